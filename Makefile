@@ -1,0 +1,7 @@
+# Every target is one call of tasks.py, which also runs without make: python tasks.py lab
+PYTHON ?= python3
+export LAB_ARGS TORCH
+
+.PHONY: lab test notebooks build bench
+lab test notebooks build bench:
+	@$(PYTHON) tasks.py $@

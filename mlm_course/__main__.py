@@ -1,0 +1,51 @@
+"""`python -m mlm_course`: build the notebooks, list the exercises."""
+
+import argparse
+import sys
+from pathlib import Path
+
+
+def build_command(options: argparse.Namespace) -> int:
+    from mlm_course.authoring import build
+    from mlm_course.authoring.source import SourceError
+
+    root = Path.cwd()
+    try:
+        if options.check:
+            lines = list(build.differences(root, options.lessons))
+            print("\n".join(lines or ["Every notebook is what its source says."]))
+            return 1 if lines else 0
+        for line in (build.measure if options.measure else build.build)(root, options.lessons):
+            print(line, flush=True)
+    except SourceError as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    return 0
+
+
+def exercises_command(options: argparse.Namespace) -> int:
+    from mlm_course.practice.catalogue import listing
+
+    print(f"{'id':6}{'hints':>6}{'misconceptions':>16}  prompt")
+    for row in listing():
+        print(f"{row.id:6}{row.hints:6}{row.misconceptions:16}  {row.prompt}")
+    return 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m mlm_course", description=__doc__)
+    commands = parser.add_subparsers(required=True)
+    build = commands.add_parser("build", help="write lessons/ and solutions/ from course/")
+    build.add_argument("lessons", nargs="*", metavar="LESSON", help='such as "1"; default: all')
+    what = build.add_mutually_exclusive_group()
+    what.add_argument("--check", action="store_true", help="write nothing, say what differs")
+    what.add_argument("--measure", action="store_true", help="time each lesson, into syllabus.toml")
+    build.set_defaults(run=build_command)
+    listing = commands.add_parser("exercises", help="every exercise with its hints")
+    listing.set_defaults(run=exercises_command)
+    options = parser.parse_args()
+    return options.run(options)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,138 @@
+"""Attention: who listens to whom, and how much. Lessons 1 and 2.
+
+Shapes everywhere: B rows of a batch, H heads, T queries, S keys, D numbers a vector.
+`attention_mask` is boolean, True where a query may attend to a key, as in PyTorch.
+"""
+
+import math
+from functools import reduce
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def attention_scores(q: Tensor, k: Tensor) -> Tensor:
+    """Similarity of each query with each key, on a scale that does not depend on D.
+
+    q (..., T, D), k (..., S, D) -> scores (..., T, S). Source: Vaswani et al. 2017, section 3.2.1.
+    """
+    return q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
+
+
+def masked_softmax(scores: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+    """Weights that sum to 1 over the keys a query may attend to, and are 0 elsewhere.
+
+    scores (..., T, S); attention_mask bool, broadcasts to (..., T, S). A query that may attend to
+    nothing gets a row of zeros: softmax over nothing but -inf would give NaN.
+    Source: Vaswani et al. 2017, section 3.2.3.
+    """
+    if attention_mask is None:
+        return scores.softmax(-1)
+    check_attention_mask(attention_mask)
+    weights = scores.masked_fill(~attention_mask, -math.inf).softmax(-1)  # (..., T, S)
+    return weights.masked_fill(~attention_mask.any(-1, keepdim=True), 0.0)
+
+
+def scaled_dot_product_attention(
+    q: Tensor, k: Tensor, v: Tensor, attention_mask: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Average of the values, weighted by how well each query matches each key.
+
+    q (..., T, D), k (..., S, D), v (..., S, V); attention_mask broadcasts to (..., T, S), True
+    where a query may attend. Returns output (..., T, V) and weights (..., T, S). A query that may
+    attend to nothing gets zeros. Source: Vaswani et al. 2017, section 3.2.1.
+    """
+    weights = masked_softmax(attention_scores(q, k), attention_mask)
+    return weights @ v, weights
+
+
+def padding_mask(lengths: Tensor, size: int) -> Tensor:
+    """Attention mask that hides the padding behind each row's end from every query.
+
+    lengths (B,) ints, the number of real tokens in a row -> bool (B, 1, 1, size): one line of keys
+    a row, the same for all heads and queries.
+    """
+    if lengths.ndim != 1 or lengths.is_floating_point():
+        raise ValueError(
+            f"lengths must be whole numbers of shape (B,), got {lengths.dtype} "
+            f"of shape {tuple(lengths.shape)}."
+        )
+    return (torch.arange(size, device=lengths.device) < lengths[:, None])[:, None, None, :]
+
+
+def causal_mask(size: int, device: torch.device | None = None) -> Tensor:
+    """Attention mask under which token t sees the tokens 0..t and nothing behind it.
+
+    -> bool (size, size). Source: Vaswani et al. 2017, section 3.2.3.
+    """
+    return torch.ones(size, size, dtype=torch.bool, device=device).tril()
+
+
+def combine_masks(*masks: Tensor | None) -> Tensor | None:
+    """Attention mask that allows what every given mask allows; None restricts nothing.
+
+    Each mask bool, shapes broadcast together. Without any mask: None.
+    """
+    given = [mask for mask in masks if mask is not None]
+    for mask in given:
+        check_attention_mask(mask)
+    return reduce(torch.logical_and, given) if given else None
+
+
+def check_attention_mask(attention_mask: Tensor) -> None:
+    """TypeError unless the mask is boolean: a 0/1 or 0/-inf mask would be read the wrong way."""
+    if attention_mask.dtype != torch.bool:
+        raise TypeError(
+            f"attention_mask must be boolean, True where a query may attend; got "
+            f"{attention_mask.dtype}. For a 0/1 mask write attention_mask.bool()."
+        )
+
+
+class MultiHeadAttention(nn.Module):
+    """H attentions side by side, each on its own D = d_model / H numbers of every token.
+
+    x (B, T, d_model) attends to itself, or to `memory` (B, S, d_model) when that is given.
+    attention_mask bool, broadcasts to (B, H, T, S), True where a query may attend. Returns
+    (B, T, d_model); with return_weights=True also the weights (B, H, T, S). A query that may
+    attend to nothing gets zeros from every head. Source: Vaswani et al. 2017, section 3.2.2.
+    """
+
+    def __init__(self, d_model: int, n_heads: int, bias: bool = True) -> None:
+        super().__init__()
+        if d_model % n_heads:
+            raise ValueError(f"d_model={d_model} cannot be split evenly over n_heads={n_heads}.")
+        self.n_heads = n_heads
+        self.query = nn.Linear(d_model, d_model, bias=bias)
+        self.key = nn.Linear(d_model, d_model, bias=bias)
+        self.value = nn.Linear(d_model, d_model, bias=bias)
+        self.output = nn.Linear(d_model, d_model, bias=bias)
+
+    def forward(
+        self,
+        x: Tensor,
+        attention_mask: Tensor | None = None,
+        memory: Tensor | None = None,
+        return_weights: bool = False,
+    ) -> Tensor | tuple[Tensor, Tensor]:
+        source = x if memory is None else memory  # (B, S, d_model)
+        q = split_heads(self.query(x), self.n_heads)  # (B, H, T, D)
+        k = split_heads(self.key(source), self.n_heads)  # (B, H, S, D)
+        v = split_heads(self.value(source), self.n_heads)  # (B, H, S, D)
+        if return_weights:
+            mixed, weights = scaled_dot_product_attention(q, k, v, attention_mask)
+            return self.output(join_heads(mixed)), weights
+        if attention_mask is not None:
+            check_attention_mask(attention_mask)
+        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=attention_mask)
+        return self.output(join_heads(mixed))
+
+
+def split_heads(x: Tensor, n_heads: int) -> Tensor:
+    """Each token's vector cut into one piece a head: (B, T, H * D) -> (B, H, T, D)."""
+    return x.unflatten(-1, (n_heads, -1)).transpose(-3, -2)
+
+
+def join_heads(x: Tensor) -> Tensor:
+    """The pieces of all heads put back in a row: (B, H, T, D) -> (B, T, H * D)."""
+    return x.transpose(-3, -2).flatten(-2)

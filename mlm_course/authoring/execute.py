@@ -1,0 +1,62 @@
+"""Running a notebook in a kernel of its own, as nbval will: one torch thread, no learner's file."""
+
+import os
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbformat import NotebookNode
+
+from mlm_course.authoring.notebooks import METADATA
+
+WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
+PEAK = "import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Wall seconds from kernel start to the last cell, and the kernel's peak memory in MB."""
+
+    seconds: float
+    memory_mb: int
+
+
+def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
+    """The notebook with its outputs, run in `folder`; CellExecutionError names a failing cell."""
+    with tempfile.TemporaryDirectory() as scratch:
+        environment = {
+            **os.environ,
+            "OMP_NUM_THREADS": "1",
+            "MLM_COURSE_PROGRESS": str(Path(scratch) / "progress.json"),
+        }
+        client = NotebookClient(
+            notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": folder}}
+        )
+        client.execute(env=environment)
+    return clean(notebook)
+
+
+def measure(notebook: NotebookNode, folder: Path) -> Measured:
+    """Time and memory of a run; peak memory is the kernel's own account of itself."""
+    probe = nbformat.v4.new_code_cell(PEAK, id="peak")
+    notebook = nbformat.from_dict({**notebook, "cells": [*notebook.cells, probe]})
+    start = time.perf_counter()
+    executed = execute(notebook, folder)
+    seconds = time.perf_counter() - start
+    return Measured(round(seconds, 1), round(int(executed.cells[-1].outputs[0].text) / 1024))
+
+
+def clean(notebook: NotebookNode) -> NotebookNode:
+    """The notebook without times, kernel versions and widget state.
+
+    A stored widget view would hide the static picture beside it wherever no kernel runs.
+    """
+    notebook.metadata = nbformat.from_dict(METADATA)
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+        for output in cell.get("outputs", ()):
+            output.get("data", {}).pop(WIDGET_MIME, None)
+    return notebook

@@ -1,0 +1,111 @@
+"""The cells of a notebook that nobody writes: badges, budget line, bootstrap."""
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+COLAB = "https://colab.research.google.com/github"
+BINDER = "https://mybinder.org/v2/gh"
+
+
+@dataclass(frozen=True)
+class Publication:
+    """Where the course is published: a git address and the tag that learners get; "" if nowhere."""
+
+    repository: str
+    tag: str
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a lesson costs: hours for a learner, then what `build --measure` found."""
+
+    hours: float
+    seconds: float = 0.0
+    memory_mb: int = 0
+    download_mb: int = 0
+
+
+def read_publication(root: Path) -> Publication:
+    """The [tool.mlm_course] table of pyproject.toml."""
+    table = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    return Publication(**table["tool"]["mlm_course"])
+
+
+def read_syllabus(root: Path) -> dict[str, Budget]:
+    """The budget of each lesson, by lesson name."""
+    path = root / "course" / "syllabus.toml"
+    table = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return {name: Budget(**row) for name, row in table.items()}
+
+
+def write_syllabus(root: Path, syllabus: dict[str, Budget]) -> None:
+    """syllabus.toml anew; only `build --measure` calls this."""
+    lines = ["# Hours are the author's estimate; the rest is written by `build --measure`."]
+    for name, budget in sorted(syllabus.items()):
+        lines += ["", f'["{name}"]', *(f"{key} = {value}" for key, value in vars(budget).items())]
+    (root / "course" / "syllabus.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def budget_line(budget: Budget | None) -> str:
+    """One line of markdown: time for the learner, time and memory for the machine."""
+    if budget is None:
+        return "*Not measured yet.*"
+    download = f"{budget.download_mb} MB to download" if budget.download_mb else "no download"
+    return (
+        f"**For you:** about {budget.hours:g} hours. **For the machine:** {budget.seconds:.0f} s "
+        f"to run every cell on two CPU cores, {budget.memory_mb / 1000:.1f} GB of memory, "
+        f"{download}."
+    )
+
+
+def badges(publication: Publication, name: str) -> str:
+    """Links that open the lesson in Colab and Binder; empty while the course has no address."""
+    prefix = "https://github.com/"
+    if not publication.repository.startswith(prefix):
+        return ""
+    project = publication.repository.removeprefix(prefix).removesuffix(".git")
+    notebook = f"lessons/{name}.ipynb"
+    return (
+        f"[Open in Colab]({COLAB}/{project}/blob/{publication.tag}/{notebook}) · "
+        f"[Open in Binder]({BINDER}/{project}/{publication.tag}?urlpath=lab/tree/{notebook})"
+    )
+
+
+_LOCAL = '''\
+# The course's package: already there if you started with `make lab`.
+import importlib.util
+
+if importlib.util.find_spec("mlm_course") is None:
+    raise ModuleNotFoundError(
+        "The package mlm_course is not installed in this kernel. "
+        "Start JupyterLab with `make lab` in the course's folder."
+    )'''
+
+_PUBLISHED = '''\
+# The course's package: installed here if it is missing (Colab); nothing happens if it is there.
+import importlib.util
+import subprocess
+import sys
+
+packages = {{
+    "mlm_course": "mlm-course @ git+{repository}@{tag}",
+    "anywidget": "anywidget",
+    "psygnal": "psygnal",
+}}
+missing = [source for name, source in packages.items() if importlib.util.find_spec(name) is None]
+if missing and subprocess.call(
+    [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", *missing]
+):
+    raise RuntimeError("The course could not be installed; pip says why above. Run this cell again.")
+importlib.invalidate_caches()'''
+
+
+def bootstrap(publication: Publication) -> str:
+    """The code cell that makes `import mlm_course` work, here or on Colab.
+
+    It never touches torch, numpy or ipywidgets: --no-deps, and only small packages by name.
+    """
+    if not publication.repository:
+        return _LOCAL
+    return _PUBLISHED.format(repository=publication.repository, tag=publication.tag)

@@ -1,0 +1,70 @@
+"""Which tokens are hidden, and what stands in their place.
+
+`hidden` (B, T) bool: True = removed from view. `can_hide` (B, T) bool: True = a candidate, neither
+special nor padding. Everything random takes a `torch.Generator` (or `RowNoise`, which draws from
+seed, epoch and index).
+"""
+
+from __future__ import annotations
+
+from .catalogue import STRATEGIES, Strategy
+from .collator import MaskedBatch, MaskingCollator, pad_rows
+from .masking import DynamicMasking, Masker, StaticMasking
+from .noise import Noise, RowNoise
+from .replacement import (
+    BERT_PROPORTIONS,
+    IGNORED,
+    MASK_ONLY,
+    Corrupted,
+    corrupt,
+    ordinary_ids,
+    replace_tokens,
+)
+from .scores import choose_by_score, pmi_scores
+from .strategies import (
+    Ratio,
+    adaptive_ratio,
+    choose_adaptive,
+    choose_bernoulli,
+    choose_block,
+    choose_fixed_count,
+    choose_non_adjacent,
+    hidden_count,
+    hideable,
+)
+from .words import choose_spans, choose_whole_words, find_words, span_lengths
+
+__all__ = [
+    "BERT_PROPORTIONS",
+    "IGNORED",
+    "MASK_ONLY",
+    "STRATEGIES",
+    "Corrupted",
+    "DynamicMasking",
+    "MaskedBatch",
+    "Masker",
+    "MaskingCollator",
+    "Noise",
+    "Ratio",
+    "RowNoise",
+    "StaticMasking",
+    "Strategy",
+    "adaptive_ratio",
+    "choose_adaptive",
+    "choose_bernoulli",
+    "choose_block",
+    "choose_by_score",
+    "choose_fixed_count",
+    "choose_non_adjacent",
+    "choose_spans",
+    "choose_whole_words",
+    "corrupt",
+    "find_words",
+    "hidden_count",
+    "hideable",
+    "ordinary_ids",
+    "pad_rows",
+    "pmi_scores",
+    "replace_tokens",
+    "span_lengths",
+]

@@ -1,0 +1,70 @@
+"""Every strategy by name and with one signature, so that a drop-down can call any of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from torch import Tensor
+
+from .noise import Noise
+from .scores import choose_by_score
+from .strategies import (
+    Ratio,
+    choose_adaptive,
+    choose_bernoulli,
+    choose_block,
+    choose_fixed_count,
+    choose_non_adjacent,
+)
+from .words import choose_spans, choose_whole_words
+
+
+class Strategy(Protocol):
+    """A function that hides tokens, given all that any strategy could ask for."""
+
+    def __call__(
+        self,
+        can_hide: Tensor,
+        ratio: Ratio,
+        generator: Noise,
+        *,
+        word_ids: Tensor | None = None,
+        scores: Tensor | None = None,
+    ) -> Tensor:
+        """hidden (B, T) bool; word_ids and scores (B, T) are ignored where not needed."""
+
+
+def _plain(choose: Callable[[Tensor, Ratio, Noise], Tensor]) -> Strategy:
+    def strategy(can_hide, ratio, generator, *, word_ids=None, scores=None):
+        return choose(can_hide, ratio, generator)
+
+    return strategy
+
+
+def _by_words(choose: Callable[..., Tensor]) -> Strategy:
+    def strategy(can_hide, ratio, generator, *, word_ids=None, scores=None):
+        return choose(can_hide, ratio, generator, word_ids=word_ids)
+
+    return strategy
+
+
+def _by_scores(choose: Callable[..., Tensor]) -> Strategy:
+    def strategy(can_hide, ratio, generator, *, word_ids=None, scores=None):
+        if scores is None:
+            raise ValueError("This strategy needs scores (B, T), one per token: try pmi_scores.")
+        return choose(can_hide, ratio, generator, scores=scores)
+
+    return strategy
+
+
+STRATEGIES: dict[str, Strategy] = {
+    "bernoulli": _plain(choose_bernoulli),
+    "fixed count": _plain(choose_fixed_count),
+    "block": _plain(choose_block),
+    "spans": _by_words(choose_spans),
+    "non-adjacent": _plain(choose_non_adjacent),
+    "whole words": _by_words(choose_whole_words),
+    "adaptive": _plain(choose_adaptive),
+    "score": _by_scores(choose_by_score),
+}

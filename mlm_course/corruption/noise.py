@@ -1,0 +1,119 @@
+"""Uniform random numbers, from a generator or from (seed, epoch, index of the sample)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+_GOLDEN = 0x9E3779B97F4A7C15 - (1 << 64)  # SplitMix64's constants as signed 64-bit numbers
+_FIRST = 0xBF58476D1CE4E5B9 - (1 << 64)
+_SECOND = 0x94D049BB133111EB - (1 << 64)
+
+
+def _shift(x: Tensor, bits: int) -> Tensor:
+    return (x >> bits) & ((1 << (64 - bits)) - 1)  # clear the sign bits dragged in
+
+
+def mix64(x: Tensor) -> Tensor:
+    """64 well-stirred bits for each number: neighbours 0, 1, 2 share nothing afterwards.
+
+    x int64 of any shape, same shape back. Source: SplitMix64, Steele, Lea and Flood 2014, figure
+    16 (constants: Stafford's variant 13).
+    """
+    x = (x ^ _shift(x, 30)) * _FIRST
+    x = (x ^ _shift(x, 27)) * _SECOND
+    return x ^ _shift(x, 31)
+
+
+class RowNoise:
+    """Random numbers for each row that depend on (seed, epoch, index) and on nothing else.
+
+    A generator deals its numbers out in order, so what a sample gets depends on who sits beside
+    it in the batch. Here number c of draw d of a row is computed from (seed, epoch, index, d, c):
+    any batch composition, order, or padded width gives the sample the same numbers. Like a
+    generator, it moves on with every draw.
+
+    index (B,) int64, the place of each row in the data set; seed and epoch are integers.
+    """
+
+    def __init__(self, seed: int, epoch: int, index: Tensor | Sequence[int]) -> None:
+        index = torch.as_tensor(index)
+        if index.dim() != 1 or (index.dtype != torch.int64 and index.numel()):
+            raise TypeError(
+                "index must be one whole number per row, shape (B,) int64, "
+                f"not {index.dtype} of shape {tuple(index.shape)}."
+            )
+        start = torch.tensor(_signed(seed), device=index.device)
+        self._key = mix64(mix64(mix64(start) + _signed(epoch)) + index.long())  # (B,)
+        self._draw = 0
+
+    @property
+    def rows(self) -> int:
+        """The number of rows that get numbers."""
+        return len(self._key)
+
+    def _bits(self, row: Tensor, column: Tensor) -> Tensor:
+        counter = (self._draw << 32) + column + 1
+        self._draw += 1
+        return mix64(self._key[row] + counter * _GOLDEN)
+
+    def uniform(self, width: int) -> Tensor:
+        """The next draw, (B, width) float32 in [0, 1)."""
+        row = torch.arange(self.rows, device=self._key.device).unsqueeze(1)  # (B, 1)
+        bits = self._bits(row, torch.arange(width, device=self._key.device))  # (B, width)
+        return _shift(bits, 40).float() * 2.0**-24
+
+    def uniform_at(self, chosen: Tensor) -> Tensor:
+        """The next draw where chosen (B, T) is True, in reading order, float64 in [0, 1)."""
+        row, column = chosen.nonzero(as_tuple=True)
+        return _shift(self._bits(row, column), 11).double() * 2.0**-53
+
+
+Noise = torch.Generator | RowNoise
+
+
+def uniform(like: Tensor, generator: Noise) -> Tensor:
+    """One random number in [0, 1) for each entry of `like` (B, T), float32.
+
+    Errors: the generator lives on another device, or was made for another number of rows.
+    """
+    _check_noise(like, generator)
+    if isinstance(generator, RowNoise):
+        return generator.uniform(like.shape[1])
+    return torch.rand(like.shape, generator=generator, device=like.device)
+
+
+def uniform_at(chosen: Tensor, generator: Noise) -> Tensor:
+    """One random number in [0, 1) for each True of chosen (B, T), in reading order, float64."""
+    _check_noise(chosen, generator)
+    if isinstance(generator, RowNoise):
+        return generator.uniform_at(chosen)
+    count = int(chosen.sum())
+    return torch.rand(count, generator=generator, device=chosen.device, dtype=torch.float64)
+
+
+def _signed(number: int) -> int:
+    if not isinstance(number, int):
+        raise TypeError(f"seed and epoch must be whole numbers, not {type(number).__name__}.")
+    return (number + (1 << 63)) % (1 << 64) - (1 << 63)
+
+
+def _check_noise(like: Tensor, generator: Noise) -> None:
+    if isinstance(generator, RowNoise):
+        if generator.rows != len(like):
+            raise ValueError(
+                f"The noise was made for {generator.rows} rows, but there are {len(like)}: "
+                "pass one index per row."
+            )
+    elif not isinstance(generator, torch.Generator):
+        raise TypeError(
+            f"generator must be a torch.Generator or a RowNoise, not {type(generator).__name__}: "
+            "try torch.Generator().manual_seed(0)."
+        )
+    elif generator.device.type != like.device.type:
+        raise ValueError(
+            f"The generator is on {generator.device.type}, the tokens are on {like.device.type}: "
+            f'make it with torch.Generator("{like.device.type}").'
+        )

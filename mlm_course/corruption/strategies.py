@@ -1,0 +1,208 @@
+"""Which tokens are hidden: one function per strategy, each for a whole batch at once.
+
+Every function takes `can_hide` (B, T) bool, True for the candidates, and returns `hidden` (B, T)
+bool, True where a token is removed from view; hidden is never True where can_hide is False.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from .noise import Noise, uniform
+
+Ratio = float | Tensor
+
+
+def hideable(ids: Tensor, special_ids: Sequence[int]) -> Tensor:
+    """The tokens that may be hidden: everything but special tokens, padding among them.
+
+    ids (B, T) int64 -> (B, T) bool. special_ids: the ids of [PAD], [CLS], [SEP] and the like.
+    """
+    check_ids(ids)
+    if not len(special_ids):
+        return torch.ones_like(ids, dtype=torch.bool)
+    last = max(special_ids) + 1  # every id from here on is ordinary: one entry serves them all
+    table = torch.ones(last + 1, dtype=torch.bool, device=ids.device)
+    table[torch.as_tensor(special_ids, device=ids.device)] = False
+    return table.take(ids.clamp(max=last))
+
+
+def hidden_count(candidates: Tensor, ratio: Ratio) -> Tensor:
+    """How many tokens of a row to hide: the rounded share, but one where anything may be hidden.
+
+    candidates (B,) int64 -> (B,) int64: min(candidates, max(1, round(ratio * candidates))), and 0
+    where the ratio or the number of candidates is 0. The product is rounded in float64 with
+    halves to the even number, exactly as Python's round does: of 10 tokens at .25, two. A tensor
+    of ratios is taken at its own precision: make it float64 if exactness at the halves matters.
+    """
+    ratio = torch.as_tensor(ratio, dtype=torch.float64, device=candidates.device)
+    wanted = (candidates.double() * ratio).round().long().clamp(min=1)
+    return wanted.minimum(candidates).where(ratio > 0, 0)
+
+
+def choose_bernoulli(can_hide: Tensor, ratio: Ratio, generator: Noise) -> Tensor:
+    """Each candidate hidden with probability `ratio`, on its own.
+
+    can_hide (B, T) bool; ratio in [0, 1], a number or one per row (B,). The number of hidden
+    tokens varies: a short row can end up with none. Source: RoBERTa's and Hugging Face's collators.
+    """
+    ratio = check(can_hide, ratio)
+    if isinstance(ratio, Tensor):
+        ratio = ratio.unsqueeze(1)  # (B, 1)
+    return (uniform(can_hide, generator) < ratio) & can_hide
+
+
+def choose_fixed_count(can_hide: Tensor, ratio: Ratio, generator: Noise) -> Tensor:
+    """Exactly `hidden_count` candidates of each row, all subsets equally likely.
+
+    can_hide (B, T) bool; ratio in [0, 1], a number or one per row (B,). Never an empty row unless
+    the ratio is 0 or nothing may be hidden. Source: Devlin et al. 2019, create_pretraining_data
+    (which counts special tokens too; here only candidates count).
+    """
+    ratio = check(can_hide, ratio)
+    return choose_count(can_hide, hidden_count(can_hide.sum(1), ratio), generator)
+
+
+def choose_count(can_hide: Tensor, count: Tensor, generator: Noise) -> Tensor:
+    """`count` (B,) int64 candidates of each row, all subsets equally likely."""
+    noise = uniform(can_hide, generator).masked_fill(~can_hide, 2.0)
+    return lowest(noise, count)
+
+
+def lowest(keys: Tensor, count: Tensor) -> Tensor:
+    """The `count` (B,) smallest keys (B, T) of each row as a boolean (B, T); ties: leftmost first.
+
+    Comparing with the count-th key would take too many where two keys are equal, and two float32
+    noises in a row of 512 are equal in one row of 130.
+    """
+    order = keys.argsort(dim=1, stable=True)  # (B, T)
+    taken = torch.arange(keys.shape[1], device=keys.device) < count.unsqueeze(1)
+    return torch.zeros_like(keys, dtype=torch.bool).scatter(1, order, taken)
+
+
+def choose_block(can_hide: Tensor, ratio: Ratio, generator: Noise) -> Tensor:
+    """One block of neighbouring candidates, its place uniform among those where it fits.
+
+    can_hide (B, T) bool; ratio in [0, 1], a number or one per row (B,). The block has
+    `hidden_count` tokens. A special token inside it stays visible. The first and last tokens of a
+    row lie in fewer blocks and are hidden less often than the middle.
+    """
+    ratio = check(can_hide, ratio)
+    candidates = can_hide.sum(1)
+    count = hidden_count(candidates, ratio)
+    noise = uniform(can_hide[:, :1], generator).double().sum(1)  # (B,)  0 where T is 0
+    start = (noise * (candidates - count + 1)).long()
+    place = can_hide.cumsum(1) - 1  # (B, T)  0, 1, 2 ... along the candidates
+    start, end = start.unsqueeze(1), (start + count).unsqueeze(1)
+    return can_hide & (place >= start) & (place < end)
+
+
+def choose_non_adjacent(can_hide: Tensor, ratio: Ratio, generator: Noise) -> Tensor:
+    """Candidates of which no two are neighbours, all such sets of that size equally likely.
+
+    can_hide (B, T) bool; ratio in [0, 1], a number or one per row (B,). Candidates with nothing
+    but special tokens between them count as neighbours. Hides `hidden_count` tokens, but at most
+    every second candidate, (candidates + 1) // 2: ratios above one half change nothing.
+
+    n separated places among m correspond to any n places among m - n + 1: draw those freely, then
+    move the i-th (from 0) by i places to the right, which puts a gap between each two.
+    """
+    ratio = check(can_hide, ratio)
+    candidates = can_hide.sum(1)
+    count = hidden_count(candidates, ratio).minimum((candidates + 1) // 2)
+    slots = torch.arange(can_hide.shape[1], device=can_hide.device)  # (T,)
+    free = slots < (candidates - count + 1).unsqueeze(1)
+    drawn = choose_count(free & (count > 0).unsqueeze(1), count, generator)  # (B, T)
+    moved = (slots + drawn.cumsum(1) - 1).clamp(0, max(len(slots) - 1, 0))  # meant where drawn
+    separated = torch.zeros_like(slots.expand_as(drawn)).scatter_add(1, moved, drawn.long())
+    place = (can_hide.cumsum(1) - 1).clamp(min=0)
+    return can_hide & separated.bool().gather(1, place)
+
+
+def adaptive_ratio(lengths: Tensor, ratio: Ratio, *, typical: int = 64) -> Tensor:
+    """A ratio that grows with the row: in proportion to its length, from half to one and a half.
+
+    lengths (B,) -> (B,) float64, `ratio` itself for a row of `typical` tokens, never above 1. A
+    short row has little context to lose, a long one has some to spare. A heuristic without a
+    paper behind it, and not what RoBERTa calls dynamic masking.
+    """
+    if typical < 1:
+        raise ValueError(f"typical must be at least 1 token, not {typical}.")
+    return ((lengths.double() / typical).clamp(0.5, 1.5) * ratio).clamp(max=1.0)
+
+
+def choose_adaptive(
+    can_hide: Tensor, ratio: Ratio, generator: Noise, *, typical: int = 64
+) -> Tensor:
+    """A fixed count whose share depends on the number of candidates (`adaptive_ratio`).
+
+    can_hide (B, T) bool; ratio in [0, 1] is that of a row of `typical` candidates.
+    """
+    ratio = check(can_hide, ratio)
+    lengths = can_hide.sum(1)
+    return choose_fixed_count(can_hide, adaptive_ratio(lengths, ratio, typical=typical), generator)
+
+
+def check(can_hide: Tensor, ratio: Ratio) -> Ratio:
+    """The ratio as a float or a (B,) tensor, once it and can_hide are known to make sense.
+
+    Errors: TypeError or ValueError that says which argument is wrong and what it should be.
+    """
+    check_bool("can_hide", can_hide)
+    if isinstance(ratio, Tensor) and ratio.dim() > 0:
+        if ratio.shape != can_hide.shape[:1]:
+            raise ValueError(
+                f"ratio has shape {tuple(ratio.shape)}; give one number, or one per row: "
+                f"({len(can_hide)},)."
+            )
+        if not ((ratio >= 0) & (ratio <= 1)).all():  # NaN fails both comparisons
+            raise ValueError("Every ratio must lie between 0 and 1.")
+        return ratio.to(can_hide.device)
+    try:
+        ratio = float(ratio)
+    except (TypeError, ValueError):
+        raise TypeError(f"ratio must be a number, not {type(ratio).__name__}.") from None
+    if not 0 <= ratio <= 1:
+        raise ValueError(f"ratio must lie between 0 and 1, not {ratio}.")
+    return ratio
+
+
+def check_bool(name: str, mask: Tensor) -> None:
+    """Nothing, or an error unless mask is a boolean tensor (B, T)."""
+    if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
+        kind = mask.dtype if isinstance(mask, Tensor) else type(mask).__name__
+        raise TypeError(f"{name} must be a tensor of dtype torch.bool, not {kind}.")
+    if mask.dim() != 2:
+        raise ValueError(
+            f"{name} must have shape (B, T), not {tuple(mask.shape)}: "
+            "a single row becomes a batch with unsqueeze(0)."
+        )
+
+
+def check_ids(ids: Tensor) -> None:
+    """Nothing, or an error unless ids is an int64 tensor (B, T) without negative numbers."""
+    if not isinstance(ids, Tensor) or ids.dtype != torch.int64:
+        kind = ids.dtype if isinstance(ids, Tensor) else type(ids).__name__
+        raise TypeError(f"ids must be a tensor of dtype torch.int64, not {kind}.")
+    if ids.dim() != 2:
+        raise ValueError(
+            f"ids must have shape (B, T), not {tuple(ids.shape)}: "
+            "a single row becomes a batch with unsqueeze(0)."
+        )
+    if ids.numel() and ids.min() < 0:
+        raise ValueError(
+            f"ids contains {int(ids.min())}: token ids start at 0, and -100 belongs in labels."
+        )
+
+
+def check_same_shape(name: str, given: Tensor, can_hide: Tensor) -> None:
+    """Nothing, or an error unless `given` is a tensor of can_hide's shape."""
+    if not isinstance(given, Tensor):
+        raise TypeError(f"{name} must be a tensor, not {type(given).__name__}.")
+    if given.shape != can_hide.shape:
+        raise ValueError(
+            f"{name} has shape {tuple(given.shape)}, the tokens have {tuple(can_hide.shape)}."
+        )

@@ -1,0 +1,116 @@
+"""Whole words and spans of words."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from .noise import Noise, uniform
+from .strategies import Ratio, check, check_same_shape, choose_fixed_count, hidden_count, lowest
+
+SPAN_P = 0.2
+LONGEST_SPAN = 10
+
+
+class Words(NamedTuple):
+    """The words of each row: which one a token belongs to, and which may be hidden."""
+
+    number: Tensor  # (B, T) int64: token -> number of its word in the row, from 0
+    can_hide: Tensor  # (B, T) bool: column w is the row's word w; False past the last word
+
+
+def find_words(can_hide: Tensor, word_ids: Tensor | None = None) -> Words:
+    """The words behind the tokens; a word may be hidden if every one of its tokens may.
+
+    can_hide (B, T) bool. word_ids (B, T) integers: neighbours with the same number are one word,
+    a negative number belongs to none. Without word_ids every token is a word.
+    """
+    if word_ids is None:
+        columns = torch.arange(can_hide.shape[1], device=can_hide.device)
+        return Words(columns.expand_as(can_hide), can_hide)
+    check_same_shape("word_ids", word_ids, can_hide)
+    if word_ids.is_floating_point() or word_ids.dtype == torch.bool:
+        raise TypeError(f"word_ids must hold whole numbers, not {word_ids.dtype}.")
+    starts = torch.ones_like(can_hide)
+    starts[:, 1:] = word_ids[:, 1:] != word_ids[:, :-1]
+    number = starts.cumsum(1) - 1
+    free = can_hide & (word_ids >= 0)
+    tokens = torch.zeros_like(number).scatter_add(1, number, torch.ones_like(number))
+    free_tokens = torch.zeros_like(number).scatter_add(1, number, free.long())
+    return Words(number, (tokens > 0) & (tokens == free_tokens))
+
+
+def choose_whole_words(
+    can_hide: Tensor, ratio: Ratio, generator: Noise, *, word_ids: Tensor | None
+) -> Tensor:
+    """A fixed count of words, each hidden with all of its pieces or not at all.
+
+    can_hide, word_ids (B, T), see `find_words`; ratio in [0, 1], a number or one per row (B,), is
+    the share of *words*: `hidden_count` of them, all sets equally likely, so that long words are
+    hidden as often as short ones. The share of tokens varies around the ratio. Source: Devlin et
+    al., BERT repository 2019, "whole word masking" (which counts tokens and skips words that
+    would exceed the budget). Replacement stays a matter of the single piece.
+    """
+    ratio = check(can_hide, ratio)
+    words = find_words(can_hide, word_ids)
+    chosen = choose_fixed_count(words.can_hide, ratio, generator)  # (B, words)
+    return chosen.gather(1, words.number)
+
+
+def span_lengths(
+    like: Tensor, generator: Noise, *, p: float = SPAN_P, longest: int = LONGEST_SPAN
+) -> Tensor:
+    """A span length in words for each entry of `like` (B, T), int64 in 1..longest.
+
+    Geometric(p), cut off at `longest` and *renormalised*, which with .2 and 10 has mean 3.797;
+    clipping longer draws to 10 would give 4.46. Source: Joshi et al. 2020 (SpanBERT), section 3.1.
+    """
+    if not 0 < p < 1 or longest < 1:
+        raise ValueError(f"Need 0 < p < 1 and longest >= 1, not p={p} and longest={longest}.")
+    share = p * (1 - p) ** torch.arange(longest, device=like.device, dtype=torch.float64)
+    edges = (share.cumsum(0) / share.sum())[:-1].float()  # (longest - 1,)
+    return 1 + torch.searchsorted(edges, uniform(like, generator), right=True)
+
+
+def choose_spans(
+    can_hide: Tensor,
+    ratio: Ratio,
+    generator: Noise,
+    *,
+    word_ids: Tensor | None = None,
+    p: float = SPAN_P,
+    longest: int = LONGEST_SPAN,
+) -> Tensor:
+    """Spans of whole words, laid one after the other until the budget of tokens is used up.
+
+    can_hide, word_ids (B, T), see `find_words`; ratio in [0, 1], a number or one per row (B,).
+    Each span starts at the beginning of a uniformly drawn word and has `span_lengths` words; it
+    ends early at a token that may not be hidden. Spans may touch and overlap. Exactly
+    `hidden_count` of the tokens in hideable words are hidden: the last span is cut where the
+    budget ends, inside a word if need be, as in the authors' code. Source: Joshi et al. 2020
+    (SpanBERT), section 3.1; their code also draws again where a start is already hidden.
+    """
+    ratio = check(can_hide, ratio)
+    words = find_words(can_hide, word_ids)
+    candidates = words.can_hide.gather(1, words.number)  # (B, T)
+    lengths = span_lengths(can_hide, generator, p=p, longest=longest)  # (B, words)
+    noise = uniform(can_hide, generator).masked_fill(~words.can_hide, 2.0)
+    turn = noise.argsort(dim=1, stable=True).argsort(1)  # (B, words)  when this word's span is laid
+    first = _first_cover(turn, lengths, words.can_hide, longest).gather(1, words.number)
+    width = can_hide.shape[1]
+    order = first * width + torch.arange(width, device=can_hide.device)  # by turn, left to right
+    return lowest(order, hidden_count(candidates.sum(1), ratio)) & candidates
+
+
+def _first_cover(turn: Tensor, lengths: Tensor, can_hide: Tensor, longest: int) -> Tensor:
+    """The earliest turn in which a span covers each word, (B, words); never: number of words."""
+    words = turn.shape[1]
+    first = turn.where(can_hide, words)
+    stretch = (~can_hide).cumsum(1)  # changes at every word that may not be hidden
+    for step in range(1, min(longest, words)):  # the word `step` places after the start
+        reached = (lengths[:, :-step] > step) & (stretch[:, :-step] == stretch[:, step:])
+        reached &= can_hide[:, :-step]
+        first[:, step:] = first[:, step:].minimum(turn[:, :-step].where(reached, words))
+    return first

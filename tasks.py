@@ -1,0 +1,109 @@
+"""What `make` does, in plain Python, so that it works on Windows too: python tasks.py lab
+
+lab        create .venv if missing and open JupyterLab on lesson 1 (LAB_ARGS adds options)
+test       create .venv if missing and run every test
+notebooks  run the notebook tests only: solutions strictly, lessons unsolved
+build      rebuild lessons/ and solutions/ from course/
+bench      print the measurements that the README names
+"""
+
+import hashlib
+import os
+import shlex
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+CPU_INDEX = ["--extra-index-url", "https://download.pytorch.org/whl/cpu"]
+FIRST_LESSON = "lessons/01_attention.ipynb"
+
+
+def say(sentence: str) -> None:
+    print(f"==> {sentence}", flush=True)
+
+
+def run(*command: object, **environment: str) -> int:
+    """Exit status of a command started in the project's folder."""
+    return subprocess.call(
+        [str(part) for part in command], cwd=ROOT, env={**os.environ, **environment}
+    )
+
+
+def fingerprint() -> str:
+    """A hash of everything that decides what is installed."""
+    texts = [(ROOT / name).read_bytes() for name in ("pyproject.toml", "constraints.txt")]
+    return hashlib.sha256(b"\0".join([*texts, sys.version.encode()])).hexdigest()
+
+
+def ensure_environment() -> None:
+    """.venv with the project and its pinned dependencies; nothing to do when it is up to date."""
+    if sys.version_info < (3, 11):
+        found = ".".join(map(str, sys.version_info[:2]))
+        sys.exit(f"The course needs Python 3.11 or newer; this is {found}. "
+                 "Name a newer one: make lab PYTHON=python3.12")
+    stamp = VENV / "installed"
+    if stamp.exists() and stamp.read_text() == fingerprint():
+        say("The environment in .venv is up to date.")
+        return
+    if not PYTHON.exists():
+        say("Creating the environment in .venv.")
+        venv.create(VENV, with_pip=True)
+    say("Installing the course and its pinned dependencies (a few minutes, once).")
+    index = CPU_INDEX if os.environ.get("TORCH") == "cpu" else []
+    if run(PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
+           "-e", ".[dev]", "-c", "constraints.txt", *index):
+        sys.exit("The installation failed; pip says why above. Run the same command to try again.")
+    stamp.write_text(fingerprint())
+
+
+def lab() -> int:
+    say(f"Opening JupyterLab on {FIRST_LESSON}. Stop it with Ctrl-C.")
+    return run(PYTHON, "-m", "jupyterlab", FIRST_LESSON, *shlex.split(os.environ.get("LAB_ARGS", "")))
+
+
+def nbval(folder: str, mode: str, **environment: str) -> int:
+    """nbval over one folder, one torch thread a kernel, without a network where the system allows."""
+    return run(PYTHON, "tests/offline.py", PYTHON, "-m", "pytest", mode, "--nbval-current-env",
+               "--nbval-cell-timeout=120", "--nbval-sanitize-with=tests/sanitize.cfg",
+               "-p", "no:cacheprovider", "-n", 2, "--dist", "loadscope", "-q",
+               folder, "tests/no_network.ipynb", OMP_NUM_THREADS="1",
+               MLM_COURSE_PROGRESS=str(VENV / "progress-of-tests.json"), **environment)
+
+
+def notebooks() -> int:
+    say("Running solutions/: every output must be the stored one.")
+    strict = nbval("solutions", "--nbval")
+    say("Running lessons/ as a learner gets them, nothing solved: no cell may fail.")
+    lax = nbval("lessons", "--nbval-lax", MLM_COURSE_FAST="1")
+    return strict or lax
+
+
+def test() -> int:
+    say("Running the tests of the package.")
+    package = run(PYTHON, "-m", "pytest", "-n", 2, "--dist", "loadscope", "-q")
+    return notebooks() or package
+
+
+def build() -> int:
+    return run(PYTHON, "-m", "mlm_course", "build")
+
+
+def bench() -> int:
+    scripts = sorted((ROOT / "tests/bench").glob("bench_*.py"))
+    return max(run(PYTHON, script) for script in scripts)
+
+
+TASKS = {task.__name__: task for task in (lab, test, notebooks, build, bench)}
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2 or sys.argv[1] not in TASKS:
+        sys.exit(__doc__)
+    ensure_environment()
+    try:
+        sys.exit(TASKS[sys.argv[1]]())
+    except KeyboardInterrupt:
+        sys.exit(130)
