@@ -69,6 +69,21 @@ def causal_mask(size: int, device: torch.device | None = None) -> Tensor:
     return torch.ones(size, size, dtype=torch.bool, device=device).tril()
 
 
+def same_document_mask(documents: Tensor) -> Tensor:
+    """Attention mask that keeps texts packed into one row apart: each token sees its own text.
+
+    documents (B, T) ints, the number of the text a token belongs to -> bool (B, 1, T, T).
+    """
+    return (documents[:, :, None] == documents[:, None, :])[:, None]
+
+
+def from_padding_01(attention_mask: Tensor) -> Tensor:
+    """Hugging Face's 0/1 padding mask as an attention mask: (B, S), 1 = token -> bool (B, 1, 1, S)."""
+    if attention_mask.ndim != 2:
+        raise ValueError(f"A 0/1 padding mask has shape (B, S), not {tuple(attention_mask.shape)}.")
+    return attention_mask.bool()[:, None, None, :]
+
+
 def combine_masks(*masks: Tensor | None) -> Tensor | None:
     """Attention mask that allows what every given mask allows; None restricts nothing.
 

@@ -35,7 +35,7 @@ def imports(path: Path) -> set[str]:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative import"
+            assert node.level == 0, f"{path}: write the import from mlm_course on"
             found |= {f"{node.module}.{alias.name}" for alias in node.names}
     return found
 

@@ -52,7 +52,9 @@ def cells_of(root: Path, source: Source) -> list[Cell]:
     for missing in sorted(written ^ known):
         where = "course/" if missing in known else "mlm_course/practice/"
         raise SourceError(f"{source.name}: exercise {missing} is missing from {where}.")
-    return with_generated_cells(source, read_publication(root), read_syllabus(root).get(source.name))
+    return with_generated_cells(
+        source, read_publication(root), read_syllabus(root).get(source.name)
+    )
 
 
 def build(root: Path, names: Iterable[str] = ()) -> Iterator[str]:

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 
 from mlm_course.authoring.notebooks import METADATA
+from mlm_course.authoring.source import SourceError
 
 WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
 PEAK = "import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
@@ -25,7 +27,7 @@ class Measured:
 
 
 def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
-    """The notebook with its outputs, run in `folder`; CellExecutionError names a failing cell."""
+    """The notebook with its outputs, run in `folder`; SourceError shows a cell that fails."""
     with tempfile.TemporaryDirectory() as scratch:
         environment = {
             **os.environ,
@@ -35,8 +37,21 @@ def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
         client = NotebookClient(
             notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": folder}}
         )
-        client.execute(env=environment)
+        try:
+            client.execute(env=environment)
+        except CellExecutionError as failure:
+            raise SourceError(
+                f"A cell fails: {failure.ename}: {failure.evalue}\n{_failed(notebook)}"
+            ) from None
     return clean(notebook)
+
+
+def _failed(notebook: NotebookNode) -> str:
+    """The text of the cell that raised."""
+    for cell in notebook.cells:
+        if any(output.output_type == "error" for output in cell.get("outputs", ())):
+            return cell.source
+    return ""
 
 
 def measure(notebook: NotebookNode, folder: Path) -> Measured:

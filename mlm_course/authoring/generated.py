@@ -72,7 +72,7 @@ def badges(publication: Publication, name: str) -> str:
     )
 
 
-_LOCAL = '''\
+_LOCAL = """\
 # The course's package: already there if you started with `make lab`.
 import importlib.util
 
@@ -80,9 +80,9 @@ if importlib.util.find_spec("mlm_course") is None:
     raise ModuleNotFoundError(
         "The package mlm_course is not installed in this kernel. "
         "Start JupyterLab with `make lab` in the course's folder."
-    )'''
+    )"""
 
-_PUBLISHED = '''\
+_PUBLISHED = """\
 # The course's package: installed here if it is missing (Colab); nothing happens if it is there.
 import importlib.util
 import subprocess
@@ -98,7 +98,7 @@ if missing and subprocess.call(
     [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", *missing]
 ):
     raise RuntimeError("The course could not be installed; pip says why above. Run this cell again.")
-importlib.invalidate_caches()'''
+importlib.invalidate_caches()"""
 
 
 def bootstrap(publication: Publication) -> str:

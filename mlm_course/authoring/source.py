@@ -80,7 +80,7 @@ def read_source(path: Path) -> Source:
 
 
 def _cell(place: str, number: int, node: NotebookNode) -> Cell:
-    metadata = dict(node.metadata)
+    metadata = {k: v for k, v in node.metadata.items() if not k.startswith("lines_to_")}
     tags = tuple(metadata.pop("tags", ()))
     exercise = metadata.pop("exercise", None)
     for tag in tags:
@@ -108,7 +108,9 @@ def _check_markers(place: str, text: str, exercise: str | None) -> None:
                 raise SourceError(f"{place}: {END!r} without a {BEGIN!r} before it.")
             opened = 0
         elif re.search(r"(BEGIN|END)\s+SOLUTION", line, re.IGNORECASE):
-            raise SourceError(f"{place}: {line.strip()!r} is no marker; write {BEGIN!r} or {END!r}.")
+            raise SourceError(
+                f"{place}: {line.strip()!r} is no marker; write {BEGIN!r} or {END!r}."
+            )
     if opened:
         raise SourceError(f"{place}: {BEGIN!r} has no {END!r}.")
     if blocks and exercise is None:

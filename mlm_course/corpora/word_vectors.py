@@ -37,7 +37,7 @@ def word_vectors(
     """Vectors of the n_words most frequent words, from their neighbours within `window` words.
 
     Positive pointwise mutual information, then a truncated singular value decomposition.
-    Source: Levy and Goldberg 2014 (NeurIPS), sections 2 and 3.3.
+    Source: Levy and Goldberg 2014 (NeurIPS), section 5; the power .75: Levy et al. 2015 (TACL).
     """
     stream = [word for text in texts for word in re.findall(r"[a-z]+", text.lower())]
     words = [word for word, _ in Counter(stream).most_common(n_words)]

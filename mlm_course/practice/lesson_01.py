@@ -323,7 +323,10 @@ QUIZ = (
         prompt="Why was one head stuck at 55 % when two boxes were asked for?",
         options=(
             ("It had too few numbers to learn.", "Both models had exactly as many."),
-            ("It was not trained for long enough.", "The curve had been flat for two hundred steps."),
+            (
+                "It was not trained for long enough.",
+                "The curve had been flat for two hundred steps.",
+            ),
             (
                 "One softmax gives one average: it heard both digits, but not which was which.",
                 "Yes. Half of the guesses are right, and a tenth of the other half.",

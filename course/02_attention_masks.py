@@ -1,0 +1,535 @@
+# %% [markdown]
+# # Lesson 2: Attention masks
+#
+# In lesson 1 every word could listen to every other word. Often that is wrong. A batch contains
+# *padding*, which means nothing and should not be heard. A model that writes from left to right must
+# not hear the words it has yet to write. Two texts packed into one row should not mix.
+#
+# An **attention mask** says, for each query and each key, whether this query may attend to this key.
+# It is a table of yes and no. This lesson is about building that table, and about the surprisingly
+# many ways of getting it wrong without any error message.
+#
+# By the end you will have written padding, causal and combined masks, a softmax that survives a query
+# with nothing to listen to, and you will have caught a model cheating.
+
+# %%
+import math
+
+import matplotlib.pyplot as plt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mlm_course.attention import (
+    MultiHeadAttention,
+    causal_mask,
+    combine_masks,
+    padding_mask,
+    same_document_mask,
+    scaled_dot_product_attention,
+)
+from mlm_course.corpora import tinyworld
+from mlm_course.practice import check, hint, progress, quiz, solution
+from mlm_course.tokenization import PAD_ID
+from mlm_course.views import heat_map, mask_matrix, show, token_strip
+from mlm_course.widgets import AttentionExplorer, MaskMatrix
+
+torch.set_num_threads(1)  # the same numbers on every machine
+
+# %% [markdown]
+# ## 1. Padding is heard
+#
+# A tensor is a rectangle, sentences are not. Here are three sentences of **tinyworld**, a small
+# language made for this course: about two hundred words, a few sentence shapes, and rules that we know
+# exactly. Later lessons train models on it.
+
+# %%
+g = torch.Generator().manual_seed(4)
+ids = tinyworld.sample_ids(3, g, specials=False)  # (B, T), filled up with the id of [PAD]
+for words in tinyworld.decode(ids):
+    print(len(words), "words:", " ".join(words))
+
+# %% [markdown]
+# To stand in one tensor, the short ones are filled up with a special token, `[PAD]`. Its id is 0:
+
+# %%
+ids
+
+# %% [markdown]
+# Does padding hurt? Take one sentence alone, then the same sentence with padding behind it, and send both
+# through the same attention layer:
+
+# %%
+torch.manual_seed(0)
+embed = nn.Embedding(len(tinyworld.vocabulary()), 32)
+layer = MultiHeadAttention(d_model=32, n_heads=4)
+
+length = (ids != PAD_ID).sum(1)  # (B,) words in each sentence
+shortest = length.argmin()
+alone = ids[shortest, : length[shortest]][None]  # (1, T), no padding
+padded = ids[shortest][None]  # (1, longer T)
+with torch.no_grad():
+    a = layer(embed(alone))[0]
+    b = layer(embed(padded))[0, : length[shortest]]
+print("padding:", padded.shape[1] - alone.shape[1], "tokens")
+print("the same outputs:", torch.allclose(a, b, atol=1e-5))
+
+# %% [markdown]
+# The words have not changed, yet their outputs have. Every `[PAD]` takes a share of the attention. The
+# same sentence would mean something else in another batch. That must not be.
+
+# %% [markdown]
+# ## 2. How to close an ear
+#
+# We want some weights to be exactly 0, and the others still to sum to 1. Say a query has these scores,
+# and may not attend to the last two keys:
+
+# %%
+scores = torch.tensor([2.0, 1.0, 0.5, 1.5])
+allowed = torch.tensor([True, True, False, False])  # True = may attend
+
+# %% [markdown]
+# > **Often read:** compute the softmax as usual, then set the weights of masked tokens to zero.
+
+# %%
+too_late = scores.softmax(-1) * allowed
+too_late, too_late.sum()
+
+# %% [markdown]
+# > **In fact** what is left no longer sums to 1, so the output is no longer an average: it shrinks, by a
+# > different amount for each query. The mask has to come *before* softmax. A score of minus infinity gives
+# > a weight of `exp(-inf) = 0`, and softmax shares out the full 1 among the rest. (Vaswani et al. 2017,
+# > section 3.2.3)
+
+# %%
+in_time = scores.masked_fill(~allowed, -math.inf).softmax(-1)
+in_time, in_time.sum()
+
+# %% [markdown]
+# `masked_fill` writes where its mask is True, so it needs the *closed* places: `~allowed`.
+#
+# **A convention for the whole course.** An `attention_mask` is boolean, and **True means "may attend"**. It
+# is PyTorch's convention for `scaled_dot_product_attention`. Others exist, as you will see in section 7.
+#
+# ### Exercise 2.1: masked weights
+# Scores `(B, H, T, S)` and a boolean mask that broadcasts to them -> weights `(B, H, T, S)`: zero where the
+# mask is False, and each query's weights sum to 1. (In this exercise, each query has something to
+# attend to.)
+
+
+# %% exercise="2.1"
+def masked_weights(scores: Tensor, attention_mask: Tensor) -> Tensor:
+    """Softmax over the keys that a query may attend to; zero for the others."""
+    ### BEGIN SOLUTION
+    return scores.masked_fill(~attention_mask, -math.inf).softmax(-1)
+    ### END SOLUTION
+
+
+# %%
+check("2.1", masked_weights)
+
+# %% [markdown]
+# ## 3. The padding mask
+#
+# Which places does padding close? Look at one sentence with two `[PAD]`s behind it. Move over the table with
+# the mouse or the arrow keys: each place says who may listen to whom.
+
+# %%
+words = ["the", "dog", "sleeps", "[PAD]", "[PAD]"]
+is_word = torch.tensor([w != "[PAD]" for w in words])  # (S,)
+keys_closed = is_word.expand(5, 5)  # the same line of keys for every query
+MaskMatrix(words, words, keys_closed, reasons={"padding": keys_closed})
+
+# %% [markdown]
+# Two *columns* are closed: nobody may listen to padding. The two *rows* of `[PAD]` itself stay open. A
+# padding query hears something, we never look at its output, and that is harmless. Close the rows as well
+# and those queries have nothing to attend to, which brings a problem of its own (section 6).
+#
+# Since the line of keys is the same for all queries and all heads, the mask needs only the shape
+# `(B, 1, 1, S)`. Broadcasting does the rest.
+#
+# ### Exercise 2.2: padding mask
+# `lengths` `(B,)` are the numbers of words in each row; `size` is the padded length `S`. Return a boolean
+# mask `(B, 1, 1, S)`. (`torch.arange(size)` counts the places. `x[:, None]` adds an axis.)
+
+
+# %% exercise="2.2"
+def my_padding_mask(lengths: Tensor, size: int) -> Tensor:
+    """True at the keys that are words, False at the padding behind them."""
+    ### BEGIN SOLUTION
+    is_word = torch.arange(size) < lengths[:, None]  # (B, S)
+    return is_word[:, None, None, :]
+    ### END SOLUTION
+
+
+# %%
+check("2.2", my_padding_mask)
+
+# %% [markdown]
+# With the mask, padding cannot be heard any more:
+
+# %%
+with torch.no_grad():
+    c = layer(embed(padded), padding_mask(length[shortest][None], padded.shape[1]))[0, : length[shortest]]
+print("the same outputs:", torch.allclose(a, c, atol=1e-5))
+
+# %% [markdown]
+# ## 4. The causal mask
+#
+# A model that writes from left to right predicts each next word from the words so far. It is trained on
+# whole sentences, all places at once: at "the" it should say "dog", at "dog" it should say "sleeps". But
+# the answer stands in the input, one place to the right! So query `t` may attend to the keys `0..t` only.
+# That is the **causal mask**.
+
+# %%
+sentence = ["the", "dog", "sleeps", "all", "day"]
+show(mask_matrix(sentence, sentence, causal_mask(5), reasons={"future": causal_mask(5)}))
+
+# %% [markdown]
+# ### Exercise 2.3: causal mask
+# Return a boolean mask `(size, size)`: row `t` is True at the columns `0` to `t`. (Try `torch.ones`,
+# `tril`, or compare two `arange`s.)
+
+
+# %% exercise="2.3"
+def my_causal_mask(size: int) -> Tensor:
+    """True where the key does not lie behind the query."""
+    ### BEGIN SOLUTION
+    return torch.ones(size, size, dtype=torch.bool).tril()
+    ### END SOLUTION
+
+
+# %%
+check("2.3", my_causal_mask)
+
+# %% [markdown]
+# ### Catching a cheat
+#
+# What happens if you forget it? No error, no warning. The training looks *splendid*. We train the same small
+# model twice to predict the next word of tinyworld sentences, with and without the causal mask:
+
+
+# %%
+class NextWord(nn.Module):
+    """One layer of attention that predicts each next word: (B, T) -> logits (B, T, V)."""
+
+    def __init__(self, vocabulary: int, longest: int, d_model: int = 64) -> None:
+        super().__init__()
+        self.word = nn.Embedding(vocabulary, d_model)
+        self.place = nn.Embedding(longest, d_model)  # attention alone knows no order (lesson 1)
+        self.attention = MultiHeadAttention(d_model, n_heads=4)
+        self.guess = nn.Linear(d_model, vocabulary)
+
+    def forward(self, ids: Tensor, attention_mask: Tensor) -> Tensor:
+        x = (self.word(ids) + self.place.weight[: ids.shape[1]]) / 2
+        return self.guess(x + self.attention(x, attention_mask))
+
+
+def train(causal: bool, steps: int = 150) -> list[float]:
+    """The loss at each step."""
+    torch.manual_seed(0)
+    g = torch.Generator().manual_seed(1)
+    model = NextWord(len(tinyworld.vocabulary()), longest=sentences.shape[1])
+    optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
+    losses = []
+    for _ in range(steps):
+        batch = sentences[torch.randint(len(sentences), (64,), generator=g)]
+        inputs, targets = batch[:, :-1], batch[:, 1:]  # each place should say the next word
+        size = inputs.shape[1]
+        words_only = padding_mask((inputs != PAD_ID).sum(1), size)
+        mask = combine_masks(words_only, causal_mask(size)) if causal else words_only
+        logits = model(inputs, mask).flatten(0, 1)
+        loss = F.cross_entropy(logits, targets.flatten(), ignore_index=PAD_ID)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+sentences = tinyworld.sample_ids(3000, torch.Generator().manual_seed(0))
+with_mask, without_mask = train(causal=True), train(causal=False)
+
+# %%
+fig, ax = plt.subplots(figsize=(5, 3))
+ax.plot(with_mask, label="causal mask")
+ax.plot(without_mask, label="no causal mask")
+ax.set(xlabel="step", ylabel="loss (nats)", ylim=(0, None))
+ax.legend()
+plt.show()
+print("without the mask the loss sinks towards zero; with it, it levels off well above")
+assert sum(without_mask[-10:]) / 10 < 0.3 < 0.6 < sum(with_mask[-10:]) / 10
+
+# %% [markdown]
+# *In words: both curves start alike. The curve with the mask levels off. The curve without the mask falls to
+# nearly zero.*
+#
+# A loss near zero would mean that the next word of a random sentence is never in doubt. Nobody can know
+# whether the next name is "anna" or "ben". **A loss that is too good to be true is a leak.** The model has
+# learned to copy the answer from one place to the right, and at the moment of writing, when there is
+# nothing to the right, it is worthless.
+#
+# There is a simple test for it, worth running on every causal model: change the future and see whether the
+# past notices.
+
+# %%
+torch.manual_seed(0)
+x = torch.randn(1, 6, 32)
+changed = x.clone()
+changed[:, 4:] = 0.0  # another future from place 4 on
+for name, mask in [("causal mask", causal_mask(6)), ("no mask    ", None)]:
+    with torch.no_grad():
+        notices = (layer(x, mask) - layer(changed, mask))[0].abs().amax(-1) > 1e-6
+    print(name, "places that notice:", notices.nonzero()[:, 0].tolist())
+
+# %% [markdown]
+# ## 5. Two masks at once
+#
+# A causal model with padding needs both: a place is open if *both* masks leave it open. One mask has the shape
+# `(T, T)`, the other `(B, 1, 1, T)`; together they broadcast to `(B, 1, T, T)`.
+
+# %%
+future, padding = causal_mask(5), is_word.expand(5, 5)
+MaskMatrix(words, words, future & padding, reasons={"padding": padding, "future": future})
+
+# %% [markdown]
+# ### Exercise 2.4: causal and padding
+# `lengths` `(B,)`, `size` -> boolean `(B, 1, size, size)`. You may use the package's `causal_mask(size)` and
+# `padding_mask(lengths, size)`.
+
+
+# %% exercise="2.4"
+def causal_and_padding(lengths: Tensor, size: int) -> Tensor:
+    """True where the key is a word and does not lie behind the query."""
+    ### BEGIN SOLUTION
+    return causal_mask(size) & padding_mask(lengths, size)
+    ### END SOLUTION
+
+
+# %%
+check("2.4", causal_and_padding)
+
+# %% [markdown]
+# Boolean masks combine with `&`, in any number and any order. That is a good reason to keep masks boolean for as
+# long as possible.
+#
+# A third kind. To waste no room on padding, several short texts can be packed into one row. Then every token gets
+# the number of its text, and may attend to tokens with the same number only:
+
+# %%
+packed = ["anna", "smiled", ".", "it", "was", "cold", "."]
+documents = torch.tensor([[0, 0, 0, 1, 1, 1, 1]])  # (B, T)
+show(mask_matrix(packed, packed, same_document_mask(documents)[0, 0], reasons={"other text": same_document_mask(documents)[0, 0]}))
+
+# %% [markdown]
+# ### Exercise 2.5: texts that share a row
+# `documents` `(B, T)` -> boolean `(B, 1, T, T)`: True where query and key belong to the same text.
+
+
+# %% exercise="2.5"
+def my_same_document_mask(documents: Tensor) -> Tensor:
+    """True where query and key carry the same document number."""
+    ### BEGIN SOLUTION
+    same = documents[:, :, None] == documents[:, None, :]  # (B, T, 1) == (B, 1, T) -> (B, T, T)
+    return same[:, None]
+    ### END SOLUTION
+
+
+# %%
+check("2.5", my_same_document_mask)
+
+# %% [markdown]
+# ## 6. A query with nothing to hear
+#
+# An empty row in a batch, a padded query whose row was closed: now and then a query may attend to nothing at all.
+# Softmax over nothing but minus infinity is 0 divided by 0:
+
+# %%
+torch.tensor([-math.inf, -math.inf, -math.inf]).softmax(-1)
+
+# %% [markdown]
+# `nan` means "not a number", and it spreads: any sum with a `nan` in it is `nan`. One empty row can turn a whole
+# model into `nan` in a single training step.
+#
+# A common patch is a very negative number in place of minus infinity. No `nan`, but look at the weights:
+
+# %%
+torch.tensor([-1e9, -1e9, -1e9]).softmax(-1)
+
+# %% [markdown]
+# All scores are equal now, so the query listens to *everything it must not hear*, evenly. The clean answer: a
+# query with nothing to attend to hears nothing. All its weights are 0.
+#
+# ### Exercise 2.6: softmax with a safety net
+# As in 2.1, but a query that may attend to nothing gets a row of zeros. (`attention_mask.any(-1, keepdim=True)` is
+# True for the queries that may attend to something.)
+
+
+# %% exercise="2.6"
+def safe_masked_weights(scores: Tensor, attention_mask: Tensor) -> Tensor:
+    """Softmax over the allowed keys; zeros for a query without any."""
+    ### BEGIN SOLUTION
+    weights = scores.masked_fill(~attention_mask, -math.inf).softmax(-1)
+    hears_something = attention_mask.any(-1, keepdim=True)
+    return weights.masked_fill(~hears_something, 0.0)
+    ### END SOLUTION
+
+
+# %%
+check("2.6", safe_masked_weights)
+
+# %% [markdown]
+# The package's attention and PyTorch's fused attention both do that:
+
+# %%
+g = torch.Generator().manual_seed(0)
+q, k, v = torch.randn(3, 1, 4, 8, generator=g)  # three times (1, T, D)
+mask = torch.tensor([[1, 1, 0, 0], [0, 0, 0, 0], [1, 1, 1, 0], [1, 1, 1, 1]]).bool()
+ours, weights = scaled_dot_product_attention(q, k, v, mask)
+print("weights of the empty query:", weights[0, 1].tolist())
+print("as PyTorch:", torch.allclose(ours, F.scaled_dot_product_attention(q, k, v, mask)))
+
+# %% [markdown]
+# See all three stages: the scores, the scores with the mask (hatched places are minus infinity), the weights.
+
+# %%
+names = ["query 0", "query 1", "query 2", "query 3"]
+scores = (q @ k.mT / math.sqrt(8))[0]
+AttentionExplorer(names, scores, mask, keys=["key 0", "key 1", "key 2", "key 3"])
+
+# %% [markdown]
+# ## 7. Four libraries, four conventions
+#
+# The same mask goes by opposite signs, depending on who reads it. This is the most frequent source of silent mask
+# bugs in practice.
+#
+# | who | type | meaning |
+# |---|---|---|
+# | PyTorch `scaled_dot_product_attention`, this course | bool | True = may attend |
+# | PyTorch `nn.MultiheadAttention`, `nn.Transformer` | bool | True = may **not** attend |
+# | Hugging Face `attention_mask` | 0 / 1, `(B, S)` | 1 = a word, may be attended to |
+# | papers, "additive mask" | 0 / -inf | added to the scores |
+#
+# One mask, three dialects, the same result:
+
+# %%
+torch.manual_seed(0)
+theirs = nn.MultiheadAttention(8, 2, batch_first=True).eval()
+x = torch.randn(1, 4, 8)
+additive = torch.zeros(4, 4).masked_fill(~causal_mask(4), -math.inf)
+with torch.no_grad():
+    as_bool, _ = theirs(x, x, x, attn_mask=~causal_mask(4), need_weights=False)  # note the ~
+    as_numbers, _ = theirs(x, x, x, attn_mask=additive, need_weights=False)
+    upside_down, _ = theirs(x, x, x, attn_mask=causal_mask(4), need_weights=False)
+print("bool and additive agree:", torch.allclose(as_bool, as_numbers, atol=1e-6))
+print("without the ~, places with nan:", upside_down.isnan().any(-1).sum().item())
+
+# %% [markdown]
+# Without the `~` there is no error, only another answer. One place is `nan`: upside down, the last query may attend to
+# nothing. Be glad of it, for it gives the bug away. A padding mask upside down attends to padding only, and wherever a
+# row has some, nothing gives it away.
+#
+# ### Exercise 2.7: an additive mask
+# Boolean mask, True = may attend -> float mask of the same shape: 0 where a query may attend, minus infinity elsewhere.
+
+
+# %% exercise="2.7"
+def additive_mask(attention_mask: Tensor) -> Tensor:
+    """0 where a query may attend, -inf where it may not."""
+    ### BEGIN SOLUTION
+    return torch.zeros(attention_mask.shape).masked_fill(~attention_mask, -math.inf)
+    ### END SOLUTION
+
+
+# %%
+check("2.7", additive_mask)
+
+# %% [markdown]
+# ## 8. Two things called "mask"
+#
+# Masked language modelling hides *words*: it writes `[MASK]` in their place and asks the model to guess them. That is
+# not an attention mask. The two are mixed up all the time.
+#
+# > **Often read:** if token *i* or token *j* is masked, their attention weight is set to zero. A worked example takes
+# > the four words "cat dog cat dog", masks the first and the third, and shows a table in which whole rows, whole
+# > columns and the diagonal are zero.
+#
+# Try it, with equal scores everywhere to keep the arithmetic easy:
+
+# %%
+animals = ["cat", "dog", "cat", "dog"]
+masked = torch.tensor([True, False, True, False])
+equal = torch.zeros(4, 4)
+claimed = equal.softmax(-1) * ~(masked[:, None] | masked[None, :])
+print("row sums of the claimed table:", claimed.sum(-1).tolist())
+
+# %% [markdown]
+# Two queries hear nothing, the other two hear half. Rightly done, the *keys* of the closed tokens are closed for every
+# query, before softmax:
+
+# %%
+weights = equal.masked_fill(masked[None, :], -math.inf).softmax(-1)
+print("row sums:", weights.sum(-1).tolist())
+show(heat_map(animals, animals, weights, title="weights, keys 0 and 2 closed"))
+
+# %% [markdown]
+# > **In fact** a row of weights always sums to 1 (or is empty), and nothing puts zeros on the diagonal: a word may listen
+# > to itself.
+# >
+# > And for masked language modelling *neither* table is right. A hidden word becomes the token `[MASK]`, and `[MASK]` is
+# > attended to like any other: it has to listen, since the model must guess a word at its place, and the others may hear
+# > that something is missing there. (Devlin et al. 2019, section 3.1)
+
+# %%
+hidden = torch.tensor([False, True, False, False])
+show(token_strip(["the", "dog", "sleeps", "today"], hidden=hidden))
+
+# %%
+seen = ["the", "[MASK]", "sleeps", "today"]
+nothing_closed = torch.ones(4, 4, dtype=torch.bool)
+show(mask_matrix(seen, seen, nothing_closed))  # BERT's attention mask for this sentence: all open
+
+# %% [markdown]
+# > **Often read:** masking blocks repeated information, so that the model can concentrate on what is unique.
+#
+# A mask knows positions. It does not look at what stands there:
+
+# %%
+for masked in ([True, False, True, False], [True, True, False, False]):
+    left = [word for word, gone in zip(animals, masked) if not gone]
+    print(masked, "leaves", left)
+
+# %% [markdown]
+# > **In fact** the first mask leaves "dog" twice, the second leaves one of each. Whether a repetition survives is an accident
+# > of the positions. Lesson 3 builds masks that *do* look at the content, on purpose.
+
+# %% [markdown]
+# ## Quiz
+
+# %%
+quiz("2")
+
+# %% [markdown]
+# ## Recap
+#
+# - An attention mask is boolean here, True = may attend. It works on the *scores*, with minus infinity, before softmax.
+# - Padding closes keys (columns), the causal mask closes the future, packed texts close each other; `&` combines them.
+# - A query with nothing to attend to gets zeros. Not `nan`, and not an even share of what it must not hear.
+# - A loss too good to be true is a leak. Change the future and see who notices.
+# - `[MASK]` is a token, not an attention mask: it listens and is listened to.
+#
+# **Next:** lesson 3 turns text into tokens and decides which of them to hide.
+
+# %%
+progress("2")
+
+# %% [markdown]
+# ## References
+#
+# - A. Vaswani et al. 2017. *Attention Is All You Need*. NeurIPS. [arXiv:1706.03762](https://arxiv.org/abs/1706.03762) (section
+#   3.2.3: the causal mask, with minus infinity)
+# - J. Devlin et al. 2019. *BERT*. NAACL. [arXiv:1810.04805](https://arxiv.org/abs/1810.04805) (section 3.1: `[MASK]`)
+# - M. M. Krell et al. 2021. *Efficient Sequence Packing without Cross-contamination*.
+#   [arXiv:2107.02027](https://arxiv.org/abs/2107.02027) (several texts in one row)
+# - PyTorch documentation:
+#   [scaled_dot_product_attention](https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.scaled_dot_product_attention.html)

@@ -1,0 +1,623 @@
+# %% [markdown]
+# # Lesson 3: Tokens and corruption
+#
+# Masked language modelling is a game of hide and seek. Take a text, hide some of it, let a model guess what was
+# there. This lesson prepares both halves of the first move: what exactly is hidden (**tokens**), and how
+# (**corruption**). It looks like the boring part. It decides how hard the game is, and most wrong code in
+# circulation is wrong right here.
+#
+# By the end you will have written a tokenizer's inner loop and every step of BERT's corruption, played with eight
+# ways of hiding, and measured how well the *best possible* player could do.
+
+# %%
+import matplotlib.pyplot as plt
+import torch
+from torch import Tensor
+
+from mlm_course import corruption, tokenization
+from mlm_course.corpora import python_docs, tinyworld
+from mlm_course.practice import check, hint, progress, quiz, solution
+from mlm_course.views import show, token_strip
+from mlm_course.widgets import MaskPlayground
+
+torch.set_num_threads(1)  # the same numbers on every machine
+
+# %% [markdown]
+# ## 1. From text to tokens
+#
+# A model reads a list of whole numbers. So a text must be cut into pieces from a fixed list, the **vocabulary**,
+# and each piece gets its number. What are good pieces?
+#
+# - *Words?* There are too many. Whatever vocabulary you fix, the next text contains a word that is missing.
+# - *Letters?* None is missing, but texts become five times as long, and attention pays for each pair (lesson 1).
+# - *Pieces of words*, **subwords**, are the compromise: frequent words stay whole, rare ones are built from parts.
+#
+# **WordPiece** is the kind BERT uses. Let us train one on Python's own manual. It starts from letters and keeps
+# joining pieces that occur together until the vocabulary is full.
+
+# %%
+manual = python_docs.manual()
+tokenizer = tokenization.train_wordpiece(manual, vocab_size=2000)
+tokenizer.get_vocab_size()
+
+# %% tags=["nbval-ignore-output"]
+text = "Tokenization splits unfamiliar words, but the for statement stays whole."
+pieces = tokenizer.encode(text).tokens
+show(token_strip(pieces))
+
+# %% [markdown]
+# A piece that continues a word begins with `##`. "the" and "statement" are everyday words in Python's manual and stay
+# whole; "unfamiliar" is rare and falls into parts.
+#
+# How does the tokenizer cut a word, once the vocabulary is there? Greedily: it takes the *longest* piece in the
+# vocabulary that fits at the front, then the longest that fits the rest, and so on. Inside a word the pieces carry
+# their `##`. If at some point nothing fits, the whole word becomes `[UNK]`, "unknown".
+#
+# ### Exercise 3.1: longest match first
+# `word` is a string, `vocabulary` a set of pieces. Return the list of pieces.
+
+
+# %% exercise="3.1"
+def longest_match(word: str, vocabulary: set[str]) -> list[str]:
+    """The pieces of a word, each the longest that fits; ["[UNK]"] if the word cannot be built."""
+    ### BEGIN SOLUTION
+    pieces, start = [], 0
+    while start < len(word):
+        prefix = "##" if start else ""
+        ends = range(len(word), start, -1)  # longest first
+        end = next((e for e in ends if prefix + word[start:e] in vocabulary), None)
+        if end is None:
+            return ["[UNK]"]
+        pieces.append(prefix + word[start:end])
+        start = end
+    return pieces
+    ### END SOLUTION
+
+
+# %%
+check("3.1", longest_match)
+
+# %% [markdown]
+# ## 2. Numbers, and tokens that are no text
+#
+# Every piece has a number, its **id**. The first few ids belong to **special tokens**. They stand for no text:
+
+# %%
+for i, name in enumerate(tokenization.SPECIAL_TOKENS):
+    print(i, name)
+
+# %% [markdown]
+# - `[PAD]` fills short rows up (lesson 2). `[UNK]` stands for what could not be built.
+# - `[CLS]` stands in front of every text. Its output can serve as a summary of the whole (lesson 6).
+# - `[SEP]` stands behind every text.
+# - `[MASK]` stands where a token was hidden. Soon.
+#
+# From here on we mostly use tinyworld, lesson 2's small language, because of something no other language offers: for
+# every hidden word we can compute *exactly* how likely each answer is. Its tokens are whole words.
+
+# %%
+sentences = [
+    "anna gave tom a red towel , and he thanked her for the red towel at the river .",
+    "now these geese are thirsty , so ben brings them some milk .",
+]
+ids = tinyworld.encode([s.split() for s in sentences])  # (B, T)
+ids
+
+# %% [markdown]
+# Which of these may be hidden? Everything but special tokens: asking a model to guess `[SEP]` teaches it nothing, and
+# nothing stands at `[PAD]`. We call the tokens that may be hidden **candidates**.
+#
+# ### Exercise 3.2: candidates
+# `ids` `(B, T)`, `special_ids` a list of ids -> boolean `(B, T)`, True where the token may be hidden.
+
+
+# %% exercise="3.2"
+def candidates(ids: Tensor, special_ids: list[int]) -> Tensor:
+    """True where a token is not special."""
+    ### BEGIN SOLUTION
+    return ~torch.isin(ids, torch.tensor(special_ids))
+    ### END SOLUTION
+
+
+# %%
+check("3.2", candidates)
+
+# %%
+special_ids = list(range(len(tokenization.SPECIAL_TOKENS)))
+can_hide = corruption.hideable(ids, special_ids)  # the package's version
+can_hide.sum(1)  # candidates in each row
+
+# %% [markdown]
+# ## 3. How many, and which?
+#
+# BERT hides 15 % of the tokens. The simplest way: toss a coin for each candidate that says "hide" with probability
+# .15. That is **Bernoulli** masking. What does it do to short rows?
+
+# %%
+g = torch.Generator().manual_seed(0)
+rows = torch.ones(10_000, 12, dtype=torch.bool)  # ten thousand rows of 12 candidates
+tossed = corruption.choose_bernoulli(rows, 0.15, g).sum(1)  # hidden tokens in each row
+fixed = corruption.choose_fixed_count(rows, 0.15, g).sum(1)
+
+fig, ax = plt.subplots(figsize=(5, 3))
+places = torch.arange(8)
+ax.bar(places - 0.2, torch.bincount(tossed, minlength=8)[:8] / 100, width=0.4, label="Bernoulli")
+ax.bar(places + 0.2, torch.bincount(fixed, minlength=8)[:8] / 100, width=0.4, label="fixed count")
+ax.set(xlabel="hidden tokens in a row of 12", ylabel="% of rows")
+ax.legend()
+plt.show()
+print(f"Bernoulli: {(tossed == 0).float().mean():.0%} of the rows have nothing to guess; fixed count: always {fixed.unique().tolist()}")
+
+# %% [markdown]
+# *In words: with coin tosses the number of hidden tokens varies between none and six or more. A fixed count hides the same
+# number in every row of the same length.*
+#
+# A row in which nothing is hidden teaches nothing. And a whole batch of such rows divides by zero in the loss: `nan`.
+# So BERT's original code hides a **fixed count** in each row: 15 % of the candidates, rounded, and at least one.
+#
+# How do you pick exactly `n` of the candidates at random, for a whole batch at once? Give each token a random number
+# and take the `n` smallest. Tokens that may not be hidden get a number too large to be taken.
+#
+# ### Exercise 3.3: a fixed count
+# `noise` `(B, T)` holds random numbers in [0, 1), `can_hide` `(B, T)`, `ratio` a number. Hide in each row its
+# `max(1, round(ratio * candidates))` candidates with the smallest noise (every row here has some candidates). Return a
+# boolean `(B, T)`. (`noise.argsort(1).argsort(1)` is each place's rank in its row: 0 for the smallest.)
+
+
+# %% exercise="3.3"
+def hide_fixed_count(noise: Tensor, can_hide: Tensor, ratio: float) -> Tensor:
+    """In each row the candidates with the smallest noise, a share `ratio` of them, at least one."""
+    ### BEGIN SOLUTION
+    count = (can_hide.sum(1, keepdim=True) * ratio).round().clamp(min=1)  # (B, 1)
+    rank = noise.masked_fill(~can_hide, 2.0).argsort(1).argsort(1)  # (B, T)
+    return rank < count
+    ### END SOLUTION
+
+
+# %%
+check("3.3", hide_fixed_count)
+
+# %%
+g = torch.Generator().manual_seed(3)
+hidden = corruption.choose_fixed_count(can_hide, 0.15, g)
+names = tinyworld.vocabulary()
+show(token_strip([names[i] for i in ids[0]], hidden=hidden[0], can_hide=can_hide[0]))
+
+# %% [markdown]
+# ## 4. What stands in its place?
+#
+# Usually the token `[MASK]`. But `[MASK]` never occurs when the model is used later, on real text. A model that has
+# learned "I only need to think at `[MASK]`" would be in for a surprise. So BERT does this with each hidden token:
+#
+# - in 80 % of the cases it becomes `[MASK]`,
+# - in 10 % it **stays as it is**, and the model must still say which token belongs there,
+# - in 10 % it becomes some random ordinary token.
+#
+# Since any token might be wrong, the model has to think everywhere. (Whether it is worth it is another matter: plain
+# `[MASK]` does as well or better in a careful comparison, Wettig et al. 2023. Lesson 5 measures it.)
+#
+# ### Exercise 3.4: 80 / 10 / 10
+# `ids`, `hidden`, `u` and `random_ids` are all `(B, T)`. Wherever a token is hidden, `u` decides: below .8 it becomes
+# `mask_id`; from .8 to below .9 it stays; from .9 on it becomes the entry of `random_ids` at its place. Return a new
+# tensor. (`torch.where(condition, a, b)`.)
+
+
+# %% exercise="3.4"
+def replace_80_10_10(
+    ids: Tensor, hidden: Tensor, u: Tensor, random_ids: Tensor, mask_id: int
+) -> Tensor:
+    """The ids with each hidden token replaced by [MASK], by a random id, or by itself."""
+    ### BEGIN SOLUTION
+    to_mask = hidden & (u < 0.8)
+    to_random = hidden & (u >= 0.9)
+    corrupted = torch.where(to_mask, mask_id, ids)
+    return torch.where(to_random, random_ids, corrupted)
+    ### END SOLUTION
+
+
+# %%
+check("3.4", replace_80_10_10)
+
+# %% [markdown]
+# > **Often read:** the id of `[MASK]` is 101; to mask, write that id into randomly chosen rows of the embedded text, with
+# > positions from `randint(length, batch, ...)`.
+#
+# Three mistakes in one line. First, in BERT's published vocabulary 101 is `[CLS]`; 102 is `[SEP]` and 103 is `[MASK]`.
+# Ask the tokenizer for the id, never write it down:
+
+# %%
+print("here:", tokenizer.token_to_id("[MASK]"))
+
+# %% [markdown]
+# Second, `randint(low, high)` needs `low < high`, and what it draws here is used to index the batch, not the places:
+
+# %%
+batch, length = 1, 5
+try:
+    torch.randint(length, batch, (batch,))
+except RuntimeError as error:
+    print("RuntimeError:", str(error).splitlines()[0])
+
+# %% [markdown]
+# Third, an id is a *name*, not a quantity. Written into an embedding it becomes `D` equal huge numbers:
+
+# %%
+embedded = torch.nn.functional.embedding(ids[:1, :4], torch.randn(len(names), 6, generator=g))  # (1, 4, 6)
+embedded[:, 1] = 103.0
+embedded[0, :2]
+
+# %% [markdown]
+# > **In fact** masking happens *before* the embedding, on ids: `ids[hidden] = mask_id`. The embedding then looks up one
+# > learned vector for `[MASK]`, like for any other token. (Devlin et al. 2019, section 3.1 and appendix A.1)
+#
+# > **Often read:** "The cat sat on the mat." with "cat" masked is "[MASK] sat on the mat."
+
+# %%
+words = "the cat sat on the mat .".split()
+claimed = "[MASK] sat on the mat .".split()
+right = [("[MASK]" if word == "cat" else word) for word in words]
+print(len(words), "tokens in,", len(claimed), "tokens out of the claimed masking")
+print(len(right), "tokens:", " ".join(right))
+
+# %% [markdown]
+# > **In fact** "The" has vanished: one `[MASK]` for two tokens. Corruption keeps the length. Each hidden token leaves its
+# > own `[MASK]` at its own place, or the labels below would point at the wrong words. (Models that let one mark
+# > stand for several tokens exist; section 8 shows one. They need a decoder.)
+
+# %% [markdown]
+# ## 5. What the model has to say: labels
+#
+# At the hidden places, the **label** is the original token. At all other places there is nothing to guess. By convention
+# their label is **-100**, a number that PyTorch's `cross_entropy` skips.
+#
+# ### Exercise 3.5: labels
+# `ids` (the original ones) and `hidden`, both `(B, T)` -> labels `(B, T)`.
+
+
+# %% exercise="3.5"
+def make_labels(ids: Tensor, hidden: Tensor) -> Tensor:
+    """The original id where a token was hidden, -100 elsewhere."""
+    ### BEGIN SOLUTION
+    return ids.masked_fill(~hidden, -100)
+    ### END SOLUTION
+
+
+# %%
+check("3.5", make_labels)
+
+# %% [markdown]
+# The package does all of it in one call. Hidden tokens that were left unchanged have a label, too:
+
+# %%
+g = torch.Generator().manual_seed(7)
+ordinary = corruption.ordinary_ids(len(names), special_ids)
+half = corruption.choose_fixed_count(can_hide, 0.5, g)
+corrupted = corruption.corrupt(ids, half, g, mask_id=tokenization.MASK_ID, ordinary_ids=ordinary)
+for original, seen, label in list(zip(ids[1], corrupted.input_ids[1], corrupted.labels[1]))[:14]:
+    asked = "" if label == -100 else f"-> {names[label]}"
+    print(f"{names[original]:8} {names[seen]:8} {asked}")
+
+# %% [markdown]
+# > **Often read:** the input of masked language modelling is the masked text *together with* the unmasked text; the masked
+# > text is what pretraining makes of it.
+#
+# A player who gets the unmasked text as well does not guess. He copies:
+
+# %%
+both = torch.cat([corrupted.input_ids, ids], dim=1)  # (B, 2T): masked text, then unmasked text
+copied = both[:, ids.shape[1] :]  # a "model" that says what stands T places further on
+asked = corrupted.labels != -100
+print(f"right answers without understanding a word: {(copied[asked] == corrupted.labels[asked]).float().mean():.0%}")
+
+# %% [markdown]
+# > **In fact** the input is the corrupted text alone, and corruption is plain code that runs before the model sees anything.
+# > Pretraining is what comes *after*. (Devlin et al. 2019, section 3.1)
+
+# %% [markdown]
+# ## 6. Pieces give the game away
+#
+# Hide one piece of a word and leave the others, and the game is often too easy:
+
+# %% tags=["nbval-ignore-output"]
+encoded = tokenizer.encode("concatenation and interpolation of strings")
+first_continued = next(i for i, piece in enumerate(encoded.tokens) if piece.startswith("##"))
+show(token_strip(encoded.tokens, hidden=[i == first_continued for i in range(len(encoded.tokens))]))
+
+# %% [markdown]
+# The rest of the word tells what is missing; no need to understand the sentence. **Whole-word masking** hides all pieces
+# of a word or none.
+#
+# ### Exercise 3.6: whole words
+# `hidden` `(B, T)`; `word_ids` `(B, T)` numbers the words of each row, all pieces of a word carry the same number, and
+# special tokens carry -1. Extend `hidden`: if any piece of a word is hidden, all its pieces are. Special tokens
+# stay visible.
+
+
+# %% exercise="3.6"
+def extend_to_whole_words(hidden: Tensor, word_ids: Tensor) -> Tensor:
+    """True for every piece of a word of which some piece is hidden."""
+    ### BEGIN SOLUTION
+    same_word = word_ids[:, :, None] == word_ids[:, None, :]  # (B, T, T)
+    touched = (same_word & hidden[:, None, :]).any(-1)  # (B, T)
+    return touched & (word_ids >= 0)
+    ### END SOLUTION
+
+
+# %%
+check("3.6", extend_to_whole_words)
+
+# %% [markdown]
+# ## 7. Eight ways to hide
+#
+# Tokens can be hidden one by one or in stretches, by chance or on purpose. The package has eight ways:
+#
+# | name | what it hides |
+# |---|---|
+# | `bernoulli` | each candidate by the toss of a coin |
+# | `fixed count` | the same number in each row (BERT) |
+# | `block` | one stretch |
+# | `spans` | several short stretches of words, most of them 1 to 5 long (SpanBERT) |
+# | `non-adjacent` | never two neighbours |
+# | `whole words` | words with all their pieces |
+# | `adaptive` | a larger share of long rows than of short ones |
+# | `score` | the tokens with the highest score; what the score is, is up to you |
+#
+# The score here is **pointwise mutual information**, as for lesson 1's word vectors: how much more often a piece stands
+# next to its neighbour than chance would have it. Pieces that nearly always come together are hidden together.
+#
+# Choose a strategy, move the ratio, draw again. Click on a token (or press Enter on it) to hide it yourself or bring it
+# back.
+
+# %%
+starts = tokenization.word_starts(tokenizer)
+rows = [row[:40] for row in tokenization.encode(tokenizer, manual) if len(row) >= 40]
+piece_ids = torch.tensor(rows)  # (N, 40): the beginnings of the manual's topics
+free = corruption.hideable(piece_ids, special_ids)
+piece_words = tokenization.word_ids(piece_ids, starts)
+pmi = corruption.pmi_scores(piece_ids, free)
+
+
+def playable(strategy, row: int):
+    """A strategy as the playground calls it: (ratio, seed) -> which tokens of one row are hidden."""
+    one = slice(row, row + 1)
+
+    def hide(ratio: float, seed: int) -> list[bool]:
+        g = torch.Generator().manual_seed(seed)
+        return strategy(free[one], ratio, g, word_ids=piece_words[one], scores=pmi[one])[0].tolist()
+
+    return hide
+
+
+# %% tags=["nbval-ignore-output"]
+row = 0
+MaskPlayground(
+    [tokenizer.id_to_token(i) for i in rows[row]],
+    {name: playable(strategy, row) for name, strategy in corruption.STRATEGIES.items()},
+    can_hide=free[row].tolist(),
+)
+
+# %% [markdown]
+# > **Often read:** contiguous masking hides 20 to 30 % of a text.
+#
+# The *budget* and the *pattern* are two different choices. SpanBERT hides spans and keeps BERT's 15 %. Below, both patterns
+# on the same budget:
+
+# %%
+g = torch.Generator().manual_seed(0)
+long_rows = torch.ones(2000, 100, dtype=torch.bool)
+for name in ["fixed count", "non-adjacent", "spans", "block"]:
+    h = corruption.STRATEGIES[name](long_rows, 0.15, g)
+    begins = h & ~torch.cat([torch.zeros(len(h), 1, dtype=torch.bool), h[:, :-1]], dim=1)
+    print(f"{name:13} hides {h.float().mean():.0%}, in stretches of {h.sum() / begins.sum():.1f} tokens on average")
+
+# %% [markdown]
+# > **In fact** SpanBERT's spans are 3.8 words long on average and stop when 15 % of the tokens are used up. Any pattern goes
+# > with any ratio. Ratios from 15 to 40 % are in use for text. (Joshi et al. 2020, section 3.1; Wettig et al. 2023)
+#
+# ### Static or dynamic?
+#
+# When are the hidden tokens drawn? BERT's original code drew them **once, before training**, ten copies of the corpus with
+# different masks, and went through them for forty epochs. Each copy was seen four times. That is **static** masking. **Dynamic**
+# masking draws anew whenever a row is shown.
+#
+# > **Often read:** dynamic masks adapt to the content of the input; here is a function for it, which masks every second row.
+#
+# A rule without chance gives the same mask at each call. Nothing about it is dynamic:
+
+
+# %%
+def every_second_row(ids: Tensor) -> Tensor:
+    return (torch.arange(len(ids)) % 2 == 0)[:, None].expand_as(ids)
+
+
+print("two calls, the same mask:", torch.equal(every_second_row(ids), every_second_row(ids)))
+
+# %% [markdown]
+# > **In fact** "dynamic" says *when* the mask is drawn: anew, at each showing. What the text says plays no part. The published
+# > gain is small (0.4 points on two tasks of three, 0.3 lost on the third); the plain advantage is that no copies have
+# > to be stored. Masks that do look at the content exist: the `score` strategy above. (Liu et al. 2019, section 4.1, table 1)
+#
+# In the package, the draw for a row depends on a seed, the epoch and the row's number in the data set, and on nothing else. So the
+# masks change from epoch to epoch, and yet an interrupted training can go on exactly where it stopped:
+
+# %%
+masker = corruption.Masker(len(names), special_ids, tokenization.MASK_ID, choose=corruption.choose_fixed_count)
+dynamic = corruption.DynamicMasking(masker, ids, seed=0)
+static = corruption.StaticMasking(masker, ids, copies=2, generator=torch.Generator().manual_seed(0))
+both_rows = torch.arange(2)
+for kind, masks in [("static, 2 copies", static), ("dynamic", dynamic)]:
+    hidden_words = [[names[i] for i in ids[0][masks(both_rows, epoch).hidden[0]]] for epoch in range(4)]
+    print(f"{kind:17}", *(" ".join(words).ljust(13) for words in hidden_words))
+again = dynamic(torch.tensor([0]), epoch=3)  # the row alone, a fourth time round
+print("epoch 3 again, without its neighbour:", torch.equal(again.hidden[0], dynamic(both_rows, 3).hidden[0]))
+
+# %% [markdown]
+# ## 8. Relatives that are not masked language models
+#
+# > **Often read:** BERT, T5 and XLNet are masked language models.
+#
+# T5 also corrupts text. But a whole span leaves *one* mark, and the model has to *write* the missing spans, word by word, left to
+# right:
+
+# %%
+words = "anna gave tom a red towel , and he thanked her for the red towel at the river .".split()
+gone = [4, 5, 9]
+source, target = [], []
+for i, word in enumerate(words):
+    if i not in gone:
+        source.append(word)
+        continue
+    if i - 1 not in gone:  # a new span
+        mark = f"<extra_{sum(t.startswith('<') for t in target)}>"
+        source.append(mark)
+        target.append(mark)
+    target.append(word)
+print("reads: ", " ".join(source))
+print("writes:", " ".join(target))
+
+# %% [markdown]
+# > **In fact** only BERT is one of the three. T5 corrupts spans and has a decoder that writes them autoregressively, so a mark may
+# > stand for any number of words. XLNet hides nothing: it predicts words one after the other, in a random order. (Raffel et al.
+# > 2020, section 3.1.4; Yang et al. 2019, section 2.2)
+
+# %% [markdown]
+# ## 9. Texts that are too long, texts that are too short
+#
+# A model has a greatest length. A text that is longer is **chunked**: cut into windows, possibly overlapping, so that what stands at
+# the edge of one window stands inside the next.
+
+# %%
+long_text = list(range(10, 20))  # ten "tokens"
+print("windows of 4:           ", tokenization.chunk(long_text, 4))
+print("windows of 4, 2 onwards:", tokenization.chunk(long_text, 4, stride=2))
+
+# %% [markdown]
+# Short texts waste room: their rows are mostly padding. They are **packed**, several in a row (and lesson 2's third mask can keep them
+# apart). On Python's manual, paragraph by paragraph:
+
+# %% tags=["nbval-ignore-output"]
+paragraphs = [row for row in tokenization.encode(tokenizer, python_docs.paragraphs(manual), special_tokens=False) if row]
+padded = sum(max(map(len, paragraphs[i : i + 32])) * len(paragraphs[i : i + 32]) for i in range(0, len(paragraphs), 32))
+packed = sum(map(len, tokenization.pack(paragraphs, 128)))
+real = sum(map(len, paragraphs))
+print(f"batches of 32 paragraphs: {real / padded:.0%} of the places hold text; packed: {real / packed:.0%}")
+
+# %%
+assert real / padded < 0.7 < 0.9 < real / packed
+
+# %% [markdown]
+# Putting rows into batches, by the way, does nothing for long texts. A batch is wide, a text is long.
+
+# %% [markdown]
+# ## 10. How well can anyone guess?
+#
+# Play a round yourself. Which word is hidden?
+
+# %%
+def hide_words(sentence: str, places: list[int]) -> tuple[Tensor, Tensor]:
+    """Ids (1, T) of a sentence, and which are hidden; places count words from 0."""
+    ids = tinyworld.encode([sentence.split()])
+    hidden = torch.zeros_like(ids, dtype=torch.bool)
+    hidden[0, [place + 1 for place in places]] = True  # [CLS] stands in front
+    return ids, hidden
+
+
+sentence = "anna gave tom a red towel , and he thanked her for the red towel at the river ."
+first_colour, second_colour, place_word = 4, 13, 17
+one_ids, one_hidden = hide_words(sentence, [second_colour])
+show(token_strip(["[CLS]", *sentence.split(), "[SEP]"], hidden=one_hidden[0]))
+
+# %% [markdown]
+# "red", without any doubt: the colour has been mentioned before. Now hide both mentions. Nobody can be sure any more; the best answer is
+# a list of chances. In tinyworld we can compute this list *exactly*, because we know the rules by which its sentences are made. It is
+# called the **posterior**: the probability of each word, given everything that can be seen.
+
+
+# %%
+def best_guesses(sentence: str, places: list[int]) -> None:
+    """The exact posterior's first five words at each hidden place."""
+    ids, hidden = hide_words(sentence, places)
+    posterior = tinyworld.masked_posterior(ids, hidden)  # (B, T, V)
+    for place in places:
+        chance, word = posterior[0, place + 1].sort(descending=True, stable=True)
+        likely = [f"{names[w]} {c:.3f}" for w, c in zip(word[:5], chance[:5]) if c > 0]
+        print(f"{sentence.split()[place]:7} <-", ", ".join(likely))
+
+
+print("one mention hidden:")
+best_guesses(sentence, [second_colour])
+print("both mentions hidden:")
+best_guesses(sentence, [first_colour, second_colour])
+print("the place:")
+best_guesses(sentence, [place_word])
+
+# %% [markdown]
+# The towel gives the place away in part: towels belong near water, in this language.
+#
+# If the true word had probability *p*, a guesser who knows the posterior is surprised by *-log p*. The average of that over many hidden words
+# is the lowest loss that *any* model can reach, however large. We call it the **floor**. Loss is measured in **nats** (natural
+# logarithms): 0 nats is certainty, log 2 = 0.69 nats a fair coin.
+#
+# So we can ask a question that no other corpus answers: how hard is each way of hiding?
+
+# %%
+world = tinyworld.sample_ids(600, torch.Generator().manual_seed(0))
+world_free = corruption.hideable(world, special_ids)
+ratios = [0.05, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9]
+patterns = {"fixed count": [], "block": []}
+for name, floors in patterns.items():
+    for ratio in ratios:
+        h = corruption.STRATEGIES[name](world_free, ratio, torch.Generator().manual_seed(1))
+        floors.append(tinyworld.loss_floor(world, h))
+
+fig, ax = plt.subplots(figsize=(5, 3))
+for name, floors in patterns.items():
+    ax.plot(ratios, floors, "o-", label=name)
+ax.set(xlabel="share of words hidden", ylabel="floor (nats per hidden word)", ylim=(0, None))
+ax.legend()
+plt.show()
+print("ratio      ", *[f"{ratio:5.2f}" for ratio in ratios])
+for name, floors in patterns.items():
+    print(f"{name:11}", *[f"{floor:5.2f}" for floor in floors])
+
+# %% [markdown]
+# *In words: for scattered words the floor rises with the share that is hidden, slowly at first, then steeply. For one block it stays low for a
+# long time, well below the scattered words; only when nearly everything is hidden does it end above them.*
+#
+# That may surprise you. In ordinary text, hiding a whole stretch makes the game *harder*, because neighbours give each other
+# away; that is SpanBERT's reason for spans. In tinyworld the best evidence often stands far away, in the other half of the sentence, and one
+# block rarely covers both. **Which pattern is hard depends on where the evidence is.** Lesson 5 puts real models to this test.
+#
+# One condition belongs to every floor: model and floor must be scored on the *same hidden places*, with `[MASK]` in all of them. A
+# loss below the floor is luck on few sentences, or a leak.
+
+# %% [markdown]
+# ## Quiz
+
+# %%
+quiz("3")
+
+# %% [markdown]
+# ## Recap
+#
+# - Text becomes **tokens**: pieces from a fixed vocabulary, the longest that fits, each with an id. Special tokens are never hidden.
+# - **Corruption**: choose candidates (15 % or more), put `[MASK]` (or a random token, or nothing) in their place, keep the length.
+# - **Labels** are the original ids at hidden places and -100 elsewhere.
+# - Pattern, budget and moment of drawing are three separate choices. *Dynamic* means drawn anew.
+# - In tinyworld the best possible guess is known exactly; its loss is the **floor** that later lessons train against.
+#
+# **Next:** lesson 4 builds the model that guesses: the encoder.
+
+# %%
+progress("3")
+
+# %% [markdown]
+# ## References
+#
+# - J. Devlin et al. 2019. *BERT*. NAACL. [arXiv:1810.04805](https://arxiv.org/abs/1810.04805) (section 3.1, appendix A.1: 15 %, 80/10/10)
+# - Y. Liu et al. 2019. *RoBERTa*. [arXiv:1907.11692](https://arxiv.org/abs/1907.11692) (section 4.1: static against dynamic)
+# - M. Joshi et al. 2020. *SpanBERT*. TACL. [arXiv:1907.10529](https://arxiv.org/abs/1907.10529) (section 3.1: spans)
+# - Y. Levine et al. 2021. *PMI-Masking*. ICLR. [arXiv:2010.01825](https://arxiv.org/abs/2010.01825) (scores from mutual information)
+# - A. Wettig et al. 2023. *Should You Mask 15 % in Masked Language Modeling?* EACL. [arXiv:2202.08005](https://arxiv.org/abs/2202.08005)
+# - C. Raffel et al. 2020. *Exploring the Limits of Transfer Learning with T5*. JMLR. [arXiv:1910.10683](https://arxiv.org/abs/1910.10683)
+# - Z. Yang et al. 2019. *XLNet*. NeurIPS. [arXiv:1906.08237](https://arxiv.org/abs/1906.08237)

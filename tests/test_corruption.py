@@ -1,0 +1,700 @@
+"""Corruption: properties of every strategy, their distributions, replacement, collating."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+from collections import Counter
+from functools import partial
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlm_course import corruption as c
+from mlm_course.corruption.noise import mix64
+
+V = 60
+SPECIALS = (0, 1, 2, 3, 4)
+MASK = 4
+ORDINARY = c.ordinary_ids(V, SPECIALS)
+tidy = settings(deadline=None, max_examples=60, derandomize=True)
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def rows_of(*rows: list[int]) -> torch.Tensor:
+    return torch.tensor(rows, dtype=torch.bool)
+
+
+def everything(batch: int, length: int) -> torch.Tensor:
+    return torch.ones(batch, length, dtype=torch.bool)
+
+
+def chi_square(counts: Counter, expected: dict) -> float:
+    assert set(counts) <= set(expected), set(counts) - set(expected)
+    total = sum(counts.values())
+    return sum((counts[k] - total * p) ** 2 / (total * p) for k, p in expected.items())
+
+
+def chi_limit(cells: int) -> float:
+    """About the point that chance exceeds once in 30,000 runs (mean plus 4 standard deviations)."""
+    return cells - 1 + 4 * math.sqrt(2 * (cells - 1)) + 8
+
+
+@st.composite
+def batches(draw: st.DrawFn) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """can_hide (B, T), word ids (B, T), scores (B, T), T from 0 to 512, with hopeless rows."""
+    batch, length = draw(st.integers(0, 4)), draw(st.integers(0, 40) | st.integers(0, 512))
+    g = generator(draw(st.integers(0, 999)))
+    share = draw(st.sampled_from([0.0, 0.1, 0.5, 0.9, 1.0]))
+    can_hide = torch.rand(batch, length, generator=g) < share
+    if batch:
+        can_hide[0] = draw(st.booleans())  # a row with nothing, or with everything
+    begins = torch.rand(batch, length, generator=g) < draw(st.sampled_from([0.2, 0.7, 1.0]))
+    word_ids = begins.cumsum(1).masked_fill(torch.rand(batch, length, generator=g) < 0.1, -1)
+    scores = torch.randn(batch, length, generator=g).masked_fill(~can_hide, math.nan)
+    return can_hide, word_ids, scores
+
+
+ratios = st.sampled_from([0.0, 1.0, 0.15, 0.5]) | st.floats(0, 1)
+
+
+# --- every strategy ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", c.STRATEGIES)
+@tidy
+@given(batches(), ratios, st.integers(0, 99))
+def test_hides_candidates_only_and_can_be_repeated(name, batch, ratio, seed):
+    can_hide, word_ids, scores = batch
+    before = can_hide.clone(), word_ids.clone(), scores.clone()
+    choose = partial(c.STRATEGIES[name], can_hide, ratio, word_ids=word_ids, scores=scores)
+    hidden = choose(generator(seed))
+    assert hidden.dtype == torch.bool and hidden.shape == can_hide.shape
+    assert not (hidden & ~can_hide).any()
+    assert torch.equal(hidden, choose(generator(seed)))
+    assert torch.equal(can_hide, before[0]) and torch.equal(word_ids, before[1])
+    assert torch.equal(scores.nan_to_num(), before[2].nan_to_num())
+    if ratio == 0:
+        assert not hidden.any()
+
+
+@pytest.mark.parametrize("name", c.STRATEGIES)
+@tidy
+@given(batches(), st.lists(ratios, min_size=4, max_size=4), st.integers(0, 99))
+def test_a_ratio_per_row(name, batch, ratio, seed):
+    can_hide, word_ids, scores = batch
+    per_row = torch.tensor(ratio, dtype=torch.float64)[: len(can_hide)]
+    hidden = c.STRATEGIES[name](
+        can_hide, per_row, generator(seed), word_ids=word_ids, scores=scores
+    )
+    for r in set(ratio):  # each row as if its ratio were everyone's
+        alone = c.STRATEGIES[name](can_hide, r, generator(seed), word_ids=word_ids, scores=scores)
+        assert torch.equal(hidden[per_row == r], alone[per_row == r])
+
+
+@pytest.mark.parametrize("name", [name for name in c.STRATEGIES if name != "score"])
+def test_another_seed_hides_other_tokens(name):
+    can_hide = everything(8, 64)
+    one, other = (c.STRATEGIES[name](can_hide, 0.3, generator(seed)) for seed in (1, 2))
+    assert not torch.equal(one, other)
+
+
+def expected_count(candidates: int, ratio: float) -> int:
+    """The rule in plain Python."""
+    if ratio == 0 or candidates == 0:
+        return 0
+    return min(candidates, max(1, round(ratio * candidates)))
+
+
+@tidy
+@given(batches(), ratios, st.integers(0, 99))
+def test_counts_are_exact(batch, ratio, seed):
+    can_hide, _, scores = batch
+    g = generator(seed)
+    counts = [expected_count(int(n), ratio) for n in can_hide.sum(1)]
+    assert c.choose_fixed_count(can_hide, ratio, g).sum(1).tolist() == counts
+    assert c.choose_block(can_hide, ratio, g).sum(1).tolist() == counts
+    assert c.choose_spans(can_hide, ratio, g).sum(1).tolist() == counts
+    assert c.choose_by_score(can_hide, ratio, g, scores=scores).sum(1).tolist() == counts
+    warm = c.choose_by_score(can_hide, ratio, g, scores=scores, temperature=0.7)
+    assert warm.sum(1).tolist() == counts
+
+
+def test_the_rounding_is_that_of_python():
+    """Halves to even, in float64, for every count up to 512; .15 * 30 = 4.5 is the trap."""
+    candidates = torch.arange(513)
+    for ratio in [0.0, 1.0, 0.05, 0.1, 0.15, 0.25, 0.35, 0.5, 1 / 3, 0.7, 0.85, 1e-9, 1 - 1e-9]:
+        expected = [expected_count(n, ratio) for n in range(513)]
+        assert c.hidden_count(candidates, ratio).tolist() == expected
+    assert c.hidden_count(torch.tensor([10, 30]), 0.25).tolist() == [2, 8]  # 2.5, 7.5
+    assert c.hidden_count(torch.tensor([30, 50]), 0.15).tolist() == [4, 8]  # 4.5, 7.5
+
+
+@pytest.mark.parametrize("ratio", [-0.1, 1.1, math.nan, math.inf])
+@pytest.mark.parametrize("name", c.STRATEGIES)
+def test_a_bad_ratio_is_refused(name, ratio):
+    can_hide, scores = everything(2, 5), torch.zeros(2, 5)
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        c.STRATEGIES[name](can_hide, ratio, generator(), scores=scores)
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        c.STRATEGIES[name](can_hide, torch.tensor([0.5, ratio]), generator(), scores=scores)
+
+
+def test_arguments_of_the_wrong_kind_are_refused():
+    ok = everything(2, 5)
+    choose = c.choose_fixed_count
+    for wrong, error, words in [
+        (lambda: choose(ok.long(), 0.5, generator()), TypeError, "torch.bool"),
+        (lambda: choose([[True]], 0.5, generator()), TypeError, "torch.bool, not list"),
+        (lambda: choose(ok[0], 0.5, generator()), ValueError, "unsqueeze"),
+        (lambda: choose(ok, "half", generator()), TypeError, "number"),
+        (lambda: choose(ok, torch.rand(3), generator()), ValueError, r"one per row: \(2,\)"),
+        (lambda: choose(ok, 0.5, 17), TypeError, "manual_seed"),
+        (lambda: choose(ok, 0.5, c.RowNoise(0, 0, [1])), ValueError, "made for 1 rows"),
+        (lambda: c.choose_bernoulli(ok.to("meta"), 0.5, generator()), ValueError, "on meta"),
+        (lambda: c.RowNoise(0, 0, torch.rand(2)), TypeError, "int64"),
+        (lambda: c.RowNoise(0.5, 0, [1]), TypeError, "whole numbers"),
+        (lambda: c.hideable(torch.zeros(2, 3), [0]), TypeError, "torch.int64"),
+        (lambda: c.hideable(torch.tensor([[-100]]), [0]), ValueError, "-100"),
+        (lambda: c.STRATEGIES["score"](ok, 0.5, generator()), ValueError, "needs scores"),
+        (
+            lambda: c.choose_whole_words(ok, 0.5, generator(), word_ids=torch.zeros(2, 4)),
+            ValueError,
+            "shape",
+        ),
+        (
+            lambda: c.choose_whole_words(ok, 0.5, generator(), word_ids=torch.rand(2, 5)),
+            TypeError,
+            "whole numbers",
+        ),
+        (lambda: c.choose_adaptive(ok, 0.5, generator(), typical=0), ValueError, "typical"),
+        (lambda: c.choose_spans(ok, 0.5, generator(), p=0), ValueError, "0 < p < 1"),
+    ]:
+        with pytest.raises(error, match=words):
+            wrong()
+
+
+# --- distributions ----------------------------------------------------------------------------
+
+
+def test_bernoulli_rate():
+    hidden = c.choose_bernoulli(everything(4000, 30), 0.15, generator())
+    sigma = math.sqrt(0.15 * 0.85 / hidden.numel())
+    assert abs(hidden.float().mean() - 0.15) < 4 * sigma
+    per_position = hidden.float().mean(0)  # (30,)
+    assert (per_position - 0.15).abs().max() < 4.5 * sigma * math.sqrt(30)
+
+
+def subsets(hidden: torch.Tensor) -> Counter:
+    return Counter(tuple(row.nonzero().squeeze(1).tolist()) for row in hidden)
+
+
+def test_fixed_count_draws_every_subset_equally_often():
+    can_hide = rows_of([0, 1, 1, 0, 1, 1, 1]).expand(6000, 7)  # 2 of 5: ten subsets
+    counts = subsets(c.choose_fixed_count(can_hide, 0.4, generator()))
+    expected = dict.fromkeys(itertools.combinations([1, 2, 4, 5, 6], 2), 0.1)
+    assert chi_square(counts, expected) < chi_limit(10)
+
+
+def test_non_adjacent_draws_every_separated_set_equally_often():
+    can_hide = rows_of([0, 1, 1, 1, 0, 1, 1, 1, 0]).expand(6000, 9)  # 2 of 6 in a line
+    candidates = [1, 2, 3, 5, 6, 7]
+    expected = {
+        (candidates[i], candidates[j]): 0.1 for i in range(6) for j in range(i + 2, 6)
+    }  # ten sets; 3 and 5 are neighbours: only a special token stands between
+    assert len(expected) == 10
+    counts = subsets(c.choose_non_adjacent(can_hide, 1 / 3, generator()))
+    assert chi_square(counts, expected) < chi_limit(10)
+
+
+@tidy
+@given(batches(), ratios, st.integers(0, 99))
+def test_non_adjacent_leaves_gaps_and_hides_half_at_most(batch, ratio, seed):
+    can_hide = batch[0]
+    hidden = c.choose_non_adjacent(can_hide, ratio, generator(seed))
+    assert not (hidden[:, 1:] & hidden[:, :-1]).any()
+    for row, chosen in zip(can_hide, hidden, strict=True):
+        n = int(row.sum())
+        assert int(chosen.sum()) == min(expected_count(n, ratio), (n + 1) // 2)
+        in_line = chosen[row]
+        assert not (in_line[1:] & in_line[:-1]).any()
+
+
+def test_block_lies_anywhere_it_fits():
+    can_hide = rows_of([0, 1, 1, 1, 0, 1, 1, 0]).expand(4000, 8)  # 2 of 5: four places
+    counts = subsets(c.choose_block(can_hide, 0.4, generator()))
+    expected = dict.fromkeys([(1, 2), (2, 3), (3, 5), (5, 6)], 0.25)
+    assert chi_square(counts, expected) < chi_limit(4)
+
+
+def test_span_lengths_have_spanberts_distribution():
+    lengths = c.span_lengths(everything(1000, 200), generator())
+    assert lengths.min() == 1 and lengths.max() == 10
+    assert abs(lengths.double().mean() - 3.797) < 4 * 2.6 / math.sqrt(lengths.numel()) + 0.001
+    share = [0.2 * 0.8**k for k in range(10)]
+    expected = {k + 1: p / sum(share) for k, p in enumerate(share)}
+    assert math.isclose(sum(k * p for k, p in expected.items()), 3.797, abs_tol=5e-4)
+    assert chi_square(Counter(lengths.flatten().tolist()), expected) < chi_limit(10)
+
+
+def spans_one_by_one(can_hide: list, word_ids: list, budget: int, starts: list, lengths: list):
+    """SpanBERT's procedure for one row in plain Python, with the draws given."""
+    words = [
+        list(places) for _, places in itertools.groupby(range(len(can_hide)), lambda t: word_ids[t])
+    ]
+    free = [all(can_hide[t] and word_ids[t] >= 0 for t in places) for places in words]
+    hidden: set[int] = set()
+    for start in starts:
+        for word in range(start, min(start + lengths[start], len(words))):
+            if not (start < len(words) and free[word]):
+                break
+            for t in words[word]:
+                if len(hidden) < budget:
+                    hidden.add(t)
+    return hidden
+
+
+@tidy
+@given(batches(), ratios, st.integers(0, 99))
+def test_spans_agree_with_laying_them_one_by_one(batch, ratio, seed):
+    can_hide, word_ids, _ = batch
+    hidden = c.choose_spans(can_hide, ratio, generator(seed), word_ids=word_ids)
+    g = generator(seed)  # the same draws, in the same order
+    lengths = c.span_lengths(can_hide, g).tolist()
+    words = c.find_words(can_hide, word_ids)
+    noise = torch.rand(can_hide.shape, generator=g).masked_fill(~words.can_hide, 2.0)
+    starts = noise.argsort(dim=1, stable=True).tolist()
+    for b in range(len(can_hide)):
+        candidates = int(words.can_hide[b][words.number[b]].sum())
+        expected = spans_one_by_one(
+            can_hide[b].tolist(),
+            word_ids[b].tolist(),
+            expected_count(candidates, ratio),
+            starts[b],
+            lengths[b],
+        )
+        assert set(hidden[b].nonzero().squeeze(1).tolist()) == expected
+
+
+def test_spans_are_longer_than_chance():
+    can_hide = everything(2000, 200)
+    for choose, low, high in [(c.choose_spans, 2.5, 4.5), (c.choose_fixed_count, 1.0, 1.3)]:
+        hidden = choose(can_hide, 0.15, generator())
+        runs = hidden[:, 0].sum() + (hidden[:, 1:] & ~hidden[:, :-1]).sum()
+        assert low < hidden.sum() / runs < high
+
+
+@tidy
+@given(batches(), ratios, st.integers(0, 99))
+def test_whole_words_are_hidden_as_a_whole(batch, ratio, seed):
+    can_hide, word_ids, _ = batch
+    hidden = c.choose_whole_words(can_hide, ratio, generator(seed), word_ids=word_ids)
+    for b in range(len(can_hide)):
+        words = [
+            (w, list(places))
+            for w, places in itertools.groupby(
+                range(can_hide.shape[1]), lambda t, b=b: int(word_ids[b, t])
+            )
+        ]
+        free = [p for w, p in words if w >= 0 and all(can_hide[b, t] for t in p)]
+        chosen = [p for p in free if hidden[b, p[0]]]
+        assert all(hidden[b, p].all() for p in chosen)
+        assert len(chosen) == expected_count(len(free), ratio)
+        assert int(hidden[b].sum()) == sum(map(len, chosen))
+
+
+def test_long_words_are_hidden_as_often_as_short_ones():
+    word_ids = torch.tensor([[0, 1, 1, 1, 2, 3, 3]]).expand(4000, 7)
+    hidden = c.choose_whole_words(everything(4000, 7), 0.5, generator(), word_ids=word_ids)
+    assert (hidden.float().mean(0) - 0.5).abs().max() < 4 * 0.5 / math.sqrt(4000)
+
+
+def test_adaptive_ratio_follows_the_length():
+    lengths = torch.tensor([0, 1, 32, 64, 80, 96, 500])
+    ratios = c.adaptive_ratio(lengths, 0.2, typical=64)
+    assert torch.allclose(ratios, torch.tensor([0.1, 0.1, 0.1, 0.2, 0.25, 0.3, 0.3]).double())
+    assert c.adaptive_ratio(lengths, 0.9).max() == 1.0
+    can_hide = torch.arange(500) < lengths.unsqueeze(1)
+    hidden = c.choose_adaptive(can_hide, 0.2, generator())
+    assert hidden.sum(1).tolist() == [0, 1, 3, 13, 20, 29, 150]
+
+
+def test_scores_decide_and_ties_are_drawn():
+    can_hide = rows_of([1, 1, 0, 1, 1])
+    scores = torch.tensor([[0.1, 3.0, 9.0, -2.0, 2.0]])
+    hidden = c.choose_by_score(can_hide, 0.5, generator(), scores=scores)
+    assert hidden.tolist() == [[False, True, False, False, True]]
+    flat = c.choose_by_score(everything(3000, 4), 0.25, generator(), scores=torch.zeros(3000, 4))
+    assert chi_square(subsets(flat), {(t,): 0.25 for t in range(4)}) < chi_limit(4)
+
+
+def test_scores_with_a_temperature_draw_in_proportion():
+    weights = torch.tensor([1.0, 2.0, 5.0]) / 8
+    scores = (3 * weights.log()).expand(6000, 3)
+    one = c.choose_by_score(everything(6000, 3), 1 / 3, generator(), scores=scores, temperature=3.0)
+    assert chi_square(subsets(one), {(0,): 1 / 8, (1,): 2 / 8, (2,): 5 / 8}) < chi_limit(3)
+    two = c.choose_by_score(everything(6000, 3), 2 / 3, generator(), scores=scores, temperature=3.0)
+    w = weights.tolist()
+    pair = {(i, j): w[i] * w[j] * (1 / (1 - w[i]) + 1 / (1 - w[j])) for i, j in [(0, 1), (0, 2)]}
+    pair[1, 2] = 1 - sum(pair.values())
+    assert chi_square(subsets(two), pair) < chi_limit(3)
+
+
+def test_scores_must_be_usable():
+    ok = rows_of([1, 1, 0])
+    choose = partial(c.choose_by_score, ok, 0.5, generator())
+    with pytest.raises(ValueError, match="finite"):
+        choose(scores=torch.tensor([[1.0, math.nan, 1.0]]))
+    with pytest.raises(TypeError, match="floating"):
+        choose(scores=torch.tensor([[1, 2, 3]]))
+    with pytest.raises(ValueError, match="shape"):
+        choose(scores=torch.zeros(1, 2))
+    for bad in (-1.0, math.nan, math.inf):
+        with pytest.raises(ValueError, match="temperature"):
+            choose(scores=torch.zeros(1, 3), temperature=bad)
+
+
+def pmi_one_by_one(ids: list, can_hide: list, min_count: int) -> list:
+    pairs = [
+        (row[t], row[t + 1])
+        for row, can in zip(ids, can_hide, strict=True)
+        for t in range(len(row) - 1)
+        if can[t] and can[t + 1]
+    ]
+    seen, left, right = Counter(pairs), Counter(a for a, _ in pairs), Counter(b for _, b in pairs)
+
+    def pmi(a: int, b: int) -> float:
+        if seen[a, b] < min_count:
+            return 0.0
+        p = seen[a, b] / len(pairs)
+        return math.log(p / (left[a] / len(pairs) * right[b] / len(pairs)))
+
+    def score(row: list, can: list, t: int) -> float:
+        near = [u for u in (t - 1, t + 1) if can[t] and 0 <= u < len(row) and can[u]]
+        return max((pmi(row[min(t, u)], row[max(t, u)]) for u in near), default=0.0)
+
+    return [
+        [score(row, can, t) for t in range(len(row))]
+        for row, can in zip(ids, can_hide, strict=True)
+    ]
+
+
+@tidy
+@given(st.integers(0, 6), st.integers(0, 20), st.integers(1, 3), st.integers(0, 999))
+def test_pmi_agrees_with_counting_by_hand(batch, length, min_count, seed):
+    ids = torch.randint(0, 7, (batch, length), generator=generator(seed))
+    can_hide = ids > 0
+    scores = c.pmi_scores(ids, can_hide, min_count=min_count)
+    assert scores.shape == ids.shape and scores.dtype == torch.float32
+    expected = pmi_one_by_one(ids.tolist(), can_hide.tolist(), min_count)
+    assert torch.allclose(scores, torch.tensor(expected).reshape(ids.shape), atol=1e-5)
+
+
+def test_a_collocation_has_the_highest_pmi():
+    ids = torch.randint(5, 40, (300, 20), generator=generator())
+    ids[:, 7], ids[:, 8] = 50, 51  # always together, and only here
+    scores = c.pmi_scores(ids, ids > 4)
+    hidden = c.choose_by_score(ids > 4, 0.1, generator(), scores=scores)
+    assert hidden[:, 7:9].all() and hidden.sum() == 600
+    with pytest.raises(ValueError, match="min_count"):
+        c.pmi_scores(ids, ids > 4, min_count=0)
+
+
+# --- replacement ------------------------------------------------------------------------------
+
+
+def corrupted(ids: torch.Tensor, ratio: float = 0.15, seed: int = 0, **kinds) -> c.Corrupted:
+    g = generator(seed)
+    hidden = c.choose_bernoulli(c.hideable(ids, SPECIALS), ratio, g)
+    return c.corrupt(ids, hidden, g, mask_id=MASK, ordinary_ids=ORDINARY, **kinds)
+
+
+def test_eighty_ten_ten():
+    ids = torch.full((4000, 30), 59)  # a random token equals the original once in 55
+    ids[:, 0], ids[:, -1] = 2, 3
+    batch = corrupted(ids)
+    now = batch.input_ids[batch.hidden]
+    n = len(now)
+    same = 0.1 + 0.1 / len(ORDINARY)
+    for share, p in [((now == MASK), 0.8), ((now == 59), same)]:
+        assert abs(share.double().mean() - p) < 4 * math.sqrt(p * (1 - p) / n)
+    assert abs(batch.hidden.double().mean() - 0.15 * 28 / 30) < 4 * math.sqrt(0.14 * 0.86 / 120000)
+    assert (batch.input_ids[:, 0] == 2).all() and (batch.input_ids[:, -1] == 3).all()
+
+
+@pytest.mark.parametrize("noise", [generator(3), c.RowNoise(3, 0, torch.arange(4000))])
+def test_random_tokens_are_ordinary_and_uniform(noise):
+    ids = torch.full((4000, 30), 59)
+    batch = c.corrupt(
+        ids,
+        everything(4000, 30),
+        noise,
+        mask_id=MASK,
+        ordinary_ids=c.ordinary_ids(60, (0, 1, 2, 3, 4, 17, 31)),
+        proportions=(0.0, 0.0, 1.0),
+    )
+    expected = {i: 1 / 53 for i in range(5, 60) if i not in (17, 31)}
+    counts = Counter(batch.input_ids.flatten().tolist())
+    assert chi_square(counts, expected) < chi_limit(53)
+
+
+@tidy
+@given(
+    st.integers(0, 5),
+    st.integers(0, 512),
+    ratios,
+    st.integers(0, 99),
+    st.sampled_from(
+        [(0.8, 0.1, 0.1), (1, 0, 0), (0, 1, 0), (0, 0, 1), (0.7, 0.3, 0), (0.9, 0, 0.1)]
+    ),
+)
+def test_only_hidden_tokens_change(batch, length, ratio, seed, proportions):
+    ids = torch.randint(0, V, (batch, length), generator=generator(seed))
+    before = ids.clone()
+    out = corrupted(ids, ratio, seed, proportions=proportions)
+    hidden = out.hidden
+    assert torch.equal(ids, before)
+    assert out.input_ids.data_ptr() != ids.data_ptr() or not ids.numel()
+    assert torch.equal(out.input_ids[~hidden], ids[~hidden])
+    assert torch.equal(out.labels, torch.where(hidden, ids, -100))
+    assert not (hidden & (ids < 5)).any()
+    new = out.input_ids[hidden]
+    to_mask, kept, _ = proportions
+    assert not (new[new != MASK] < 5).any()
+    if to_mask == 1:
+        assert (new == MASK).all()
+    if to_mask == 0:
+        assert (new != MASK).all()
+    if kept == 1:
+        assert torch.equal(out.input_ids, ids)
+
+
+def test_a_view_of_the_ids_is_not_written_to():
+    wide = torch.randint(5, V, (8, 40), generator=generator())
+    ids, before = wide.T[::2], wide.clone()  # not contiguous
+    out = corrupted(ids, 0.5)
+    assert torch.equal(wide, before)
+    assert torch.equal(out.input_ids[~out.hidden], ids[~out.hidden])
+    assert torch.equal(
+        c.replace_tokens(ids, out.hidden, generator(1), mask_id=MASK, ordinary_ids=ORDINARY),
+        c.corrupt(ids, out.hidden, generator(1), mask_id=MASK, ordinary_ids=ORDINARY).input_ids,
+    )
+
+
+def test_bad_replacements_are_refused():
+    ids, hidden = torch.full((1, 3), 9), everything(1, 3)
+    replace = partial(c.replace_tokens, generator=generator(), mask_id=MASK, ordinary_ids=ORDINARY)
+    with pytest.raises(ValueError, match="add up to 1"):
+        replace(ids, hidden, proportions=(0.8, 0.1, 0.2))
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        replace(ids, hidden, proportions=(1.5, -0.5, 0.0))
+    with pytest.raises(TypeError, match=r"torch\.bool"):
+        replace(ids, hidden.long())
+    with pytest.raises(ValueError, match="shape"):
+        replace(ids, everything(1, 4))
+    with pytest.raises(TypeError, match="int64"):
+        replace(ids.int(), hidden)
+    with pytest.raises(ValueError, match="nothing to put in"):
+        c.replace_tokens(ids, hidden, generator(), mask_id=4, ordinary_ids=torch.tensor([]).long())
+    with pytest.raises(ValueError, match="outside the vocabulary"):
+        c.ordinary_ids(10, [0, 10])
+
+
+def test_hideable_with_specials_anywhere():
+    ids = torch.tensor([[0, 101, 7, 102, 103, 30521, 0]])
+    assert c.hideable(ids, [0, 100, 101, 102, 103]).tolist() == [
+        [False, False, True, False, False, True, False]
+    ]
+    assert c.hideable(ids, []).all()
+    low = torch.arange(12).view(2, 6)
+    assert torch.equal(c.hideable(low, [2, 0, 1]), low > 2)
+    assert torch.equal(c.hideable(low.T, [0, 2]), (low.T != 0) & (low.T != 2))
+
+
+# --- noise by row -----------------------------------------------------------------------------
+
+
+def test_mix64_is_splitmix64():
+    """The published first outputs for seed 1234567."""
+    golden = 0x9E3779B97F4A7C15 - (1 << 64)
+    out = mix64(1234567 + torch.arange(1, 4) * golden)
+    assert [x % (1 << 64) for x in out.tolist()] == [
+        6457827717110365317,
+        3203168211198807973,
+        9817491932198370423,
+    ]
+
+
+def test_row_noise_is_uniform_and_unrelated_to_its_neighbours():
+    noise = torch.stack([c.RowNoise(1, e, range(400)).uniform(100) for e in range(6)])
+    assert noise.min() >= 0 and noise.max() < 1
+    counts = Counter((noise * 64).long().flatten().tolist())
+    assert chi_square(counts, dict.fromkeys(range(64), 1 / 64)) < chi_limit(64)
+    centred = noise - 0.5
+    for axis in range(3):  # epochs, samples, places
+        size = centred.shape[axis] - 1
+        product = centred.narrow(axis, 0, size) * centred.narrow(axis, 1, size)
+        assert abs(product.mean() * 12) < 4 / math.sqrt(product.numel())
+    again = c.RowNoise(1, 0, [7])
+    assert not torch.equal(again.uniform(50), again.uniform(50))
+    assert not torch.equal(c.RowNoise(2, 0, [7]).uniform(50), c.RowNoise(1, 0, [7]).uniform(50))
+
+
+ROWS = [[2, *range(5, 5 + n), 3] for n in (1, 12, 40, 3, 25, 54, 0, 8)]
+
+
+def pieces(ids: torch.Tensor) -> torch.Tensor:
+    """Every third id begins a word."""
+    return ((ids % 3 == 0).cumsum(1)).masked_fill(ids < 5, -1)
+
+
+@pytest.mark.parametrize("name", c.STRATEGIES)
+def test_a_sample_is_corrupted_the_same_in_any_company(name):
+    masker = c.Masker(V, SPECIALS, MASK, choose=c.STRATEGIES[name], ratio=0.4)
+    scores_of = lambda ids: (ids * 7 % 11).float()  # noqa: E731  many ties
+    collate = c.MaskingCollator(masker, word_ids_of=pieces, scores_of=scores_of, seed=5)
+    whole = collate(ROWS, index=range(8), epoch=3)
+    for some in ([2], [6], [3, 0, 7], [5, 1, 5]):
+        part = collate([ROWS[i] for i in some], index=some, epoch=3)
+        for b, i in enumerate(some):
+            n = len(ROWS[i])
+            assert torch.equal(part.input_ids[b, :n], whole.input_ids[i, :n])
+            assert torch.equal(part.labels[b, :n], whole.labels[i, :n])
+    other = collate(ROWS, index=range(8), epoch=4)
+    assert not torch.equal(whole.input_ids, other.input_ids)
+
+
+# --- static and dynamic -----------------------------------------------------------------------
+
+
+def make_ids() -> torch.Tensor:
+    ids = torch.randint(5, V, (50, 20), generator=generator(9))
+    ids[:, 0] = 2
+    return ids
+
+
+def test_static_shows_each_copy_in_turn():
+    ids, masker = make_ids(), c.Masker(V, SPECIALS, MASK, ratio=0.3)
+    masking = c.StaticMasking(masker, ids, 3, generator())
+    everyone = torch.arange(50)
+    epochs = [masking(everyone, e).input_ids for e in range(6)]
+    for e in range(3):
+        assert torch.equal(epochs[e], epochs[e + 3])
+    assert not torch.equal(epochs[0], epochs[1]) and not torch.equal(epochs[1], epochs[2])
+    some = torch.tensor([4, 40])
+    assert torch.equal(masking(some, 4).labels, masking(everyone, 1).labels[some])
+    with pytest.raises(ValueError, match="copies"):
+        c.StaticMasking(masker, ids, 0, generator())
+
+
+def test_dynamic_draws_anew_in_each_epoch_at_the_right_rate():
+    ids, masker = make_ids(), c.Masker(V, SPECIALS, MASK, ratio=0.15)
+    masking = c.DynamicMasking(masker, ids, seed=7)
+    everyone = torch.arange(50)
+    hidden = torch.stack([masking(everyone, e).hidden for e in range(200)]).double()
+    assert torch.equal(masking(everyone, 3).hidden.double(), hidden[3])
+    some = torch.tensor([31, 2])
+    assert torch.equal(masking(some, 3).hidden.double(), hidden[3][some])
+    each = hidden[:, :, 1:].mean(0)  # (50, 19) over epochs
+    sigma = math.sqrt(0.15 * 0.85 / 200)
+    assert abs(each.mean() - 0.15) < 4 * sigma / math.sqrt(each.numel())
+    assert 0.9 < each.std() / sigma < 1.1
+    assert not hidden[:, :, 0].any()
+
+
+def test_maskers_hand_on_word_ids_and_scores():
+    ids = make_ids()
+    words = c.Masker(V, SPECIALS, MASK, choose=c.choose_whole_words, ratio=0.3)
+    word_ids = pieces(ids)
+    dynamic = c.DynamicMasking(words, ids, 0, word_ids=word_ids)(torch.tensor([5, 6]), 0)
+    static = c.StaticMasking(words, ids, 1, generator(), word_ids=word_ids)(torch.arange(50), 0)
+    for hidden, numbers in [(dynamic.hidden, word_ids[5:7]), (static.hidden, word_ids)]:
+        together = numbers[:, 1:] == numbers[:, :-1]
+        assert hidden.any() and (hidden[:, 1:] == hidden[:, :-1])[together].all()
+    scored = c.Masker(V, SPECIALS, MASK, choose=c.choose_by_score, ratio=0.05)
+    best = c.DynamicMasking(scored, ids, 0, scores=-ids.double())(torch.arange(50), 0)
+    assert (ids[best.hidden] == ids[:, 1:].amin(1)).all() and best.hidden.sum() == 50
+
+
+def test_a_masker_is_checked_when_made():
+    with pytest.raises(ValueError, match="not among special_ids"):
+        c.Masker(V, SPECIALS, 9)
+    with pytest.raises(ValueError, match="pad_id"):
+        c.MaskingCollator(c.Masker(V, SPECIALS, MASK), pad_id=9)
+
+
+# --- collating --------------------------------------------------------------------------------
+
+
+@tidy
+@given(st.lists(st.lists(st.integers(0, V - 1), max_size=30), min_size=1, max_size=6))
+def test_padding_keeps_every_row(rows):
+    ids, attention_mask = c.pad_rows(rows, 0)
+    assert ids.dtype == torch.int64 and attention_mask.dtype == torch.bool
+    assert ids.shape == (len(rows), max(map(len, rows)))
+    for row, padded, mask in zip(rows, ids, attention_mask, strict=True):
+        assert padded[mask].tolist() == row
+        assert mask.tolist() == [True] * len(row) + [False] * (ids.shape[1] - len(row))
+        assert (padded[~mask] == 0).all()
+
+
+@tidy
+@given(st.integers(0, 20), st.integers(0, 512), ratios)
+def test_collating_hides_no_special_token_and_no_padding(seed, longest, ratio):
+    r = random.Random(seed)
+    rows = [[r.randrange(V) for _ in range(r.randint(0, longest))] for _ in range(5)]
+    rows += [[2, 3], [7]]
+    masker = c.Masker(V, SPECIALS, MASK, choose=c.choose_fixed_count, ratio=ratio)
+    batch = c.MaskingCollator(masker, seed=seed)(rows)
+    ids, attention_mask = c.pad_rows(rows)
+    assert torch.equal(batch.attention_mask, attention_mask)
+    assert not (batch.hidden & ((ids < 5) | ~attention_mask)).any()
+    assert (batch.input_ids[~attention_mask] == 0).all()
+    assert torch.equal(batch.labels, torch.where(batch.hidden, ids, -100))
+    counts = [expected_count(sum(i > 4 for i in row), ratio) for row in rows]
+    assert batch.hidden.sum(1).tolist() == counts
+
+
+def test_a_collator_moves_on_and_can_be_repeated():
+    make = partial(c.MaskingCollator, c.Masker(V, SPECIALS, MASK))
+    one, two = make(seed=1), make(seed=1)
+    first, second = one(ROWS), one(ROWS)
+    assert not torch.equal(first.hidden, second.hidden)
+    assert torch.equal(first.input_ids, two(ROWS).input_ids)
+    assert torch.equal(second.input_ids, two(ROWS).input_ids)
+
+
+def test_bad_rows_are_refused():
+    for rows, error in [
+        ([], ValueError),
+        ([[1.5, 2]], TypeError),
+        ([["a"]], TypeError),
+        ([[None]], TypeError),
+        ([[1], [[2]]], TypeError),
+        ([1, 2], TypeError),
+        ([[2**70]], TypeError),
+    ]:
+        with pytest.raises(error):
+            c.pad_rows(rows)
+
+
+def test_the_number_of_threads_is_left_as_it_was():
+    collate = c.MaskingCollator(c.Masker(V, SPECIALS, MASK))
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        seen = []
+        collate.word_ids_of = lambda ids: seen.append(torch.get_num_threads())
+        collate(ROWS)
+        assert seen == [1] and torch.get_num_threads() == 2
+        with pytest.raises(ValueError, match="start at 0"):
+            collate([[-100]])
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,723 @@
+"""check against everything a learner's function may do: one clear sentence, nothing left behind."""
+
+import builtins
+import contextlib
+import functools
+import os
+import random
+import signal
+import sys
+import threading
+import time
+import warnings
+from pathlib import Path
+
+import numpy
+import pytest
+import torch
+
+from mlm_course import practice
+from mlm_course.practice import check, listing
+from mlm_course.practice import sandbox as box
+from mlm_course.practice.behaviour import behave
+from mlm_course.practice.catalogue import find_exercise
+from mlm_course.practice.compare import describe, difference, unchanged
+
+SOON = 0.2  # seconds that a function gets here
+posix_only = pytest.mark.skipif(os.name != "posix", reason="signals")
+
+
+@pytest.fixture(autouse=True)
+def lesson_for_tests(tmp_path, monkeypatch):
+    lessons = str(Path(__file__).parent / "practice_lessons")
+    monkeypatch.setattr(practice, "__path__", [*practice.__path__, lessons])
+    monkeypatch.setenv("MLM_COURSE_PROGRESS", str(tmp_path / "progress.json"))
+
+
+@pytest.fixture(params=["main thread", "other thread"])
+def asked(request):
+    """check("90.1", ...) from the main thread, and from another one as on Windows."""
+
+    def ask(function):
+        if request.param == "main thread":
+            return check("90.1", function, seconds=SOON)
+        answers = []
+        work = functools.partial(check, "90.1", function, seconds=SOON)
+        thread = threading.Thread(target=lambda: answers.append(work()))
+        thread.start()
+        thread.join()
+        return answers[0]
+
+    return ask
+
+
+def scores(q, k):
+    return find_exercise("90.1").reference(q, k)
+
+
+def failed(function, exercise_id="90.1"):
+    """The message about a function that must fail."""
+    verdict = check(exercise_id, function, seconds=SOON)
+    assert verdict.status == "failed", verdict
+    assert one_paragraph(verdict.message)
+    return verdict.message
+
+
+def one_paragraph(text):
+    return 10 < len(text) < 500 and "\n" not in text and "Traceback" not in text
+
+
+# --- Right answers
+
+
+def test_right(asked):
+    assert repr(asked(scores)) == "✓ 90.1 passed: Right on 3 of 3 random inputs."
+
+
+def test_right_in_other_words():
+    def grown(q, k):
+        q = q.clone().requires_grad_()
+        return torch.einsum("btd,bsd->bts", q, k) / q.size(-1) ** 0.5
+
+    class Callable:
+        def __call__(self, q, k):
+            return grown(q, k)
+
+    for function in (grown, Callable(), functools.partial(grown), lambda *both: grown(*both)):
+        assert check("90.1", function).status == "passed"
+
+
+def test_a_generator_among_the_arguments_is_drawn_from_alike():
+    assert check("90.2", find_exercise("90.2").reference).status == "passed"
+    other = failed(lambda values, generator: values + torch.rand(values.shape), "90.2")
+    assert "values are not" in other
+
+
+# --- Stubs
+
+
+def test_a_stub_is_not_attempted(asked):
+    def stub(q, k):
+        raise NotImplementedError
+
+    def polite_stub(q, k):
+        """Not yet."""
+        raise NotImplementedError("write me")
+
+    for function in (stub, polite_stub):
+        verdict = asked(function)
+        assert verdict.status == "not attempted"
+        assert "NotImplementedError" in verdict.message
+        assert "not attempted yet" in repr(verdict)
+
+
+def test_an_empty_body_is_not_attempted():
+    def dots(q, k):
+        """Doc."""
+        ...
+
+    def nothing(q, k):
+        pass
+
+    for function in (dots, nothing):
+        verdict = check("90.1", function)
+        assert verdict.status == "not attempted" and "still empty" in verdict.message
+
+
+def test_a_stub_that_another_exercise_left_behind_is_named():
+    def helper(q, k):
+        raise NotImplementedError
+
+    verdict = check("90.1", lambda q, k: helper(q, k) * 2)
+    assert verdict.status == "not attempted" and "`helper`, which is not written" in verdict.message
+
+
+def test_what_torch_has_not_implemented_is_not_a_stub():
+    message = failed(lambda q, k: (q @ k.mT).long().softmax(-1))
+    assert "NotImplementedError" in message and "implemented for 'Long'" in message
+
+
+# --- Wrong results
+
+
+def test_none():
+    def forgets(q, k):
+        scores(q, k)
+
+    def prints(q, k):
+        print(scores(q, k).shape)
+
+    assert "Did you forget `return`?" in failed(forgets)
+    message = failed(prints)
+    assert "prints its result" in message and "a float32 tensor of shape (2, 3, 5)" in message
+    assert "torch.Size([2, 3, 5])" in repr(check("90.1", prints))
+
+
+def test_wrong_type():
+    message = failed(lambda q, k: scores(q, k).tolist())
+    assert "returns a list of 2" in message and "a float32 tensor of shape (2, 3, 5)" in message
+    assert "NumPy array" in failed(lambda q, k: scores(q, k).numpy())
+    assert "`.item()`" in failed(lambda q, k: scores(q, k).sum().item())
+    assert "type generator" in failed(lambda q, k: (row for row in scores(q, k)))
+
+
+def test_wrong_shape():
+    message = failed(lambda q, k: q)
+    assert "shape (2, 3, 8)" in message and "shape (2, 3, 5)" in message
+
+
+def test_right_numbers_in_another_shape():
+    assert "numbers are right, but" in failed(lambda q, k: scores(q, k)[None])
+    assert "dimensions 1 and 2 are swapped" in failed(lambda q, k: scores(q, k).mT)
+    assert "numbers are right once broadcast" in (
+        difference(torch.ones(3, 4), torch.ones(3, 1)) or ""
+    )
+    assert "numbers are right" not in failed(lambda q, k: scores(q, k)[None] + 1)
+
+
+def test_wrong_dtype():
+    message = failed(lambda q, k: scores(q, k).double())
+    assert "float64 instead of float32" in message
+
+
+def test_nan_and_infinity():
+    def nan(q, k):
+        found = scores(q, k)
+        found[0, 1, 2] = float("nan")
+        return found
+
+    message = failed(nan)
+    assert "1 of 30 entries are NaN" in message and "nan at [0, 1, 2]" in message
+    assert "inf at [0, 0, 0]" in failed(lambda q, k: scores(q, k) / 0.0 ** q.size(0) + torch.inf)
+
+
+def test_wrong_values():
+    def off(q, k):
+        found = scores(q, k)
+        found[1, 2] += 1
+        return found
+
+    message = failed(off)
+    assert "5 of 30 entries differ" in message and "at [1, 2, 0]" in message
+    expected = scores(*find_exercise("90.1").arguments(1))[1, 2, 0].item()
+    assert f"is {expected + 1:.4g} at" in message and f"(expected: {expected:.4g})" in message
+
+
+def test_writing_into_an_argument():
+    def in_place(q, k):
+        found = scores(q, k)
+        k.zero_()
+        return found
+
+    message = failed(in_place)
+    assert "changed its argument number 2 (k, a float32 tensor of shape (2, 5, 8))" in message
+    assert "values are not" not in message
+
+    def empties_a_list(words, weights):
+        found = find_exercise("90.10").reference(words, weights)
+        words.clear()
+        return found
+
+    assert "argument number 1 (words, a list of 2)" in failed(empties_a_list, "90.10")
+
+
+def test_a_damaged_argument_damages_nobody_else():
+    """Were arguments shared, the reference would be computed from zeros and agree with zeros."""
+
+    def zeros(q, k):
+        q.zero_()
+        k.zero_()
+        return q @ k.mT
+
+    message = failed(zeros)
+    assert "30 of 30 entries differ" in message and "argument number 1" in message
+
+
+def test_failing_on_the_second_input_only():
+    calls = []
+
+    def tires(q, k):
+        calls.append(q)
+        return scores(q, k) if len(calls) == 1 else q @ k.mT + 1
+
+    verdict = check("90.1", tires)
+    assert verdict.message.startswith("Right on input 1, but not on input 2: ")
+    assert verdict.details[0].startswith("Input 2: q is a float32 tensor of shape (2, 3, 8)")
+
+
+def test_every_trial_has_its_own_inputs_and_they_never_change():
+    exercise = find_exercise("90.1")
+    first, again, second = (exercise.arguments(trial)[0] for trial in (1, 1, 2))
+    assert torch.equal(first, again) and not torch.equal(first, second)
+    assert round(first[0, 0, 0].item(), 4) == 0.9679  # in every process
+
+
+# --- Misconceptions
+
+
+def test_a_misconception_is_recognised_in_other_words():
+    verdict = check("90.1", lambda q, k: torch.einsum("btd,bsd->bts", q, k))
+    assert (verdict.status, verdict.message) == ("failed", "Not scaled.")
+
+
+def test_a_misconception_that_raises():
+    assert failed(lambda q, k: q @ k * 2) == "The last two axes of k are not swapped."
+    assert "IndexError" in failed(lambda q, k: q[..., 99])
+
+
+def test_a_misconception_that_shows_in_the_arguments_only():
+    def learner(q, k):
+        q *= q.shape[-1] ** -0.5
+        return q @ k.mT
+
+    assert failed(learner, "90.11") == "Scaled q for everybody."
+
+
+def test_a_misconception_must_fit_every_trial():
+    calls = []
+
+    def mixed(q, k):
+        calls.append(q)
+        return q @ k.mT if len(calls) == 1 else q @ k.mT / q.shape[-1]
+
+    assert "values are not" in failed(mixed)
+
+
+# --- Exceptions
+
+
+def test_an_exception_tells_the_line():
+    def divides(q, k):
+        size = 0
+        return q / k.shape[size] + 1 // size
+
+    message = failed(divides)
+    line = divides.__code__.co_firstlineno + 2
+    assert "`ZeroDivisionError: integer" in message
+    assert f"in line {line}, `return q / k.shape[size] + 1 // size`" in message
+
+
+def test_an_exception_in_a_library_tells_the_learners_line():
+    message = failed(lambda q, k: torch.stack([q, k]))
+    assert "RuntimeError" in message and "torch.stack([q, k])" in message
+
+
+def test_a_function_without_source():
+    space = {}
+    exec("def made(q, k):\n    return q.nothing", space)
+    message = failed(space["made"])
+    assert "AttributeError" in message and "in line 2." in message
+
+
+def test_wrong_number_of_parameters():
+    message = failed(lambda q: q)
+    assert "parameters `(q)`" in message and "called with 2 arguments: q, k" in message
+    assert "parameters `()`" in failed(lambda: 1)
+
+
+def test_endless_recursion(asked):
+    def again(q, k):
+        return again(q, k)
+
+    verdict = asked(again)
+    assert verdict.status == "failed" and "calls itself again and again" in verdict.message
+
+
+def test_odd_exceptions():
+    class Unspeakable(Exception):
+        def __str__(self):
+            raise RuntimeError
+
+    class Deep(BaseException):
+        pass
+
+    def raises(error):
+        def function(q, k):
+            raise error
+
+        return function
+
+    assert "`Unspeakable`" in failed(raises(Unspeakable()))
+    assert "`Deep: <b>`" in failed(raises(Deep("<b>")))
+    assert "`MemoryError`" in failed(raises(MemoryError()))
+    assert "..." in failed(raises(ValueError("long " * 1000)))
+    assert "`first`" in failed(raises(ValueError("first\nsecond"))).replace("ValueError: ", "")
+
+
+# --- Functions that do not come back
+
+
+def swallows_everything(q, k):
+    while True:
+        try:  # noqa: SIM105
+            time.sleep(0.01)
+        except:  # noqa: E722
+            pass
+
+
+def swallows_twice(q, k):
+    while True:
+        try:
+            swallows_everything(q, k)
+        except BaseException:
+            continue
+
+
+def cleans_up_for_ever(q, k):
+    while True:
+        with contextlib.suppress(BaseException):
+            sum(range(1000))
+
+
+def spins(q, k):
+    while True:
+        pass
+
+
+@pytest.mark.parametrize(
+    "function", [spins, swallows_everything, swallows_twice, cleans_up_for_ever]
+)
+def test_an_endless_loop_is_stopped(asked, function):
+    started = time.monotonic()
+    verdict = asked(function)
+    assert verdict.status == "stopped" and "after 0.2 seconds" in verdict.message
+    assert "restart" not in verdict.message
+    assert time.monotonic() - started < 4
+    assert threading.active_count() <= 2
+
+
+@posix_only
+def test_even_a_loop_that_keeps_what_it_swallows_is_stopped():
+    kept = []
+
+    def keeps(q, k):
+        while True:
+            try:
+                time.sleep(1)
+            except BaseException as error:
+                kept.append(error)
+
+    assert check("90.1", keeps, seconds=SOON).status == "stopped"
+
+
+@posix_only
+def test_a_sleeping_function_is_woken():
+    started = time.monotonic()
+    assert check("90.1", lambda q, k: time.sleep(30), seconds=SOON).status == "stopped"
+    assert time.monotonic() - started < 2
+
+
+def test_a_thread_that_cannot_be_stopped_is_admitted(monkeypatch):
+    monkeypatch.setattr(box, "GIVE_UP_AFTER", 0.1)
+    outcome = box._call_in_worker(time.sleep, (1,), 0.05)
+    assert outcome.lingers and isinstance(outcome.error, box.TimeUp)
+
+
+@posix_only
+def test_somebody_elses_timer_goes_on():
+    rang = []
+    before = signal.signal(signal.SIGALRM, lambda *_: rang.append(time.monotonic()))
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.3)
+        assert check("90.1", scores).status == "passed"
+        assert check("90.1", spins, seconds=0.1).status == "stopped"
+        assert not rang and 0 < signal.getitimer(signal.ITIMER_REAL)[0] <= 0.3
+        time.sleep(0.4)
+        assert len(rang) == 1
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@posix_only
+def test_no_timer_is_left_running():
+    before = signal.getsignal(signal.SIGALRM)
+    check("90.1", swallows_everything, seconds=0.1)
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+    assert signal.getsignal(signal.SIGALRM) == before
+
+
+def test_exit_and_input(asked):
+    def leaves(q, k):
+        sys.exit(3)
+
+    def asks(q, k):
+        return scores(q, k) * float(input("Factor? "))
+
+    def debugs(q, k):
+        breakpoint()
+
+    leaving = asked(leaves)
+    assert leaving.status == "stopped" and "asks Python to exit" in leaving.message
+    for function in (asks, debugs):
+        verdict = asked(function)
+        assert verdict.status == "stopped" and "its arguments: q, k" in verdict.message
+    assert builtins.input.__module__ != box.__name__
+
+
+@posix_only
+def test_an_interrupt_from_the_keyboard():
+    def interrupted(q, k):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(5)
+
+    verdict = check("90.1", interrupted)
+    assert verdict.status == "stopped" and "interrupted" in verdict.message
+
+
+def test_an_interrupt_while_check_itself_is_at_work(monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mlm_course.practice.checking.behave", interrupt)
+    assert check("90.1", scores).status == "stopped"
+
+
+# --- Nothing is left behind
+
+
+def test_settings_are_restored(asked):
+    def disturbs(q, k):
+        torch.manual_seed(1)
+        random.seed(1)
+        numpy.random.seed(1)
+        torch.set_grad_enabled(False)
+        torch.set_default_dtype(torch.float64)
+        sys.setrecursionlimit(5000)
+        warnings.simplefilter("error")
+        del q, k
+
+    def state():
+        return (
+            torch.get_rng_state().tolist(),
+            random.getstate(),
+            numpy.random.get_state()[1].tolist(),
+            torch.is_grad_enabled(),
+            torch.get_default_dtype(),
+            sys.getrecursionlimit(),
+            list(warnings.filters),
+        )
+
+    before = state()
+    assert asked(disturbs).status == "failed"
+    assert state() == before
+    assert asked(scores).status == "passed"  # a right answer leaves as little behind
+    assert state() == before
+
+
+def test_standard_streams_are_restored(asked, capsys):
+    def closes(q, k):
+        print("lost", file=sys.stderr)
+        sys.stdout.close()
+        sys.stdout = sys.stderr = sys.stdin = None
+        del builtins.input
+        return scores(q, k)
+
+    before = sys.stdout, sys.stderr, sys.stdin, builtins.input, sys.breakpointhook
+    assert asked(closes).status == "passed"
+    assert (sys.stdout, sys.stderr, sys.stdin, builtins.input, sys.breakpointhook) == before
+    assert capsys.readouterr() == ("", "")
+
+
+def test_printing_a_lot(capsys):
+    def talks(q, k):
+        for number in range(20_000):
+            print("line", number)
+        return q
+
+    verdict = check("90.1", talks)
+    assert "line 5\n..." in verdict.details[1] and "line 6" not in repr(verdict)
+    assert capsys.readouterr().out == ""
+    assert len(box.call(talks, (1, 2), 5).printed) <= box.PRINTED_AT_MOST
+
+
+def test_what_is_printed_on_the_way_to_success_is_not_shown():
+    def talks(q, k):
+        print("hello")
+        return scores(q, k)
+
+    assert "hello" not in repr(check("90.1", talks))
+
+
+# --- Odd results
+
+
+def test_results_that_break_when_they_are_looked_at():
+    class Broken:
+        __slots__ = ()
+
+        def _fails(self, *_):
+            raise RuntimeError("do not look")
+
+        __repr__ = __str__ = __eq__ = __len__ = __iter__ = __bool__ = __format__ = _fails
+        __hash__ = None
+        __class__ = property(_fails)
+
+    class BrokenList(list):
+        __len__ = __iter__ = __getitem__ = Broken._fails
+
+    class BrokenTensor(torch.Tensor):
+        @classmethod
+        def __torch_function__(cls, *_, **__):
+            raise RuntimeError("do not compute")
+
+    broken_tensor = torch.ones(2, 3, 5).as_subclass(BrokenTensor)
+    for value in (Broken(), BrokenList(), broken_tensor):
+        assert type(value).__name__ in failed(lambda q, k, value=value: value)
+        assert type(value).__name__ in failed(lambda *_, value=value: value, "90.10")
+
+
+def test_tensors_that_have_no_numbers():
+    assert "cannot be read" in failed(lambda q, k: torch.ones(2, 3, 5, device="meta"))
+    huge = torch.ones(1).expand(10**6, 10**6)
+    assert "(1000000, 1000000)" in failed(lambda q, k: huge)
+    circle = []
+    circle.append(circle)
+    assert "a list of 1" in failed(lambda q, k: circle)
+    assert len(failed(lambda *_: ("x" * 10**6, 1.0), "90.10")) < 300
+    assert "item 1" in failed(lambda *_: (10**10_000, 1.0), "90.10")
+
+
+# --- Calling check in the wrong way
+
+
+def test_not_a_function():
+    verdict = check("90.1", scores(torch.ones(1, 2, 3), torch.ones(1, 4, 3)))
+    assert verdict.status == "failed"
+    assert "got a float32 tensor of shape (1, 2, 4)" in verdict.message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        ((), "The id is None"),
+        (("90.1",), "Your function is missing"),
+        ((scores, "90.1"), "The other way round"),
+        ((90.1, scores), "in quotes"),
+        (("90.3", scores), 'no exercise "90.3"'),
+        (("", scores), 'no exercise ""'),
+        (("90.q1", scores), "no exercise"),
+        (("²", scores), "no exercise"),
+    ],
+)
+def test_misuse(arguments, word):
+    verdict = check(*arguments)
+    assert verdict.status == "not checked" and word in verdict.message
+
+
+def test_the_nearest_ids_are_named():
+    assert "90.1" in check("90.19", scores).message.partition("nearest")[2]
+    assert check(" 90.1\n", scores).status == "passed"
+
+
+def test_a_broken_exercise_is_not_the_learners_fault():
+    verdict = check("90.12", lambda x: x)
+    assert verdict.status == "not checked" and "not your code" in verdict.message
+
+
+# --- How results are compared
+
+
+@pytest.mark.parametrize(
+    ("expected", "seen"),
+    [
+        (1.0, torch.tensor(1.0)),
+        (1.0, 1),
+        (1.0, numpy.float32(1)),
+        (3, torch.tensor(3)),
+        (True, torch.tensor(True)),
+        (float("nan"), float("nan")),
+        ("a", "a"),
+        ((1, 2), [1, 2]),
+        ([torch.ones(2)], (torch.ones(2),)),
+        (torch.ones(2), torch.ones(2) + 1e-6),
+        (torch.tensor([0.0, float("nan"), float("inf")]),) * 2,
+        (torch.ones(2).half(), torch.ones(2).half() + 1e-3),
+        (torch.ones(0, 2), torch.ones(0, 2)),
+        (torch.ones(2), torch.nn.Parameter(torch.ones(2))),
+    ],
+)
+def test_equal_enough(expected, seen):
+    assert difference(expected, seen) is None
+
+
+@pytest.mark.parametrize(
+    ("expected", "seen", "words"),
+    [
+        (1.0, 2, "returns 2; expected is 1.0"),
+        (3, 3.0, "the float 3.0; expected is the int 3"),
+        (True, 1, "the int 1; expected is True"),
+        (1, True, "True"),
+        (1.0, torch.ones(1), "shape (1,)"),
+        (torch.tensor(1.0), 1.0, "a float32 tensor of shape ()"),
+        ("a", "b", "text 'b'"),
+        ("a", 1, "the int 1"),
+        ((1, 2), (1, 3), "In item 2 of 2: Your function returns 3"),
+        ((1, 2), (1,), "1 items; 2 are expected"),
+        ((1, 2), 1, "a tuple of 2"),
+        (torch.ones(2), torch.ones(2) + 1e-3, "2 of 2"),
+        (torch.ones(2), torch.ones(2) + 2e-4, "1.0002 at [0] (expected: 1)"),
+        (torch.tensor(1.0), torch.tensor(2.0), "it is 2 (expected: 1)"),
+        (torch.tensor([1, 2]), torch.tensor([1, 3]), "3 at [1] (expected: 2)"),
+        (torch.tensor([True]), torch.tensor([False]), "False at [0] (expected: True)"),
+        (torch.tensor([float("nan")]), torch.tensor([1.0]), "1 at [0] (expected: nan)"),
+        (torch.ones(2), torch.ones(2, dtype=torch.bool), "bool instead of float32"),
+        (torch.ones(0, 2), torch.ones(2), "shape (0, 2)"),
+    ],
+)
+def test_different(expected, seen, words):
+    assert words in difference(expected, seen)
+
+
+def test_unchanged():
+    model = torch.nn.Linear(2, 2)
+    other = torch.nn.Linear(2, 2)
+    other.load_state_dict(model.state_dict())
+    for same in ((1.5, 1.5), ([1, torch.ones(2)],) * 2, ({"a": 1},) * 2, (model, other)):
+        assert unchanged(*same)
+    other.weight.data[0, 0] += 1
+    nan = torch.tensor([float("nan")])
+    for changed in (([1], [2]), ([1], []), ({"a": 1}, {"a": 2}), ({"a": 1}, {}), (model, other)):
+        assert not unchanged(*changed)
+    assert unchanged(nan, nan.clone()) and not unchanged(nan, torch.ones(1))
+    assert not unchanged(torch.zeros(2), torch.zeros(2).bool())
+
+
+def test_descriptions():
+    assert describe(None) == "None"
+    assert describe([1, 2]) == "a list of 2"
+    assert describe(scores) == "an object of type function"
+
+
+# --- How a verdict looks
+
+
+def test_text_and_html_say_the_same():
+    verdict = check("90.1", lambda q, k: q @ k.mT / q.shape[-1])
+    html = verdict._repr_html_()
+    assert verdict.message == "Divided by <D>." and "Divided by &lt;D&gt;." in html
+    assert "<code>hint(&quot;90.1&quot;)</code>" in html and "✗" in html and "failed" in html
+    assert 'Stuck? `hint("90.1")` helps.' in repr(verdict)
+    assert "background" not in html  # the notebook's theme decides
+    assert html == check("90.1", lambda q, k: q @ k.mT / q.shape[-1])._repr_html_()
+
+
+def test_a_hostile_message_stays_text():
+    def hostile(q, k):
+        print("</p><script>alert(1)</script>")
+        raise ValueError("<img src=x onerror=alert(1)> `")
+
+    html = check("90.1", hostile)._repr_html_()
+    assert "<script" not in html and "<img" not in html
+
+
+def test_listing():
+    rows = {row.id: row for row in listing()}
+    assert rows["90.1"].prompt == "Scale the scores"
+    assert (rows["90.1"].hints, rows["90.1"].misconceptions) == (3, 3)
+
+
+def test_behaviour_of_a_reference_is_reproducible():
+    noisy = find_exercise("90.2")
+    first, second = (behave(noisy, noisy.reference, 2, 5).outcome.value for _ in range(2))
+    assert torch.equal(first, second)
