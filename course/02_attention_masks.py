@@ -170,7 +170,8 @@ check("2.2", my_padding_mask)
 
 # %%
 with torch.no_grad():
-    c = layer(embed(padded), padding_mask(length[shortest][None], padded.shape[1]))[0, : length[shortest]]
+    mask = padding_mask(length[shortest][None], padded.shape[1])
+    c = layer(embed(padded), mask)[0, : length[shortest]]
 print("the same outputs:", torch.allclose(a, c, atol=1e-5))
 
 # %% [markdown]
@@ -319,7 +320,8 @@ check("2.4", causal_and_padding)
 # %%
 packed = ["anna", "smiled", ".", "it", "was", "cold", "."]
 documents = torch.tensor([[0, 0, 0, 1, 1, 1, 1]])  # (B, T)
-show(mask_matrix(packed, packed, same_document_mask(documents)[0, 0], reasons={"other text": same_document_mask(documents)[0, 0]}))
+same_text = same_document_mask(documents)[0, 0]  # (T, T)
+show(mask_matrix(packed, packed, same_text, reasons={"other text": same_text}))
 
 # %% [markdown]
 # ### Exercise 2.5: texts that share a row

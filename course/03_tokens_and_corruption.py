@@ -146,7 +146,8 @@ ax.bar(places + 0.2, torch.bincount(fixed, minlength=8)[:8] / 100, width=0.4, la
 ax.set(xlabel="hidden tokens in a row of 12", ylabel="% of rows")
 ax.legend()
 plt.show()
-print(f"Bernoulli: {(tossed == 0).float().mean():.0%} of the rows have nothing to guess; fixed count: always {fixed.unique().tolist()}")
+print(f"Bernoulli: {(tossed == 0).float().mean():.0%} of the rows have nothing to guess")
+print("fixed count: hidden tokens in every row:", fixed.unique().tolist())
 
 # %% [markdown]
 # *In words: with coin tosses the number of hidden tokens varies between none and six or more. A fixed count hides the same
@@ -242,7 +243,8 @@ except RuntimeError as error:
 # Third, an id is a *name*, not a quantity. Written into an embedding it becomes `D` equal huge numbers:
 
 # %%
-embedded = torch.nn.functional.embedding(ids[:1, :4], torch.randn(len(names), 6, generator=g))  # (1, 4, 6)
+table = torch.randn(len(names), 6, generator=g)  # (V, D): one vector for each id
+embedded = table[ids[:1, :4]]  # (1, T, D)
 embedded[:, 1] = 103.0
 embedded[0, :2]
 
@@ -307,7 +309,8 @@ for original, seen, label in list(zip(ids[1], corrupted.input_ids[1], corrupted.
 both = torch.cat([corrupted.input_ids, ids], dim=1)  # (B, 2T): masked text, then unmasked text
 copied = both[:, ids.shape[1] :]  # a "model" that says what stands T places further on
 asked = corrupted.labels != -100
-print(f"right answers without understanding a word: {(copied[asked] == corrupted.labels[asked]).float().mean():.0%}")
+right = (copied[asked] == corrupted.labels[asked]).float().mean()
+print(f"right answers without understanding a word: {right:.0%}")
 
 # %% [markdown]
 # > **In fact** the input is the corrupted text alone, and corruption is plain code that runs before the model sees anything.
@@ -321,7 +324,8 @@ print(f"right answers without understanding a word: {(copied[asked] == corrupted
 # %% tags=["nbval-ignore-output"]
 encoded = tokenizer.encode("concatenation and interpolation of strings")
 first_continued = next(i for i, piece in enumerate(encoded.tokens) if piece.startswith("##"))
-show(token_strip(encoded.tokens, hidden=[i == first_continued for i in range(len(encoded.tokens))]))
+one_piece = [i == first_continued for i in range(len(encoded.tokens))]
+show(token_strip(encoded.tokens, hidden=one_piece))
 
 # %% [markdown]
 # The rest of the word tells what is missing; no need to understand the sentence. **Whole-word masking** hides all pieces
@@ -378,12 +382,13 @@ pmi = corruption.pmi_scores(piece_ids, free)
 
 
 def playable(strategy, row: int):
-    """A strategy as the playground calls it: (ratio, seed) -> which tokens of one row are hidden."""
+    """A strategy as the playground calls it: (ratio, seed) -> which tokens of a row are hidden."""
     one = slice(row, row + 1)
 
     def hide(ratio: float, seed: int) -> list[bool]:
         g = torch.Generator().manual_seed(seed)
-        return strategy(free[one], ratio, g, word_ids=piece_words[one], scores=pmi[one])[0].tolist()
+        hidden = strategy(free[one], ratio, g, word_ids=piece_words[one], scores=pmi[one])
+        return hidden[0].tolist()
 
     return hide
 
@@ -407,8 +412,9 @@ g = torch.Generator().manual_seed(0)
 long_rows = torch.ones(2000, 100, dtype=torch.bool)
 for name in ["fixed count", "non-adjacent", "spans", "block"]:
     h = corruption.STRATEGIES[name](long_rows, 0.15, g)
-    begins = h & ~torch.cat([torch.zeros(len(h), 1, dtype=torch.bool), h[:, :-1]], dim=1)
-    print(f"{name:13} hides {h.float().mean():.0%}, in stretches of {h.sum() / begins.sum():.1f} tokens on average")
+    begins = h & ~h.roll(1, 1)  # hidden, and the token before is not
+    mean = h.sum() / begins.sum()
+    print(f"{name:13} hides {h.float().mean():.0%}, in stretches of {mean:.1f} tokens on average")
 
 # %% [markdown]
 # > **In fact** SpanBERT's spans are 3.8 words long on average and stop when 15 % of the tokens are used up. Any pattern goes
@@ -441,15 +447,19 @@ print("two calls, the same mask:", torch.equal(every_second_row(ids), every_seco
 # masks change from epoch to epoch, and yet an interrupted training can go on exactly where it stopped:
 
 # %%
-masker = corruption.Masker(len(names), special_ids, tokenization.MASK_ID, choose=corruption.choose_fixed_count)
+masker = corruption.Masker(
+    len(names), special_ids, tokenization.MASK_ID, choose=corruption.choose_fixed_count
+)
 dynamic = corruption.DynamicMasking(masker, ids, seed=0)
 static = corruption.StaticMasking(masker, ids, copies=2, generator=torch.Generator().manual_seed(0))
 both_rows = torch.arange(2)
 for kind, masks in [("static, 2 copies", static), ("dynamic", dynamic)]:
-    hidden_words = [[names[i] for i in ids[0][masks(both_rows, epoch).hidden[0]]] for epoch in range(4)]
-    print(f"{kind:17}", *(" ".join(words).ljust(13) for words in hidden_words))
-again = dynamic(torch.tensor([0]), epoch=3)  # the row alone, a fourth time round
-print("epoch 3 again, without its neighbour:", torch.equal(again.hidden[0], dynamic(both_rows, 3).hidden[0]))
+    print(f"{kind}:")
+    for epoch in range(4):
+        hidden = masks(both_rows, epoch).hidden[0]  # (T,) the first row's
+        print(f"  epoch {epoch}:", " | ".join(names[i] for i in ids[0][hidden]))
+alone = dynamic(torch.tensor([0]), epoch=3)  # epoch 3 again, without the other row
+print("the same as before:", torch.equal(alone.hidden[0], dynamic(both_rows, 3).hidden[0]))
 
 # %% [markdown]
 # ## 8. Relatives that are not masked language models
@@ -496,14 +506,16 @@ print("windows of 4, 2 onwards:", tokenization.chunk(long_text, 4, stride=2))
 # apart). On Python's manual, paragraph by paragraph:
 
 # %% tags=["nbval-ignore-output"]
-paragraphs = [row for row in tokenization.encode(tokenizer, python_docs.paragraphs(manual), special_tokens=False) if row]
-padded = sum(max(map(len, paragraphs[i : i + 32])) * len(paragraphs[i : i + 32]) for i in range(0, len(paragraphs), 32))
-packed = sum(map(len, tokenization.pack(paragraphs, 128)))
-real = sum(map(len, paragraphs))
-print(f"batches of 32 paragraphs: {real / padded:.0%} of the places hold text; packed: {real / packed:.0%}")
+paragraphs = tokenization.encode(tokenizer, python_docs.paragraphs(manual), special_tokens=False)
+batches = [paragraphs[i : i + 32] for i in range(0, len(paragraphs), 32)]
+places = sum(max(map(len, batch)) * len(batch) for batch in batches)  # rows padded to the longest
+packed_places = sum(map(len, tokenization.pack(paragraphs, 128)))
+text = sum(map(len, paragraphs))
+print(f"padded: {text / places:.0%} of the places hold text")
+print(f"packed: {text / packed_places:.0%}")
 
 # %%
-assert real / padded < 0.7 < 0.9 < real / packed
+assert text / places < 0.7 < 0.9 < text / packed_places
 
 # %% [markdown]
 # Putting rows into batches, by the way, does nothing for long texts. A batch is wide, a text is long.
