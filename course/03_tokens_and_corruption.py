@@ -191,7 +191,7 @@ show(token_strip([names[i] for i in ids[0]], hidden=hidden[0], can_hide=can_hide
 # learned "I only need to think at `[MASK]`" would be in for a surprise. So BERT does this with each hidden token:
 #
 # - in 80 % of the cases it becomes `[MASK]`,
-# - in 10 % it **stays as it is**, and the model must still say which token belongs there,
+# - in 10 % it *stays as it is*, and the model must still say which token belongs there,
 # - in 10 % it becomes some random ordinary token.
 #
 # Since any token might be wrong, the model has to think everywhere. (Whether it is worth it is another matter: plain
@@ -422,7 +422,7 @@ for name in ["fixed count", "non-adjacent", "spans", "block"]:
 #
 # ### Static or dynamic?
 #
-# When are the hidden tokens drawn? BERT's original code drew them **once, before training**, ten copies of the corpus with
+# When are the hidden tokens drawn? BERT's original code drew them *once, before training*, ten copies of the corpus with
 # different masks, and went through them for forty epochs. Each copy was seen four times. That is **static** masking. **Dynamic**
 # masking draws anew whenever a row is shown.
 #
@@ -598,7 +598,7 @@ for name, floors in patterns.items():
 #
 # That may surprise you. In ordinary text, hiding a whole stretch makes the game *harder*, because neighbours give each other
 # away; that is SpanBERT's reason for spans. In tinyworld the best evidence often stands far away, in the other half of the sentence, and one
-# block rarely covers both. **Which pattern is hard depends on where the evidence is.** Lesson 5 puts real models to this test.
+# block rarely covers both. *Which pattern is hard depends on where the evidence is.* Lesson 5 puts real models to this test.
 #
 # One condition belongs to every floor: model and floor must be scored on the *same hidden places*, with `[MASK]` in all of them. A
 # loss below the floor is luck on few sentences, or a leak.

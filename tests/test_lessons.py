@@ -1,0 +1,76 @@
+"""What every lesson keeps to, so that a reader can rely on it."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from mlm_course.authoring.source import Source, read_source
+from mlm_course.practice.catalogue import exercises, questions
+
+ROOT = Path(__file__).resolve().parents[1]
+LESSONS = [read_source(path) for path in sorted((ROOT / "course").glob("[0-9]*.py"))]
+each_lesson = pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
+
+
+def prose(lesson: Source) -> str:
+    return "\n\n".join(cell.text for cell in lesson.cells if cell.kind == "markdown")
+
+
+@each_lesson
+def test_code_fits_the_width_of_a_notebook(lesson):
+    for cell in lesson.cells:
+        if cell.kind == "code":
+            assert max(map(len, cell.text.splitlines())) <= 100, f"cell {cell.line}"
+
+
+@each_lesson
+def test_every_figure_has_words_beside_it(lesson):
+    """JupyterLab shows no alternative text for a figure: a printed line has to stand in."""
+    for cell in lesson.cells:
+        if "plt.show()" in cell.text:
+            assert "print(" in cell.text.split("plt.show()")[1], f"cell {cell.line}"
+
+
+@each_lesson
+def test_myth_boxes_are_few_and_complete(lesson):
+    text = prose(lesson)
+    claims = len(re.findall(r"^> \*\*Often read:\*\*", text, re.MULTILINE))
+    answers = re.findall(r"^> \*\*In fact\*\*(?:(?!\n(?!>)).)*", text, re.MULTILINE | re.DOTALL)
+    assert 1 <= claims <= 6
+    assert len(answers) == claims
+    for answer in answers:  # a source, or the section of this course that shows more
+        assert re.search(r"\d{4}|[Ss]ection|Lesson", answer), answer
+
+
+@each_lesson
+def test_a_lesson_has_its_parts(lesson):
+    text = prose(lesson)
+    for heading in ("## Quiz", "## Recap", "## References"):
+        assert f"\n{heading}\n" in f"\n{text}\n"
+    assert len(exercises(lesson.number)) >= 5 and len(questions(lesson.number)) >= 3
+    assert lesson.title.startswith(f"Lesson {lesson.number}: ")
+
+
+def test_every_false_claim_of_the_first_lessons_is_settled_somewhere():
+    """The rows of course/myths.md name lessons and sections that exist."""
+    rows = re.findall(r"^\| (S\d-\d+) \| .+? \| (.+?) \|$", (ROOT / "course/myths.md").read_text(), re.M)
+    wanted = "S0-1 S0-3 S0-13 S0-14 S0-31 S0-32 S1-15 S2-5 S2-7 S2-8 S2-9 S2-12 S3-4 S3-12 S3-13"
+    assert set(wanted.split() + ["S3-14", "S3-15", "S3-17"]) <= {claim for claim, _ in rows}
+    texts = {lesson.number: prose(lesson) for lesson in LESSONS}
+    for claim, place in rows:
+        number = int(place[0])
+        sections = re.findall(r"\d+", place.split(";")[0][1:])
+        for section in sections:
+            assert re.search(rf"^## {section}\. ", texts[number], re.M), (claim, place)
+
+
+@each_lesson
+def test_bold_terms_of_a_lesson_stand_in_the_glossary(lesson):
+    """Bold in running text introduces a term; each has its line in the one glossary."""
+    lines = (ROOT / "course/glossary.md").read_text().lower().splitlines()
+    heads = " ".join(line.split(":")[0] for line in lines if line.startswith("- "))
+    paragraphs = re.split(r"\n\n", prose(lesson))
+    running = "\n\n".join(p for p in paragraphs if not p.startswith((">", "- ", "|")))
+    terms = re.findall(r"\*\*([a-z][a-z -]+)\*\*", running)
+    assert {term for term in terms if term not in heads} == set()
