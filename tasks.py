@@ -12,6 +12,7 @@ import os
 import shlex
 import subprocess
 import sys
+import tempfile
 import venv
 from pathlib import Path
 
@@ -43,8 +44,10 @@ def ensure_environment() -> None:
     """.venv with the project and its pinned dependencies; nothing to do when it is up to date."""
     if sys.version_info < (3, 11):
         found = ".".join(map(str, sys.version_info[:2]))
-        sys.exit(f"The course needs Python 3.11 or newer; this is {found}. "
-                 "Name a newer one: make lab PYTHON=python3.12")
+        sys.exit(
+            f"The course needs Python 3.11 or newer; this is {found}. "
+            "Name a newer one: make lab PYTHON=python3.12"
+        )
     stamp = VENV / "installed"
     if stamp.exists() and stamp.read_text() == fingerprint():
         say("The environment in .venv is up to date.")
@@ -54,24 +57,53 @@ def ensure_environment() -> None:
         venv.create(VENV, with_pip=True)
     say("Installing the course and its pinned dependencies (a few minutes, once).")
     index = CPU_INDEX if os.environ.get("TORCH") == "cpu" else []
-    if run(PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
-           "-e", ".[dev]", "-c", "constraints.txt", *index):
+    if run(
+        PYTHON,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "-e",
+        ".[dev]",
+        "-c",
+        "constraints.txt",
+        *index,
+    ):
         sys.exit("The installation failed; pip says why above. Run the same command to try again.")
     stamp.write_text(fingerprint())
 
 
 def lab() -> int:
     say(f"Opening JupyterLab on {FIRST_LESSON}. Stop it with Ctrl-C.")
-    return run(PYTHON, "-m", "jupyterlab", FIRST_LESSON, *shlex.split(os.environ.get("LAB_ARGS", "")))
+    return run(
+        PYTHON, "-m", "jupyterlab", FIRST_LESSON, *shlex.split(os.environ.get("LAB_ARGS", ""))
+    )
 
 
 def nbval(folder: str, mode: str, **environment: str) -> int:
     """nbval over one folder, one torch thread a kernel, without a network where the system allows."""
-    return run(PYTHON, "tests/offline.py", PYTHON, "-m", "pytest", mode, "--nbval-current-env",
-               "--nbval-cell-timeout=120", "--nbval-sanitize-with=tests/sanitize.cfg",
-               "-p", "no:cacheprovider", "-n", 2, "--dist", "loadscope", "-q",
-               folder, "tests/no_network.ipynb", OMP_NUM_THREADS="1",
-               MLM_COURSE_PROGRESS=str(VENV / "progress-of-tests.json"), **environment)
+    pytest = [
+        PYTHON,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-n",
+        2,
+        "--dist",
+        "loadscope",
+    ]
+    options = ["--nbval-current-env", "--nbval-cell-timeout=120"]
+    notebooks = [folder, "tests/no_network.ipynb", "--nbval-sanitize-with=tests/sanitize.cfg"]
+    with tempfile.TemporaryDirectory() as scratch:
+        environment |= {
+            "OMP_NUM_THREADS": "1",
+            "MLM_COURSE_PROGRESS": os.path.join(scratch, "progress.json"),
+        }
+        command = [PYTHON, "tests/offline.py", *pytest, mode, *options, *notebooks]
+        return run(*command, **environment)
 
 
 def notebooks() -> int:

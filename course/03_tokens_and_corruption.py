@@ -525,6 +525,7 @@ assert text / places < 0.7 < 0.9 < text / packed_places
 #
 # Play a round yourself. Which word is hidden?
 
+
 # %%
 def hide_words(sentence: str, places: list[int]) -> tuple[Tensor, Tensor]:
     """Ids (1, T) of a sentence, and which are hidden; places count words from 0."""

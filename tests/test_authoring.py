@@ -178,9 +178,7 @@ def test_an_unknown_lesson_is_named_with_those_that_exist():
 
 def test_two_builds_of_a_lesson_are_byte_identical(checkout):
     source = build.read_sources(checkout, ["1"])[0]
-    first, second = (
-        to_text(lesson_notebook(build.cells_of(checkout, source))) for _ in range(2)
-    )
+    first, second = (to_text(lesson_notebook(build.cells_of(checkout, source))) for _ in range(2))
     assert first == second
     assert first == (ROOT / "lessons" / "01_attention.ipynb").read_text(encoding="utf-8")
 

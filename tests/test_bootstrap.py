@@ -44,13 +44,19 @@ def bare_python(tmp_path_factory) -> Path:
     own = Path(sysconfig.get_path("purelib", scheme="venv", vars=paths))
     # The course is installed in editable form, which a plain extra path does not pick up.
     (own / "everything_else.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    return Path(sysconfig.get_path("scripts", scheme="venv", vars=paths)) / Path(sys.executable).name
+    return (
+        Path(sysconfig.get_path("scripts", scheme="venv", vars=paths)) / Path(sys.executable).name
+    )
 
 
 def run(python: Path, code: str, folder: Path) -> subprocess.CompletedProcess:
     quiet = {"PIP_NO_BUILD_ISOLATION": "0", "PIP_NO_INDEX": "1"}  # 0: build with what is installed
     return subprocess.run(
-        [python, "-c", code], cwd=folder, env={**os.environ, **quiet}, capture_output=True, text=True
+        [python, "-c", code],
+        cwd=folder,
+        env={**os.environ, **quiet},
+        capture_output=True,
+        text=True,
     )
 
 
@@ -70,7 +76,9 @@ def test_the_cell_installs_the_course_once_and_then_does_nothing(repository, bar
     assert second.returncode == 0 and second.stdout == first.stdout
 
 
-def test_installed_from_the_repository_the_package_brings_its_data(repository, bare_python, tmp_path):
+def test_installed_from_the_repository_the_package_brings_its_data(
+    repository, bare_python, tmp_path
+):
     cell = bootstrap(Publication(f"file://{repository}", "v9"))
     show = "\nfrom mlm_course.practice import solution; print(solution('1.1', now=True))"
     assert "weights @ values" in run(bare_python, cell + show, tmp_path).stdout

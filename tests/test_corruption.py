@@ -161,7 +161,7 @@ def test_arguments_of_the_wrong_kind_are_refused():
         (lambda: c.RowNoise(0, 0, torch.rand(2)), TypeError, "int64"),
         (lambda: c.RowNoise(0.5, 0, [1]), TypeError, "whole numbers"),
         (lambda: c.hideable(torch.zeros(2, 3), [0]), TypeError, "torch.int64"),
-        (lambda: c.hideable(torch.tensor([[-100]]), [0]), ValueError, "-100"),
+        (lambda: c.pmi_scores(torch.tensor([[-100]]), ok[:1, :1]), ValueError, "-100"),
         (lambda: c.STRATEGIES["score"](ok, 0.5, generator()), ValueError, "needs scores"),
         (
             lambda: c.choose_whole_words(ok, 0.5, generator(), word_ids=torch.zeros(2, 4)),
@@ -512,6 +512,10 @@ def test_hideable_with_specials_anywhere():
         [False, False, True, False, False, True, False]
     ]
     assert c.hideable(ids, []).all()
+    labels = torch.tensor([[-100, 0, 5, 9]])
+    for specials in ([0, 1], [0, 5], []):
+        expected = [i >= 0 and i not in specials for i in labels[0].tolist()]
+        assert c.hideable(labels, specials).tolist() == [expected]
     low = torch.arange(12).view(2, 6)
     assert torch.equal(c.hideable(low, [2, 0, 1]), low > 2)
     assert torch.equal(c.hideable(low.T, [0, 2]), (low.T != 0) & (low.T != 2))
@@ -679,6 +683,7 @@ def test_bad_rows_are_refused():
         ([[1], [[2]]], TypeError),
         ([1, 2], TypeError),
         ([[2**70]], TypeError),
+        ([[-1]], TypeError),
     ]:
         with pytest.raises(error):
             c.pad_rows(rows)
@@ -693,8 +698,9 @@ def test_the_number_of_threads_is_left_as_it_was():
         collate.word_ids_of = lambda ids: seen.append(torch.get_num_threads())
         collate(ROWS)
         assert seen == [1] and torch.get_num_threads() == 2
-        with pytest.raises(ValueError, match="start at 0"):
-            collate([[-100]])
+        collate.word_ids_of = lambda ids: ids / 0 + None
+        with pytest.raises(TypeError):
+            collate(ROWS)
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)

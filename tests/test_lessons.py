@@ -54,9 +54,11 @@ def test_a_lesson_has_its_parts(lesson):
 
 def test_every_false_claim_of_the_first_lessons_is_settled_somewhere():
     """The rows of course/myths.md name lessons and sections that exist."""
-    rows = re.findall(r"^\| (S\d-\d+) \| .+? \| (.+?) \|$", (ROOT / "course/myths.md").read_text(), re.M)
+    rows = re.findall(
+        r"^\| (S\d-\d+) \| .+? \| (.+?) \|$", (ROOT / "course/myths.md").read_text(), re.M
+    )
     wanted = "S0-1 S0-3 S0-13 S0-14 S0-31 S0-32 S1-15 S2-5 S2-7 S2-8 S2-9 S2-12 S3-4 S3-12 S3-13"
-    assert set(wanted.split() + ["S3-14", "S3-15", "S3-17"]) <= {claim for claim, _ in rows}
+    assert {*wanted.split(), "S3-14", "S3-15", "S3-17"} <= {claim for claim, _ in rows}
     texts = {lesson.number: prose(lesson) for lesson in LESSONS}
     for claim, place in rows:
         number = int(place[0])

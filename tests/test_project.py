@@ -65,7 +65,9 @@ def test_every_dependency_is_pinned_to_a_version_its_range_allows():
     wanted += [Requirement(r) for rows in project["optional-dependencies"].values() for r in rows]
     lines = (ROOT / "constraints.txt").read_text().splitlines()
     pins = dict(line.split("==") for line in lines if line and not line.startswith("#"))
-    pins = {re.sub(r"[-_.]+", "-", name).lower(): Version(version) for name, version in pins.items()}
+    pins = {
+        re.sub(r"[-_.]+", "-", name).lower(): Version(version) for name, version in pins.items()
+    }
     for requirement in wanted:
         if requirement.name != project["name"]:
             assert requirement.specifier.contains(pins[requirement.name]), str(requirement)
@@ -89,7 +91,9 @@ def test_importing_the_course_is_quick_and_light():
         "heavy = {'datasets', 'transformers', 'ipywidgets', 'matplotlib', 'nbclient', 'jupytext'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     assert result.stdout.strip() == "[]"
 
 
@@ -104,7 +108,9 @@ def test_the_network_proof_fails_where_a_route_exists():
     import json
 
     cell = json.loads((ROOT / "tests/no_network.ipynb").read_text())["cells"][1]["source"]
-    always = "class S:\n def __init__(s,*a):pass\n def __enter__(s):return s\n def __exit__(s,*a):pass\n"
+    always = (
+        "class S:\n def __init__(s,*a):pass\n def __enter__(s):return s\n def __exit__(s,*a):pass\n"
+    )
     for code, passes in ((0, False), (errno.ENETUNREACH, True)):
         fake = always + f" def connect_ex(s, a): return {code}\nimport socket; socket.socket = S\n"
         result = subprocess.run(

@@ -43,7 +43,7 @@ def _notebook(cells: list[Cell], texts: list[str]) -> NotebookNode:
     nodes = []
     for cell, text, cell_id in zip(cells, texts, cell_ids(cells), strict=True):
         new = nbformat.v4.new_code_cell if cell.kind == "code" else nbformat.v4.new_markdown_cell
-        metadata = {"tags": list(cell.tags)} if cell.tags else {}
+        metadata: dict[str, object] = {"tags": list(cell.tags)} if cell.tags else {}
         if cell.exercise:
             metadata["exercise"] = cell.exercise
         nodes.append(new(text, id=cell_id, metadata=metadata))

@@ -22,9 +22,7 @@ class Boxes(NamedTuple):
     answers: Tensor
 
 
-def sample_boxes(
-    batch: int, boxes: int, generator: torch.Generator, questions: int = 1
-) -> Boxes:
+def sample_boxes(batch: int, boxes: int, generator: torch.Generator, questions: int = 1) -> Boxes:
     """Random shelves: different labels on one shelf, any digits, questions about some boxes."""
     if not 1 <= questions <= boxes <= len(LABELS):
         raise ValueError(f"Need 1 <= questions <= boxes <= {len(LABELS)}, "

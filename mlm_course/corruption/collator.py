@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
-from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -60,7 +59,7 @@ class MaskingCollator:
     ) -> MaskedBatch:
         """The batch of these rows; T is the length of the longest."""
         noise = self.generator if index is None else RowNoise(self.seed, epoch, index)
-        with one_thread(sum(map(len, rows))):
+        with one_thread():
             ids, attention_mask = pad_rows(rows, self.pad_id)
             input_ids, labels, hidden = self.masker(
                 ids,
@@ -75,26 +74,30 @@ def pad_rows(rows: Sequence[Sequence[int]], pad_id: int = 0) -> tuple[Tensor, Te
     """Rows of differing length as one tensor, filled up with pad_id on the right.
 
     Returns ids (B, T) int64 and attention_mask (B, T) bool, True where a row has a token.
-    Errors: no rows, or a row that holds anything but whole numbers (1.5 is not cut to 1).
+    Errors: no rows, or a row that holds anything but whole numbers from 0 on (1.5 is not cut to 1).
     """
     if not len(rows):
         raise ValueError("There are no rows to collate.")
-    lengths = torch.tensor([len(row) for row in rows])  # (B,)
-    flat = _flatten(rows, int(lengths.sum()))
-    width = int(lengths.max())
-    attention_mask = torch.arange(width) < lengths.unsqueeze(1)  # (B, T)
-    if len(flat) == attention_mask.numel():
-        return flat.view(attention_mask.shape), attention_mask
-    ids = torch.full(attention_mask.shape, pad_id)
-    ids[attention_mask] = flat
-    return ids, attention_mask
+    lengths = np.fromiter(map(len, rows), np.int64, len(rows))  # (B,)
+    shape = len(rows), int(lengths.max())
+    flat = _flatten(rows)
+    if flat.size == shape[0] * shape[1]:  # all equally long
+        ids, attention_mask = flat.reshape(shape), np.ones(shape, dtype=bool)
+    else:
+        attention_mask = np.arange(shape[1]) < lengths[:, None]  # (B, T)
+        ids = np.full(shape, pad_id)
+        ids[attention_mask] = flat
+    return torch.from_numpy(ids), torch.from_numpy(attention_mask)
 
 
-def _flatten(rows: Sequence[Sequence[int]], count: int) -> Tensor:
-    """All numbers in a row (count,), by way of `struct`: the quickest road from ints to bytes."""
-    flat = np.empty(count, dtype=np.int64)
+def _flatten(rows: Sequence[Sequence[int]]) -> np.ndarray:
+    """All ids behind one another (N,) int64; `struct` is the quickest way from ints to bytes."""
+    joined: list[int] = []
+    for row in rows:
+        joined += row
+    flat = np.empty(len(joined), dtype=np.int64)
     try:
-        struct.pack_into(f"{count}q", flat.data, 0, *chain.from_iterable(rows))
-    except (struct.error, TypeError) as error:
-        raise TypeError(f"Every row must be a list of token ids: {error}.") from None
-    return torch.from_numpy(flat)
+        struct.pack_into(f"{len(joined)}Q", flat.data, 0, *joined)  # Q: 8 bytes each, from 0 on
+    except struct.error as error:
+        raise TypeError(f"Rows must be lists of token ids, numbers from 0 on: {error}.") from None
+    return flat

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -19,8 +21,8 @@ def _shift(x: Tensor, bits: int) -> Tensor:
 def mix64(x: Tensor) -> Tensor:
     """64 well-stirred bits for each number: neighbours 0, 1, 2 share nothing afterwards.
 
-    x int64 of any shape, same shape back. Source: SplitMix64, Steele, Lea and Flood 2014, figure
-    16 (constants: Stafford's variant 13).
+    x int64 of any shape, same shape back. Source: SplitMix64, Steele, Lea and Flood 2014, with
+    the constants of Stafford's variant 13.
     """
     x = (x ^ _shift(x, 30)) * _FIRST
     x = (x ^ _shift(x, 27)) * _SECOND
@@ -35,17 +37,18 @@ class RowNoise:
     any batch composition, order, or padded width gives the sample the same numbers. Like a
     generator, it moves on with every draw.
 
-    index (B,) int64, the place of each row in the data set; seed and epoch are integers.
+    index (B,) int64, the place of each row in the data set; seed and epoch are integers. Computed on
+    the CPU.
     """
 
     def __init__(self, seed: int, epoch: int, index: Tensor | Sequence[int]) -> None:
-        index = torch.as_tensor(index)
+        index = torch.as_tensor(index).cpu()
         if index.dim() != 1 or (index.dtype != torch.int64 and index.numel()):
             raise TypeError(
                 "index must be one whole number per row, shape (B,) int64, "
                 f"not {index.dtype} of shape {tuple(index.shape)}."
             )
-        start = torch.tensor(_signed(seed), device=index.device)
+        start = torch.tensor(_signed(seed))
         self._key = mix64(mix64(mix64(start) + _signed(epoch)) + index.long())  # (B,)
         self._draw = 0
 
@@ -61,14 +64,17 @@ class RowNoise:
 
     def uniform(self, width: int) -> Tensor:
         """The next draw, (B, width) float32 in [0, 1)."""
-        row = torch.arange(self.rows, device=self._key.device).unsqueeze(1)  # (B, 1)
-        bits = self._bits(row, torch.arange(width, device=self._key.device))  # (B, width)
+        row = torch.arange(self.rows).unsqueeze(1)  # (B, 1)
+        bits = self._bits(row, torch.arange(width))  # (B, width)
         return _shift(bits, 40).float() * 2.0**-24
 
-    def uniform_at(self, chosen: Tensor) -> Tensor:
-        """The next draw where chosen (B, T) is True, in reading order, float64 in [0, 1)."""
-        row, column = chosen.nonzero(as_tuple=True)
-        return _shift(self._bits(row, column), 11).double() * 2.0**-53
+    def uniform_at(self, place: Tensor, width: int) -> Tensor:
+        """The next draw at some places of (B, width), numbered in reading order; float32."""
+        return _shift(self._bits(place // width, place % width), 40).float() * 2.0**-24
+
+    def integers_at(self, place: Tensor, width: int, high: int) -> Tensor:
+        """The next draw at some places of (B, width): whole numbers from 0 to high - 1."""
+        return _shift(self._bits(place // width, place % width), 11) % high
 
 
 Noise = torch.Generator | RowNoise
@@ -81,22 +87,37 @@ def uniform(like: Tensor, generator: Noise) -> Tensor:
     """
     _check_noise(like, generator)
     if isinstance(generator, RowNoise):
-        return generator.uniform(like.shape[1])
+        return generator.uniform(like.shape[1]).to(like.device)
     return torch.rand(like.shape, generator=generator, device=like.device)
 
 
-def uniform_at(chosen: Tensor, generator: Noise) -> Tensor:
-    """One random number in [0, 1) for each True of chosen (B, T), in reading order, float64."""
-    _check_noise(chosen, generator)
+def uniform_at(place: np.ndarray, like: Tensor, generator: Noise) -> np.ndarray:
+    """One random number in [0, 1) for each of some places of `like` (B, T), float32.
+
+    place (n,) int64 numbers the entries of `like` in reading order, row * T + column.
+    """
+    _check_noise(like, generator)
     if isinstance(generator, RowNoise):
-        return generator.uniform_at(chosen)
-    count = int(chosen.sum())
-    return torch.rand(count, generator=generator, device=chosen.device, dtype=torch.float64)
+        return generator.uniform_at(torch.from_numpy(place), max(like.shape[1], 1)).numpy()
+    return torch.rand(place.shape, generator=generator, device=generator.device).numpy(force=True)
+
+
+def integers_at(place: np.ndarray, like: Tensor, high: int, generator: Noise) -> np.ndarray:
+    """One random number from 0 to high - 1 for each of some places of `like` (B, T), int64."""
+    _check_noise(like, generator)
+    if isinstance(generator, RowNoise):
+        return generator.integers_at(torch.from_numpy(place), max(like.shape[1], 1), high).numpy()
+    drawn = torch.randint(high, place.shape, generator=generator, device=generator.device)
+    return drawn.numpy(force=True)
 
 
 def _signed(number: int) -> int:
-    if not isinstance(number, int):
-        raise TypeError(f"seed and epoch must be whole numbers, not {type(number).__name__}.")
+    """The number modulo 2^64, as a signed 64-bit number."""
+    try:
+        number = operator.index(number)
+    except TypeError:
+        kind = type(number).__name__
+        raise TypeError(f"seed and epoch must be whole numbers, not {kind}.") from None
     return (number + (1 << 63)) % (1 << 64) - (1 << 63)
 
 

@@ -6,11 +6,12 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from .noise import Noise, uniform_at
-from .strategies import check_bool, check_ids, check_same_shape
+from .noise import Noise, integers_at, uniform_at
+from .strategies import check_bool, check_ids_form, check_same_shape
 
 BERT_PROPORTIONS = (0.8, 0.1, 0.1)  # [MASK], unchanged, random
 MASK_ONLY = (1.0, 0.0, 0.0)
@@ -38,40 +39,6 @@ def ordinary_ids(vocab_size: int, special_ids: Sequence[int]) -> Tensor:
     return ordinary.nonzero().squeeze(1)
 
 
-def replace_tokens(
-    ids: Tensor,
-    hidden: Tensor,
-    generator: Noise,
-    *,
-    mask_id: int,
-    ordinary_ids: Tensor,
-    proportions: tuple[float, float, float] = BERT_PROPORTIONS,
-) -> Tensor:
-    """The ids with each hidden token turned into [MASK], left as it is, or replaced at random.
-
-    ids (B, T) int64, hidden (B, T) bool -> (B, T) int64, a new tensor. proportions: shares of
-    [MASK], unchanged, random, adding up to 1; drawn for each token on its own. ordinary_ids (K,)
-    int64: what a random token may be, all equally likely, the hidden token itself included.
-    Source: Devlin et al. 2019, section 3.1.
-
-    One number u in [0, 1) per hidden token decides both: below .8 it becomes [MASK], from .9 on
-    random, and where in that last tenth u lies says which of the K.
-    """
-    _check_replacement(ids, hidden, ordinary_ids, proportions)
-    to_mask, _, to_random = proportions
-    place = hidden.reshape(-1).nonzero().squeeze(1)  # (hidden tokens,)
-    u = uniform_at(hidden, generator)  # (hidden tokens,) float64
-    new = ids.reshape(-1)[place].masked_fill(u < to_mask, mask_id)
-    if to_random > 0:
-        lucky = (u >= max(to_mask, 1 - to_random)).nonzero().squeeze(1)
-        which = (u[lucky] - (1 - to_random)) / to_random * len(ordinary_ids)
-        which = which.long().clamp(0, len(ordinary_ids) - 1)  # rounding may reach K
-        new[lucky] = ordinary_ids.to(ids.device)[which]
-    replaced = ids.clone(memory_format=torch.contiguous_format)
-    replaced.view(-1)[place] = new
-    return replaced
-
-
 def corrupt(
     ids: Tensor,
     hidden: Tensor,
@@ -81,21 +48,62 @@ def corrupt(
     ordinary_ids: Tensor,
     proportions: tuple[float, float, float] = BERT_PROPORTIONS,
 ) -> Corrupted:
-    """A corrupted copy of the ids with its labels; arguments as in `replace_tokens`.
+    """A corrupted copy: each hidden token turned into [MASK], left as it is, or made random.
 
-    Every hidden token has a label, also the tenth that is left unchanged: the model cannot know
-    which tokens it will be asked about. The arguments are not written to.
+    ids (B, T) int64, hidden (B, T) bool; neither is written to. proportions: shares of [MASK],
+    unchanged, random, adding up to 1; drawn for each token on its own. ordinary_ids (K,) int64:
+    what a random token may be, all equally likely, the hidden token itself included. Every hidden
+    token has a label, also one left unchanged: the model cannot know which tokens it will be asked
+    about. Source: Devlin et al. 2019, section 3.1.
+
+    Computed in numpy, which costs less than torch on so few numbers; tensors on a GPU are brought
+    to the CPU and back.
     """
-    input_ids = replace_tokens(
+    _check_replacement(ids, hidden, ordinary_ids, proportions)
+    flat = _as_array(ids).reshape(-1)  # (B * T,)
+    place = np.flatnonzero(_as_array(hidden))  # (n,)  in reading order
+    original = flat[place]
+    fate = uniform_at(place, ids, generator)  # (n,)
+    to_mask, _, to_random = proportions
+    new = original.copy()
+    new[fate < to_mask] = mask_id
+    if to_random > 0:
+        last = np.flatnonzero(fate >= max(to_mask, 1 - to_random))
+        drawn = integers_at(place[last], ids, len(ordinary_ids), generator)
+        new[last] = _as_array(ordinary_ids)[drawn]
+    input_ids, labels = flat.copy(), np.full_like(flat, IGNORED)
+    input_ids[place], labels[place] = new, original
+    return Corrupted(_as_tensor(input_ids, ids), _as_tensor(labels, ids), hidden)
+
+
+def _as_array(tensor: Tensor) -> np.ndarray:
+    return tensor.numpy() if tensor.device.type == "cpu" else tensor.cpu().numpy()
+
+
+def _as_tensor(flat: np.ndarray, like: Tensor) -> Tensor:
+    tensor = torch.from_numpy(flat.reshape(like.shape))
+    return tensor if like.device.type == "cpu" else tensor.to(like.device)
+
+
+def replace_tokens(
+    ids: Tensor,
+    hidden: Tensor,
+    generator: Noise,
+    *,
+    mask_id: int,
+    ordinary_ids: Tensor,
+    proportions: tuple[float, float, float] = BERT_PROPORTIONS,
+) -> Tensor:
+    """The input ids of `corrupt`, without the labels; (B, T) int64, a new tensor."""
+    return corrupt(
         ids, hidden, generator, mask_id=mask_id, ordinary_ids=ordinary_ids, proportions=proportions
-    )
-    return Corrupted(input_ids, ids.masked_fill(~hidden, IGNORED), hidden)
+    ).input_ids
 
 
 def _check_replacement(
     ids: Tensor, hidden: Tensor, ordinary_ids: Tensor, proportions: tuple[float, float, float]
 ) -> None:
-    check_ids(ids)
+    check_ids_form(ids)
     check_bool("hidden", hidden)
     check_same_shape("hidden", hidden, ids)
     if len(proportions) != 3 or not all(0 <= share <= 1 for share in proportions):

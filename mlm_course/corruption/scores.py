@@ -26,7 +26,7 @@ def choose_by_score(
     token after the other, without putting back, with probability proportional to
     exp(score / temperature); pass log-weights and temperature 1 to draw in proportion to weights.
     The higher the temperature, the closer to `choose_fixed_count`. Source of the draw:
-    Gumbel-top-k, Kool et al. 2019, section 3.
+    Kool et al. 2019 (the Gumbel-top-k trick).
     """
     ratio = check(can_hide, ratio)
     keys = _checked_scores(scores, can_hide, temperature)

@@ -11,7 +11,7 @@ WORTH_SHARING = 1 << 18
 
 
 @contextmanager
-def one_thread(size: int) -> Iterator[None]:
+def one_thread(size: int = 0) -> Iterator[None]:
     """A stretch of code in which torch uses one thread, unless `size` numbers are worth sharing.
 
     Torch shares out anything from 32,768 numbers on. A batch that small takes 20 microseconds, but

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from types import ModuleType
 
-from .exercise import Exercise, Question
+from mlm_course.practice.exercise import Exercise, Question
 
 
 class UnknownId(ValueError):
@@ -70,6 +70,11 @@ def find_lesson(lesson: object) -> int:
         return int(text)
     known = ", ".join(map(str, lesson_numbers())) or "none yet"
     raise UnknownId(f"There is no lesson {text}. Lessons with exercises: {known}.")
+
+
+def title(lesson: int) -> str:
+    """Title of a lesson: the TITLE of its file, or ""."""
+    return str(getattr(_lesson(lesson), "TITLE", ""))
 
 
 def listing() -> tuple[Row, ...]:

@@ -38,6 +38,13 @@ def difference(expected: Any, seen: Any) -> str | None:
 
 def describe(value: Any) -> str:
     """A value in a few words: a tensor by dtype and shape, a list by length, a number by value."""
+    try:
+        return _described(value)
+    except Exception:  # an object whose own methods fail
+        return f"an object of type {type(value).__name__}"
+
+
+def _described(value: Any) -> str:
     if isinstance(value, Tensor):
         return f"a {_dtype(value)} tensor of shape {tuple(value.shape)}"
     if isinstance(value, numpy.ndarray):
@@ -47,7 +54,7 @@ def describe(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return repr(value)
     if isinstance(value, (int, float)):
-        return f"the number {short(value)}"
+        return f"the {type(value).__name__} {short(value)}"
     if isinstance(value, str):
         return f"the text {short(value)}"
     return f"an object of type {type(value).__name__}"
@@ -56,7 +63,7 @@ def describe(value: Any) -> str:
 def short(value: Any) -> str:
     """A repr of at most about 60 characters, also of objects whose repr fails."""
     try:
-        text = f"{value:.4g}" if isinstance(value, float) else reprlib.repr(value)
+        text = str(float(f"{value:.4g}")) if isinstance(value, float) else reprlib.repr(value)
     except Exception:
         return f"a {type(value).__name__}"
     return text if len(text) <= 60 else f"{text[:57]}..."
@@ -81,7 +88,7 @@ def unchanged(before: Any, after: Any) -> bool:
 
 def _identical(before: Tensor, after: Any) -> bool:
     same = isinstance(after, Tensor) and (before.shape, before.dtype) == (after.shape, after.dtype)
-    return same and torch.isclose(before, after, rtol=0, atol=0, equal_nan=True).all().item() is True
+    return same and bool(torch.isclose(before, after, rtol=0, atol=0, equal_nan=True).all())
 
 
 def _tensor_difference(expected: Tensor, seen: Any) -> str | None:
@@ -112,7 +119,7 @@ def _type_sentence(expected: Any, seen: Any) -> str:
 
 def _shape_sentence(expected: Tensor, seen: Tensor) -> str:
     shapes = f"the shape is {tuple(seen.shape)} instead of {tuple(expected.shape)}"
-    if seen.numel() == expected.numel() and _same(expected, seen.reshape(expected.shape)):
+    if seen.numel() == expected.numel() > 0 and _same(expected, seen.reshape(expected.shape)):
         return (
             f"The numbers are right, but {shapes}. Another function would broadcast this into "
             "something else: look at `keepdim`, `unsqueeze`, `squeeze` and `reshape`."
@@ -147,6 +154,8 @@ def _value_sentence(expected: Tensor, seen: Tensor, wrong: Tensor) -> str:
 
 
 def _two_numbers(right: Any, got: Any) -> tuple[str, str]:
+    if isinstance(right, (bool, int)):
+        return str(right), str(got)
     if f"{right:.4g}" == f"{got:.4g}":
         return f"{right:.8g}", f"{got:.8g}"
     return f"{right:.4g}", f"{got:.4g}"
@@ -165,15 +174,15 @@ def _sequence_difference(expected: Sequence[Any], seen: Any) -> str | None:
 
 
 def _number_difference(expected: float, seen: Any) -> str | None:
-    if isinstance(seen, Tensor) and seen.dim() == 0 or isinstance(seen, numpy.generic):
+    if (isinstance(seen, Tensor) and seen.dim() == 0) or isinstance(seen, numpy.generic):
         seen = seen.item()
     right_type = (int, float) if type(expected) is float else (type(expected),)
     if not isinstance(seen, right_type) or isinstance(seen, bool) != isinstance(expected, bool):
         return _type_sentence(expected, seen)
-    relative, absolute = (0, 0) if isinstance(expected, int) else TOLERANCE
-    if math.isclose(expected, seen, rel_tol=relative, abs_tol=absolute):
+    if expected == seen or (expected != expected and seen != seen):  # NaN, and NaN is expected
         return None
-    if expected != expected and seen != seen:  # NaN, and NaN is expected
+    relative, absolute = TOLERANCE
+    if type(expected) is float and math.isclose(expected, seen, rel_tol=relative, abs_tol=absolute):
         return None
     return f"Your function returns {short(seen)}; expected is {short(expected)}."
 
@@ -200,7 +209,8 @@ def _same(expected: Tensor, seen: Tensor) -> bool:
 
 def _broadcasts(seen: Tensor, expected: Tensor) -> bool:
     try:
-        return torch.broadcast_shapes(seen.shape, expected.shape) == expected.shape
+        shape = torch.broadcast_shapes(seen.shape, expected.shape)
+        return shape == expected.shape and expected.numel() > 0
     except RuntimeError:
         return False
 

@@ -27,10 +27,10 @@ class Misconception:
 class Exercise:
     """A function to write, with everything needed to judge it and to help.
 
-    `inputs(generator)` returns a tuple, the positional arguments of one trial. Make the sizes differ
-    from each other (most wrong answers survive square shapes) and from trial to trial where that
-    matters. Results of `reference` may be tensors, numbers, bools, strings, and tuples or lists of
-    these. Hints go from nudge to shape to line.
+    `inputs(generator)` returns a tuple, the positional arguments of one trial. Make the sizes
+    differ from each other (most wrong answers survive square shapes) and from trial to trial where
+    that matters. Results of `reference` may be tensors, numbers, bools, strings, and tuples or
+    lists of these. Hints go from nudge to shape to line.
     """
 
     id: str

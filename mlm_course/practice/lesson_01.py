@@ -14,6 +14,8 @@ from mlm_course.attention import (
 )
 from mlm_course.practice.exercise import Exercise, Misconception, Question
 
+TITLE = "Attention"
+
 
 def weighted_average(weights: Tensor, values: Tensor) -> Tensor:
     return weights @ values
@@ -30,7 +32,7 @@ def _random_weights(g: torch.Generator) -> Tensor:
     return torch.randn(2, 3, 5, 7, generator=g).softmax(-1)  # (B, H, T, S)
 
 
-def _qkv(g: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+def _qkv(g: torch.Generator) -> tuple[Tensor, ...]:
     shapes = (2, 3, 5, 8), (2, 3, 7, 8), (2, 3, 7, 4)  # T, S, D and V all differ
     return tuple(torch.randn(shape, generator=g) for shape in shapes)
 
@@ -301,7 +303,7 @@ QUIZ = (
             ("So that the weights sum to 1.", "Softmax sees to that, whatever the scores are."),
             (
                 "So that softmax does not become all-or-nothing when vectors get longer.",
-                "Yes: the spread of dot products grows like sqrt(D), and softmax turns large "
+                "The spread of dot products grows like sqrt(D), and softmax turns large "
                 "differences into a single 1.",
             ),
             ("To make the computation cheaper.", "A division makes nothing cheaper."),
@@ -312,7 +314,7 @@ QUIZ = (
         id="1.q2",
         prompt="A sentence of 10 words attends to a sentence of 7 words. How many weights does one head have?",
         options=(
-            ("70: one for each pair.", "Yes: T = 10 queries times S = 7 keys."),
+            ("70: one for each pair.", "T = 10 queries times S = 7 keys."),
             ("17: one for each word.", "Each query has a weight of its own for each key."),
             ("49", "That would be the 7 words attending to themselves."),
         ),
@@ -329,7 +331,7 @@ QUIZ = (
             ),
             (
                 "One softmax gives one average: it heard both digits, but not which was which.",
-                "Yes. Half of the guesses are right, and a tenth of the other half.",
+                "Half of the guesses are right, and a tenth of the other half.",
             ),
         ),
         answer=2,
@@ -340,7 +342,7 @@ QUIZ = (
         options=(
             (
                 "It gives the same outputs, in reversed order.",
-                "Yes: to attention a sentence is a bag of words.",
+                "To attention a sentence is a bag of words.",
             ),
             (
                 "It gives different outputs, since order matters in language.",

@@ -7,16 +7,17 @@ from torch import Tensor
 
 from mlm_course.attention import (
     causal_mask,
-    combine_masks,
     masked_softmax,
     padding_mask,
     same_document_mask,
 )
 from mlm_course.practice.exercise import Exercise, Misconception, Question
 
+TITLE = "Attention masks"
+
 
 def causal_and_padding(lengths: Tensor, size: int) -> Tensor:
-    return combine_masks(causal_mask(size), padding_mask(lengths, size))
+    return causal_mask(size) & padding_mask(lengths, size)
 
 
 def additive_mask(attention_mask: Tensor) -> Tensor:
@@ -292,7 +293,7 @@ QUIZ = (
             ("Zero after softmax is slower.", "Both are quick. It is the result that differs."),
             (
                 "So that the remaining weights still sum to 1.",
-                "Yes: softmax shares out the full 1 among the keys that are left.",
+                "Softmax shares out the full 1 among the keys that are left.",
             ),
             ("So that no weight is negative.", "Softmax never gives a negative weight."),
         ),
@@ -305,7 +306,7 @@ QUIZ = (
             (
                 "The same keys are closed for every head and every query, and broadcasting repeats "
                 "them.",
-                "Yes: heads and queries do not change where the padding is.",
+                "Heads and queries do not change where the padding is.",
             ),
             ("Padding is only one token long.", "Padding may be any number of tokens, up to S."),
             (
@@ -326,7 +327,7 @@ QUIZ = (
             ),
             (
                 "Change the end of a sentence and see whether earlier outputs move.",
-                "Yes: if they do, the future leaks into the past, and the loss means nothing.",
+                "If they do, the future leaks into the past, and the loss means nothing.",
             ),
         ),
         answer=2,
@@ -335,10 +336,13 @@ QUIZ = (
         id="2.q4",
         prompt="In BERT's input some words were replaced by [MASK]. Who may attend to [MASK]?",
         options=(
-            ("Nobody: it is masked.", "That mixes up the two masks. [MASK] is a token like others."),
+            (
+                "Nobody: it is masked.",
+                "That mixes up the two masks. [MASK] is a token like others.",
+            ),
             (
                 "Everybody, and it attends to everybody.",
-                "Yes: it must listen, since a word has to be guessed at its place.",
+                "It must listen, since a word has to be guessed at its place.",
             ),
             ("Only [MASK] itself.", "Then it could learn nothing about the words around it."),
         ),

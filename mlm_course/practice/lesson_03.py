@@ -6,6 +6,8 @@ from torch import Tensor
 from mlm_course.corruption import hideable
 from mlm_course.practice.exercise import Exercise, Misconception, Question
 
+TITLE = "Tokens and corruption"
+
 PIECES = (
     "p play pay ##play ##pay ##ed ##ing ##in ##i ##n ##g ##er ##e ##r ##s un under "
     "##stand ##st ##and ##able u ##n re ##re r ##p ##l ##a ##y ##d ##t"
@@ -222,17 +224,20 @@ EXERCISES = (
             ),
             Misconception(
                 lambda n, c, r: (
-                    n.masked_fill(~c, 2.0).argsort(1) < (c.sum(1, keepdim=True) * r).round().clamp(min=1)
+                    n.masked_fill(~c, 2.0).argsort(1)
+                    < (c.sum(1, keepdim=True) * r).round().clamp(min=1)
                 ),
                 "argsort says which place comes first, second, ...; you need each place's rank. "
                 "argsort twice.",
             ),
             Misconception(
                 lambda n, c, r: (
-                    n.masked_fill(~c, 2.0).argsort(1).argsort(1)
-                    < (c.shape[1] * torch.ones(len(c), 1) * r).round().clamp(min=1)
-                )
-                & c,
+                    (
+                        n.masked_fill(~c, 2.0).argsort(1).argsort(1)
+                        < (c.shape[1] * torch.ones(len(c), 1) * r).round().clamp(min=1)
+                    )
+                    & c
+                ),
                 "You took the share of the whole row, special tokens and padding included. It is a "
                 "share of the candidates.",
             ),
@@ -341,7 +346,7 @@ QUIZ = (
         id="3.q1",
         prompt="A row has 5 candidates and the ratio is 15 %. How many tokens does BERT's way hide?",
         options=(
-            ("One.", "Yes: 0.75 rounds to 1, and it would be at least one anyway."),
+            ("One.", "0.75 rounds to 1, and it would be at least one anyway."),
             ("None: 15 % of 5 is less than one.", "Then the row would teach nothing."),
             ("It depends on chance.", "That is Bernoulli masking. BERT's count is fixed."),
         ),
@@ -351,8 +356,14 @@ QUIZ = (
         id="3.q2",
         prompt="A hidden token was left as it is. What is its label?",
         options=(
-            ("-100, since nothing is missing.", "The model cannot know that: it is asked all the same."),
-            ("The token itself.", "Yes: it may be wrong for all the model knows, so it has to check."),
+            (
+                "-100, since nothing is missing.",
+                "The model cannot know that: it is asked all the same.",
+            ),
+            (
+                "The token itself.",
+                "It may be wrong for all the model knows, so it has to check.",
+            ),
             ("[MASK]", "[MASK] is never an answer."),
         ),
         answer=1,
@@ -364,7 +375,7 @@ QUIZ = (
             ("It follows the content of the text.", "That would be score-guided masking."),
             (
                 "It is drawn anew whenever the text is shown.",
-                "Yes. Static masking is drawn once, before training.",
+                "Static masking is drawn once, before training.",
             ),
             ("Its ratio follows the length of the text.", "That is a length-adaptive ratio."),
         ),
@@ -378,7 +389,7 @@ QUIZ = (
             ("It needs more training.", "More training cannot help: nothing lies below the floor."),
             (
                 "Chance on few sentences, or a leak: it sees something it should not.",
-                "Yes. Or model and floor were scored on different hidden places.",
+                "Or model and floor were scored on different hidden places.",
             ),
         ),
         answer=2,

@@ -7,9 +7,11 @@ net for mistakes, not a wall against malice: files, processes and `os._exit` are
 
 from __future__ import annotations
 
+import _thread
 import builtins
 import contextlib
 import ctypes
+import functools
 import io
 import random
 import signal
@@ -25,8 +27,13 @@ from typing import Any
 import numpy
 import torch
 
+from mlm_course.practice.exercise import Function
+
 PRINTED_AT_MOST = 2_000  # characters kept of what a function prints
 GIVE_UP_AFTER = 5.0  # seconds a worker thread may resist being stopped
+
+
+_silence = id  # C code that does nothing: a TimeUp that strikes in a finaliser is no news
 
 
 class TimeUp(BaseException):
@@ -39,21 +46,26 @@ class AskedForInput(BaseException):
 
 @dataclass
 class Outcome:
-    """What a call came to: a value or an error, and what was printed."""
+    """What a call came to: a value or an error, and what was printed.
+
+    `lingers` is True for a function that could not even be stopped.
+    """
 
     value: Any = None
     error: BaseException | None = None
     printed: str = ""
+    lingers: bool = False
 
 
-def call(function: Callable[..., Any], arguments: tuple[Any, ...], seconds: float) -> Outcome:
-    """Outcome of function(*arguments), stopped after `seconds`. Never raises.
+def call(function: Function, arguments: tuple[Any, ...], seconds: float, seed: int = 0) -> Outcome:
+    """Outcome of function(*arguments), stopped after `seconds`, with global generators seeded.
 
     The main thread on POSIX is interrupted by a signal, which also ends a sleeping function;
     elsewhere (Windows, other threads) the function runs in a thread of its own.
     """
     printed = Transcript()
-    with _settings_kept(), _nothing_asked(), _replaced(sys, stdout=printed, stderr=printed):
+    streams = _replaced(sys, stdout=printed, stderr=printed, unraisablehook=_silence)
+    with _settings_kept(seed), _nothing_asked(), streams:
         if threading.current_thread() is threading.main_thread() and hasattr(signal, "setitimer"):
             outcome = _call_with_alarm(function, arguments, seconds)
         else:
@@ -78,42 +90,42 @@ class Transcript(io.TextIOBase):
         return len(text)
 
 
-def _run(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+def _run(function: Function, arguments: tuple[Any, ...]) -> Any:
     return function(*arguments)  # its own frame: what is above it on the stack is the learner's
 
 
-def _outcome(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Outcome:
+def _outcome(function: Function, arguments: tuple[Any, ...]) -> Outcome:
     try:
         return Outcome(_run(function, arguments))
     except BaseException as error:
         return Outcome(error=error)
 
 
-def _call_with_alarm(
-    function: Callable[..., Any], arguments: tuple[Any, ...], seconds: float
-) -> Outcome:
+def _call_with_alarm(function: Function, arguments: tuple[Any, ...], seconds: float) -> Outcome:
     started = time.monotonic()
-    before = signal.signal(signal.SIGALRM, _Alarm())
-    left, interval = signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        return _outcome(function, arguments)
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, signal.SIG_DFL if before is None else before)
-        if left:  # somebody else's timer was running: it goes on
-            left = max(left - (time.monotonic() - started), 1e-3)
-            signal.setitimer(signal.ITIMER_REAL, left, interval)
+    time_up = _new_time_up()
+    with _echo(time_up, functools.partial(_thread.interrupt_main, signal.SIGALRM)):
+        before = signal.signal(signal.SIGALRM, _Alarm(time_up))
+        left, interval = signal.setitimer(signal.ITIMER_REAL, seconds)
+        try:
+            return _outcome(function, arguments)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, signal.SIG_DFL if before is None else before)
+            if left:  # somebody else's timer was running: it goes on
+                left = max(left - (time.monotonic() - started), 1e-3)
+                signal.setitimer(signal.ITIMER_REAL, left, interval)
 
 
 class _Alarm:
-    """Signal handler that raises TimeUp inside the learner's function until it has ended.
+    """Signal handler that raises TimeUp inside the learner's function until that has ended.
 
-    `while True: try: work() except: pass` swallows it, if it arrives inside the try. So the alarm
-    rings again: first at leisure, then after 2, 3, 4, ... microseconds, until one arrives between
-    the except and the next try.
+    It rings every 20 ms, and after a second of this at uneven microseconds: sooner or later one
+    ring falls between an `except` and the next `try`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, time_up: type[TimeUp]) -> None:
+        self.time_up = time_up
         self.rings = 0
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
@@ -123,50 +135,68 @@ class _Alarm:
         if frame is None:  # the learner's function is over: leave our own code alone
             return
         self.rings += 1
-        pause = 0.02 if self.rings <= 3 else (2 + self.rings % 100) * 1e-6
+        pause = 0.02 if self.rings <= 50 else (2 + self.rings % 100) * 1e-6
         signal.setitimer(signal.ITIMER_REAL, pause)
         if interrupted is not None and interrupted.f_code is not _Alarm.__call__.__code__:
-            raise TimeUp
+            raise self.time_up
 
 
-def _call_in_worker(
-    function: Callable[..., Any], arguments: tuple[Any, ...], seconds: float
-) -> Outcome:
+def _call_in_worker(function: Function, arguments: tuple[Any, ...], seconds: float) -> Outcome:
     done: list[Outcome] = []
-    worker = threading.Thread(target=lambda: done.append(_outcome(function, arguments)), daemon=True)
+    work = functools.partial(_outcome_into, done, function, arguments)
+    worker = threading.Thread(target=work, daemon=True)
     worker.start()
     try:
         worker.join(seconds)
-    finally:  # also when the waiting thread is interrupted by the keyboard
+    finally:  # also when the waiting thread is interrupted from the keyboard
         _end(worker)
-    return done[0] if done else Outcome(error=TimeUp())
+    return done[0] if done else Outcome(error=TimeUp(), lingers=worker.is_alive())
+
+
+def _outcome_into(done: list[Outcome], function: Function, arguments: tuple[Any, ...]) -> None:
+    done.append(_outcome(function, arguments))
 
 
 def _end(worker: threading.Thread) -> None:
     patience = time.monotonic() + GIVE_UP_AFTER
-    with _switching_fast():
+    time_up = _new_time_up()
+    ring = functools.partial(
+        ctypes.pythonapi.PyThreadState_SetAsyncExc,
+        ctypes.c_ulong(worker.ident or 0),
+        ctypes.py_object(time_up),
+    )
+    with _echo(time_up, ring):
         while worker.is_alive() and time.monotonic() < patience:
-            identity = ctypes.c_ulong(worker.ident or 0)
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(identity, ctypes.py_object(TimeUp))
-            worker.join(random.random() * 1e-3)
+            ring()
+            worker.join(0.02)
+
+
+def _new_time_up() -> type[TimeUp]:
+    return type("TimeUp", (TimeUp,), {})
 
 
 @contextlib.contextmanager
-def _switching_fast() -> Iterator[None]:
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)  # a busy worker gives way between any two of its steps
+def _echo(time_up: type[TimeUp], ring: Callable[[], Any]) -> Iterator[None]:
+    """Rings again whenever a TimeUp is freed, while the context lasts.
+
+    `while True: try: work() except: pass` swallows what is raised in work(), for ever. But as it
+    swallows, it frees the exception, and at that moment it is outside of its try; with a `try`
+    around that, the next echo is. `ring` has to be C code: an echo in Python code would be
+    raised inside that code.
+    """
+    setattr(time_up, "__del__", ring)  # noqa: B010
     try:
         yield
     finally:
-        sys.setswitchinterval(interval)
+        delattr(time_up, "__del__")
 
 
 @contextlib.contextmanager
-def _settings_kept() -> Iterator[None]:
+def _settings_kept(seed: int) -> Iterator[None]:
     settings: tuple[tuple[Callable[[], Any], Callable[[Any], Any]], ...] = (
         (torch.get_rng_state, torch.set_rng_state),
         (torch.get_default_dtype, torch.set_default_dtype),
-        (torch.is_grad_enabled, torch._C._set_grad_enabled),
+        (torch.is_grad_enabled, torch.set_grad_enabled),
         (random.getstate, random.setstate),
         (numpy.random.get_state, numpy.random.set_state),
         (sys.getrecursionlimit, sys.setrecursionlimit),
@@ -174,6 +204,8 @@ def _settings_kept() -> Iterator[None]:
     before = [read() for read, _ in settings]
     with warnings.catch_warnings():
         try:
+            for seeded in (torch.default_generator.manual_seed, random.seed, numpy.random.seed):
+                seeded(seed)
             yield
         finally:
             for (_, write), value in zip(settings, before, strict=True):

@@ -1,0 +1,182 @@
+"""Text from data sets on the Hugging Face hub or from files, through the `datasets` library.
+
+    load_text("tinystories", n=500)                                    # 500 little stories
+    load_text("text", data_files="my_notes.txt")                       # a line is a text
+    load_text("parquet", data_files="reviews.parquet", column="body")
+
+Without a network the course goes on: `load_text` says in one sentence that the hub cannot be
+reached, and returns Python's manual instead. `datasets` is imported only when it is needed.
+"""
+
+import queue
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any, NamedTuple
+
+from mlm_course.corpora import python_docs
+
+LOCAL = ("text", "parquet", "json", "csv", "arrow")  # names that mean files of this kind
+
+
+class Known(NamedTuple):
+    """A data set by its address on the hub: id, configuration, and the column with the text."""
+
+    hub_id: str
+    config: str | None
+    column: str | None
+
+
+KNOWN = {
+    "wikitext-2": Known("Salesforce/wikitext", "wikitext-2-raw-v1", "text"),
+    "wikitext-103": Known("Salesforce/wikitext", "wikitext-103-raw-v1", "text"),
+    "tinystories": Known("roneneldan/TinyStories", None, "text"),
+    "ag_news": Known("fancyzhx/ag_news", None, "text"),
+    "imdb": Known("stanfordnlp/imdb", None, "text"),
+}
+"""Short names that `load_text` understands beside any hub id."""
+
+DataFiles = str | Sequence[str] | Mapping[str, str | Sequence[str]]
+
+
+class HubUnreachable(Exception):
+    """No usable answer from the hub; the message says why."""
+
+
+def load_text(
+    name: str,
+    split: str = "train",
+    n: int | None = 1000,
+    *,
+    config: str | None = None,
+    column: str | None = None,
+    data_files: DataFiles | None = None,
+    streaming: bool = True,
+    timeout: float = 5.0,
+) -> list[str]:
+    """The first n texts of a data set, rows without text left out; n=None means all.
+
+    name: one of KNOWN, any hub id such as "owner/name", or one of LOCAL together with data_files.
+    column: the one that holds the text; may be left out if there is only one such column or one
+    is called "text". streaming reads only what is asked for; streaming=False downloads the
+    whole data set once and keeps it.
+
+    If the hub does not answer within timeout seconds (or HF_HUB_OFFLINE=1 is set and the data set
+    was never downloaded), prints one sentence and returns the first n paragraphs of Python's
+    manual. Raises ValueError for a name, configuration, split or column that does not exist, and
+    FileNotFoundError for missing files.
+    """
+    if n is not None and n < 1:
+        raise ValueError(f"n must be at least 1, or None for all texts, not {n}.")
+    if (name in LOCAL) != (data_files is not None):
+        raise ValueError(f"data_files goes together with one of the names {', '.join(LOCAL)}.")
+    if data_files is not None:
+        rows = _open(name, config, split, streaming, data_files=data_files)
+        return list(islice(_texts(rows, column), n))
+    known = KNOWN.get(name.lower(), Known(name, None, None))
+    known = Known(known.hub_id, config or known.config, column or known.column)
+    try:
+        return _from_hub(known, split, n, streaming, timeout)
+    except HubUnreachable as reason:
+        print(f"{name!r} is not available ({reason}): Python's own manual takes its place.")
+        return python_docs.paragraphs(python_docs.manual())[:n]
+
+
+def _from_hub(
+    known: Known, split: str, n: int | None, streaming: bool, timeout: float
+) -> list[str]:
+    from huggingface_hub import constants
+
+    offline = constants.HF_HUB_OFFLINE
+    if not offline:
+        _ask_hub(known.hub_id, timeout)
+    try:
+        with _few_retries():
+            rows = _open(known.hub_id, known.config, split, streaming and not offline)
+            return list(islice(_texts(rows, known.column), n))
+    except (ValueError, TypeError, FileNotFoundError, RuntimeError):
+        raise  # what the caller asked for does not exist
+    except Exception as error:  # the network's errors have no common class
+        reason = "offline, and never downloaded" if offline else "the download broke off"
+        raise HubUnreachable(reason) from error
+
+
+def _ask_hub(hub_id: str, timeout: float) -> None:
+    """Nothing if the hub knows the data set; HubUnreachable if it does not answer in time.
+
+    One request in a thread: a name server that never answers ignores every other time limit,
+    and `datasets` itself would go on trying for half a minute.
+    """
+    from huggingface_hub import HfApi, errors
+
+    answers: queue.Queue[Exception | None] = queue.Queue()
+
+    def ask() -> None:
+        try:
+            HfApi().dataset_info(hub_id, timeout=timeout)
+            answers.put(None)
+        except Exception as error:
+            answers.put(error)
+
+    threading.Thread(target=ask, daemon=True).start()
+    try:
+        error = answers.get(timeout=timeout)
+    except queue.Empty as late:
+        raise HubUnreachable("the hub does not answer") from late
+    if isinstance(error, errors.RepositoryNotFoundError | errors.HFValidationError):
+        raise ValueError(
+            f"The hub has no open data set {hub_id!r}: check the spelling, or use one of "
+            f"{', '.join(KNOWN)}."
+        ) from error
+    if error is not None:
+        raise HubUnreachable("the hub cannot be reached") from error
+
+
+@contextmanager
+def _few_retries() -> Iterator[None]:
+    """Streaming that gives up after one more try; `datasets` would try twenty times."""
+    from datasets import config
+
+    names = ("STREAMING_OPEN_MAX_RETRIES", "STREAMING_READ_MAX_RETRIES")
+    before = {name: getattr(config, name) for name in names if hasattr(config, name)}
+    try:
+        for name in before:
+            setattr(config, name, 1)
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(config, name, value)
+
+
+def _open(
+    name: str,
+    config: str | None,
+    split: str,
+    streaming: bool,
+    data_files: DataFiles | None = None,
+) -> Iterable[Mapping[str, Any]]:
+    from datasets import load_dataset  # takes a second or more to import
+
+    return load_dataset(name, config, split=split, streaming=streaming, data_files=data_files)
+
+
+def _texts(rows: Iterable[Mapping[str, Any]], column: str | None) -> Iterator[str]:
+    """The texts of a column, rows without text left out."""
+    for row in rows:
+        column = column or _text_column(row)
+        if column not in row:
+            raise ValueError(f"There is no column {column!r}; there are {', '.join(row)}.")
+        text = row[column]
+        if text is not None and not isinstance(text, str):
+            raise ValueError(f"Column {column!r} holds {type(text).__name__}, not text.")
+        if text and not text.isspace():
+            yield text
+
+
+def _text_column(row: Mapping[str, Any]) -> str:
+    """The column called "text", or else the only one that holds text."""
+    columns = [name for name, value in row.items() if isinstance(value, str)]
+    if "text" not in columns and len(columns) != 1:
+        raise ValueError(f"Say which column holds the text: column=..., one of {', '.join(row)}.")
+    return "text" if "text" in columns else columns[0]

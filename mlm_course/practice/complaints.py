@@ -1,0 +1,163 @@
+"""What to say about a function that did not do what the reference did, one sentence each."""
+
+from __future__ import annotations
+
+import dis
+import functools
+import inspect
+import linecache
+import traceback
+from types import CodeType
+from typing import Any
+
+from mlm_course.practice.behaviour import Behaviour, error_text, safe_difference
+from mlm_course.practice.compare import describe
+from mlm_course.practice.exercise import Exercise, Function
+from mlm_course.practice.sandbox import AskedForInput, TimeUp
+
+STOPS = (TimeUp, AskedForInput, SystemExit, KeyboardInterrupt)
+NOTHING = {"RESUME", "NOP", "LOAD_CONST", "RETURN_VALUE", "RETURN_CONST", "CACHE"}
+
+
+def complaint(
+    exercise: Exercise, function: Function, expected: Behaviour, seen: Behaviour, seconds: float
+) -> tuple[str, str] | None:
+    """Status and sentence for one trial, or None where there is nothing to complain about."""
+    error = seen.outcome.error
+    if was_stopped(seen):
+        return "stopped", _stop_sentence(exercise, seen, seconds)
+    if isinstance(error, NotImplementedError) and _is_stub(error):
+        return "not attempted", _stub_sentence(function, error)
+    if error is not None:
+        return "failed", _error_sentence(function, error)
+    if seen.outcome.value is None:
+        return _none_complaint(function, expected, seen)
+    sentences = (
+        safe_difference(expected.outcome.value, seen.outcome.value),
+        _in_place_sentence(exercise, seen),
+    )
+    found = " ".join(sentence for sentence in sentences if sentence)
+    return ("failed", found) if found else None
+
+
+def was_stopped(seen: Behaviour) -> bool:
+    """Whether the call ended from outside, or tried to end everything."""
+    return isinstance(seen.outcome.error, STOPS)
+
+
+def parameter_mismatch(exercise: Exercise, function: Function) -> str | None:
+    """A sentence for a function that cannot be called with the exercise's arguments, else None."""
+    arguments = exercise.arguments(1)
+    try:
+        signature = inspect.signature(function)
+    except Exception:
+        return None  # a built-in function may have none: calling it will tell
+    try:
+        signature.bind(*arguments)
+    except TypeError:
+        given = ", ".join(_argument_names(exercise))
+        return (
+            f"Your function has the parameters `({', '.join(signature.parameters)})`, but it is "
+            f"called with {len(arguments)} argument{'s' * (len(arguments) != 1)}: {given}."
+        )
+    return None
+
+
+def inputs_sentence(exercise: Exercise, trial: int) -> str:
+    """The arguments of one trial in words."""
+    pairs = zip(_argument_names(exercise), exercise.arguments(trial), strict=True)
+    said = "; ".join(f"{name} is {describe(value)}" for name, value in pairs)
+    return f"Input {trial}: {said}."
+
+
+def _stop_sentence(exercise: Exercise, seen: Behaviour, seconds: float) -> str:
+    error = seen.outcome.error
+    if isinstance(error, SystemExit):
+        return (
+            "Your function asks Python to exit (`sys.exit`, `exit` or `quit`), which would end the "
+            "notebook. Return a result instead."
+        )
+    if isinstance(error, AskedForInput):
+        given = ", ".join(_argument_names(exercise))
+        return (
+            "Your function waits for the keyboard (`input` or `breakpoint`). "
+            f"All it needs comes in through its arguments: {given}."
+        )
+    if isinstance(error, KeyboardInterrupt):
+        return "Your function was interrupted from the keyboard before it returned."
+    stubborn = " It could not be ended: please restart the kernel." if seen.outcome.lingers else ""
+    return (
+        f"Your function was still running after {seconds:g} seconds and was stopped. "
+        f"Is there a loop in it that never ends?{stubborn}"
+    )
+
+
+def _is_stub(error: NotImplementedError) -> bool:
+    # torch raises NotImplementedError too: for a dtype that an operation does not know.
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return not error.args or (frame.line or "").startswith("raise NotImplementedError")
+
+
+def _stub_sentence(function: Function, error: NotImplementedError) -> str:
+    name = traceback.extract_tb(error.__traceback__)[-1].name
+    code = _code(function)
+    if code is not None and name != code.co_name:
+        return f"It calls `{name}`, which is not written yet: solve that one first."
+    return "Put your code in place of `raise NotImplementedError`, then run check again."
+
+
+def _none_complaint(function: Function, expected: Behaviour, seen: Behaviour) -> tuple[str, str]:
+    if _has_empty_body(function):
+        return "not attempted", "The body is still empty. Write your code there, and check again."
+    wanted = describe(expected.outcome.value)
+    if seen.outcome.printed:
+        return "failed", (
+            "Your function prints its result instead of returning it (it returns None; expected "
+            f"is {wanted}). Write `return` where you wrote `print`."
+        )
+    return "failed", (f"Your function returns None; expected is {wanted}. Did you forget `return`?")
+
+
+def _has_empty_body(function: Function) -> bool:
+    code = _code(function)
+    return code is not None and {step.opname for step in dis.get_instructions(code)} <= NOTHING
+
+
+def _error_sentence(function: Function, error: BaseException) -> str:
+    text = error_text(error).replace("`", "'")
+    place = ""
+    code = _code(function)
+    frames = traceback.walk_tb(error.__traceback__)
+    own = [line for frame, line in frames if code and frame.f_code.co_filename == code.co_filename]
+    if code and own:
+        source = linecache.getline(code.co_filename, own[-1]).strip().replace("`", "'")
+        place = f" in line {own[-1]}" + (f", `{source}`" if source else "")
+    endless = " It calls itself again and again." if isinstance(error, RecursionError) else ""
+    return f"Your function stops with `{text}`{place}.{endless}"
+
+
+def _in_place_sentence(exercise: Exercise, seen: Behaviour) -> str | None:
+    if seen.changed is None:
+        return None
+    name = _argument_names(exercise)[seen.changed]
+    what = describe(exercise.arguments(seen.trial)[seen.changed])
+    return (
+        f"Your function changed its argument number {seen.changed + 1} ({name}, {what}) in place, "
+        "and whoever called it still needs it. Work on a copy (`.clone()`), or use an operation "
+        "that makes a new tensor."
+    )
+
+
+def _argument_names(exercise: Exercise) -> list[str]:
+    count = len(exercise.arguments(1))
+    names = list(inspect.signature(exercise.reference).parameters)[:count]
+    return names + [f"argument {number}" for number in range(len(names) + 1, count + 1)]
+
+
+def _code(function: Any) -> CodeType | None:
+    function = inspect.unwrap(function)
+    if isinstance(function, functools.partial):
+        function = function.func
+    if not hasattr(function, "__code__"):
+        function = type(function).__call__
+    return getattr(function, "__code__", None)

@@ -1,0 +1,80 @@
+"""hint and solution: help in small steps, and the whole answer for whoever wants it."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import textwrap
+from pathlib import Path
+from typing import Any
+
+from mlm_course.practice import record
+from mlm_course.practice.catalogue import UnknownId, find_exercise
+from mlm_course.practice.compare import describe
+from mlm_course.practice.exercise import Exercise
+from mlm_course.practice.verdict import Card
+
+ANSWERS = Path(__file__).with_name("answers.json")  # id -> source; written by the builder
+
+# How many hints of each exercise this kernel has shown. It is not kept in the progress file: who
+# comes back another day, or runs the notebook again from the top, begins with the first nudge.
+_shown: dict[str, int] = {}
+
+
+def hint(exercise_id: Any = None, number: int | None = None) -> Card:
+    """The next hint of an exercise, or hint `number` (counted from 1). Never raises."""
+    try:
+        exercise = _exercise(exercise_id, "hint")
+    except UnknownId as error:
+        return Card("open", "hint", str(error))
+    count = len(exercise.hints)
+    if count == 0:
+        return Card("open", f"{exercise.id} hint", _solution_sentence(exercise))
+    if number is None:
+        number = min(_shown.get(exercise.id, 0) + 1, count)
+    if number not in range(1, count + 1):
+        return Card("open", f"{exercise.id} hint", f"Hints are numbered from 1 to {count}.")
+    _shown[exercise.id] = max(_shown.get(exercise.id, 0), number)
+    left = count - number
+    more = f'{left} more: `hint("{exercise.id}")`.' if left else _solution_sentence(exercise)
+    heading = f"{exercise.id} hint {number} of {count}"
+    return Card("note", heading, exercise.hints[number - 1], (more,))
+
+
+def solution(exercise_id: Any = None, now: bool = False) -> Card:
+    """The course's solution of an exercise, once there was an attempt, or `now`. Never raises."""
+    try:
+        exercise = _exercise(exercise_id, "solution")
+    except UnknownId as error:
+        return Card("open", "solution", str(error))
+    if not now and exercise.id not in record.read().tried:
+        anyway = f'`solution("{exercise.id}", now=True)`'
+        sentence = f"Try first, it is worth it. To see it anyway: {anyway}."
+        return Card("open", f"{exercise.id} solution", sentence)
+    return Card("note", f"{exercise.id} solution", "One way to write it.", code=_source(exercise))
+
+
+def _exercise(exercise_id: Any, name: str) -> Exercise:
+    if isinstance(exercise_id, str):
+        return find_exercise(exercise_id.strip())
+    got = "missing" if exercise_id is None else describe(exercise_id)
+    raise UnknownId(f'The id is {got}: {name} takes it in quotes, like `{name}("1.2")`.')
+
+
+def _solution_sentence(exercise: Exercise) -> str:
+    return f'No more hints; `solution("{exercise.id}")` shows the whole answer.'
+
+
+def _source(exercise: Exercise) -> str:
+    try:
+        answers = json.loads(ANSWERS.read_text(encoding="utf-8"))
+        return str(answers[exercise.id])
+    except (OSError, ValueError, KeyError, TypeError):
+        return _source_of_reference(exercise)
+
+
+def _source_of_reference(exercise: Exercise) -> str:
+    try:
+        return textwrap.dedent(inspect.getsource(exercise.reference))
+    except (OSError, TypeError):
+        return "# The source of this solution is not on this machine."

@@ -1,0 +1,158 @@
+"""Who may attend to whom, and why not."""
+
+from collections.abc import Iterable, Mapping
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from . import checks, table, text
+from .style import BLUE, LINE, hatch, tint
+
+ALLOWED = "✓"
+PATTERNS = {"padding": 0, "future": 1}  # the same hatching in every picture of the course
+
+
+def mask_matrix(
+    rows: Iterable[str],
+    columns: Iterable[str],
+    allowed: Any,
+    reasons: Any = None,
+    title: str | None = None,
+) -> dict[str, Any]:
+    """View of an attention mask: queries down, keys across, closed pairs hatched by reason.
+
+    allowed bool (T, S), True = may attend; rows, T queries; columns, S keys. reasons is either a
+    mapping from a name to the mask that it stands for, such as {"padding": ..., "future": ...}
+    (bool, broadcast to (T, S), True = may attend), or T lists of S strings ("" where allowed).
+    ValueError where shapes differ or a reason closes a pair that is allowed.
+    """
+    queries, keys = checks.tokens_of("rows", rows), checks.tokens_of("columns", columns)
+    if not queries or not keys:
+        raise ValueError("A mask needs at least one query and one key.")
+    open_ = checks.booleans("allowed", allowed, (len(queries), len(keys)))
+    names, why = _reasons(reasons, open_)
+    view = {
+        "kind": "mask_matrix",
+        "title": title or "",
+        "rows": [text.label(t) for t in queries],
+        "columns": [text.label(t) for t in keys],
+        "allowed": open_.tolist(),
+        "reasons": [text.label(name) for name in names],
+        "letters": _letters(names),
+        "patterns": _patterns(names),
+        "why": why,
+    }
+    return {**view, "summary": _summary(view)}
+
+
+def _reasons(reasons: Any, allowed: np.ndarray) -> tuple[list[str], list[list[list[int]]]]:
+    """Names of the reasons, and for each pair the numbers of those that close it."""
+    if isinstance(reasons, Mapping):
+        closing = {
+            n: ~checks.booleans(f"reasons[{n!r}]", m, allowed.shape) for n, m in reasons.items()
+        }
+    else:
+        closing = _from_words(reasons, allowed.shape)
+    for name, closed in closing.items():
+        if (closed & allowed).any():
+            t, s = np.argwhere(closed & allowed)[0]
+            raise ValueError(f"{name!r} closes query {t}, key {s}, which `allowed` leaves open.")
+    unexplained = ~allowed & ~np.any([np.zeros_like(allowed), *closing.values()], axis=0)
+    if unexplained.any():
+        closing["blocked"] = unexplained | closing.get("blocked", False)
+    layers = np.stack([*closing.values()]) if closing else np.zeros((0, *allowed.shape), bool)
+    why = [
+        [np.flatnonzero(layers[:, t, s]).tolist() for s in range(allowed.shape[1])]
+        for t in range(allowed.shape[0])
+    ]
+    return list(closing), why
+
+
+def _from_words(reasons: Any, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
+    """One boolean layer per distinct word, in the order in which they first appear."""
+    if reasons is None:
+        return {}
+    words = [list(row) for row in reasons]
+    if (len(words), *{len(row) for row in words}) != shape:
+        raise ValueError(f"reasons must hold {shape[0]} rows of {shape[1]} strings.")
+    names = dict.fromkeys(w for row in words for w in row if w)
+    return {str(n): np.array([[w == n for w in row] for row in words]) for n in names}
+
+
+def _letters(names: list[str]) -> list[str]:
+    """One sign per reason: its first letter, or a digit where two would look the same."""
+    first = [name[:1].upper() if name[:1].isalpha() else "" for name in names]
+    unique = len(set(first)) == len(first) and all(first)
+    return first if unique else [str(n + 1) for n in range(len(names))]
+
+
+def _patterns(names: list[str]) -> list[int]:
+    """Number of a hatching for each reason: its own one, or the next that is free."""
+    taken = {PATTERNS[name] for name in names if name in PATTERNS}
+    free = (p for p in range(len(names) + len(PATTERNS)) if p not in taken)
+    return [PATTERNS[name] if name in PATTERNS else next(free) for name in names]
+
+
+def sentence(view: dict[str, Any], t: int, s: int) -> str:
+    """One pair in words."""
+    query, key = view["rows"][t], view["columns"][s]
+    if view["allowed"][t][s]:
+        return f"query “{query}” may attend to key “{key}”."
+    reasons = " and ".join(view["reasons"][r] for r in view["why"][t][s])
+    return f"query “{query}” may not attend to key “{key}”: {reasons}."
+
+
+def _counts(view: dict[str, Any]) -> list[int]:
+    """How many pairs each reason closes."""
+    cells = [reasons for row in view["why"] for reasons in row]
+    return [sum(r in cell for cell in cells) for r in range(len(view["reasons"]))]
+
+
+def _summary(view: dict[str, Any]) -> str:
+    total = len(view["rows"]) * len(view["columns"])
+    closed = sum(not cell for row in view["allowed"] for cell in row)
+    lead = f"{view['title']}: " if view["title"] else ""
+    shape = f"{len(view['rows'])} queries by {len(view['columns'])} keys"
+    causes = ", ".join(f"{n} {c}" for n, c in zip(view["reasons"], _counts(view), strict=True))
+    tail = f" ({causes})" if causes else ""
+    lines = [f"{lead}{shape}: {total - closed} pairs allowed, {closed} masked{tail}."]
+    alone = [view["rows"][t] for t, row in enumerate(view["allowed"]) if not any(row)]
+    if alone:
+        lines.append(f"Nothing to attend to: {', '.join(alone)}.")
+    return "\n".join(lines)
+
+
+def html(view: dict[str, Any]) -> str:
+    """Static HTML of a mask, with its legend."""
+
+    def cell(t: int, s: int) -> table.Cell:
+        words = sentence(view, t, s)
+        if view["allowed"][t][s]:
+            return table.Cell(ALLOWED, f"background-color:{tint(BLUE, 0.35)}", words)
+        why = view["why"][t][s]
+        style = hatch(*(view["patterns"][r] for r in why))
+        return table.Cell("".join(view["letters"][r] for r in why), style, words)
+
+    size = table.size_for(len(view["columns"]))
+    size = table.Size(36, 26, True) if size.text else size
+    picture = table.matrix(view["rows"], view["columns"], cell, size=size, corner=table.AXES)
+    return table.figure(picture, _legend(view), summary=view["summary"], title=view["title"])
+
+
+def _legend(view: dict[str, Any]) -> str:
+    entries = [(ALLOWED, f"background-color:{tint(BLUE, 0.35)}", "may attend")]
+    for letter, which, name in zip(view["letters"], view["patterns"], view["reasons"], strict=True):
+        entries.append((letter, hatch(which), f"masked: {name}"))
+    lines = "".join(
+        f'<tr style="background:none"><td style="{_SWATCH};{style}">{escape(sign, True)}</td>'
+        f'<td style="padding:4px 10px;text-align:left">{escape(words, True)}</td></tr>'
+        for sign, style, words in entries
+    )
+    return f'<table style="{_LEGEND}">{lines}</table>'
+
+
+_SWATCH = f"width:32px;height:22px;padding:0;text-align:center;border:1px solid {LINE}"
+_LEGEND = (
+    "border-collapse:separate;border-spacing:0 4px;width:auto;margin:0;font-size:12px;color:inherit"
+)

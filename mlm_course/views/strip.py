@@ -1,0 +1,128 @@
+"""A text as a strip of tokens, the hidden ones marked."""
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import Any
+
+from . import checks, table, text
+from .style import BLUE, LINE, MONO, PAPER, RUST, hatch, tint
+
+MASK = "[MASK]"
+
+
+def token_strip(
+    tokens: Iterable[str],
+    hidden: Any = None,
+    shown: Sequence[str | None] | None = None,
+    numbers: Any = None,
+    can_hide: Any = None,
+    title: str | None = None,
+) -> dict[str, Any]:
+    """View of a row of tokens, with those that are hidden and what stands in their place.
+
+    tokens, T strings; hidden bool (T,), True = removed from view; shown, T strings or None, what
+    is seen where a token is hidden ("[MASK]" if left out); numbers (T,), one below each token,
+    None for no number; can_hide bool (T,), True = candidate for hiding. ValueError where lengths
+    do not match or a token that may not be hidden is.
+    """
+    names = checks.tokens_of("tokens", tokens)
+    size = len(names)
+    removed = _flags("hidden", hidden, size, False)
+    candidates = _flags("can_hide", can_hide, size, True)
+    for place in range(size):
+        if removed[place] and not candidates[place]:
+            raise ValueError(f"Token {place} ({text.label(names[place])}) may not be hidden.")
+    view = {
+        "kind": "token_strip",
+        "title": title or "",
+        "tokens": [text.label(t) for t in names],
+        "hidden": removed,
+        "shown": _shown(shown, size),
+        "numbers": _numbers(numbers, size),
+        "can_hide": candidates,
+    }
+    return {**view, "summary": _summary(view)}
+
+
+def _flags(name: str, values: Any, size: int, default: bool) -> list[bool]:
+    if values is None:
+        return [default] * size
+    plain = values.tolist() if hasattr(values, "tolist") else list(values)
+    if len(plain) != size:
+        raise ValueError(f"{name} has {len(plain)} entries where {size} are needed.")
+    return checks.booleans(name, plain, (size,)).tolist() if size else []
+
+
+def _shown(shown: Sequence[str | None] | None, size: int) -> list[str]:
+    places = [None] * size if shown is None else list(shown)
+    filled = [MASK if s is None else s for s in places]
+    return [text.label(s) for s in checks.tokens_of("shown", filled, size)]
+
+
+def _numbers(values: Any, size: int) -> list[float | None] | None:
+    if values is None:
+        return None
+    plain = values.tolist() if hasattr(values, "tolist") else list(values)
+    if len(plain) != size:
+        raise ValueError(f"numbers has {len(plain)} entries where {size} are needed.")
+    checks.numbers("numbers", [x for x in plain if x is not None])
+    return [None if x is None else text.encoded(x) for x in plain]
+
+
+def counts(hidden: Sequence[bool], can_hide: Sequence[bool]) -> str:
+    """How many tokens are hidden, and the share of those that may be."""
+    candidates = sum(can_hide)
+    ratio = text.number(sum(hidden) / candidates if candidates else 0.0)
+    of = f"{sum(hidden)} of {text.count(candidates, 'token')}"
+    fixed = len(can_hide) - candidates
+    rest = f" that may be hidden ({fixed} may not)" if fixed else ""
+    return f"{of}{rest} hidden: a ratio of {ratio}."
+
+
+def _summary(view: dict[str, Any]) -> str:
+    pairs = zip(view["tokens"], view["shown"], view["hidden"], strict=True)
+    seen = " ".join(s if gone else t for t, s, gone in pairs)
+    lead = f"{view['title']}: " if view["title"] else ""
+    lines = [lead + seen, counts(view["hidden"], view["can_hide"])]
+    if view["numbers"]:
+        named = zip(view["tokens"], view["numbers"], strict=True)
+        told = ", ".join(f"{t} {text.number(x)}" for t, x in named if x is not None)
+        lines.append(f"Numbers: {told}.")
+    return "\n".join(lines)
+
+
+def html(view: dict[str, Any]) -> str:
+    """Static HTML of a token strip."""
+    items = "".join(_item(view, place) for place in range(len(view["tokens"])))
+    strip = f'<ul role="list" style="{_LIST}">{items}</ul>'
+    return table.figure(strip, summary=view["summary"], title=view["title"])
+
+
+_LIST = "list-style:none;display:flex;flex-wrap:wrap;gap:6px;margin:0;padding:0"
+_ITEM = (
+    "display:flex;flex-direction:column;align-items:center;justify-content:center;margin:0;"
+    f"min-width:28px;padding:4px 8px;border-radius:5px;font-family:{MONO};font-size:13px;"
+    "overflow-wrap:anywhere;max-width:100%"
+)
+
+
+_WAS = f"font-size:11px;padding:0 4px;border-radius:3px;background-color:{PAPER}"
+
+
+def _item(view: dict[str, Any], place: int) -> str:
+    token, gone = view["tokens"][place], view["hidden"][place]
+    lines = [f'<span dir="auto">{escape(view["shown"][place] if gone else token, True)}</span>']
+    if gone:
+        lines.append(f'<span dir="auto" style="{_WAS}">{escape(token, True)}</span>')
+    number = (view["numbers"] or [None] * (place + 1))[place]
+    if number is not None:
+        lines.append(f'<span style="font-size:11px">{text.number(number)}</span>')
+    return f'<li style="{_ITEM};{_border(gone, view["can_hide"][place])}">{"".join(lines)}</li>'
+
+
+def _border(gone: bool, candidate: bool) -> str:
+    if gone:
+        return f"border:2px solid {tint(RUST, 1)};{hatch(0)};background-color:{tint(RUST, 0.15)}"
+    if not candidate:
+        return f"border:1px dotted {LINE};background-color:rgba(0, 0, 0, 0)"
+    return f"border:1px solid {LINE};background-color:{tint(BLUE, 0.1)}"

@@ -1,0 +1,116 @@
+// Attention of every head, before and after the mask and the softmax. All of it is in the view,
+// so that a key press is answered in the page, without asking Python.
+
+// A head at a glance: one pixel for each weight; the root makes faint patterns visible.
+function thumbnail(weights) {
+  const canvas = make("canvas", { width: weights[0].length, height: weights.length, "aria-hidden": "true" });
+  const context = canvas.getContext("2d");
+  const top = largest(weights) || 1;
+  weights.forEach((row, y) => row.forEach((weight, x) => {
+    context.fillStyle = `rgba(${BLUE}, ${Math.sqrt(weight / top)})`;
+    context.fillRect(x, y, 1, 1);
+  }));
+  return canvas;
+}
+
+// What one query sees: a line for each key, filled in by show().
+function rowTable(keys, stages) {
+  const heads = ["key", ...stages.map((s) => s.label)];
+  const lines = keys.map((key) => make("tr", {},
+    make("th", { scope: "row", dir: "auto" }, key), ...stages.map(() => make("td"))));
+  const caption = make("caption");
+  const node = make("table", { class: `mlm-row ${keys.length > 20 ? "mlm-tight" : ""}` }, caption,
+    make("thead", {}, make("tr", {}, ...heads.map((h) => make("th", { scope: "col" }, h)))),
+    make("tbody", {}, ...lines));
+
+  function show(token, columns, masked, key) {
+    caption.textContent = `What \u201c${token}\u201d sees`;
+    const top = largest([columns.at(-1)]) || 1;
+    lines.forEach((line, s) => {
+      line.classList.toggle("mlm-current", s === key);
+      columns.forEach((column, i) => {
+        const cell = line.cells[i + 1];
+        cell.textContent = number(column[s]);
+        hatch(cell, masked[s] === null && i < columns.length - 1 && (i > 0 || column[s] === null));
+      });
+      line.lastChild.style.backgroundSize = `${(columns.at(-1)[s] / top) * 100}% 100%`;
+    });
+  }
+  return { node, show };
+}
+
+function draw(model, root, on) {
+  const view = model.get("view");
+  const { tokens, keys } = view;
+  const stages = view.stages.filter((s) => s.name !== "masked" || view.has_mask);
+  const all = Object.fromEntries(view.stages.map((s) => [s.name, s.values]));
+  const within = (x, size) => Math.min(Math.max(x, 0), size - 1);
+  let head = within(model.get("head"), all.scores.length);
+  let stage = model.get("stage");
+  let query = within(model.get("selected_query"), tokens.length);
+  let key = null;
+
+  const heads = choice("Head", all.weights.map((w, h) => [h, thumbnail(w), String(h)]),
+    (h) => send(model, { head: h }));
+  const shown = choice("Show", stages.map((s) => [s.name, s.label]),
+    (name) => send(model, { stage: name }));
+  const grid = matrix(tokens, keys, "Attention: one row for each query, one column for each key");
+  const row = rowTable(keys, stages);
+  const words = make("p", { class: "mlm-words" }); // a focused box says it itself
+
+  function repaint() {
+    if (!stages.some((s) => s.name === stage)) stage = "scores"; // no mask, no masked stage
+    heads.set(head);
+    shown.set(stage);
+    const values = all[stage][head];
+    const top = largest(values);
+    values.forEach((line, t) => line.forEach((value, s) => {
+      const box = grid.boxes[t][s];
+      const closed = value === null || (stage === "weights" && all.masked[head][t][s] === null);
+      paint(box, value, top, closed);
+      if (!grid.small) box.textContent = number(value);
+      box.removeAttribute("aria-label"); // it told of another head or stage
+    }));
+    look(query);
+  }
+
+  // Shows one query's row; a pointer only looks, a click or an arrow key selects.
+  function look(t, s = key) {
+    grid.lines.forEach((line, i) => {
+      line.classList.toggle("mlm-selected", i === t);
+      line.setAttribute("aria-selected", String(i === t));
+    });
+    row.show(tokens[t], stages.map((x) => all[x.name][head][t]), all.masked[head][t], s);
+    if (s === null) return;
+    const parts = stages.map((x) => `${x.label} ${number(all[x.name][head][t][s])}`);
+    words.textContent = `${tokens[t]} \u2192 ${keys[s]}: ${parts.join(", ")}`;
+    grid.boxes[t][s].setAttribute("aria-label", words.textContent);
+  }
+
+  const go = roving(grid.table, grid.boxes, (t, s, byUser) => {
+    if (byUser) key = s;
+    const moved = byUser && t !== query;
+    query = t;
+    look(t);
+    if (moved) send(model, { selected_query: t });
+  });
+  grid.table.addEventListener("click", (event) => {
+    if (event.target.scope === "row") go(under(event)[0], 0, true);
+  });
+  grid.table.addEventListener("mouseover", (event) => under(event) && look(...under(event)));
+  grid.table.addEventListener("mouseleave", () => look(query));
+
+  on("change:head", () => { head = within(model.get("head"), all.scores.length); repaint(); });
+  on("change:stage", () => { stage = model.get("stage"); repaint(); });
+  on("change:selected_query", () => {
+    if (model.get("selected_query") !== query) go(model.get("selected_query"), key ?? 0);
+  });
+
+  const controls = make("div", { class: "mlm-controls" }, shown.node);
+  if (all.scores.length > 1) controls.prepend(heads.node);
+  root.append(controls, make("div", { class: "mlm-parts" }, grid.node, row.node), words);
+  go(query, 0);
+  repaint();
+}
+
+export default widget(draw);

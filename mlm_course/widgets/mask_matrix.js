@@ -1,0 +1,43 @@
+// Who may attend to whom: point at a pair, or walk to it, and read why.
+
+function draw(model, root, on) {
+  const { title, rows, columns, allowed, reasons, letters, patterns, why } = model.get("view");
+  const grid = matrix(rows, columns, title || "Attention mask");
+  const words = make("p", { class: "mlm-words" }); // a focused box says it itself
+  grid.table.classList.add("mlm-mask");
+
+  function style(node, open, causes) {
+    node.classList.add(...(open ? ["mlm-open"] : ["mlm-closed", ...causes.map((r) => `mlm-h${patterns[r] % 4}`)]));
+    node.textContent = open ? "\u2713" : causes.map((r) => letters[r]).join("");
+    return node;
+  }
+  grid.boxes.forEach((line, t) => line.forEach((box, s) => {
+    style(box, allowed[t][s], why[t][s]);
+    if (grid.small) box.textContent = "";
+  }));
+
+  // The same sentence as views/mask.py.
+  function say(t, s) {
+    const may = allowed[t][s] ? "may attend to" : "may not attend to";
+    const because = why[t][s].map((r) => reasons[r]).join(" and ");
+    words.textContent = `query \u201c${rows[t]}\u201d ${may} key \u201c${columns[s]}\u201d${because ? `: ${because}` : ""}.`;
+    grid.boxes[t][s].setAttribute("aria-label", words.textContent);
+  }
+
+  let here = null;
+  const go = roving(grid.table, grid.boxes, (t, s, byUser) => {
+    here = [t, s];
+    if (byUser) say(t, s);
+  });
+  grid.table.addEventListener("focusin", () => say(...here));
+  grid.table.addEventListener("mouseover", (event) => event.target.closest("tbody td") && say(...under(event)));
+  go(0, 0);
+
+  const legend = make("ul", { class: "mlm-legend", role: "list" },
+    ...[[true, [], "may attend"], ...reasons.map((r, i) => [false, [i], `masked: ${r}`])].map(
+      ([open, causes, text]) => make("li", {}, style(make("span"), open, causes), make("span", {}, text))));
+  if (title) root.append(make("strong", {}, title));
+  root.append(make("div", { class: "mlm-parts" }, grid.node, legend), words);
+}
+
+export default widget(draw);

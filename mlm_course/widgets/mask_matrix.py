@@ -1,0 +1,28 @@
+"""The mask matrix: who may attend to whom, pair by pair, with the reason in words."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from ..views import mask_matrix
+from .base import CourseWidget, script
+
+
+class MaskMatrix(CourseWidget):
+    """Attention mask to walk through: each pair says whether it is open, and why not.
+
+    rows, T queries; columns, S keys; allowed bool (T, S), True = may attend; reasons, a mapping
+    from a name to the mask that it stands for (bool, True = may attend), or T lists of S strings.
+    ValueError where shapes differ or a reason closes a pair that is allowed.
+    """
+
+    _esm = script("mask_matrix.js")
+
+    def __init__(
+        self,
+        rows: Iterable[str],
+        columns: Iterable[str],
+        allowed: Any,
+        reasons: Any = None,
+        title: str | None = None,
+    ) -> None:
+        super().__init__(view=mask_matrix(rows, columns, allowed, reasons, title))

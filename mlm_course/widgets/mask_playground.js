@@ -1,0 +1,80 @@
+// A text to hide tokens in: by a strategy that Python runs, or by hand.
+
+function field(label, ...controls) {
+  return make("div", { class: "mlm-field", role: "group", "aria-label": label }, make("span", {}, label), ...controls);
+}
+
+function draw(model, root, on) {
+  const { tokens, can_hide, strategies } = model.get("view");
+  const input = (type, label, more) => make("input", { type, "aria-label": label, ...KEYS, ...more });
+  const strategy = make("select", { "aria-label": "Strategy", ...KEYS },
+    ...strategies.map((name) => make("option", { value: name }, name)));
+  const slider = input("range", "Ratio", { min: 0, max: 1, step: 0.05 });
+  const ratio = input("number", "Ratio as a number", { min: 0, max: 1, step: 0.01 });
+  const seed = input("number", "Seed", { min: 0, step: 1 });
+  const again = make("button", { type: "button", ...KEYS }, "Draw again");
+  const error = make("p", { class: "mlm-error", role: "alert" });
+  const words = make("p", { class: "mlm-words", "aria-live": "polite" });
+  const buttons = tokens.map((token, i) => make("button", {
+    type: "button", tabindex: "-1", "aria-disabled": can_hide[i] ? undefined : "true",
+    title: can_hide[i] ? undefined : "may not be hidden",
+  }));
+
+  // The same sentence as counts() in views/strip.py.
+  function count(hidden) {
+    const gone = hidden.filter(Boolean).length;
+    const candidates = can_hide.filter(Boolean).length;
+    const fixed = tokens.length - candidates;
+    const noun = candidates === 1 ? "token" : "tokens";
+    const rest = fixed ? ` that may be hidden (${fixed} may not)` : "";
+    return `${gone} of ${candidates} ${noun}${rest} hidden: a ratio of ${number(candidates ? gone / candidates : 0)}.`;
+  }
+
+  function repaint() {
+    const hidden = model.get("hidden");
+    buttons.forEach((button, i) => {
+      if (can_hide[i]) button.setAttribute("aria-pressed", String(hidden[i]));
+      hatch(button, hidden[i]);
+      button.replaceChildren(
+        make("span", { dir: "auto" }, hidden[i] ? "[MASK]" : tokens[i]),
+        make("small", { dir: "auto" }, hidden[i] ? tokens[i] : ""));
+    });
+    words.textContent = count(hidden);
+    error.textContent = model.get("error");
+    strategy.value = model.get("strategy");
+    slider.value = ratio.value = model.get("ratio");
+    seed.value = model.get("seed");
+  }
+
+  // Sends a number that Python accepts, or puts the old one back.
+  function offer(name, text, fits) {
+    const value = Number(text);
+    if (text.trim() !== "" && fits(value)) send(model, { [name]: value });
+    else repaint();
+  }
+  const share = (value) => value >= 0 && value <= 1;
+  strategy.addEventListener("change", () => send(model, { strategy: strategy.value }));
+  slider.addEventListener("input", () => offer("ratio", slider.value, share));
+  ratio.addEventListener("change", () => offer("ratio", ratio.value, share));
+  seed.addEventListener("change", () => offer("seed", seed.value, (x) => Number.isSafeInteger(x) && x >= 0));
+  again.addEventListener("click", () => send(model, { seed: model.get("seed") + 1 }));
+
+  const strip = make("ul", { class: "mlm-strip", role: "list", "aria-label": "Tokens" },
+    ...buttons.map((button) => make("li", {}, button)));
+  const go = roving(strip, [buttons], () => {});
+  strip.addEventListener("click", (event) => {
+    const place = buttons.indexOf(event.target.closest("button"));
+    if (place < 0 || !can_hide[place]) return;
+    send(model, { hidden: model.get("hidden").map((gone, i) => (i === place ? !gone : gone)) });
+  });
+
+  for (const name of ["hidden", "error", "strategy", "ratio", "seed"]) on(`change:${name}`, repaint);
+  root.append(
+    make("div", { class: "mlm-controls" }, field("Strategy", strategy), field("Ratio", slider, ratio),
+      field("Seed", seed, again)),
+    strip, words, error);
+  go(0, 0);
+  repaint();
+}
+
+export default widget(draw);

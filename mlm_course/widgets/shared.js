@@ -1,0 +1,153 @@
+// Stands in front of every widget's own file, so that nothing has to be imported.
+// Data reaches the page as text nodes and attributes only, never as HTML.
+
+const BLUE = "43, 123, 186";
+const RUST = "193, 87, 27";
+
+// JupyterLab takes keys away from a widget unless the focused element itself says this.
+const KEYS = { "data-lm-suppress-shortcuts": "true" };
+
+// An element with attributes; strings among the children become text.
+function make(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value !== undefined) node.setAttribute(name, value);
+  }
+  node.append(...children);
+  return node;
+}
+
+// Two decimals with a real minus sign; null is minus infinity. The same as views/text.py.
+function number(value) {
+  if (value === null) return "\u2212\u221e";
+  const digits = (Math.abs(value) + 1e-6).toFixed(2);
+  return (value < 0 && Number(digits) > 0 ? "\u2212" : "") + digits;
+}
+
+const largest = (rows) => Math.max(0, ...rows.flat().map((x) => Math.abs(x ?? 0)));
+
+// Hatches an element, or takes the hatching away.
+function hatch(node, closed) {
+  node.classList.toggle("mlm-closed", closed);
+  node.classList.toggle("mlm-h0", closed);
+}
+
+// Colour of one box: blue above zero, rust below, hatched where closed. The same as views/style.py.
+function paint(box, value, top, closed) {
+  const strength = top && value !== null ? Math.round((Math.abs(value) / top) * 20) / 20 : 0;
+  hatch(box, closed);
+  box.style.backgroundColor =
+    strength && !closed ? `rgba(${value > 0 ? BLUE : RUST}, ${strength})` : "";
+}
+
+// A group of radio buttons; options are [value, content...] and content is text or elements.
+let groups = 0;
+function choice(legend, options, onChoose) {
+  const name = `mlm-${++groups}-${Math.random().toString(36).slice(2)}`;
+  const inputs = new Map();
+  const labels = options.map(([value, ...content]) => {
+    const input = make("input", { type: "radio", name, ...KEYS });
+    input.addEventListener("change", () => onChoose(value));
+    inputs.set(value, input);
+    return make("label", {}, input, make("span", {}, ...content));
+  });
+  const node = make("fieldset", { class: "mlm-choice" }, make("legend", {}, legend), ...labels);
+  return { node, set: (value) => inputs.get(value) && (inputs.get(value).checked = true) };
+}
+
+// One Tab stop for many elements; arrow keys, Home and End move inside. rows is a list of lists.
+// onMove(row, column, byUser) runs at each move. Returns go(row, column) for the program.
+function roving(root, rows, onMove) {
+  let current = null;
+  let [row, column] = [0, 0];
+  const place = new Map(rows.flatMap((r, i) => r.map((node, j) => [node, [i, j]])));
+  const clamp = (x, size) => Math.min(Math.max(x, 0), size - 1);
+
+  function go(toRow, toColumn, byUser = false) {
+    row = clamp(toRow, rows.length);
+    column = clamp(toColumn, rows[row].length);
+    current?.setAttribute("tabindex", "-1");
+    current = rows[row][column];
+    for (const [name, value] of Object.entries({ tabindex: "0", ...KEYS })) {
+      current.setAttribute(name, value);
+    }
+    onMove(row, column, byUser);
+    if (byUser) current.focus();
+  }
+
+  const line = rows.length === 1; // in a strip, up and down are the neighbours too
+  const steps = {
+    ArrowRight: () => [row, column + 1],
+    ArrowLeft: () => [row, column - 1],
+    ArrowDown: () => (line ? [row, column + 1] : [row + 1, column]),
+    ArrowUp: () => (line ? [row, column - 1] : [row - 1, column]),
+    Home: () => [row, 0],
+    End: () => [row, Infinity],
+  };
+  root.addEventListener("keydown", (event) => {
+    if (!steps[event.key] || event.ctrlKey || event.altKey || event.metaKey) return;
+    event.preventDefault();
+    go(...steps[event.key](), true);
+  });
+  root.addEventListener("click", (event) => {
+    for (let node = event.target; node !== root; node = node.parentNode) {
+      if (place.has(node)) return go(...place.get(node), true);
+    }
+  });
+  return go;
+}
+
+// Table of boxes with labels; boxes[row][column] are its cells.
+function matrix(rows, columns, name) {
+  const small = columns.length > 20;
+  const long = small || columns.some((c) => c.length > 6);
+  const boxes = rows.map(() => columns.map(() => make("td", { tabindex: "-1" })));
+  const head = columns.map((c) => make("th", { scope: "col", title: c }, make("span", { dir: "auto" }, c)));
+  const heads = rows.map((r) => make("th", { scope: "row", dir: "auto", title: r }, r));
+  const lines = boxes.map((line, t) => make("tr", {}, heads[t], ...line));
+  const table = make("table", { role: "grid", "aria-label": name },
+    make("thead", {}, make("tr", {}, make("td", {}, "key \u2192", make("br"), "query \u2193"), ...head)),
+    make("tbody", {}, ...lines));
+  table.className = `mlm-matrix ${small ? "mlm-small" : ""} ${long ? "mlm-long" : ""}`;
+  return { node: make("div", { class: "mlm-scroll" }, table), table, boxes, lines, small };
+}
+
+// [row, column] of the box or row label under an event, or null.
+function under(event) {
+  const box = event.target.closest?.("td, th");
+  const line = box?.closest("tbody tr");
+  return line ? [line.sectionRowIndex, Math.max(box.cellIndex - 1, 0)] : null;
+}
+
+// Sets traits, here (which fires change events) and in Python, where there is one.
+function send(model, traits) {
+  for (const [name, value] of Object.entries(traits)) model.set(name, value);
+  model.save_changes();
+}
+
+// A widget out of draw(model, root, on): draws now and whenever Python replaces the view.
+// on(event, f) listens to the model and is undone by itself.
+function widget(draw) {
+  return {
+    render({ model, el }) {
+      let undo = [];
+      const on = (event, f) => {
+        model.on(event, f);
+        undo.push(() => model.off(event, f));
+      };
+      function redraw() {
+        undo.forEach((f) => f());
+        undo = [];
+        const root = make("div", { class: "mlm" });
+        draw(model, root, on);
+        el.replaceChildren(root);
+      }
+      model.on("change:view", redraw);
+      redraw();
+      return () => {
+        undo.forEach((f) => f());
+        model.off("change:view", redraw);
+      };
+    },
+  };
+}

@@ -1,0 +1,80 @@
+"""Time from a key press to the repainted attention explorer, in real JupyterLab.
+
+    python tests/bench/bench_explorer.py
+
+32 tokens, 4 heads; 20 presses of each kind. "page changed" ends with the last change of the page,
+"painted" with the second animation frame after the key, which is when the picture is on screen.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+from statistics import median
+
+import nbformat
+from playwright.sync_api import Page
+
+sys.path.append(str(Path(__file__).parents[1] / "browser"))
+
+from chromium import open_browser
+from lab import open_notebook, run_all, running_lab
+
+CELL = """
+import numpy as np
+from mlm_course.widgets import AttentionExplorer
+words = [f"word{i}" for i in range(32)]
+scores = np.random.default_rng(0).normal(size=(4, 32, 32)) * 2
+AttentionExplorer(words, scores, np.tril(np.ones((32, 32), bool)))
+"""
+WATCH = """() => {
+  window.times = [];
+  document.addEventListener("keydown", () => {
+    const start = performance.now();
+    let changed = start;
+    const watch = new MutationObserver(() => { changed = performance.now(); });
+    watch.observe(document.querySelector(".mlm"),
+      { subtree: true, childList: true, attributes: true, characterData: true });
+    requestAnimationFrame(() => requestAnimationFrame(() => {
+      watch.disconnect();
+      window.times.push([changed - start, performance.now() - start]);
+    }));
+  }, { capture: true });
+}"""
+PRESSES = 20
+KINDS = {  # what to focus, and the keys that then go round
+    "another query": (".mlm-matrix td[tabindex='0']", ["ArrowDown", "ArrowDown", "ArrowUp"]),
+    "another head": (".mlm-choice >> nth=0 >> input:checked", ["ArrowRight"]),
+    "another stage": (".mlm-choice >> nth=1 >> input:checked", ["ArrowRight"]),
+}
+
+
+def key_to_paint(page: Page, focus: str, keys: list[str]) -> tuple[float, float]:
+    """Median milliseconds until the page has changed and until it is painted."""
+    page.locator(focus).focus()
+    page.evaluate("() => { window.times = []; }")
+    for press in range(PRESSES):
+        page.keyboard.press(keys[press % len(keys)])
+        page.wait_for_function("(n) => window.times.length > n", arg=press)
+    changed, painted = zip(*page.evaluate("window.times"), strict=True)
+    assert min(changed) > 0, "a key press changed nothing"
+    return median(changed), median(painted)
+
+
+def measure() -> dict[str, tuple[float, float]]:
+    """Milliseconds of each kind of key press, in an explorer in a notebook."""
+    with tempfile.TemporaryDirectory() as folder:
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(CELL)])
+        notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
+        nbformat.write(notebook, Path(folder) / "explorer.ipynb")
+        with running_lab(folder) as url, open_browser() as browser:
+            page = browser.new_page(viewport={"width": 1400, "height": 1100})
+            open_notebook(page, url, "explorer.ipynb")
+            run_all(page)
+            page.wait_for_selector(".mlm-row")
+            page.evaluate(WATCH)
+            return {kind: key_to_paint(page, *how) for kind, how in KINDS.items()}
+
+
+if __name__ == "__main__":
+    for kind, (changed, painted) in measure().items():
+        print(f"{kind}: page changed after {changed:.0f} ms, painted after {painted:.0f} ms")

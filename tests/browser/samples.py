@@ -1,0 +1,53 @@
+"""The widgets and views that the browser tests look at."""
+
+import random
+from typing import Any
+
+import numpy as np
+
+from mlm_course.views import attention_view, heat_map, mask_matrix, token_strip, weights_view
+from mlm_course.widgets import AttentionExplorer, MaskMatrix, MaskPlayground
+
+WORDS = ["[CLS]", "the", "cat", "sat", "down", "[PAD]"]
+CAN_HIDE = [not word.startswith("[") for word in WORDS]
+SIZE = len(WORDS)
+SCORES = np.random.default_rng(0).normal(size=(3, SIZE, SIZE)) * 2
+PADDING = np.array([True] * (SIZE - 1) + [False])
+FUTURE = np.tril(np.ones((SIZE, SIZE), bool))
+
+
+def bernoulli(ratio: float, seed: int) -> list[bool]:
+    draw = random.Random(seed)
+    return [can and draw.random() < ratio for can in CAN_HIDE]
+
+
+def broken(ratio: float, seed: int) -> list[bool]:
+    raise ValueError("no room for a span of 9")
+
+
+def explorer(tokens: list[str] = WORDS, **how: Any) -> AttentionExplorer:
+    return AttentionExplorer(tokens, SCORES, FUTURE & PADDING, **how)
+
+
+def matrix(tokens: list[str] = WORDS) -> MaskMatrix:
+    return MaskMatrix(tokens, tokens, FUTURE & PADDING, {"padding": PADDING, "future": FUTURE})
+
+
+def playground(tokens: list[str] = WORDS, **how: Any) -> MaskPlayground:
+    strategies = {"bernoulli": bernoulli, "spans": broken}
+    return MaskPlayground(tokens, strategies, can_hide=CAN_HIDE, **{"ratio": 0.5, **how})
+
+
+WIDGETS = {"explorer": explorer, "matrix": matrix, "playground": playground}
+
+
+def views(tokens: list[str] = WORDS) -> dict[str, dict[str, Any]]:
+    masks = {"padding": PADDING, "future": FUTURE}
+    return {
+        "weights": weights_view(tokens, np.full(SIZE, 1 / SIZE)),
+        "heat map": heat_map(tokens, tokens, SCORES[0], title="scores"),
+        "attention": attention_view(tokens, SCORES, FUTURE & PADDING, query=3),
+        "mask": mask_matrix(tokens, tokens, FUTURE & PADDING, masks, title="Both masks"),
+        "strip": token_strip(tokens, bernoulli(0.5, 0), can_hide=CAN_HIDE, title="A strip"),
+        "wide": heat_map([f"r{i}" for i in range(30)], [f"c{i}" for i in range(30)], np.eye(30)),
+    }

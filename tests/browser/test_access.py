@@ -1,0 +1,62 @@
+import pytest
+from alone import blank, mount
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+from samples import WIDGETS, playground, views
+
+from mlm_course.views import render_html
+
+pytestmark = pytest.mark.browser
+
+THEMES = ["light", "dark", "none"]
+
+
+def serious(page: Page) -> list[str]:
+    """What axe-core calls serious or critical, with the element it found."""
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{rule['impact']} {rule['id']}: {node['html'][:200]} {node['failureSummary']}"
+        for rule in found
+        for node in rule["nodes"]
+        if rule["impact"] in ("serious", "critical")
+    ]
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("name", WIDGETS)
+def test_a_widget_has_no_serious_findings(page, name, theme):
+    mount(page, WIDGETS[name](), theme)
+    assert serious(page) == []
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowRight")
+    page.evaluate("window.settled")
+    assert serious(page) == []
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_scores_in_both_hues_have_no_serious_findings(page, theme):
+    mount(page, WIDGETS["explorer"](stage="scores"), theme)
+    assert serious(page) == []
+
+
+def test_a_failure_has_no_serious_findings(page):
+    widget = playground()
+    mount(page, widget, "dark")
+    page.get_by_role("combobox").select_option("spans")
+    page.evaluate("window.settled")
+    assert page.get_by_role("alert").text_content()
+    assert serious(page) == []
+
+
+@pytest.mark.parametrize("width", [1200, 320])
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("kind", views())
+def test_a_static_picture_has_no_serious_findings(page, kind, theme, width):
+    page.set_viewport_size({"width": width, "height": 800})
+    blank(page, render_html(views()[kind]), theme)
+    assert serious(page) == []
+
+
+def test_axe_finds_something_where_there_is_something(page):
+    blank(page, '<button></button><p style="color:#ccc;background:#fff">pale</p>')
+    assert {line.split()[1] for line in serious(page)} == {"button-name:", "color-contrast:"}

@@ -1,0 +1,159 @@
+# ruff: noqa: RUF001
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import pytest
+from lab import open_notebook, run_all, running_lab
+from playwright.sync_api import Browser, Page, expect
+from samples import WIDGETS
+
+pytestmark = pytest.mark.browser
+
+HERE = Path(__file__).parent
+CELLS = [
+    f"import sys; sys.path.append({str(HERE)!r}); import samples",
+    "explorer = samples.explorer(); explorer",
+    "matrix = samples.matrix(); matrix",
+    "playground = samples.playground(); playground",
+]
+STATE = """() => {
+  const notebook = jupyterapp.shell.currentWidget.content;
+  return JSON.stringify([notebook.model.toJSON().cells.map((c) => [c.id, c.source]),
+    notebook.activeCellIndex]);
+}"""
+EVALUATE = """async (code) => {
+  const kernel = jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+  const future = kernel.requestExecute({ code: "", user_expressions: { x: code } });
+  const reply = await future.done;
+  const answer = reply.content.user_expressions.x;
+  return answer.data ? answer.data["text/plain"] : answer.evalue;
+}"""
+
+
+def write_notebook(path: Path) -> None:
+    """A notebook with the three widgets, each with its static twin stored as its output."""
+    cells = [nbformat.v4.new_code_cell(source) for source in CELLS]
+    for cell, make in zip(cells[1:], WIDGETS.values(), strict=True):
+        bundle, _ = make()._repr_mimebundle_()
+        twin = {kind: bundle[kind] for kind in ("text/plain", "text/html")}
+        cell.outputs = [nbformat.v4.new_output("execute_result", twin, execution_count=1)]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
+    nbformat.write(notebook, path)
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    """The notebook in JupyterLab, opened and not yet run."""
+    folder = tmp_path_factory.mktemp("lab")
+    write_notebook(folder / "widgets.ipynb")
+    with running_lab(folder) as url:
+        page = browser.new_page(viewport={"width": 1200, "height": 1400})
+        open_notebook(page, url, "widgets.ipynb")
+        yield page
+        page.close()
+
+
+@pytest.fixture(scope="module")
+def ran(page: Page) -> Page:
+    run_all(page)
+    page.wait_for_selector(".mlm-strip")
+    return page
+
+
+def python(page: Page, code: str) -> str:
+    """Value of an expression in the notebook's kernel, as its repr."""
+    return page.evaluate(EVALUATE, code)
+
+
+def expect_python(page: Page, code: str, value: str) -> None:
+    """Waits until the kernel has heard of it."""
+    for _ in range(50):
+        if python(page, code) == value:
+            return
+        page.wait_for_timeout(100)
+    assert python(page, code) == value
+
+
+def test_a_stored_picture_survives_a_notebook_that_is_not_trusted(page):
+    """JupyterLab's sanitiser leaves the numbers, the colours and the hatching."""
+    boxes = page.locator(".jp-OutputArea-output figure").first.locator("td")
+    expect(boxes.filter(has_text="−∞").first).to_be_visible()
+    look = "e => [getComputedStyle(e).backgroundImage, getComputedStyle(e).backgroundColor]"
+    looks = [box.evaluate(look) for box in boxes.all()]
+    assert any("linear-gradient" in image for image, _ in looks)
+    assert any("rgba(43, 123, 186" in colour for _, colour in looks)
+    assert page.locator(".mlm").count() == 0
+
+
+def test_explorer_in_jupyterlab(ran):
+    widget = ran.locator(".mlm").nth(0)
+    caption = widget.locator(".mlm-row caption")
+    widget.locator(".mlm-matrix tbody tr").nth(3).locator("td").nth(1).hover()
+    expect(caption).to_have_text("What “sat” sees")
+    widget.locator(".mlm-matrix tbody tr").nth(1).locator("td").nth(1).click()
+    before = ran.evaluate(STATE)
+    ran.keyboard.press("ArrowDown")
+    expect(caption).to_have_text("What “cat” sees")
+    expect_python(ran, "explorer.selected_query", "2")
+    widget.get_by_role("radio", name="2").click()
+    ran.keyboard.press("ArrowLeft")
+    expect_python(ran, "explorer.head", "1")
+    assert ran.evaluate(STATE) == before
+
+
+def test_python_moves_the_explorer_in_jupyterlab(ran):
+    python(ran, "setattr(explorer, 'stage', 'scores')")
+    expect(ran.locator(".mlm").nth(0).get_by_role("radio", name="scores")).to_be_checked()
+
+
+def test_matrix_in_jupyterlab(ran):
+    widget = ran.locator(".mlm").nth(1)
+    words = widget.locator(".mlm-words")
+    widget.locator(".mlm-matrix tbody tr").nth(1).locator("td").nth(5).hover()
+    expect(words).to_have_text("query “the” may not attend to key “[PAD]”: padding and future.")
+    widget.locator(".mlm-matrix tbody tr").nth(2).locator("td").nth(2).click()
+    before = ran.evaluate(STATE)
+    ran.keyboard.press("ArrowRight")
+    expect(words).to_have_text("query “cat” may not attend to key “sat”: future.")
+    assert ran.evaluate(STATE) == before
+
+
+def test_playground_in_jupyterlab(ran):
+    widget = ran.locator(".mlm").nth(2)
+    field = widget.get_by_role("spinbutton", name="Ratio as a number")
+    field.fill("1")
+    field.press("Enter")
+    expect(widget.locator("[aria-live]")).to_contain_text("4 of 4 tokens")
+    expect_python(ran, "sum(playground.hidden)", "4")
+    widget.get_by_role("button", name="cat").click()
+    expect_python(ran, "playground.hidden[2]", "False")
+    before = ran.evaluate(STATE)
+    ran.keyboard.press("ArrowRight")
+    ran.keyboard.press("Enter")
+    expect_python(ran, "playground.hidden[3]", "False")
+    ran.keyboard.press(" ")
+    expect_python(ran, "playground.hidden[3]", "True")
+    widget.get_by_role("combobox").select_option("spans")
+    expect(widget.get_by_role("alert")).to_contain_text("no room for a span of 9")
+    expect_python(ran, "playground.hidden[3]", "True")
+    widget.get_by_role("combobox").select_option("bernoulli")
+    expect(widget.locator(".mlm-error")).to_be_empty()
+    assert ran.evaluate(STATE) == before
+
+
+@pytest.mark.parametrize("place", range(3), ids=list(WIDGETS))
+def test_no_key_reaches_the_notebook(ran, place):
+    """Each element that can have the focus keeps the letters that insert, cut or merge cells."""
+    stops = ran.locator(".mlm").nth(place).locator("[data-lm-suppress-shortcuts]")
+    assert stops.count() >= (1 if place == 1 else 5)
+    stops.first.click(force=True)
+    before = ran.evaluate(STATE)
+    for stop in stops.all():
+        if not stop.evaluate("e => (e.focus(), e === document.activeElement && e.tabIndex >= 0)"):
+            continue
+        for key in ("a", "b", "x", "m", "y", "d", "d", "ArrowDown", "ArrowUp", "Shift+M"):
+            ran.keyboard.press(key)
+    assert json.loads(ran.evaluate(STATE)) == json.loads(before)

@@ -1,0 +1,369 @@
+# ruff: noqa: RUF001
+import numpy as np
+import pytest
+from alone import blank, mount
+from hostile import HOSTILE
+from playwright.sync_api import Page, expect
+from samples import CAN_HIDE, SIZE, WIDGETS, WORDS, bernoulli, explorer, matrix, playground, views
+
+from mlm_course.views import attention_view, render_html
+from mlm_course.views.mask import sentence
+from mlm_course.views.text import label, number
+
+pytestmark = pytest.mark.browser
+
+
+def settle(page: Page) -> None:
+    """Waits until Python has answered."""
+    page.evaluate("window.settled")
+
+
+def press(page: Page, *keys: str) -> None:
+    for key in keys:
+        page.keyboard.press(key)
+    settle(page)
+
+
+def seen_row(page: Page) -> list[list[str]]:
+    """The table of the selected query, without its head."""
+    rows = page.locator(".mlm-row tbody tr").all()
+    return [row.locator("th, td").all_text_contents() for row in rows]
+
+
+def expected_row(widget, query: int) -> list[list[str]]:
+    stages = [number_row(stage["values"][widget.head][query]) for stage in widget.view["stages"]]
+    return [list(cells) for cells in zip(widget.view["keys"], *stages, strict=True)]
+
+
+def number_row(values) -> list[str]:
+    return [number(value) for value in values]
+
+
+def boxes(page: Page) -> list[list[str]]:
+    rows = page.locator(".mlm-matrix tbody tr").all()
+    return [row.locator("td").all_text_contents() for row in rows]
+
+
+# ---------------------------------------------------------------- attention explorer
+
+
+def test_explorer_shows_every_stage_and_head(page):
+    widget = explorer()
+    mount(page, widget)
+    for stage in widget.view["stages"]:
+        page.get_by_role("radio", name=stage["label"], exact=True).click()
+        for head in range(3):
+            page.get_by_role("radio", name=str(head)).click()
+            settle(page)
+            assert boxes(page) == [number_row(row) for row in stage["values"][head]]
+            assert (widget.stage, widget.head) == (stage["name"], head)
+            closed = page.locator(".mlm-matrix .mlm-closed").count()
+            assert closed == (0 if stage["name"] == "scores" else 16)
+
+
+def test_explorer_by_keyboard(page):
+    widget = explorer()
+    mount(page, widget)
+    press(page, "Tab", "ArrowRight")  # heads
+    assert widget.head == 1
+    press(page, "Tab", "ArrowLeft")  # stages
+    assert widget.stage == "masked"
+    press(page, "Tab", "ArrowDown", "ArrowDown", "ArrowRight")  # the grid
+    assert widget.selected_query == 2
+    assert seen_row(page) == expected_row(widget, 2)
+    expect(page.locator(".mlm-row caption")).to_have_text("What “cat” sees")
+    expect(page.locator("tr[aria-selected=true] th")).to_have_text("cat")
+    expect(page.locator("tr.mlm-current th")).to_have_text("the")
+    score = number(widget.view["stages"][0]["values"][1][2][1])
+    words = page.locator(".mlm-words")
+    expect(words).to_contain_text(f"cat → the: scores {score}, + mask {score}, softmax ")
+    press(page, "End", "ArrowRight")
+    expect(words).to_contain_text("cat → [PAD]")
+    press(page, "Home", "ArrowLeft", *["ArrowDown"] * 9)
+    expect(words).to_contain_text("[PAD] → [CLS]")
+    assert widget.selected_query == SIZE - 1
+
+
+def test_explorer_has_three_tab_stops(page):
+    mount(page, explorer())
+    stops = []
+    for _ in range(4):
+        page.keyboard.press("Tab")
+        stops.append(page.evaluate("document.activeElement.tagName"))
+    assert stops == ["INPUT", "INPUT", "TD", "BODY"]
+
+
+def test_explorer_by_mouse(page):
+    widget = explorer(selected_query=1)
+    mount(page, widget)
+    caption = page.locator(".mlm-row caption")
+    page.locator(".mlm-matrix tbody tr").nth(3).locator("td").nth(2).hover()
+    expect(caption).to_have_text("What “sat” sees")
+    expect(page.locator("tr.mlm-current th")).to_have_text("cat")
+    page.mouse.move(1100, 700)
+    expect(caption).to_have_text("What “the” sees")  # a look only
+    page.locator(".mlm-matrix tbody th").nth(4).click()
+    page.mouse.move(1100, 700)
+    settle(page)
+    assert widget.selected_query == 4
+    expect(caption).to_have_text("What “down” sees")
+    page.locator(".mlm-matrix tbody tr").nth(2).locator("td").nth(1).click()
+    press(page, "ArrowUp")
+    assert widget.selected_query == 1
+
+
+def test_explorer_follows_python(page):
+    widget = explorer()
+    mount(page, widget)
+    widget.head, widget.selected_query, widget.stage = 2, 3, "scores"
+    widget.push()
+    assert seen_row(page) == expected_row(widget, 3)
+    assert page.locator("input:checked").count() == 2
+    stage = widget.view["stages"][0]["values"][2]
+    assert boxes(page) == [number_row(row) for row in stage]
+
+
+def test_explorer_takes_a_smaller_view(page):
+    widget = explorer(head=2, selected_query=5)
+    mount(page, widget)
+    before = page.evaluate("listeners()")
+    widget.view = attention_view(["a", "b"], np.zeros((2, 2)))
+    widget.push()
+    assert boxes(page) == [["0.50", "0.50"]] * 2
+    assert page.locator("input[type=radio]").count() == 2  # one head, no mask: two stages
+    assert page.evaluate("listeners()") == before
+    page.evaluate("leave()")
+    assert page.evaluate("listeners()") == 0
+
+
+def test_a_row_without_keys_shows_zeros(page):
+    from mlm_course.widgets import AttentionExplorer
+
+    mask = np.array([[True, True], [False, False]])
+    mount(page, AttentionExplorer(["a", "b"], np.ones((2, 2)), mask, selected_query=1))
+    assert boxes(page) == [["0.50", "0.50"], ["0.00", "0.00"]]
+    assert seen_row(page) == [["a", "1.00", "−∞", "0.00"], ["b", "1.00", "−∞", "0.00"]]
+
+
+def test_explorer_with_many_tokens_keeps_numbers_for_the_focused_box(page):
+    from mlm_course.widgets import AttentionExplorer
+
+    words = [f"w{i}" for i in range(32)]
+    mount(page, AttentionExplorer(words, np.zeros((32, 32))))
+    press(page, "Tab", "Tab", "ArrowDown")
+    focused = page.locator(":focus")
+    expect(focused).to_have_text("")
+    expect(focused).to_have_attribute("aria-label", "w1 → w0: scores 0.00, softmax 0.03")
+
+
+# ---------------------------------------------------------------- mask matrix
+
+
+def test_matrix_says_the_same_as_python_about_every_pair(page):
+    widget = matrix()
+    mount(page, widget)
+    words = page.locator(".mlm-words")
+    rows = page.locator(".mlm-matrix tbody tr")
+    for t in range(SIZE):
+        for s in range(SIZE):
+            rows.nth(t).locator("td").nth(s).hover()
+            assert words.text_content() == sentence(widget.view, t, s)
+
+
+def test_matrix_by_keyboard(page):
+    widget = matrix()
+    mount(page, widget)
+    words = page.locator(".mlm-words")
+    page.keyboard.press("Tab")
+    expect(words).to_have_text("query “[CLS]” may attend to key “[CLS]”.")
+    press(page, "ArrowDown", "End")
+    expect(words).to_have_text("query “the” may not attend to key “[PAD]”: padding and future.")
+    expect(page.locator(":focus")).to_have_attribute("aria-label", sentence(widget.view, 1, 5))
+    press(page, *["ArrowDown"] * 9)
+    expect(words).to_have_text("query “[PAD]” may not attend to key “[PAD]”: padding.")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.tagName") == "BODY"  # one stop
+
+
+def test_matrix_hatches_by_reason(page):
+    mount(page, matrix())
+    row = page.locator(".mlm-matrix tbody tr").nth(3).locator("td")
+    image = "e => getComputedStyle(e).backgroundImage.replaceAll(/none,? ?/g, '')"
+    looks = [row.nth(s).evaluate(image) for s in (0, 4, 5)]
+    legend = page.locator(".mlm-legend li span:first-child")
+    padding, future = (legend.nth(i).evaluate(image) for i in (1, 2))
+    assert padding != future
+    assert looks[0] == ""
+    assert looks[1].rstrip(", ") == future.rstrip(", ")
+    assert looks[2].count("gradient") == 2  # both reasons lie over one another
+    assert row.all_text_contents() == ["✓", "✓", "✓", "✓", "F", "PF"]
+
+
+# ---------------------------------------------------------------- mask playground
+
+
+def strip(page: Page) -> list[bool]:
+    buttons = page.locator(".mlm-strip button").all()
+    return [button.get_attribute("aria-pressed") == "true" for button in buttons]
+
+
+def test_playground_draws_by_strategy_ratio_and_seed(page):
+    widget = playground()
+    mount(page, widget)
+    assert strip(page) == widget.hidden == bernoulli(0.5, 0)
+    ratio = page.get_by_label("Ratio as a number")
+    ratio.fill("1")
+    ratio.press("Enter")
+    settle(page)
+    assert strip(page) == widget.hidden == CAN_HIDE
+    expect(page.locator(".mlm-words")).to_have_text(
+        "4 of 4 tokens that may be hidden (2 may not) hidden: a ratio of 1.00."
+    )
+    page.get_by_role("slider").focus()
+    press(page, "Home", *["ArrowRight"] * 8)
+    assert widget.ratio == pytest.approx(0.4)
+    assert ratio.input_value() == "0.4"
+    page.get_by_role("button", name="Draw again").click()
+    settle(page)
+    assert (widget.seed, strip(page)) == (1, bernoulli(widget.ratio, 1))
+    seed = page.get_by_label("Seed", exact=True).last
+    seed.fill("7")
+    seed.press("Enter")
+    settle(page)
+    assert strip(page) == widget.hidden == bernoulli(widget.ratio, 7)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("Ratio as a number", "2"), ("Seed", "-1"), ("Seed", "")]
+)
+def test_playground_puts_an_impossible_number_back(page, name, text):
+    widget = playground()
+    mount(page, widget)
+    field = page.get_by_role("spinbutton", name=name)
+    before = field.input_value()
+    field.fill(text)
+    field.press("Enter")
+    assert field.input_value() == before
+    assert (widget.ratio, widget.seed) == (0.5, 0)
+
+
+def test_playground_toggles_by_click_and_by_key(page):
+    widget = playground(ratio=0.0)
+    mount(page, widget)
+    page.get_by_role("button", name="cat").click()
+    settle(page)
+    assert widget.hidden == strip(page) == [False, False, True, False, False, False]
+    press(page, "ArrowRight", "Enter", "ArrowDown", " ")
+    assert widget.hidden == strip(page) == [False, False, True, True, True, False]
+    press(page, "ArrowLeft", "ArrowUp", "Enter")
+    assert widget.hidden == strip(page) == [False, False, False, True, True, False]
+    expect(page.locator(".mlm-strip button").nth(3)).to_have_text("[MASK]sat")
+    live = page.locator("[aria-live=polite]")
+    expect(live).to_have_text(
+        "2 of 4 tokens that may be hidden (2 may not) hidden: a ratio of 0.50."
+    )
+
+
+def test_playground_does_not_hide_special_tokens(page):
+    widget = playground(ratio=0.0)
+    mount(page, widget)
+    special = page.locator(".mlm-strip button").first
+    expect(special).to_have_attribute("aria-disabled", "true")
+    special.click(force=True)  # Playwright waits for what is disabled
+    press(page, "Enter", " ")
+    assert widget.hidden == strip(page) == [False] * SIZE
+
+
+def test_playground_says_what_a_strategy_could_not_do(page):
+    widget = playground()
+    mount(page, widget)
+    before = strip(page)
+    page.get_by_role("combobox").select_option("spans")
+    settle(page)
+    expect(page.get_by_role("alert")).to_have_text(
+        "“spans” could not choose: no room for a span of 9"
+    )
+    assert strip(page) == before
+    page.get_by_role("combobox").select_option("bernoulli")
+    settle(page)
+    expect(page.locator(".mlm-error")).to_be_empty()
+
+
+def test_playground_strip_is_one_tab_stop(page):
+    mount(page, playground())
+    names = []
+    for _ in range(7):
+        page.keyboard.press("Tab")
+        names.append(page.evaluate("document.activeElement.tagName"))
+    assert names == ["SELECT", "INPUT", "INPUT", "INPUT", "BUTTON", "BUTTON", "BODY"]
+
+
+# ---------------------------------------------------------------- all alike
+
+
+@pytest.mark.parametrize("name", WIDGETS)
+def test_every_focusable_element_keeps_its_keys(page, name):
+    mount(page, WIDGETS[name]())
+    missing = page.evaluate(
+        """() => [...document.querySelectorAll(".mlm *")]
+          .filter((e) => e.tabIndex >= 0 && e.dataset.lmSuppressShortcuts !== "true")
+          .map((e) => e.outerHTML)"""
+    )
+    assert missing == []
+
+
+@pytest.mark.parametrize("name", WIDGETS)
+@pytest.mark.parametrize("start", range(0, len(HOSTILE), SIZE))
+def test_hostile_tokens_stay_text(page, name, start):
+    tokens = (HOSTILE + WORDS)[start : start + SIZE]
+    mount(page, WIDGETS[name](tokens))
+    press(page, "Tab", "Tab", "Tab", "ArrowRight", "ArrowDown")
+    page.locator(".mlm-matrix tbody td, .mlm-strip button").nth(1).hover()
+    assert page.locator(".mlm :is(b, img, svg, script)").count() == 0
+    assert page.locator("#x").count() == 0
+    text = page.locator(".mlm").text_content()
+    assert all(label(token) in text for token in tokens)
+
+
+@pytest.mark.parametrize("kind", views())
+def test_hostile_tokens_stay_text_in_static_html(page, kind):
+    for start in range(0, len(HOSTILE), SIZE):
+        tokens = (HOSTILE + WORDS)[start : start + SIZE]
+        blank(page, render_html(views(tokens)[kind]))
+        assert page.locator("figure :is(b, img, svg, script)").count() == 0
+        assert page.locator("#x").count() == 0
+
+
+LONG = [f"{word}-{'long' * 6}" for word in WORDS]
+
+
+@pytest.mark.parametrize("tokens", [WORDS, LONG], ids=["short", "long"])
+@pytest.mark.parametrize("name", WIDGETS)
+def test_nothing_sticks_out_of_a_narrow_page(page, name, tokens):
+    page.set_viewport_size({"width": 320, "height": 800})
+    mount(page, WIDGETS[name](tokens))
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+@pytest.mark.parametrize("kind", views())
+def test_no_static_picture_sticks_out_of_a_narrow_page(page, kind):
+    page.set_viewport_size({"width": 320, "height": 800})
+    for tokens in (WORDS, LONG):
+        blank(page, render_html(views(tokens)[kind]))
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+def test_numbers_are_written_as_in_python(page):
+    widget = explorer()
+    mount(page, widget)
+    values = [0.125, 0.1249999, -0.004, -0.0, 1.005, -1.005, 2.675, 1e6, 0.0049999, 0.005, None]
+    values += np.random.default_rng(1).normal(size=200).round(3).tolist()
+    script = widget._esm.split("// A head at a glance")[0] + "\nexport { number };"
+    written = page.evaluate(
+        """async ([script, values]) => {
+          const url = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
+          return values.map((await import(url)).number);
+        }""",
+        [script, values],
+    )
+    assert written == number_row(values)

@@ -1,0 +1,422 @@
+"""hint, solution, quiz and progress: always an answer, never an exception, nothing lost."""
+
+import builtins
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from mlm_course import practice
+from mlm_course.practice import check, hint, hints, progress, quiz, record, solution
+from mlm_course.practice.catalogue import find_exercise
+from mlm_course.practice.progress_report import ids_of_passport, passport
+
+
+@pytest.fixture(autouse=True)
+def file(tmp_path, monkeypatch):
+    """The progress file of one test, with the lesson for tests in the course."""
+    lessons = str(Path(__file__).parent / "practice_lessons")
+    monkeypatch.setattr(practice, "__path__", [*practice.__path__, lessons])
+    monkeypatch.setattr(hints, "_shown", {})
+    monkeypatch.setattr(record, "_unsaved", record.Record())
+    monkeypatch.delenv(record.VARIABLE, raising=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / record.FILE_NAME
+
+
+def solve(exercise_id="90.1"):
+    return check(exercise_id, find_exercise(exercise_id).reference)
+
+
+def on_disk(file):
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+# --- hint and solution
+
+
+def test_hints_come_one_after_the_other():
+    assert [hint("90.1").text for _ in range(4)] == [
+        "A nudge.",
+        "A shape.",
+        "A `line`.",
+        "A `line`.",
+    ]
+    hint("90.10")
+    assert "hint 1 of 1" in repr(hint("90.10"))
+
+
+def test_a_hint_says_what_comes_next():
+    assert '2 more: `hint("90.1")`' in repr(hint("90.1"))
+    hint("90.1")
+    assert '`solution("90.1")`' in repr(hint("90.1"))
+    assert "<code>line</code>" in hint("90.1")._repr_html_()
+
+
+def test_a_certain_hint():
+    assert hint("90.1", 2).text == "A shape."
+    assert hint("90.1").text == "A `line`."  # the next one
+    assert hint("90.1", 1).text == "A nudge."
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("90.1", 4), "numbered from 1 to 3"),
+        (("90.1", 0), "numbered from 1 to 3"),
+        (("90.1", "two"), "numbered from 1 to 3"),
+        (("90.2",), 'solution("90.2")'),
+        (("90.99",), "no exercise"),
+        ((), "The id is missing"),
+        ((90.1,), "in quotes"),
+    ],
+)
+def test_hints_that_do_not_exist(arguments, words):
+    assert words in repr(hint(*arguments))
+
+
+def test_the_solution_waits_for_an_attempt():
+    first = solution("90.1")
+    assert not first.code and 'solution("90.1", now=True)' in first.text
+    assert "math.sqrt" in solution("90.1", now=True).code
+    check("90.1", lambda q, k: q)
+    assert solution("90.1").code.startswith("def scores(q, k):")
+
+
+def test_a_stub_is_no_attempt():
+    def stub(q, k):
+        raise NotImplementedError
+
+    check("90.1", stub)
+    check("90.1", None)
+    assert not solution("90.10").code
+    assert record.read().tried <= {"90.1"}
+    check("90.10", stub)
+    assert not solution("90.10").code
+
+
+def test_the_printed_solution_comes_from_the_builders_file(tmp_path, monkeypatch):
+    answers = tmp_path / "answers.json"
+    monkeypatch.setattr(hints, "ANSWERS", answers)
+    for content in ("{", "[]", '{"90.2": "x"}', ""):
+        answers.write_text(content)
+        assert "def scores" in solution("90.1", now=True).code
+    answers.write_text('{"90.1": "def scores(q, k):\\n    return q < k\\n"}')
+    shown = solution("90.1", now=True)
+    assert (
+        shown.code == "def scores(q, k):\n    return q < k\n" and "q &lt; k" in shown._repr_html_()
+    )
+
+
+def test_a_solution_without_source_is_admitted(monkeypatch):
+    space = {}
+    exec("def made(q, k):\n    return q", space)
+    exercise = dataclasses.replace(find_exercise("90.1"), reference=space["made"])
+    monkeypatch.setattr(hints, "find_exercise", lambda _: exercise)
+    assert "not on this machine" in solution("90.1", now=True).code
+
+
+# --- quiz
+
+
+class Details(HTMLParser):
+    """Counts what opens without a kernel."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.opened = []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.opened.append(tag)
+
+
+def test_a_quiz_opens_without_a_kernel():
+    html = quiz("90")._repr_html_()
+    tags = Details(html).opened
+    assert tags.count("details") == tags.count("summary") == 2
+    assert "✓ Right.</strong> One is less." in html and "✗ Not it.</strong> Count again." in html
+    assert "Yes, &lt;b&gt;always&lt;/b&gt;." in html and "b" not in tags
+
+
+def test_the_text_of_a_quiz_keeps_the_answers():
+    text = repr(quiz("90"))
+    assert "90.q1  Is 1 < 2?\n  a) Yes, <b>always</b>.\n  b) No." in text
+    assert 'quiz("90.q1", "a")' in text
+    assert "One is less" not in text and "Count again" not in text
+    assert text == repr(quiz(90)) == repr(quiz("90.q1"))
+
+
+def test_answers_are_judged_and_remembered(file):
+    assert repr(quiz("90.q1", "b")) == "✗ 90.q1 b is not it: Count again."
+    assert on_disk(file) == {"solved": [], "tried": ["90.q1"]}
+    assert repr(quiz("90.Q1", " A ")) == "✓ 90.q1 a is right: One is less."
+    assert on_disk(file)["solved"] == ["90.q1"]
+    quiz("90.q1", "b")
+    assert on_disk(file)["solved"] == ["90.q1"]  # nothing is taken away
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("90.q1", "c"), "options are a, b"),
+        (("90.q1", 0), "options are a, b"),
+        (("90.q9", "a"), "The nearest: 90.q1"),
+        (("99",), "no lesson 99"),
+        (("90.1",), "no lesson 90.1"),
+        ((), "Which lesson"),
+        ((["q"],), "no question"),
+    ],
+)
+def test_quizzes_that_do_not_exist(arguments, words):
+    assert words in repr(quiz(*arguments))
+
+
+# --- progress: what it shows
+
+
+def test_progress_of_a_lesson():
+    solve()
+    quiz("90.q1", "a")
+    report = progress("90")
+    assert "✓ yes      90.1      Scale the scores" in repr(report)
+    assert "○ not yet  90.10     Count <letters>" in repr(report)
+    assert "1 of 5 exercises solved, 1 of 1 quiz questions" in repr(report)
+    assert "Count &lt;letters&gt;" in report._repr_html_()
+    assert repr(progress("90")) == repr(report) == repr(progress(90))
+
+
+def test_progress_of_a_lesson_is_the_same_everywhere(tmp_path, monkeypatch):
+    solve()
+    here = repr(progress("90")), progress("90")._repr_html_()
+    monkeypatch.setenv(record.VARIABLE, str(tmp_path / "elsewhere.json"))
+    solve()
+    assert (repr(progress("90")), progress("90")._repr_html_()) == here
+    assert str(tmp_path) not in here[0] + here[1]
+
+
+def test_progress_of_the_course(file):
+    solve()
+    text = repr(progress())
+    assert "90 A lesson for tests 1 of 5 0 of 1" in " ".join(text.split())
+    assert f"Kept in {file}" in text and passport({"90.1"}) in text
+
+
+def test_progress_of_no_lesson():
+    assert "no lesson 91" in repr(progress("91"))
+
+
+# --- progress: the passport
+
+
+def test_a_passport_line_is_readable():
+    line = passport({"1.q1", "1.10", "1.2", "1.1", "10.1", "2.1"})
+    assert line.startswith("mlm1 1.1 1.2 1.10 1.q1 2.1 10.1 #") and len(line.split("#")[1]) == 4
+    assert line == passport({"2.1", "10.1", "1.1", "1.2", "1.10", "1.q1"})
+
+
+@pytest.mark.parametrize("ids", [set(), {"1.1"}, {"1.1", "77.3", "4.q2"}])
+def test_a_passport_comes_back_as_it_went(ids):
+    line = passport(ids)
+    for carried in (line, f" `{line}` ", line.upper(), line.replace(" ", "\n"), f'"{line}"'):
+        assert ids_of_passport(carried) == ids
+
+
+def test_restoring_adds_and_takes_nothing_away(file):
+    solve()
+    assert "1 of 5" in repr(progress(restore=passport({"77.1", "90.1"})))
+    assert on_disk(file)["solved"] == ["77.1", "90.1"]
+    assert passport({"77.1", "90.1"}) in repr(progress())
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("", "begins with"),
+        ("hello", "begins with"),
+        ("mlm1", "end of the passport line is missing"),
+        (passport({"1.1", "1.2"})[:-6], "is missing"),
+        (passport({"1.1", "1.2"}).replace("1.2", "1.3"), "damaged on its way"),
+        (passport({"1.1", "1.2"}).replace(" 1.2", ""), "damaged on its way"),
+        (["mlm1"], "a list of 1"),
+        (7, "the int 7"),
+    ],
+)
+def test_a_damaged_passport_changes_nothing(file, line, words):
+    solve()
+    before = file.read_bytes()
+    answer = repr(progress(restore=line))
+    assert words in answer and "Nothing was changed" in answer and "\n" not in answer
+    assert file.read_bytes() == before
+
+
+def test_forgetting_can_be_undone(file):
+    solve()
+    answer = repr(progress(forget=True))
+    assert not file.exists()
+    assert passport({"90.1"}) in answer
+    progress(restore=answer.split('"')[1])
+    assert on_disk(file)["solved"] == ["90.1"]
+
+
+# --- progress: the file
+
+
+def test_the_file_is_small_sorted_and_readable(file):
+    solve("90.10")
+    solve()
+    assert file.read_text() == (
+        '{\n  "solved": [\n    "90.1",\n    "90.10"\n  ],\n'
+        '  "tried": [\n    "90.1",\n    "90.10"\n  ]\n}\n'
+    )
+    assert os.listdir(file.parent) == [file.name]  # no temporary file is left
+
+
+def test_the_environment_variable_moves_the_file(tmp_path, monkeypatch, file):
+    monkeypatch.setenv(record.VARIABLE, str(tmp_path / "mine.json"))
+    solve()
+    assert on_disk(tmp_path / "mine.json")["solved"] == ["90.1"] and not file.exists()
+
+
+def test_deleting_the_file_forgets(file):
+    solve()
+    file.unlink()
+    assert "0 of 5" in repr(progress("90"))
+    assert not file.exists()  # looking does not write
+
+
+def test_another_kernels_news_are_kept(file):
+    solve()
+    code = "from mlm_course.practice import record; print(record.add(solved={'7.7'}))"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=file.parent)
+    solve("90.10")
+    assert on_disk(file)["solved"] == ["7.7", "90.1", "90.10"]
+
+
+def test_what_a_later_version_wrote_is_kept(file):
+    file.write_text('{"solved": ["1.99"], "tried": [], "streak": {"days": 3}}')
+    solve()
+    assert on_disk(file) == {"solved": ["1.99", "90.1"], "tried": ["90.1"], "streak": {"days": 3}}
+
+
+DAMAGED = [b"", b"{", b"[]", b'{"solved": 3}', b'{"solved": [1]}', b"\xff\xfe", b"[" * 100_000]
+
+
+@pytest.mark.parametrize("content", DAMAGED, ids=lambda content: repr(content[:12]))
+def test_a_damaged_file_is_set_aside(file, content):
+    file.write_bytes(content)
+    verdict = solve()
+    assert verdict.status == "passed" and "was damaged" in verdict.details[-1]
+    assert (file.parent / "course_progress.json.damaged-1").read_bytes() == content
+    assert on_disk(file)["solved"] == ["90.1"]
+    assert "damaged" not in repr(solve())  # said once
+
+
+def test_a_second_damaged_file_does_not_replace_the_first(file):
+    for content in ("first", "second"):
+        file.write_text(content)
+        assert "was damaged" in repr(progress())
+    aside = [file.with_name(f"{file.name}.damaged-{number}").read_text() for number in (1, 2)]
+    assert aside == ["first", "second"]
+
+
+def no_room(*_, **__):
+    raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize("broken", ["tempfile.mkstemp", "os.replace"])
+def test_a_full_disk_costs_one_sentence(file, monkeypatch, broken):
+    solve("90.10")
+    before = file.read_bytes()
+    with monkeypatch.context() as full:
+        full.setattr(broken, no_room)
+        verdict = solve()
+        assert verdict.status == "passed"
+        assert verdict.details == (
+            "Your progress could not be saved (No space left on device); "
+            "it is kept until this kernel ends.",
+        )
+        assert "2 of 5" in repr(progress("90"))  # known all the same
+        assert file.read_bytes() == before
+    assert os.listdir(file.parent) == [file.name]
+    progress("90")  # there is room again
+    assert on_disk(file)["solved"] == ["90.1", "90.10"]
+
+
+def test_a_write_that_breaks_off_leaves_the_old_file(file, monkeypatch):
+    solve()
+    before = file.read_bytes()
+    real_open = builtins.open
+
+    def half(handle, *arguments, **named):
+        stream = real_open(handle, *arguments, **named)
+        if arguments[:1] == ("w",):
+            stream.write("{")
+            stream.close()
+            no_room()
+        return stream
+
+    with monkeypatch.context() as broken:
+        broken.setattr(builtins, "open", half)
+        assert "could not be saved" in repr(solve("90.10"))
+    assert file.read_bytes() == before and os.listdir(file.parent) == [file.name]
+
+
+@pytest.mark.parametrize("kind", ["a folder in its place", "no such folder"])
+def test_a_place_where_nothing_can_be_written(tmp_path, monkeypatch, kind):
+    target = tmp_path / "there"
+    if kind == "a folder in its place":
+        target.mkdir()
+    else:
+        target = target / "course_progress.json"
+    monkeypatch.setenv(record.VARIABLE, str(target))
+    verdict = solve()
+    assert verdict.status == "passed" and "could not be saved" in verdict.details[-1]
+    assert "1 of 5" in repr(progress("90")) and "could not be saved" in repr(progress("90"))
+    assert repr(progress(forget=True))
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_read_only_folder(file):
+    file.parent.chmod(0o500)
+    try:
+        assert "could not be saved" in repr(solve())
+    finally:
+        file.parent.chmod(0o700)
+
+
+def test_a_working_directory_that_is_gone(tmp_path, monkeypatch):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert solve().status == "passed"
+    assert "1 of 5" in repr(progress("90"))
+    assert repr(progress()) and repr(progress(forget=True)) and repr(solution("90.10"))
+
+
+def test_kernels_that_save_at_once_lose_nothing(file):
+    """Four processes, twenty ids each, one file."""
+    code = (
+        "import sys\n"
+        "from mlm_course.practice import record\n"
+        "for i in range(20):\n"
+        "    assert record.add({f'{sys.argv[1]}.{i}'}) == ''\n"
+    )
+    kernels = [subprocess.Popen([sys.executable, "-c", code, str(k)]) for k in range(4)]
+    assert [kernel.wait(timeout=120) for kernel in kernels] == [0] * 4
+    assert len(on_disk(file)["solved"]) == 80
+
+
+def test_the_lock_of_a_killed_kernel_does_not_stop_the_next(file, monkeypatch):
+    monkeypatch.setattr(record, "LOCK_SECONDS", 0.05)
+    file.with_name(f".{file.name}.lock").touch()
+    assert record.add({"1.1"}) == ""
+    assert on_disk(file)["solved"] == ["1.1"]
+    assert not list(file.parent.glob(".*lock"))
