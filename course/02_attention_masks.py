@@ -22,8 +22,9 @@ from torch.nn import functional as F
 
 from mlm_course.attention import (
     MultiHeadAttention,
+    attention_scores,
     causal_mask,
-    combine_masks,
+    from_padding_01,
     padding_mask,
     same_document_mask,
     scaled_dot_product_attention,
@@ -79,7 +80,7 @@ print("the same outputs:", torch.allclose(a, b, atol=1e-5))
 # same sentence would mean something else in another batch. That must not be.
 
 # %% [markdown]
-# ## 2. How to close an ear
+# ## 2. Masking before softmax
 #
 # We want some weights to be exactly 0, and the others still to sum to 1. Say a query has these scores,
 # and may not attend to the last two keys:
@@ -97,9 +98,9 @@ too_late, too_late.sum()
 
 # %% [markdown]
 # > **In fact** what is left no longer sums to 1, so the output is no longer an average: it shrinks, by a
-# > different amount for each query. The mask has to come *before* softmax. A score of minus infinity gives
-# > a weight of `exp(-inf) = 0`, and softmax shares out the full 1 among the rest. (Vaswani et al. 2017,
-# > section 3.2.3)
+# > different amount for each query. One could divide once more; it is simpler to mask *before* softmax. A
+# > score of minus infinity gives a weight of `exp(-inf) = 0`, and softmax shares out the full 1 among the
+# > rest. (Vaswani et al. 2017, section 3.2.3)
 
 # %%
 in_time = scores.masked_fill(~allowed, -math.inf).softmax(-1)
@@ -108,13 +109,13 @@ in_time, in_time.sum()
 # %% [markdown]
 # `masked_fill` writes where its mask is True, so it needs the *closed* places: `~allowed`.
 #
-# **A convention for the whole course.** An `attention_mask` is boolean, and **True means "may attend"**. It
-# is PyTorch's convention for `scaled_dot_product_attention`. Others exist, as you will see in section 7.
+# A convention for the whole course: an `attention_mask` is boolean, and *True means "may attend"*. It is
+# PyTorch's convention for `scaled_dot_product_attention`. Others exist, as you will see in section 7.
 #
 # ### Exercise 2.1: masked weights
-# Scores `(B, H, T, S)` and a boolean mask that broadcasts to them -> weights `(B, H, T, S)`: zero where the
-# mask is False, and each query's weights sum to 1. (In this exercise, each query has something to
-# attend to.)
+# Scores `(B, H, T, S)` and a boolean mask that broadcasts to them, here `(B, 1, T, S)` -> weights
+# `(B, H, T, S)`: zero where the mask is False, and each query's weights sum to 1. (In this exercise, each
+# query has something to attend to.)
 
 
 # %% exercise="2.1"
@@ -131,19 +132,20 @@ check("2.1", masked_weights)
 # %% [markdown]
 # ## 3. The padding mask
 #
-# Which places does padding close? Look at one sentence with two `[PAD]`s behind it. Move over the table with
-# the mouse or the arrow keys: each place says who may listen to whom.
+# What does padding close? Look at one sentence with two `[PAD]`s after it. Move over the squares with the
+# mouse or the arrow keys: each says who may listen to whom.
 
 # %%
 words = ["the", "dog", "sleeps", "[PAD]", "[PAD]"]
 is_word = torch.tensor([w != "[PAD]" for w in words])  # (S,)
-keys_closed = is_word.expand(5, 5)  # the same line of keys for every query
-MaskMatrix(words, words, keys_closed, reasons={"padding": keys_closed})
+not_padding = is_word.expand(5, 5)  # (T, S), the same line of keys for every query
+MaskMatrix(words, words, not_padding, reasons={"padding": not_padding})  # named where it is False
 
 # %% [markdown]
-# Two *columns* are closed: nobody may listen to padding. The two *rows* of `[PAD]` itself stay open. A
-# padding query hears something, we never look at its output, and that is harmless. Close the rows as well
-# and those queries have nothing to attend to, which brings a problem of its own (section 6).
+# Two *columns* are closed: nobody may listen to padding. The two *rows* of `[PAD]` itself stay open. That
+# is harmless. A padding query hears something, but nobody looks at its output: in the next layer it is a
+# closed key again, and the loss skips it. Close the rows as well and those queries have nothing to
+# attend to, which brings a problem of its own (section 6).
 #
 # Since the line of keys is the same for all queries and all heads, the mask needs only the shape
 # `(B, 1, 1, S)`. Broadcasting does the rest.
@@ -155,7 +157,7 @@ MaskMatrix(words, words, keys_closed, reasons={"padding": keys_closed})
 
 # %% exercise="2.2"
 def my_padding_mask(lengths: Tensor, size: int) -> Tensor:
-    """True at the keys that are words, False at the padding behind them."""
+    """True at the keys that are words, False at the padding after them."""
     ### BEGIN SOLUTION
     is_word = torch.arange(size) < lengths[:, None]  # (B, S)
     return is_word[:, None, None, :]
@@ -179,12 +181,14 @@ print("the same outputs:", torch.allclose(a, c, atol=1e-5))
 #
 # A model that writes from left to right predicts each next word from the words so far. It is trained on
 # whole sentences, all places at once: at "the" it should say "dog", at "dog" it should say "sleeps". But
-# the answer stands in the input, one place to the right! So query `t` may attend to the keys `0..t` only.
+# the answer stands in the input, one place to the right! So query `t` may attend to the keys `0` to `t`
+# only: itself and what came before.
 # That is the **causal mask**.
 
 # %%
 sentence = ["the", "dog", "sleeps", "all", "day"]
-show(mask_matrix(sentence, sentence, causal_mask(5), reasons={"future": causal_mask(5)}))
+not_future = causal_mask(5)  # (T, S)
+show(mask_matrix(sentence, sentence, not_future, reasons={"future": not_future}))
 
 # %% [markdown]
 # ### Exercise 2.3: causal mask
@@ -194,7 +198,7 @@ show(mask_matrix(sentence, sentence, causal_mask(5), reasons={"future": causal_m
 
 # %% exercise="2.3"
 def my_causal_mask(size: int) -> Tensor:
-    """True where the key does not lie behind the query."""
+    """True where the key stands at the query's own place or before it."""
     ### BEGIN SOLUTION
     return torch.ones(size, size, dtype=torch.bool).tril()
     ### END SOLUTION
@@ -206,8 +210,8 @@ check("2.3", my_causal_mask)
 # %% [markdown]
 # ### Catching a cheat
 #
-# What happens if you forget it? No error, no warning. The training looks *splendid*. We train the same small
-# model twice to predict the next word of tinyworld sentences, with and without the causal mask:
+# What happens if you forget it? No error, no warning. The training looks *splendid*. Here is a small model
+# that predicts the next word, one layer of attention:
 
 
 # %%
@@ -217,17 +221,35 @@ class NextWord(nn.Module):
     def __init__(self, vocabulary: int, longest: int, d_model: int = 64) -> None:
         super().__init__()
         self.word = nn.Embedding(vocabulary, d_model)
-        self.place = nn.Embedding(longest, d_model)  # attention alone knows no order (lesson 1)
+        self.position = nn.Embedding(longest, d_model)  # attention alone knows no order (lesson 1)
         self.attention = MultiHeadAttention(d_model, n_heads=4)
         self.guess = nn.Linear(d_model, vocabulary)
 
     def forward(self, ids: Tensor, attention_mask: Tensor) -> Tensor:
-        x = (self.word(ids) + self.place.weight[: ids.shape[1]]) / 2
-        return self.guess(x + self.attention(x, attention_mask))
+        x = (self.word(ids) + self.position.weight[: ids.shape[1]]) / 2  # (B, T, d_model)
+        return self.guess(x + self.attention(x, attention_mask))  # "x +": lesson 4 says why
 
 
-def train(causal: bool, steps: int = 150) -> list[float]:
-    """The loss at each step."""
+# %% [markdown]
+# Its loss, with and without the causal mask. The inputs are all words but the last, the targets all words
+# but the first, so that each place is asked for the next word. (`ignore_index` leaves out the targets
+# that are padding. `&` of two masks is section 5.)
+
+
+# %%
+def next_word_loss(model: NextWord, batch: Tensor, causal: bool) -> Tensor:
+    """Mean loss of the next words of sentences (B, T)."""
+    inputs, targets = batch[:, :-1], batch[:, 1:]
+    size = inputs.shape[1]
+    mask = padding_mask((inputs != PAD_ID).sum(1), size)
+    if causal:
+        mask = mask & causal_mask(size)
+    logits = model(inputs, mask)
+    return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=PAD_ID)
+
+
+def train(causal: bool, sentences: Tensor, steps: int = 150) -> tuple[NextWord, list[float]]:
+    """A model trained with or without the causal mask, and its loss at each step."""
     torch.manual_seed(0)
     g = torch.Generator().manual_seed(1)
     model = NextWord(len(tinyworld.vocabulary()), longest=sentences.shape[1])
@@ -235,43 +257,51 @@ def train(causal: bool, steps: int = 150) -> list[float]:
     losses = []
     for _ in range(steps):
         batch = sentences[torch.randint(len(sentences), (64,), generator=g)]
-        inputs, targets = batch[:, :-1], batch[:, 1:]  # each place should say the next word
-        size = inputs.shape[1]
-        words_only = padding_mask((inputs != PAD_ID).sum(1), size)
-        mask = combine_masks(words_only, causal_mask(size)) if causal else words_only
-        logits = model(inputs, mask).flatten(0, 1)
-        loss = F.cross_entropy(logits, targets.flatten(), ignore_index=PAD_ID)
+        loss = next_word_loss(model, batch, causal)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-    return losses
+    return model, losses
 
 
-sentences = tinyworld.sample_ids(3000, torch.Generator().manual_seed(0))
-with_mask, without_mask = train(causal=True), train(causal=False)
+all_sentences = tinyworld.sample_ids(3500, torch.Generator().manual_seed(0))
+honest, honest_losses = train(True, all_sentences[:3000])
+cheat, cheat_losses = train(False, all_sentences[:3000])
 
 # %%
 fig, ax = plt.subplots(figsize=(5, 3))
-ax.plot(with_mask, label="causal mask")
-ax.plot(without_mask, label="no causal mask")
-ax.set(xlabel="step", ylabel="loss (nats)", ylim=(0, None))
+ax.plot(honest_losses, label="causal mask")
+ax.plot(cheat_losses, label="no causal mask")
+ax.set(xlabel="step", ylabel="loss", ylim=(0, None))
 ax.legend()
 plt.show()
 print("without the mask the loss sinks towards zero; with it, it levels off well above")
-assert sum(without_mask[-10:]) / 10 < 0.3 < 0.6 < sum(with_mask[-10:]) / 10
+assert sum(cheat_losses[-10:]) / 10 < 0.3 < 0.6 < sum(honest_losses[-10:]) / 10
 
 # %% [markdown]
 # *In words: both curves start alike. The curve with the mask levels off. The curve without the mask falls to
 # nearly zero.*
 #
 # A loss near zero would mean that the next word of a random sentence is never in doubt. Nobody can know
-# whether the next name is "anna" or "ben". **A loss that is too good to be true is a leak.** The model has
-# learned to copy the answer from one place to the right, and at the moment of writing, when there is
-# nothing to the right, it is worthless.
-#
-# There is a simple test for it, worth running on every causal model: change the future and see whether the
-# past notices.
+# whether the next name is "anna" or "ben". *A loss that is too good to be true is a leak.* The model has
+# learned to copy the answer from one place to the right. When it has to write for real, nothing stands
+# there yet. So close the future for the test, on sentences that neither model has seen:
+
+# %% tags=["nbval-ignore-output"]
+new = all_sentences[3000:]
+with torch.no_grad():
+    for name, model in [("honest", honest), ("cheat", cheat)]:
+        print(f"{name}: loss {next_word_loss(model, new, causal=True):.1f} with the future closed")
+print(f"guessing evenly: loss {math.log(len(tinyworld.vocabulary())):.1f}")
+
+# %%
+with torch.no_grad():
+    assert next_word_loss(honest, new, True) < 1.2 < 4 < next_word_loss(cheat, new, True)
+
+# %% [markdown]
+# The cheat is about as good as guessing evenly. There is a simple test that catches it early, worth running
+# on every causal model: change the future and see whether the past notices.
 
 # %%
 torch.manual_seed(0)
@@ -286,12 +316,12 @@ for name, mask in [("causal mask", causal_mask(6)), ("no mask    ", None)]:
 # %% [markdown]
 # ## 5. Two masks at once
 #
-# A causal model with padding needs both: a place is open if *both* masks leave it open. One mask has the shape
+# A causal model with padding needs both: a square is open if *both* masks leave it open. One mask has the shape
 # `(T, T)`, the other `(B, 1, 1, T)`; together they broadcast to `(B, 1, T, T)`.
 
 # %%
-future, padding = causal_mask(5), is_word.expand(5, 5)
-MaskMatrix(words, words, future & padding, reasons={"padding": padding, "future": future})
+both = not_padding & not_future
+MaskMatrix(words, words, both, reasons={"padding": not_padding, "future": not_future})
 
 # %% [markdown]
 # ### Exercise 2.4: causal and padding
@@ -301,7 +331,7 @@ MaskMatrix(words, words, future & padding, reasons={"padding": padding, "future"
 
 # %% exercise="2.4"
 def causal_and_padding(lengths: Tensor, size: int) -> Tensor:
-    """True where the key is a word and does not lie behind the query."""
+    """True where the key is a word and stands at the query's place or before it."""
     ### BEGIN SOLUTION
     return causal_mask(size) & padding_mask(lengths, size)
     ### END SOLUTION
@@ -350,9 +380,16 @@ check("2.5", my_same_document_mask)
 torch.tensor([-math.inf, -math.inf, -math.inf]).softmax(-1)
 
 # %% [markdown]
-# `nan` means "not a number", and it spreads: any sum with a `nan` in it is `nan`. One empty row can turn a whole
-# model into `nan` in a single training step.
-#
+# `nan` means "not a number", and it spreads: any sum with a `nan` in it is `nan`. One empty row makes the loss
+# `nan`, and through the loss every gradient:
+
+# %%
+values = torch.ones(3, requires_grad=True)
+empty = torch.full((3,), -math.inf).softmax(-1)
+(empty @ values).backward()
+values.grad
+
+# %% [markdown]
 # A common patch is a very negative number in place of minus infinity. No `nan`, but look at the weights:
 
 # %%
@@ -381,7 +418,8 @@ def safe_masked_weights(scores: Tensor, attention_mask: Tensor) -> Tensor:
 check("2.6", safe_masked_weights)
 
 # %% [markdown]
-# The package's attention and PyTorch's fused attention both do that:
+# The package's attention does that, and so does PyTorch's fused attention in the version installed here (older
+# ones gave `nan`):
 
 # %%
 g = torch.Generator().manual_seed(0)
@@ -392,18 +430,17 @@ print("weights of the empty query:", weights[0, 1].tolist())
 print("as PyTorch:", torch.allclose(ours, F.scaled_dot_product_attention(q, k, v, mask)))
 
 # %% [markdown]
-# See all three stages: the scores, the scores with the mask (hatched places are minus infinity), the weights.
+# See all three stages: the scores, the scores with the mask (hatched squares are minus infinity), the weights.
 
 # %%
 names = ["query 0", "query 1", "query 2", "query 3"]
-scores = (q @ k.mT / math.sqrt(8))[0]
+scores = attention_scores(q, k)[0]
 AttentionExplorer(names, scores, mask, keys=["key 0", "key 1", "key 2", "key 3"])
 
 # %% [markdown]
-# ## 7. Four libraries, four conventions
+# ## 7. The same mask, opposite signs
 #
-# The same mask goes by opposite signs, depending on who reads it. This is the most frequent source of silent mask
-# bugs in practice.
+# The same mask is written with opposite signs, depending on who reads it. Nothing warns you if you mix them up.
 #
 # | who | type | meaning |
 # |---|---|---|
@@ -412,24 +449,28 @@ AttentionExplorer(names, scores, mask, keys=["key 0", "key 1", "key 2", "key 3"]
 # | Hugging Face `attention_mask` | 0 / 1, `(B, S)` | 1 = a word, may be attended to |
 # | papers, "additive mask" | 0 / -inf | added to the scores |
 #
-# One mask, three dialects, the same result:
+# Hugging Face's is converted in one place, right where it comes in:
+
+# %%
+from_padding_01(torch.tensor([[1, 1, 1, 0, 0]]))  # (B, S) of 0 and 1 -> bool (B, 1, 1, S)
+
+# %% [markdown]
+# The others, in one and the same layer:
 
 # %%
 torch.manual_seed(0)
-theirs = nn.MultiheadAttention(8, 2, batch_first=True).eval()
+theirs = nn.MultiheadAttention(8, 2, batch_first=True)
 x = torch.randn(1, 4, 8)
 additive = torch.zeros(4, 4).masked_fill(~causal_mask(4), -math.inf)
-with torch.no_grad():
-    as_bool, _ = theirs(x, x, x, attn_mask=~causal_mask(4), need_weights=False)  # note the ~
-    as_numbers, _ = theirs(x, x, x, attn_mask=additive, need_weights=False)
-    upside_down, _ = theirs(x, x, x, attn_mask=causal_mask(4), need_weights=False)
+as_bool, _ = theirs(x, x, x, attn_mask=~causal_mask(4), need_weights=False)  # note the ~
+as_numbers, _ = theirs(x, x, x, attn_mask=additive, need_weights=False)
+slip, _ = theirs(x, x, x, attn_mask=causal_mask(4), need_weights=False)  # the ~ forgotten
 print("bool and additive agree:", torch.allclose(as_bool, as_numbers, atol=1e-6))
-print("without the ~, places with nan:", upside_down.isnan().any(-1).sum().item())
+print("without the ~ they agree:", torch.allclose(slip, as_numbers, atol=1e-6))
 
 # %% [markdown]
-# Without the `~` there is no error, only another answer. One place is `nan`: upside down, the last query may attend to
-# nothing. Be glad of it, for it gives the bug away. A padding mask upside down attends to padding only, and wherever a
-# row has some, nothing gives it away.
+# Without the `~` there is no error and no warning, only another answer. (Sometimes a query is left with nothing to hear,
+# and a `nan` gives the slip away. Do not count on it.)
 #
 # ### Exercise 2.7: an additive mask
 # Boolean mask, True = may attend -> float mask of the same shape: 0 where a query may attend, minus infinity elsewhere.
@@ -494,7 +535,7 @@ show(mask_matrix(seen, seen, nothing_closed))  # BERT's attention mask for this 
 # %% [markdown]
 # > **Often read:** masking blocks repeated information, so that the model can concentrate on what is unique.
 #
-# A mask knows positions. It does not look at what stands there:
+# A mask of either kind is a list of positions. It does not look at what stands there:
 
 # %%
 for masked in ([True, False, True, False], [True, True, False, False]):
@@ -517,7 +558,7 @@ quiz("2")
 # - An attention mask is boolean here, True = may attend. It works on the *scores*, with minus infinity, before softmax.
 # - Padding closes keys (columns), the causal mask closes the future, packed texts close each other; `&` combines them.
 # - A query with nothing to attend to gets zeros. Not `nan`, and not an even share of what it must not hear.
-# - A loss too good to be true is a leak. Change the future and see who notices.
+# - A loss too good to be true is a leak. Change the future and see whether the past notices.
 # - `[MASK]` is a token, not an attention mask: it listens and is listened to.
 #
 # **Next:** lesson 3 turns text into tokens and decides which of them to hide.

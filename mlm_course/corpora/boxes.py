@@ -1,4 +1,4 @@
-"""A puzzle that needs attention: labelled boxes hold digits; which digit is in the box asked for?"""
+"""A puzzle that needs attention: each box names another box; which digit is in that one?"""
 
 from typing import NamedTuple
 
@@ -10,30 +10,39 @@ N_DIGITS = 10
 
 
 class Boxes(NamedTuple):
-    """A batch of shelves with P boxes each, and Q questions about each shelf.
+    """A batch of shelves with S boxes each; every box points to P of the boxes beside it.
 
-    labels (B, P) and digits (B, P) describe the boxes; asked (B, Q) are the labels asked for,
-    all different; answers (B, Q) are the digits in those boxes.
+    labels (B, S) and digits (B, S) describe the boxes; points_to (B, S, P) are the labels of the
+    boxes pointed to, all different for one box (a box may point to itself); answers (B, S, P) are
+    the digits in those boxes.
     """
 
     labels: Tensor
     digits: Tensor
-    asked: Tensor
+    points_to: Tensor
     answers: Tensor
 
 
-def sample_boxes(batch: int, boxes: int, generator: torch.Generator, questions: int = 1) -> Boxes:
-    """Random shelves: different labels on one shelf, any digits, questions about some boxes."""
-    if not 1 <= questions <= boxes <= len(LABELS):
-        raise ValueError(f"Need 1 <= questions <= boxes <= {len(LABELS)}, "
-                         f"got questions={questions}, boxes={boxes}.")  # fmt: skip
+def sample_boxes(batch: int, boxes: int, generator: torch.Generator, pointers: int = 1) -> Boxes:
+    """Random shelves: all labels on one shelf differ; digits and pointers are free."""
+    if not 1 <= pointers <= boxes <= len(LABELS):
+        raise ValueError(
+            f"Need 1 <= pointers <= boxes <= {len(LABELS)}, got pointers={pointers}, boxes={boxes}."
+        )
     labels = torch.rand(batch, len(LABELS), generator=generator).argsort(-1)[:, :boxes]
     digits = torch.randint(N_DIGITS, (batch, boxes), generator=generator)
-    chosen = torch.rand(batch, boxes, generator=generator).argsort(-1)[:, :questions]
-    return Boxes(labels, digits, labels.gather(1, chosen), digits.gather(1, chosen))
+    order = torch.rand(batch, boxes, boxes, generator=generator).argsort(-1)
+    target = order[:, :, :pointers]  # (B, S, P) places on the shelf
+    row = torch.arange(batch)[:, None, None]
+    return Boxes(labels, digits, labels[row, target], digits[row, target])
 
 
 def box_names(boxes: Boxes, row: int = 0) -> list[str]:
-    """The boxes of one shelf as short words: ["c5", "a0", ...]."""
-    pairs = zip(boxes.labels[row].tolist(), boxes.digits[row].tolist(), strict=True)
-    return [f"{LABELS[label]}{digit}" for label, digit in pairs]
+    """The boxes of one shelf as short words: "c5→h" holds 5, is called c and points to h."""
+    names = []
+    for label, digit, targets in zip(
+        boxes.labels[row], boxes.digits[row], boxes.points_to[row], strict=True
+    ):
+        pointed = "".join(LABELS[target] for target in targets)
+        names.append(f"{LABELS[label]}{int(digit)}→{pointed}")
+    return names

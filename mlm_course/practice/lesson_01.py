@@ -33,15 +33,16 @@ def _random_weights(g: torch.Generator) -> Tensor:
 
 
 def _qkv(g: torch.Generator) -> tuple[Tensor, ...]:
-    shapes = (2, 3, 5, 8), (2, 3, 7, 8), (2, 3, 7, 4)  # T, S, D and V all differ
+    shapes = (2, 3, 5, 6), (2, 3, 7, 6), (2, 3, 7, 4)  # T, S, D and E all differ
     return tuple(torch.randn(shape, generator=g) for shape in shapes)
 
 
 def _mixed_scores(g: torch.Generator) -> tuple[Tensor]:
-    """Scores of very different sizes: one query in the hundreds below zero, one above."""
+    """Scores of very different sizes: around 500, around -500, and one key far above the others."""
     scores = 3 * torch.randn(2, 4, 6, generator=g)
     scores[:, 1] += 500
     scores[:, 2] -= 500
+    scores[:, 3, 0] += 1000
     return (scores,)
 
 
@@ -51,16 +52,24 @@ def _small_scores(scores: Tensor) -> Tensor:
 
 def _multi_head_inputs(g: torch.Generator) -> tuple:
     matrices = (torch.randn(12, 12, generator=g) / 3 for _ in range(4))
-    return (torch.randn(2, 5, 12, generator=g), *matrices, 3)
+    return (torch.randn(4, 5, 12, generator=g), *matrices, 3)
 
 
-def _wrong_heads(scale_by_width=False, mixed_join=False, no_output=False, shared=False):
+def _reshaped(x: Tensor, n_heads: int) -> Tensor:
+    """Heads cut with a bare reshape, which mixes tokens."""
+    B, T, M = x.shape
+    return x.reshape(B, n_heads, T, M // n_heads)
+
+
+def _wrong_heads(
+    scale_by_width=False, mixed_join=False, no_output=False, shared=False, split=split_heads
+):
     """Multi-head attention with one thing wrong."""
 
     def attend(x, w_q, w_k, w_v, w_o, n_heads):
-        q = split_heads(x @ w_q, n_heads)
-        k = split_heads(x @ (w_q if shared else w_k), n_heads)
-        v = split_heads(x @ w_v, n_heads)
+        q = split(x @ w_q, n_heads)
+        k = split(x @ (w_q if shared else w_k), n_heads)
+        v = split(x @ w_v, n_heads)
         if scale_by_width:
             q = q / math.sqrt(n_heads)
         mixed = scaled_dot_product_attention(q, k, v)[0]
@@ -128,8 +137,22 @@ EXERCISES = (
             ),
             Misconception(
                 lambda q, k: q @ k.mT / math.sqrt(k.shape[-2]),
-                "You scaled by the number of keys. The spread comes from the length D of the "
-                "vectors.",
+                "You scaled by the number of keys. The spread comes from D, how many "
+                "numbers a vector has.",
+            ),
+            Misconception(
+                lambda q, k: q @ k.mT / 8,
+                "You divided by a fixed number, perhaps sqrt(64) from the sentence above. D is the "
+                "number of components of *these* vectors: q.shape[-1].",
+            ),
+            Misconception(
+                lambda q, k: q @ k.mT * math.sqrt(q.shape[-1]),
+                "You multiplied by sqrt(D), which makes the spread grow even faster. Divide.",
+            ),
+            Misconception(
+                lambda q, k: q @ k.mT / q.norm(dim=-1, keepdim=True) / k.norm(dim=-1)[..., None, :],
+                "That is the cosine: it also forgets how long each vector is. Divide all dot products "
+                "by the same number, sqrt(D).",
             ),
             Misconception(
                 lambda q, k: attention_scores(q, k).softmax(-1),
@@ -170,6 +193,11 @@ EXERCISES = (
                 "it is left with zeros only, and 0 / 0 is NaN. Subtract each query's own largest.",
             ),
             Misconception(
+                lambda s: _small_scores(s - s.mean(-1, keepdim=True)),
+                "The mean is not enough: the largest score can still lie far above it, and exp "
+                "overflows. Subtract each query's largest score.",
+            ),
+            Misconception(
                 lambda s: (s - s.amax(-1, keepdim=True)).exp(),
                 "The exponentials are right and safe, but they do not sum to 1 yet: divide by "
                 "their sum.",
@@ -194,6 +222,11 @@ EXERCISES = (
             Misconception(
                 lambda q, k, v: _attend((q @ k.mT).softmax(-1), v),
                 "The scores are not divided by sqrt(D).",
+            ),
+            Misconception(
+                lambda q, k, v: _attend((q @ k.mT).softmax(-1) / math.sqrt(q.shape[-1]), v),
+                "You divided by sqrt(D) after softmax, so the weights no longer sum to 1. Divide the "
+                "scores, before softmax.",
             ),
             Misconception(
                 lambda q, k, v: _attend(attention_scores(q, k).softmax(-2), v),
@@ -238,6 +271,11 @@ EXERCISES = (
                 "swap two axes.",
             ),
             Misconception(
+                lambda x, h: x.transpose(1, 2).reshape(x.shape[0], h, x.shape[1], -1),
+                "The right shape, the wrong content: the axes were swapped before the vectors were "
+                "cut. Reshape to (B, T, H, D) first, then swap T and H.",
+            ),
+            Misconception(
                 lambda x, h: x.reshape(*x.shape[:2], h, -1),
                 "This is (B, T, H, D). One step is left: swap T and H, so that each head has its "
                 "tokens together.",
@@ -280,6 +318,22 @@ EXERCISES = (
                 "listening stays mutual.",
             ),
             Misconception(
+                _wrong_heads(split=_reshaped),
+                "The split into heads is a bare reshape, which mixes tokens: reshape to (B, T, H, D), "
+                "then swap T and H (exercise 1.5).",
+            ),
+            Misconception(
+                lambda x, w_q, w_k, w_v, w_o, n: multi_head_attention(
+                    x, w_q.T, w_k.T, w_v.T, w_o.T, n
+                ),
+                "The matrices were transposed (F.linear does that, too). Here it is simply x @ w_q.",
+            ),
+            Misconception(
+                lambda x, w_q, w_k, w_v, w_o, n: x + multi_head_attention(x, w_q, w_k, w_v, w_o, n),
+                "The input was added to the result. That is the residual connection, which lesson 4 "
+                "builds around attention. Here return the result alone.",
+            ),
+            Misconception(
                 lambda x, w_q, w_k, w_v, w_o, n_heads: multi_head_attention(
                     x, w_q, w_k, w_v, w_o, 1
                 ),
@@ -302,7 +356,7 @@ QUIZ = (
         options=(
             ("So that the weights sum to 1.", "Softmax sees to that, whatever the scores are."),
             (
-                "So that softmax does not become all-or-nothing when vectors get longer.",
+                "So that softmax does not become all-or-nothing when vectors have more numbers.",
                 "The spread of dot products grows like sqrt(D), and softmax turns large "
                 "differences into a single 1.",
             ),
@@ -322,16 +376,15 @@ QUIZ = (
     ),
     Question(
         id="1.q3",
-        prompt="Why was one head stuck at 55 % when two boxes were asked for?",
+        prompt="Every box pointed to two boxes. Why was one head not enough?",
         options=(
             ("It had too few numbers to learn.", "Both models had exactly as many."),
+            ("It was not trained for long enough.", "The curve had long been flat."),
             (
-                "It was not trained for long enough.",
-                "The curve had been flat for two hundred steps.",
-            ),
-            (
-                "One softmax gives one average: it heard both digits, but not which was which.",
-                "Half of the guesses are right, and a tenth of the other half.",
+                "One look gives one average of both boxes, and one matrix could not read both digits "
+                "out of it.",
+                "Two heads keep the two looks apart. (A small network behind one head could take the "
+                "mixture apart as well, later.)",
             ),
         ),
         answer=2,

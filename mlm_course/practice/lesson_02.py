@@ -210,6 +210,11 @@ EXERCISES = (
                 "A later text may listen to the earlier ones here. Only the same text: ==.",
             ),
             Misconception(
+                lambda d: (d[:, :, None] == d[:, None, :])[:, None] & causal_mask(d.shape[1]),
+                "The future is closed as well. That is another mask: here both directions are open "
+                "within a text.",
+            ),
+            Misconception(
                 lambda d: (d[:, :, None] != d[:, None, :])[:, None],
                 "Upside down: this is True where the texts differ.",
             ),
@@ -244,6 +249,11 @@ EXERCISES = (
             ),
             Misconception(lambda s, m: s.softmax(-1) * m, BEFORE_SOFTMAX),
             Misconception(
+                lambda s, m: _where(~m, s).masked_fill(m.any(-1, keepdim=True), 0.0),
+                "You set the queries that *do* hear something to zero. The others need it: ~ in front "
+                "of any.",
+            ),
+            Misconception(
                 lambda s, m: _where(~m, s).masked_fill(~m.all(-1, keepdim=True), 0.0),
                 "Every query with *some* closed key was set to zero. Only those with no open key at "
                 "all: `any`, not `all`.",
@@ -275,6 +285,16 @@ EXERCISES = (
                 lambda m: m.float(),
                 "Added to the scores, 1 and 0 change little: exp(1) is just 2.7 times exp(0). Closed "
                 "places need minus infinity.",
+            ),
+            Misconception(
+                lambda m: torch.zeros_like(m).masked_fill(~m, -math.inf),
+                "zeros_like of a boolean mask is boolean too, and a boolean cannot hold -inf. Start "
+                "from torch.zeros(attention_mask.shape).",
+            ),
+            Misconception(
+                lambda m: torch.zeros(m.shape).masked_fill(~m, -1e9),
+                "-1e9 is nearly right, but a query with nothing to hear would listen to everything "
+                "(section 6). Use -math.inf.",
             ),
             Misconception(
                 lambda m: torch.ones(m.shape).masked_fill(~m, -math.inf),
