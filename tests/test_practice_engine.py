@@ -744,3 +744,17 @@ def test_behaviour_of_a_reference_is_reproducible():
     noisy = find_exercise("90.2")
     first, second = (behave(noisy, noisy.reference, 2, 5).outcome.value for _ in range(2))
     assert torch.equal(first, second)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "advice"),
+    [
+        (lambda q, k: not (q > 0), "instead of not, and, or"),
+        (lambda q, k: (q > 0) & q < 1, "Mind the parentheses"),
+        (lambda q, k: round(q), "`.round()`"),
+    ],
+    ids=["not", "precedence", "round"],
+)
+def test_a_cryptic_error_comes_with_advice(wrong, advice):
+    verdict = check("1.2", wrong)
+    assert verdict.status == "failed" and advice in verdict.message

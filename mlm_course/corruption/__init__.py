@@ -7,7 +7,7 @@ seed, epoch and index).
 
 from __future__ import annotations
 
-from .catalogue import STRATEGIES, Strategy
+from .catalogue import STRATEGIES, Strategy, for_one_row
 from .collator import MaskedBatch, MaskingCollator, pad_rows
 from .masking import DynamicMasking, Masker, StaticMasking
 from .noise import Noise, RowNoise
@@ -60,6 +60,7 @@ __all__ = [
     "choose_whole_words",
     "corrupt",
     "find_words",
+    "for_one_row",
     "hidden_count",
     "hideable",
     "ordinary_ids",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 from .noise import Noise
@@ -68,3 +69,24 @@ STRATEGIES: dict[str, Strategy] = {
     "adaptive": _plain(choose_adaptive),
     "score": _by_scores(choose_by_score),
 }
+
+
+def for_one_row(
+    can_hide: Tensor, *, word_ids: Tensor | None = None, scores: Tensor | None = None
+) -> dict[str, Callable[[float, int], list[bool]]]:
+    """Every strategy as a function (ratio, seed) -> hidden tokens of one row, as a widget calls it.
+
+    can_hide (T,) bool; word_ids (T,) integers and scores (T,) numbers for those that need them.
+    """
+    row = can_hide[None]  # (1, T)
+    words = None if word_ids is None else word_ids[None]
+    values = None if scores is None else scores[None]
+
+    def bound(strategy: Strategy) -> Callable[[float, int], list[bool]]:
+        def hide(ratio: float, seed: int) -> list[bool]:
+            g = torch.Generator().manual_seed(seed)
+            return strategy(row, ratio, g, word_ids=words, scores=values)[0].tolist()
+
+        return hide
+
+    return {name: bound(strategy) for name, strategy in STRATEGIES.items()}

@@ -51,6 +51,8 @@ def _described(value: Any) -> str:
         return f"a NumPy array of shape {value.shape}"
     if isinstance(value, (tuple, list)):
         return f"a {type(value).__name__} of {len(value)}"
+    if isinstance(value, (set, frozenset, dict)):
+        return f"a {type(value).__name__} of {len(value)}"
     if value is None or isinstance(value, bool):
         return repr(value)
     if isinstance(value, (int, float)):

@@ -123,6 +123,14 @@ def _has_empty_body(function: Function) -> bool:
     return code is not None and {step.opname for step in dis.get_instructions(code)} <= NOTHING
 
 
+# Parts of error texts that say little to a beginner, and what would have helped.
+ADVICE = {
+    "Boolean value of Tensor": "For tensors write `~`, `&` and `|` instead of not, and, or.",
+    "bitwise_and": "Mind the parentheses: `a & (b < c)`, since `&` binds more tightly than `<`.",
+    "doesn't define __round__": "For tensors write `.round()` instead of round().",
+}
+
+
 def _error_sentence(function: Function, error: BaseException) -> str:
     text = error_text(error).replace("`", "'")
     place = ""
@@ -133,7 +141,8 @@ def _error_sentence(function: Function, error: BaseException) -> str:
         source = linecache.getline(code.co_filename, own[-1]).strip().replace("`", "'")
         place = f" in line {own[-1]}" + (f", `{source}`" if source else "")
     endless = " It calls itself again and again." if isinstance(error, RecursionError) else ""
-    return f"Your function stops with `{text}`{place}.{endless}"
+    advice = "".join(f" {words}" for part, words in ADVICE.items() if part in text)
+    return f"Your function stops with `{text}`{place}.{endless}{advice}"
 
 
 def _in_place_sentence(exercise: Exercise, seen: Behaviour) -> str | None:

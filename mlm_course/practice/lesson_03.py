@@ -12,7 +12,7 @@ PIECES = (
     "p play pay ##play ##pay ##ed ##ing ##in ##i ##n ##g ##er ##e ##r ##s un under "
     "##stand ##st ##and ##able u ##n re ##re r ##p ##l ##a ##y ##d ##t"
 ).split()
-WORDS = ["playing", "unpayable", "understands", "replayed", "player", "prestand", "py", "reply"]
+WORDS = ["playing", "unpayable", "understands", "replayed", "plays", "prestand", "py", "reply"]
 UNKNOWN_WORDS = ["playful", "zebra", "understandz", "replayx", "unhappy"]
 SPECIAL_IDS = [0, 1, 2, 3, 4]
 MASK_ID = 4
@@ -34,8 +34,15 @@ def longest_match(word: str, vocabulary: set[str]) -> list[str]:
 
 
 def hide_fixed_count(noise: Tensor, can_hide: Tensor, ratio: float) -> Tensor:
-    count = (can_hide.sum(1, keepdim=True) * ratio).round().clamp(min=1)  # (B, 1)
-    return noise.masked_fill(~can_hide, 2.0).argsort(1).argsort(1) < count
+    return _rank(noise.masked_fill(~can_hide, 2.0)) < _count(can_hide, ratio)
+
+
+def _rank(noise: Tensor) -> Tensor:
+    return noise.argsort(1).argsort(1)
+
+
+def _count(can_hide: Tensor, ratio: float) -> Tensor:
+    return (can_hide.sum(1, keepdim=True) * ratio).round().clamp(min=1)  # (B, 1)
 
 
 def replace_80_10_10(
@@ -50,7 +57,7 @@ def make_labels(ids: Tensor, hidden: Tensor) -> Tensor:
 
 def extend_to_whole_words(hidden: Tensor, word_ids: Tensor) -> Tensor:
     same_word = word_ids[:, :, None] == word_ids[:, None, :]  # (B, T, T)
-    return (same_word & hidden[:, None, :]).any(-1) & (word_ids >= 0)
+    return (same_word & hidden[:, None, :]).any(-1)
 
 
 def _replace(ids, hidden, u, random_ids, mask_id, random_from=0.9):
@@ -73,6 +80,16 @@ def _rows(g: torch.Generator) -> Tensor:
     return ids
 
 
+def _rows_of_another_vocabulary(g: torch.Generator) -> tuple[Tensor, list[int]]:
+    """Special ids as in BERT's vocabulary: 0 is [PAD], 100 to 103 are the others."""
+    ids = _rows(g)
+    ids[ids == 2] = 101
+    ids[ids == 3] = 102
+    ids[ids == 1] = 100
+    ids[:, 3], ids[:, 6:8] = 3, ids[:, 6:8] + 100  # ordinary ids below and above the special ones
+    return ids, [0, 100, 101, 102, 103]
+
+
 def _noise_and_candidates(g: torch.Generator) -> tuple[Tensor, Tensor, float]:
     can_hide = hideable(_rows(g), SPECIAL_IDS)
     can_hide[2, 3:] = False  # two candidates: a third of them rounds to 1, 15 % to 0
@@ -84,8 +101,8 @@ def _corruption(g: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor, int
     ids = _rows(g)
     hidden = hideable(ids, SPECIAL_IDS) & (torch.rand(3, 14, generator=g) < 0.7)
     u = torch.rand(3, 14, generator=g)
-    u[0, 1:4] = torch.tensor([0.05, 0.85, 0.95])  # one of each kind, whatever chance says
-    hidden[0, 1:4] = True
+    u[0, 1:5] = torch.tensor([0.05, 0.95, 0.8, 0.9])  # each kind, and the edges
+    hidden[0, 1:5] = True
     return ids, hidden, u, torch.randint(5, 60, (3, 14), generator=g), MASK_ID
 
 
@@ -115,6 +132,22 @@ def _shortest_match(word: str, vocabulary: set[str]) -> list[str]:
     return pieces
 
 
+def _longest_match(
+    word: str, vocabulary: set[str], inside: str, unknown: list[str] | None, shortest: int = 1
+) -> list[str]:
+    """Longest match first with one thing changed; without `unknown`, one [UNK] a letter."""
+    pieces, start = [], 0
+    while start < len(word):
+        prefix = inside if start else ""
+        ends = range(len(word), start + shortest - 1, -1)
+        end = next((e for e in ends if prefix + word[start:e] in vocabulary), None)
+        if end is None and unknown is not None:
+            return unknown
+        pieces.append("[UNK]" if end is None else prefix + word[start:end])
+        start = start + 1 if end is None else end
+    return pieces
+
+
 def _unknown_at_the_end(word: str, vocabulary: set[str]) -> list[str]:
     """Keeps the pieces found so far, then says [UNK] for the rest."""
     for end in range(len(word), 0, -1):
@@ -127,7 +160,7 @@ def _unknown_at_the_end(word: str, vocabulary: set[str]) -> list[str]:
 def _extended_right(hidden: Tensor, word_ids: Tensor) -> Tensor:
     same_word = word_ids[:, :, None] == word_ids[:, None, :]
     before = torch.ones_like(same_word[0]).tril()
-    return (same_word & before & hidden[:, None, :]).any(-1) & (word_ids >= 0)
+    return (same_word & before & hidden[:, None, :]).any(-1)
 
 
 EXERCISES = (
@@ -136,7 +169,7 @@ EXERCISES = (
         prompt="Longest match first",
         reference=longest_match,
         inputs=_word,
-        trials=8,
+        trials=10,
         hints=(
             "Stand at the beginning of the word and try the whole rest first; then one letter less, "
             "and so on, until a piece is in the vocabulary.",
@@ -157,6 +190,20 @@ EXERCISES = (
                 "The pieces are right, but those that continue a word need ## in front.",
             ),
             Misconception(
+                lambda word, vocabulary: _longest_match(word, vocabulary, "", ["[UNK]"]),
+                "Inside a word, pieces stand in the vocabulary with ## in front: look up '##' + the "
+                "rest of the word.",
+            ),
+            Misconception(
+                lambda word, vocabulary: _longest_match(word, vocabulary, "##", None),
+                "You put one [UNK] for each letter that does not fit. If the rest cannot be built, the "
+                "*whole* word is unknown: ['[UNK]'].",
+            ),
+            Misconception(
+                lambda word, vocabulary: _longest_match(word, vocabulary, "##", ["[UNK]"], 2),
+                "Pieces of a single letter are never tried: let `end` go down to start + 1.",
+            ),
+            Misconception(
                 _unknown_at_the_end,
                 "You kept the pieces found so far. If the rest cannot be built, the *whole* word is "
                 "unknown: ['[UNK]'].",
@@ -167,7 +214,7 @@ EXERCISES = (
         id="3.2",
         prompt="Candidates",
         reference=hideable,
-        inputs=lambda g: (_rows(g), list(SPECIAL_IDS)),
+        inputs=_rows_of_another_vocabulary,
         hints=(
             "For each id: is it in the list? PyTorch has a function for that.",
             "torch.isin(ids, torch.tensor(special_ids)) is True at special tokens. You need the "
@@ -185,9 +232,19 @@ EXERCISES = (
                 "special_ids.",
             ),
             Misconception(
-                lambda ids, special: ids > len(special),
-                "Off by one: the first ordinary token has the id right behind the special ones. And "
-                "better ask special_ids itself: other vocabularies number them differently.",
+                lambda ids, special: ids > max(special),
+                "This takes every id up to the largest special one for special. Other vocabularies have "
+                "ordinary ids among them: ask for each id whether it is in the list.",
+            ),
+            Misconception(
+                lambda ids, special: ids >= len(special),
+                "This counts on the special ids coming first. Other vocabularies number them "
+                "differently: ask for each id whether it is in special_ids.",
+            ),
+            Misconception(
+                lambda ids, special: (ids[..., None] != torch.tensor(special)).any(-1),
+                "Every id differs from *some* special id. It has to differ from all of them: `&`, or "
+                ".all(-1).",
             ),
         ),
     ),
@@ -211,33 +268,44 @@ EXERCISES = (
                 "be fixed: take the smallest noises.",
             ),
             Misconception(
-                lambda n, c, r: hide_fixed_count(n, torch.ones_like(c), r) & c,
-                "Special tokens took part: they were counted, or took places meant for others. Count "
-                "and rank the candidates only.",
+                lambda n, c, r: _rank(n) < _count(c, r),
+                "Tokens that may not be hidden took some of the places. Give them a noise above 1 "
+                "before you rank.",
+            ),
+            Misconception(
+                lambda n, c, r: (_rank(n) < _count(c, r)) & c,
+                "Tokens that may not be hidden took some of the places, and `& can_hide` then left too "
+                "few. Give them a noise above 1 *before* you rank.",
+            ),
+            Misconception(
+                lambda n, c, r: _rank(n.masked_fill(c, 2.0)) < _count(c, r),
+                "The candidates were sent to the end, and the others hidden. masked_fill writes where "
+                "its mask is True: ~can_hide.",
+            ),
+            Misconception(
+                lambda n, c, r: _rank(n.masked_fill(~c, 2.0)) <= _count(c, r),
+                "One too many in each row: ranks count from 0, so `rank < count`.",
             ),
             Misconception(
                 lambda n, c, r: (
-                    n.masked_fill(~c, 2.0).argsort(1).argsort(1)
-                    < (c.sum(1, keepdim=True) * r).round()
+                    _rank(n.masked_fill(~c, 2.0)) < (c.sum(1, keepdim=True) * r).round()
                 ),
                 "A short row was left with nothing to guess. At least one: .clamp(min=1).",
             ),
             Misconception(
                 lambda n, c, r: (
-                    n.masked_fill(~c, 2.0).argsort(1)
-                    < (c.sum(1, keepdim=True) * r).round().clamp(min=1)
+                    _rank(n.masked_fill(~c, 2.0))
+                    < (c.sum(1, keepdim=True) * r).floor().clamp(min=1)
                 ),
+                "The count was cut down to a whole number. It has to be rounded: .round().",
+            ),
+            Misconception(
+                lambda n, c, r: n.masked_fill(~c, 2.0).argsort(1) < _count(c, r),
                 "argsort says which place comes first, second, ...; you need each place's rank. "
                 "argsort twice.",
             ),
             Misconception(
-                lambda n, c, r: (
-                    (
-                        n.masked_fill(~c, 2.0).argsort(1).argsort(1)
-                        < (c.shape[1] * torch.ones(len(c), 1) * r).round().clamp(min=1)
-                    )
-                    & c
-                ),
+                lambda n, c, r: (_rank(n.masked_fill(~c, 2.0)) < _count(torch.ones_like(c), r)) & c,
                 "You took the share of the whole row, special tokens and padding included. It is a "
                 "share of the candidates.",
             ),
@@ -316,17 +384,21 @@ EXERCISES = (
             "For each piece: is there any hidden piece with the same word number in its row?",
             "same_word = word_ids[:, :, None] == word_ids[:, None, :] is (B, T, T): which pieces "
             "belong together.",
-            "return (same_word & hidden[:, None, :]).any(-1) & (word_ids >= 0)",
+            "return (same_word & hidden[:, None, :]).any(-1)",
         ),
         misconceptions=(
+            Misconception(
+                lambda h, w: ((w[:, :, None] == w[:, None, :]) & h[:, None, :]).all(-1),
+                "A word was hidden only if *every* token of the row is one of its hidden pieces. One "
+                "hidden piece is enough: `any`, not `all`.",
+            ),
             Misconception(
                 _extended_right,
                 "Only the pieces *behind* a hidden one were added. A word goes both ways.",
             ),
             Misconception(
                 lambda h, w: (((w[:, :, None] == w[:, None, :]) & ~h[:, None, :]).any(-1) < 1) & h,
-                "This keeps only words whose pieces are *all* hidden. One hidden piece is enough: "
-                "`any`, not `all`.",
+                "This keeps only words whose pieces are *all* hidden. One hidden piece is enough.",
             ),
             Misconception(
                 lambda h, w: h | h.roll(1, 1) | h.roll(-1, 1),
