@@ -44,6 +44,8 @@ def bare_python(tmp_path_factory) -> Path:
     own = Path(sysconfig.get_path("purelib", scheme="venv", vars=paths))
     # The course is installed in editable form, which a plain extra path does not pick up.
     (own / "everything_else.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    for old in own.glob("setuptools*"):  # older than the one in the extra path; it cannot build us
+        shutil.rmtree(old)
     return (
         Path(sysconfig.get_path("scripts", scheme="venv", vars=paths)) / Path(sys.executable).name
     )

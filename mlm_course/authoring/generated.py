@@ -89,7 +89,7 @@ import subprocess
 import sys
 
 packages = {{
-    "mlm_course": "mlm-course @ git+{repository}@{tag}",
+    "mlm_course": "git+{repository}@{tag}",
     "anywidget": "anywidget",
     "psygnal": "psygnal",
 }}

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-LABELS = "abcdefghijkl"
+LABELS = "abcdefghkmnr"  # letters that are not mistaken for digits
 N_DIGITS = 10
 
 

@@ -1,5 +1,6 @@
 """The words of tinyworld: its tables and its sentence shapes."""
 
+from collections.abc import Iterable
 from itertools import product
 
 from mlm_course.corpora.tinyworld_grammar import Grammar, Shape, Table
@@ -47,7 +48,16 @@ _NEEDS = {"hungry": "bread cheese corn", "thirsty": "milk water"}
 _MEALS = {"breakfast": "morning", "lunch": "afternoon", "dinner": "evening", "supper": "night"}
 _DAYS = "monday tuesday wednesday thursday friday saturday sunday"
 _KIN = "aunt cousin friend sister uncle"
-_COLOURS = "black blue brown green grey red white yellow"
+_COLOURS = {  # common and rare ones, so that a guess can be better than an even one
+    "white": 8.0,
+    "blue": 6.0,
+    "red": 5.0,
+    "black": 4.0,
+    "green": 3.0,
+    "grey": 2.0,
+    "brown": 1.0,
+    "yellow": 1.0,
+}
 
 
 def _people() -> Table:
@@ -102,9 +112,9 @@ def _linked(name: str, fields: str, groups: dict[str, tuple[str, str]]) -> Table
     return Table(name, tuple(fields.split()), rows)
 
 
-def _list(name: str, words: str) -> Table:
+def _list(name: str, words: Iterable[str], weights: Iterable[float] = ()) -> Table:
     """One word out of a list; it ties only its own mentions together."""
-    return Table(name, ("name",), tuple((word,) for word in words.split()))
+    return Table(name, ("name",), tuple((word,) for word in words), tuple(weights))
 
 
 TINYWORLD = Grammar(
@@ -117,9 +127,9 @@ TINYWORLD = Grammar(
         _linked("mood", "kind feeling reaction", _MOODS),
         Table("need", ("name", "food"), tuple((n, f) for n in _NEEDS for f in _NEEDS[n].split())),
         Table("meal", ("name", "daytime"), tuple(_MEALS.items())),
-        _list("day", _DAYS),
-        _list("colour", _COLOURS),
-        _list("kin", _KIN),
+        _list("day", _DAYS.split()),
+        _list("colour", _COLOURS, _COLOURS.values()),
+        _list("kin", _KIN.split()),
     ),
     shapes=(
         Shape(

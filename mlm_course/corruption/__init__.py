@@ -7,11 +7,11 @@ seed, epoch and index).
 
 from __future__ import annotations
 
-from .catalogue import STRATEGIES, Strategy, for_one_row
-from .collator import MaskedBatch, MaskingCollator, pad_rows
-from .masking import DynamicMasking, Masker, StaticMasking
-from .noise import Noise, RowNoise
-from .replacement import (
+from mlm_course.corruption.catalogue import STRATEGIES, Strategy, for_one_row
+from mlm_course.corruption.collator import MaskedBatch, MaskingCollator, pad_rows
+from mlm_course.corruption.masking import DynamicMasking, Masker, StaticMasking
+from mlm_course.corruption.noise import Noise, RowNoise
+from mlm_course.corruption.replacement import (
     BERT_PROPORTIONS,
     IGNORED,
     MASK_ONLY,
@@ -20,8 +20,8 @@ from .replacement import (
     ordinary_ids,
     replace_tokens,
 )
-from .scores import choose_by_score, pmi_scores
-from .strategies import (
+from mlm_course.corruption.scores import choose_by_score, pmi_scores
+from mlm_course.corruption.strategies import (
     Ratio,
     adaptive_ratio,
     choose_adaptive,
@@ -32,7 +32,7 @@ from .strategies import (
     hidden_count,
     hideable,
 )
-from .words import choose_spans, choose_whole_words, find_words, span_lengths
+from mlm_course.corruption.words import choose_spans, choose_whole_words, find_words, span_lengths
 
 __all__ = [
     "BERT_PROPORTIONS",

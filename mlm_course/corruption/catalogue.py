@@ -8,9 +8,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from .noise import Noise
-from .scores import choose_by_score
-from .strategies import (
+from mlm_course.corruption.noise import Noise
+from mlm_course.corruption.scores import choose_by_score
+from mlm_course.corruption.strategies import (
     Ratio,
     choose_adaptive,
     choose_bernoulli,
@@ -18,7 +18,7 @@ from .strategies import (
     choose_fixed_count,
     choose_non_adjacent,
 )
-from .words import choose_spans, choose_whole_words
+from mlm_course.corruption.words import choose_spans, choose_whole_words
 
 
 class Strategy(Protocol):

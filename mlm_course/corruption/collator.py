@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .masking import Masker
-from .noise import RowNoise
-from .threads import one_thread
+from mlm_course.corruption.masking import Masker
+from mlm_course.corruption.noise import RowNoise
+from mlm_course.corruption.threads import one_thread
 
 
 class MaskedBatch(NamedTuple):

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor
 
-from .noise import Noise, RowNoise
-from .replacement import BERT_PROPORTIONS, Corrupted, corrupt, ordinary_ids
-from .strategies import Ratio, choose_bernoulli, hideable
-from .threads import one_thread
+from mlm_course.corruption.noise import Noise, RowNoise
+from mlm_course.corruption.replacement import BERT_PROPORTIONS, Corrupted, corrupt, ordinary_ids
+from mlm_course.corruption.strategies import Ratio, choose_bernoulli, hideable
+from mlm_course.corruption.threads import one_thread
 
 
 class Masker:

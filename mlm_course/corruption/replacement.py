@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .noise import Noise, integers_at, uniform_at
-from .strategies import check_bool, check_ids_form, check_same_shape
+from mlm_course.corruption.noise import Noise, integers_at, uniform_at
+from mlm_course.corruption.strategies import check_bool, check_ids_form, check_same_shape
 
 BERT_PROPORTIONS = (0.8, 0.1, 0.1)  # [MASK], unchanged, random
 MASK_ONLY = (1.0, 0.0, 0.0)

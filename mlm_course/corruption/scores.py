@@ -7,8 +7,16 @@ import math
 import torch
 from torch import Tensor
 
-from .noise import Noise, uniform
-from .strategies import Ratio, check, check_bool, check_ids, check_same_shape, hidden_count, lowest
+from mlm_course.corruption.noise import Noise, uniform
+from mlm_course.corruption.strategies import (
+    Ratio,
+    check,
+    check_bool,
+    check_ids,
+    check_same_shape,
+    hidden_count,
+    lowest,
+)
 
 
 def choose_by_score(

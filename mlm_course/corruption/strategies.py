@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from .noise import Noise, uniform
+from mlm_course.corruption.noise import Noise, uniform
 
 Ratio = float | Tensor
 

@@ -7,8 +7,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .noise import Noise, uniform
-from .strategies import Ratio, check, check_same_shape, choose_fixed_count, hidden_count, lowest
+from mlm_course.corruption.noise import Noise, uniform
+from mlm_course.corruption.strategies import (
+    Ratio,
+    check,
+    check_same_shape,
+    choose_fixed_count,
+    hidden_count,
+    lowest,
+)
 
 SPAN_P = 0.2
 LONGEST_SPAN = 10

@@ -1,11 +1,11 @@
 """Pictures of attention, masks and tokens: data -> plain dict -> static HTML, and words."""
 
-from .attention import attention_view
-from .heat import heat_map
-from .mask import mask_matrix
-from .picture import Picture, render_html, show
-from .strip import token_strip
-from .weights import weights_view
+from mlm_course.views.attention import attention_view
+from mlm_course.views.heat import heat_map
+from mlm_course.views.mask import mask_matrix
+from mlm_course.views.picture import Picture, render_html, show
+from mlm_course.views.strip import token_strip
+from mlm_course.views.weights import weights_view
 
 __all__ = [
     "Picture",

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from . import checks, table, text
-from .heat import boxes
-from .style import LINE, MONO, bar, heat
+from mlm_course.views import checks, table, text
+from mlm_course.views.heat import boxes
+from mlm_course.views.style import LINE, MONO, bar, heat
 
 STAGES = {"scores": "scores", "masked": "+ mask", "weights": "softmax"}
 MOST_ROWS_IN_WORDS = 8

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
-from . import checks, table, text
-from .style import heat
+from mlm_course.views import checks, table, text
+from mlm_course.views.style import heat
 
 Matrix = list[list[float | None]]
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from . import checks, table, text
-from .style import BLUE, LINE, hatch, tint
+from mlm_course.views import checks, table, text
+from mlm_course.views.style import BLUE, LINE, hatch, tint
 
 ALLOWED = "✓"
 PATTERNS = {"padding": 0, "future": 1}  # the same hatching in every picture of the course

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from . import attention, heat, mask, strip, weights
+from mlm_course.views import attention, heat, mask, strip, weights
 
 View = dict[str, Any]
 

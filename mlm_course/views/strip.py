@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
-from . import checks, table, text
-from .style import BLUE, LINE, MONO, PAPER, RUST, hatch, tint
+from mlm_course.views import checks, table, text
+from mlm_course.views.style import BLUE, LINE, MONO, PAPER, RUST, hatch, tint
 
 MASK = "[MASK]"
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from html import escape
 from typing import NamedTuple
 
-from .style import LINE, MONO, PAPER, SANS, TEXT
+from mlm_course.views.style import LINE, MONO, PAPER, SANS, TEXT
 
 
 class Cell(NamedTuple):

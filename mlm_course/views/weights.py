@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from html import escape
 from typing import Any
 
-from . import checks, table, text
-from .style import BLUE, LINE, MONO, tint
+from mlm_course.views import checks, table, text
+from mlm_course.views.style import BLUE, LINE, MONO, tint
 
 WIDEST = 200  # pixels of the longest bar
 

@@ -1,7 +1,7 @@
 """Live pictures: thin widgets over the views, each with a static twin."""
 
-from .attention_explorer import AttentionExplorer
-from .mask_matrix import MaskMatrix
-from .mask_playground import MaskPlayground
+from mlm_course.widgets.attention_explorer import AttentionExplorer
+from mlm_course.widgets.mask_matrix import MaskMatrix
+from mlm_course.widgets.mask_playground import MaskPlayground
 
 __all__ = ["AttentionExplorer", "MaskMatrix", "MaskPlayground"]

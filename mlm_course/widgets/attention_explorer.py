@@ -5,8 +5,8 @@ from typing import Any
 
 import traitlets
 
-from ..views import attention_view
-from .base import CourseWidget, script
+from mlm_course.views import attention_view
+from mlm_course.widgets.base import CourseWidget, script
 
 
 class AttentionExplorer(CourseWidget):

@@ -6,7 +6,7 @@ from typing import Any
 import anywidget
 import traitlets
 
-from ..views import render_html
+from mlm_course.views import render_html
 
 HERE = Path(__file__).parent
 

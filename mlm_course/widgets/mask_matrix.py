@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
-from ..views import mask_matrix
-from .base import CourseWidget, script
+from mlm_course.views import mask_matrix
+from mlm_course.widgets.base import CourseWidget, script
 
 
 class MaskMatrix(CourseWidget):

@@ -42,21 +42,27 @@ function draw(model, root, on) {
     words.textContent = count(hidden);
     error.textContent = model.get("error");
     strategy.value = model.get("strategy");
-    slider.value = ratio.value = model.get("ratio");
-    seed.value = model.get("seed");
+    slider.value = model.get("ratio");
+    for (const [name, node] of [["ratio", ratio], ["seed", seed]]) {
+      if (node !== document.activeElement) node.value = model.get(name); // nobody is typing in it
+    }
   }
 
-  // Sends a number that Python accepts, or puts the old one back.
-  function offer(name, text, fits) {
-    const value = Number(text);
-    if (text.trim() !== "" && fits(value)) send(model, { [name]: value });
-    else repaint();
+  // Sends each number that Python accepts while it is typed; puts the old one back at the end.
+  function listen(node, name, fits) {
+    const back = () => { node.value = model.get(name); };
+    node.addEventListener("input", () => {
+      const value = Number(node.value);
+      if (node.value.trim() !== "" && fits(value)) send(model, { [name]: value });
+    });
+    node.addEventListener("change", back);
+    node.addEventListener("keydown", (event) => event.key === "Enter" && back()); // JupyterLab eats the change
   }
   const share = (value) => value >= 0 && value <= 1;
+  listen(slider, "ratio", share);
+  listen(ratio, "ratio", share);
+  listen(seed, "seed", (value) => Number.isSafeInteger(value) && value >= 0);
   strategy.addEventListener("change", () => send(model, { strategy: strategy.value }));
-  slider.addEventListener("input", () => offer("ratio", slider.value, share));
-  ratio.addEventListener("change", () => offer("ratio", ratio.value, share));
-  seed.addEventListener("change", () => offer("seed", seed.value, (x) => Number.isSafeInteger(x) && x >= 0));
   again.addEventListener("click", () => send(model, { seed: model.get("seed") + 1 }));
 
   const strip = make("ul", { class: "mlm-strip", role: "list", "aria-label": "Tokens" },

@@ -5,8 +5,8 @@ from typing import Any
 
 import traitlets
 
-from ..views import token_strip
-from .base import CourseWidget, script
+from mlm_course.views import token_strip
+from mlm_course.widgets.base import CourseWidget, script
 
 Strategy = Callable[[float, int], Sequence[bool]]
 

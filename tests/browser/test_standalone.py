@@ -212,8 +212,8 @@ def test_playground_draws_by_strategy_ratio_and_seed(page):
     mount(page, widget)
     assert strip(page) == widget.hidden == bernoulli(0.5, 0)
     ratio = page.get_by_label("Ratio as a number")
-    ratio.fill("1")
-    ratio.press("Enter")
+    ratio.click(click_count=3)
+    page.keyboard.type("1")
     settle(page)
     assert strip(page) == widget.hidden == CAN_HIDE
     expect(page.locator(".mlm-words")).to_have_text(
@@ -245,6 +245,19 @@ def test_playground_puts_an_impossible_number_back(page, name, text):
     field.press("Enter")
     assert field.input_value() == before
     assert (widget.ratio, widget.seed) == (0.5, 0)
+
+
+def test_playground_lets_a_number_be_typed_digit_by_digit(page):
+    widget = playground()
+    mount(page, widget)
+    ratio = page.get_by_label("Ratio as a number")
+    ratio.click(click_count=3)
+    for key, now in [("0", 0.0), (".", 0.0), ("2", 0.2), ("5", 0.25)]:
+        press(page, key)
+        assert widget.ratio == now
+    assert ratio.input_value() == "0.25"
+    press(page, "Tab")
+    assert page.get_by_role("slider").input_value() == "0.25"
 
 
 def test_playground_toggles_by_click_and_by_key(page):
