@@ -534,7 +534,7 @@ show(token_strip(["[CLS]", *sentence.split(), "[SEP]"], hidden=one_hidden[0]))
 
 # %% [markdown]
 # "red", without any doubt: the colour has been mentioned before. Now hide both mentions. Nobody can be sure any more: tinyworld has
-# eight colours, and the best answer is a list of chances. In tinyworld we can compute this list *exactly*, because we know the rules by which its sentences are made. It is
+# eight colours, some more common than others, and the best answer is a list of chances. In tinyworld we can compute this list *exactly*, because we know the rules by which its sentences are made. It is
 # called the **posterior**: the probability of each word, given everything that can be seen.
 
 

@@ -180,6 +180,20 @@ def test_arguments_of_the_wrong_kind_are_refused():
             wrong()
 
 
+def test_one_row_for_a_widget_is_that_row_of_the_strategy():
+    can_hide, word_ids = torch.arange(30) % 7 > 0, torch.arange(30) // 2
+    scores = torch.randn(30, generator=generator())
+    hides = c.for_one_row(can_hide, word_ids=word_ids, scores=scores)
+    assert list(hides) == list(c.STRATEGIES)
+    for name, hide in hides.items():
+        expected = c.STRATEGIES[name](
+            can_hide[None], 0.3, generator(5), word_ids=word_ids[None], scores=scores[None]
+        )
+        assert hide(0.3, 5) == expected[0].tolist() and any(hide(0.3, 5))
+    bare = c.for_one_row(can_hide)  # enough for all but the one that needs scores
+    assert sum(bare["whole words"](0.3, 5)) == round(0.3 * int(can_hide.sum()))
+
+
 # --- distributions ----------------------------------------------------------------------------
 
 
@@ -622,8 +636,10 @@ def test_maskers_hand_on_word_ids_and_scores():
         together = numbers[:, 1:] == numbers[:, :-1]
         assert hidden.any() and (hidden[:, 1:] == hidden[:, :-1])[together].all()
     scored = c.Masker(V, SPECIALS, MASK, choose=c.choose_by_score, ratio=0.05)
-    best = c.DynamicMasking(scored, ids, 0, scores=-ids.double())(torch.arange(50), 0)
-    assert (ids[best.hidden] == ids[:, 1:].amin(1)).all() and best.hidden.sum() == 50
+    some = torch.tensor([30, 7, 41])
+    best = c.DynamicMasking(scored, ids, 0, scores=-ids.double())(some, 0)
+    assert best.hidden.sum(1).tolist() == [1, 1, 1]
+    assert torch.equal(ids[some][best.hidden], ids[some, 1:].amin(1))
 
 
 def test_a_masker_is_checked_when_made():

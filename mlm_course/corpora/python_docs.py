@@ -32,7 +32,7 @@ _ROLE = re.compile(r":(?:\w+:)?\w+:`[~!]?([^`<]*?)(?: *<[^`>]*>)?`")  # :class:`
 _QUOTED = re.compile(r"""(``?|"|')([^\s`"']+)\1(?!\w)""")  # ``None``, "None"
 _EMPHASIS = re.compile(r"(?<![\w*])(\*\*?)(?=\w)([^*\n]+?)(?<=[\w:.])\1(?![*])")  # *name*
 _FOOTNOTE = re.compile(r"\s\[\d+\]_?(?=[\s.,;:)]|$)")
-_SENTENCE_END = re.compile(r"""(?<=[.!?])["')]*\s+(?=["'(]?[A-Z])""")
+_SENTENCE_END = re.compile(r"""(?:(?<=[.!?])|(?<=[.!?]["')]))\s+(?=["'(]?[A-Z])""")
 _ABBREVIATION = re.compile(r"(?:\b(?:e\.g|i\.e|etc|vs|cf|al|Fig|Eq|No|Dr|[A-Z])\.)$")
 
 

@@ -106,9 +106,8 @@ def choose_spans(
     noise = uniform(can_hide, generator).masked_fill(~words.can_hide, 2.0)
     turn = noise.argsort(dim=1, stable=True).argsort(1)  # (B, words)  when this word's span is laid
     first = _first_cover(turn, lengths, words.can_hide, longest).gather(1, words.number)
-    width = can_hide.shape[1]
-    order = first * width + torch.arange(width, device=can_hide.device)  # by turn, left to right
-    return lowest(order, hidden_count(candidates.sum(1), ratio)) & candidates
+    # Within a span all places are first covered in one turn: the leftmost are hidden first.
+    return lowest(first, hidden_count(candidates.sum(1), ratio)) & candidates
 
 
 def _first_cover(turn: Tensor, lengths: Tensor, can_hide: Tensor, longest: int) -> Tensor:
@@ -118,6 +117,5 @@ def _first_cover(turn: Tensor, lengths: Tensor, can_hide: Tensor, longest: int) 
     stretch = (~can_hide).cumsum(1)  # changes at every word that may not be hidden
     for step in range(1, min(longest, words)):  # the word `step` places after the start
         reached = (lengths[:, :-step] > step) & (stretch[:, :-step] == stretch[:, step:])
-        reached &= can_hide[:, :-step]
         first[:, step:] = first[:, step:].minimum(turn[:, :-step].where(reached, words))
     return first

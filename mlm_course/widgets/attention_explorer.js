@@ -31,7 +31,7 @@ function rowTable(keys, stages) {
       columns.forEach((column, i) => {
         const cell = line.cells[i + 1];
         cell.textContent = number(column[s]);
-        hatch(cell, masked[s] === null && i < columns.length - 1 && (i > 0 || column[s] === null));
+        cell.classList.toggle("mlm-closed", column[s] === null);
       });
       line.lastChild.style.backgroundSize = `${(columns.at(-1)[s] / top) * 100}% 100%`;
     });
@@ -49,6 +49,7 @@ function draw(model, root, on) {
   let stage = model.get("stage");
   let query = within(model.get("selected_query"), tokens.length);
   let key = null;
+  const told = []; // boxes with a sentence of their own
 
   const heads = choice("Head", all.weights.map((w, h) => [h, thumbnail(w), String(h)]),
     (h) => send(model, { head: h }));
@@ -69,8 +70,8 @@ function draw(model, root, on) {
       const closed = value === null || (stage === "weights" && all.masked[head][t][s] === null);
       paint(box, value, top, closed);
       if (!grid.small) box.textContent = number(value);
-      box.removeAttribute("aria-label"); // it told of another head or stage
     }));
+    while (told.length) told.pop().removeAttribute("aria-label"); // of another head or stage
     look(query);
   }
 
@@ -85,6 +86,7 @@ function draw(model, root, on) {
     const parts = stages.map((x) => `${x.label} ${number(all[x.name][head][t][s])}`);
     words.textContent = `${tokens[t]} \u2192 ${keys[s]}: ${parts.join(", ")}`;
     grid.boxes[t][s].setAttribute("aria-label", words.textContent);
+    told.push(grid.boxes[t][s]);
   }
 
   const go = roving(grid.table, grid.boxes, (t, s, byUser) => {

@@ -7,7 +7,7 @@ function draw(model, root, on) {
   grid.table.classList.add("mlm-mask");
 
   function style(node, open, causes) {
-    node.classList.add(...(open ? ["mlm-open"] : ["mlm-closed", ...causes.map((r) => `mlm-h${patterns[r] % 4}`)]));
+    node.classList.add(...(open ? ["mlm-open"] : ["mlm-reason", ...causes.map((r) => `mlm-reason-${patterns[r] % 4}`)]));
     node.textContent = open ? "\u2713" : causes.map((r) => letters[r]).join("");
     return node;
   }

@@ -34,7 +34,7 @@ function draw(model, root, on) {
     const hidden = model.get("hidden");
     buttons.forEach((button, i) => {
       if (can_hide[i]) button.setAttribute("aria-pressed", String(hidden[i]));
-      hatch(button, hidden[i]);
+      button.classList.toggle("mlm-closed", hidden[i]);
       button.replaceChildren(
         make("span", { dir: "auto" }, hidden[i] ? "[MASK]" : tokens[i]),
         make("small", { dir: "auto" }, hidden[i] ? tokens[i] : ""));
@@ -56,7 +56,7 @@ function draw(model, root, on) {
       if (node.value.trim() !== "" && fits(value)) send(model, { [name]: value });
     });
     node.addEventListener("change", back);
-    node.addEventListener("keydown", (event) => event.key === "Enter" && back()); // JupyterLab eats the change
+    node.addEventListener("keydown", (event) => event.key === "Enter" && back()); // no change event in JupyterLab
   }
   const share = (value) => value >= 0 && value <= 1;
   listen(slider, "ratio", share);

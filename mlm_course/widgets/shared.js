@@ -26,18 +26,14 @@ function number(value) {
 
 const largest = (rows) => Math.max(0, ...rows.flat().map((x) => Math.abs(x ?? 0)));
 
-// Hatches an element, or takes the hatching away.
-function hatch(node, closed) {
-  node.classList.toggle("mlm-closed", closed);
-  node.classList.toggle("mlm-h0", closed);
-}
-
 // Colour of one box: blue above zero, rust below, hatched where closed. The same as views/style.py.
 function paint(box, value, top, closed) {
   const strength = top && value !== null ? Math.round((Math.abs(value) / top) * 20) / 20 : 0;
-  hatch(box, closed);
-  box.style.backgroundColor =
-    strength && !closed ? `rgba(${value > 0 ? BLUE : RUST}, ${strength})` : "";
+  const colour = strength && !closed ? `rgba(${value > 0 ? BLUE : RUST}, ${strength})` : "";
+  if (box.look === colour + closed) return; // a thousand boxes, few of them change
+  box.look = colour + closed;
+  box.classList.toggle("mlm-closed", closed);
+  box.style.backgroundColor = colour;
 }
 
 // A group of radio buttons; options are [value, content...] and content is text or elements.
