@@ -135,7 +135,11 @@ def _ask_hub(hub_id: str, timeout: float) -> None:
 
 @contextmanager
 def _few_retries() -> Iterator[None]:
-    """Streaming that gives up after one more try; `datasets` would try twenty times."""
+    """Streaming that gives up after one more try; `datasets` would try twenty times.
+
+    That matters where the hub answers but the host of its files does not: there it takes about
+    half a minute to give up, not ten minutes.
+    """
     from datasets import config
 
     names = ("STREAMING_OPEN_MAX_RETRIES", "STREAMING_READ_MAX_RETRIES")

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 STDLIB = "stdlib"
 
-# Folders that hold tests, vendored copies or generated tables rather than documentation.
+# Folders with tests, other packages, copies of other packages, and the manual itself.
 _SKIPPED = {"test", "tests", "idle_test", "site-packages", "dist-packages", "_vendor", "pydoc_data"}
 _BODIES = ("body", "orelse", "handlers", "finalbody")
 
@@ -47,8 +47,8 @@ class Docstring(NamedTuple):
 def manual() -> list[str]:
     """Python's reference manual: one text for each topic, paragraphs parted by empty lines.
 
-    Headings' rules, code, tables, grammar and markup are left out. Raises ModuleNotFoundError
-    if this Python comes without its manual.
+    Only prose is kept: no headings, code, tables, grammar rules or markup. Raises
+    ModuleNotFoundError if this Python comes without its manual.
     """
     return list(_manual())
 
@@ -56,9 +56,9 @@ def manual() -> list[str]:
 def docstrings(packages: Iterable[str] = (STDLIB,)) -> list[Docstring]:
     """Docstrings of the standard library ("stdlib") or of installed packages, each text once.
 
-    Sources are parsed and never imported; tests are left out, and so is what is written in C.
-    The order is that of packages, then of file names, then of the source. Raises ValueError for
-    a package that is not installed or has no Python source.
+    Only prose is kept, as in `manual`. Sources are parsed and never imported; tests are left out,
+    and so is what is written in C. The order is that of packages, then of files, then of lines.
+    Raises ValueError for a package that is not installed or has no Python source.
     """
     if isinstance(packages, str):
         packages = (packages,)

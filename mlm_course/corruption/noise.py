@@ -104,7 +104,6 @@ def uniform_at(place: np.ndarray, like: Tensor, generator: Noise) -> np.ndarray:
 
 def integers_at(place: np.ndarray, like: Tensor, high: int, generator: Noise) -> np.ndarray:
     """One random number from 0 to high - 1 for each of some places of `like` (B, T), int64."""
-    _check_noise(like, generator)
     if isinstance(generator, RowNoise):
         return generator.integers_at(torch.from_numpy(place), max(like.shape[1], 1), high).numpy()
     drawn = torch.randint(high, place.shape, generator=generator, device=generator.device)

@@ -6,7 +6,9 @@ bool, True where a token is removed from view; hidden is never True where can_hi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -25,7 +27,7 @@ def hideable(ids: Tensor, special_ids: Sequence[int]) -> Tensor:
     check_ids_form(ids)
     specials = sorted(set(special_ids))
     if specials == list(range(len(specials))):  # 0, 1, 2 ...: one comparison will do
-        return ~below(ids, len(specials))
+        return compared(ids, operator.ge, len(specials))
     last = specials[-1] + 1  # every id from here on is ordinary: one entry serves them all
     table = torch.ones(last + 2, dtype=torch.bool, device=ids.device)  # [i] for id i - 1
     table[0] = False
@@ -50,20 +52,24 @@ def choose_bernoulli(can_hide: Tensor, ratio: Ratio, generator: Noise) -> Tensor
     """Each candidate hidden with probability `ratio`, on its own.
 
     can_hide (B, T) bool; ratio in [0, 1], a number or one per row (B,). The number of hidden
-    tokens varies: a short row can end up with none. Source: transformers, DataCollatorForLanguageModeling.
+    tokens varies: a short row can end up with none. Source: transformers,
+    DataCollatorForLanguageModeling.
     """
     ratio = check(can_hide, ratio)
     noise = uniform(can_hide, generator)  # (B, T)
     if isinstance(ratio, Tensor):
         return (noise < ratio.unsqueeze(1)) & can_hide
-    return below(noise, ratio) & can_hide
+    return compared(noise, operator.lt, ratio) & can_hide
 
 
-def below(numbers: Tensor, bound: float) -> Tensor:
-    """Where numbers < bound: on the CPU by numpy, which compares several times as fast as torch."""
+def compared(numbers: Tensor, relation: Callable[..., Any], bound: float) -> Tensor:
+    """The truth of relation(number, bound) for every number, such as operator.lt.
+
+    On the CPU by numpy, which compares several times as fast as torch.
+    """
     if numbers.device.type == "cpu":
-        return torch.from_numpy(numbers.numpy() < bound)
-    return numbers < bound
+        return torch.from_numpy(relation(numbers.numpy(), bound))
+    return relation(numbers, bound)
 
 
 def choose_fixed_count(can_hide: Tensor, ratio: Ratio, generator: Noise) -> Tensor:

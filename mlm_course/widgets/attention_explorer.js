@@ -23,7 +23,7 @@ function rowTable(keys, stages) {
     make("thead", {}, make("tr", {}, ...heads.map((h) => make("th", { scope: "col" }, h)))),
     make("tbody", {}, ...lines));
 
-  function show(token, columns, masked, key) {
+  function show(token, columns, key) {
     caption.textContent = `What \u201c${token}\u201d sees`;
     const top = largest([columns.at(-1)]) || 1;
     lines.forEach((line, s) => {
@@ -56,6 +56,10 @@ function draw(model, root, on) {
   const shown = choice("Show", stages.map((s) => [s.name, s.label]),
     (name) => send(model, { stage: name }));
   const grid = matrix(tokens, keys, "Attention: one row for each query, one column for each key");
+  const paint = grid.small ? backdrop(grid.boxes) : (t, s, colour, closed) => {
+    grid.boxes[t][s].style.backgroundColor = closed ? "" : colour;
+    grid.boxes[t][s].classList.toggle("mlm-closed", closed);
+  };
   const row = rowTable(keys, stages);
   const words = make("p", { class: "mlm-words" }); // a focused box says it itself
 
@@ -66,10 +70,9 @@ function draw(model, root, on) {
     const values = all[stage][head];
     const top = largest(values);
     values.forEach((line, t) => line.forEach((value, s) => {
-      const box = grid.boxes[t][s];
       const closed = value === null || (stage === "weights" && all.masked[head][t][s] === null);
-      paint(box, value, top, closed);
-      if (!grid.small) box.textContent = number(value);
+      paint(t, s, heat(value, top), closed);
+      if (!grid.small) grid.boxes[t][s].textContent = number(value);
     }));
     while (told.length) told.pop().removeAttribute("aria-label"); // of another head or stage
     look(query);
@@ -81,7 +84,7 @@ function draw(model, root, on) {
       line.classList.toggle("mlm-selected", i === t);
       line.setAttribute("aria-selected", String(i === t));
     });
-    row.show(tokens[t], stages.map((x) => all[x.name][head][t]), all.masked[head][t], s);
+    row.show(tokens[t], stages.map((x) => all[x.name][head][t]), s);
     if (s === null) return;
     const parts = stages.map((x) => `${x.label} ${number(all[x.name][head][t][s])}`);
     words.textContent = `${tokens[t]} \u2192 ${keys[s]}: ${parts.join(", ")}`;
@@ -97,7 +100,7 @@ function draw(model, root, on) {
     if (moved) send(model, { selected_query: t });
   });
   grid.table.addEventListener("click", (event) => {
-    if (event.target.scope === "row") go(under(event)[0], 0, true);
+    if (event.target.closest("tbody th")) go(under(event)[0], 0, true);
   });
   grid.table.addEventListener("mouseover", (event) => under(event) && look(...under(event)));
   grid.table.addEventListener("mouseleave", () => look(query));

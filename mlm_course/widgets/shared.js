@@ -26,14 +26,36 @@ function number(value) {
 
 const largest = (rows) => Math.max(0, ...rows.flat().map((x) => Math.abs(x ?? 0)));
 
-// Colour of one box: blue above zero, rust below, hatched where closed. The same as views/style.py.
-function paint(box, value, top, closed) {
+// Colour of a number: blue above zero, rust below. The same as views/style.py.
+function heat(value, top) {
   const strength = top && value !== null ? Math.round((Math.abs(value) / top) * 20) / 20 : 0;
-  const colour = strength && !closed ? `rgba(${value > 0 ? BLUE : RUST}, ${strength})` : "";
-  if (box.look === colour + closed) return; // a thousand boxes, few of them change
-  box.look = colour + closed;
-  box.classList.toggle("mlm-closed", closed);
-  box.style.backgroundColor = colour;
+  return strength ? `rgba(${value > 0 ? BLUE : RUST}, ${strength})` : "";
+}
+
+// One picture behind all small boxes: changing a thousand elements takes longer than a frame.
+// Returns paint(row, column, colour, closed).
+function backdrop(boxes, size = 16) {
+  const [width, height] = [boxes[0].length * size, boxes.length * size];
+  const zoom = Math.ceil(window.devicePixelRatio || 1);
+  const canvas = make("canvas", { class: "mlm-backdrop", "aria-hidden": "true", width: width * zoom, height: height * zoom });
+  canvas.style.width = `${width}px`;
+  boxes[0][0].append(canvas);
+  const context = canvas.getContext("2d");
+  context.scale(zoom, zoom);
+  context.strokeStyle = "rgba(127, 127, 127, 0.5)";
+  return (t, s, colour, closed) => {
+    const [x, y] = [s * size, t * size];
+    context.clearRect(x, y, size, size);
+    context.fillStyle = colour;
+    if (colour && !closed) context.fillRect(x, y, size, size);
+    if (!closed) return;
+    context.beginPath();
+    for (const [a, b] of [[0, 0.5], [0, 1], [0.5, 1]]) { // three strokes, rising to the right
+      context.moveTo(x + a * size, y + b * size);
+      context.lineTo(x + b * size, y + a * size);
+    }
+    context.stroke();
+  };
 }
 
 // A group of radio buttons; options are [value, content...] and content is text or elements.
@@ -99,7 +121,7 @@ function matrix(rows, columns, name) {
   const long = small || columns.some((c) => c.length > 6);
   const boxes = rows.map(() => columns.map(() => make("td", { tabindex: "-1" })));
   const head = columns.map((c) => make("th", { scope: "col", title: c }, make("span", { dir: "auto" }, c)));
-  const heads = rows.map((r) => make("th", { scope: "row", dir: "auto", title: r }, r));
+  const heads = rows.map((r) => make("th", { scope: "row", title: r }, make("span", { dir: "auto" }, r)));
   const lines = boxes.map((line, t) => make("tr", {}, heads[t], ...line));
   const table = make("table", { role: "grid", "aria-label": name },
     make("thead", {}, make("tr", {}, make("td", {}, "key \u2192", make("br"), "query \u2193"), ...head)),

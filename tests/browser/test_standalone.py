@@ -9,6 +9,7 @@ from samples import CAN_HIDE, SIZE, WIDGETS, WORDS, bernoulli, explorer, matrix,
 from mlm_course.views import attention_view, render_html
 from mlm_course.views.mask import sentence
 from mlm_course.views.text import label, number
+from mlm_course.widgets import AttentionExplorer
 
 pytestmark = pytest.mark.browser
 
@@ -137,8 +138,6 @@ def test_explorer_takes_a_smaller_view(page):
 
 
 def test_a_row_without_keys_shows_zeros(page):
-    from mlm_course.widgets import AttentionExplorer
-
     mask = np.array([[True, True], [False, False]])
     mount(page, AttentionExplorer(["a", "b"], np.ones((2, 2)), mask, selected_query=1))
     assert boxes(page) == [["0.50", "0.50"], ["0.00", "0.00"]]
@@ -146,14 +145,42 @@ def test_a_row_without_keys_shows_zeros(page):
 
 
 def test_explorer_with_many_tokens_keeps_numbers_for_the_focused_box(page):
-    from mlm_course.widgets import AttentionExplorer
-
     words = [f"w{i}" for i in range(32)]
     mount(page, AttentionExplorer(words, np.zeros((32, 32))))
     press(page, "Tab", "Tab", "ArrowDown")
     focused = page.locator(":focus")
     expect(focused).to_have_text("")
     expect(focused).to_have_attribute("aria-label", "w1 → w0: scores 0.00, softmax 0.03")
+
+
+def test_many_tokens_are_painted_behind_their_boxes(page):
+    scores = np.where(np.eye(32) == 1, 5.0, np.where(np.tri(32) == 1, -5.0, 0.0))
+    mount(page, AttentionExplorer([f"w{i}" for i in range(32)], scores, np.tri(32) == 1))
+    colour = """([t, s]) => {
+      const box = document.querySelectorAll(".mlm-matrix tbody tr")[t].cells[s + 1];
+      const canvas = document.querySelector(".mlm-backdrop");
+      const [b, c] = [box.getBoundingClientRect(), canvas.getBoundingClientRect()];
+      const data = canvas.getContext("2d").getImageData(b.x - c.x + 3, b.y - c.y + 5, 1, 1).data;
+      const drawn = canvas.getContext("2d").getImageData(b.x - c.x, b.y - c.y, 16, 16).data;
+      const hatched = new Set(drawn.filter((_, i) => i % 4 === 3)).size > 1;
+      return [...data, hatched];
+    }"""
+    blue, rust, nothing = [43, 123, 186, 255], [193, 87, 27, 255], [0, 0, 0, 0]
+
+    def near(found, expected):
+        return np.abs(np.subtract(found[:4], expected)).max() <= 2 and not found[4]
+
+    page.get_by_role("radio", name="scores").click()
+    assert near(page.evaluate(colour, [31, 31]), blue)
+    assert near(page.evaluate(colour, [31, 30]), rust)
+    assert near(page.evaluate(colour, [0, 31]), nothing)
+    page.get_by_role("radio", name="+ mask").click()
+    assert near(page.evaluate(colour, [31, 31]), blue)
+    assert page.evaluate(colour, [0, 31])[4]  # hatched
+    page.get_by_role("radio", name="softmax").click()
+    assert near(page.evaluate(colour, [31, 31]), blue)
+    assert near(page.evaluate(colour, [31, 30]), nothing)
+    assert page.evaluate(colour, [0, 31])[4]
 
 
 # ---------------------------------------------------------------- mask matrix
