@@ -75,10 +75,11 @@ def ensure_environment() -> None:
 
 
 def lab() -> int:
+    """JupyterLab over the whole course, so that the package can be opened beside the lessons."""
     say(f"Opening JupyterLab on {FIRST_LESSON}. Stop it with Ctrl-C.")
-    return run(
-        PYTHON, "-m", "jupyterlab", FIRST_LESSON, *shlex.split(os.environ.get("LAB_ARGS", ""))
-    )
+    where = ["--ServerApp.root_dir=.", f"--LabApp.default_url=/lab/tree/{FIRST_LESSON}"]
+    options = shlex.split(os.environ.get("LAB_ARGS", ""))
+    return run(PYTHON, "-m", "jupyterlab", *where, *options)
 
 
 def nbval(folder: str, mode: str, **environment: str) -> int:
