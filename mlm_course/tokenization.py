@@ -35,12 +35,12 @@ def train_wordpiece(
 ) -> Tokenizer:
     """A WordPiece tokenizer as BERT has it: words, or pieces of them, later pieces marked ##.
 
-    Words are split at spaces and around punctuation; a word that the pieces cannot spell, or of more
-    than 100 characters, becomes [UNK].
-    lowercase also drops accents. The same texts give the same tokenizer, in every process. Every
-    character of the texts gets a place, so vocab_size must leave room for them. Source: Devlin et
-    al. 2019, section 3. (The library picks the pieces by BPE's rule, the most frequent pair; what
-    makes it WordPiece is how it encodes: the longest piece that fits, from the left.)
+    Words are split at spaces and around punctuation; a word that the pieces cannot spell, or of
+    more than 100 characters, becomes [UNK]. lowercase also drops accents. The same texts give the
+    same tokenizer, in every process. Every character of the texts gets a place, so vocab_size must
+    leave room for them. Source: Devlin et al. 2019, section 3. (The library picks the pieces by
+    BPE's rule, the most frequent pair; what makes it WordPiece is how it encodes: the longest piece
+    that fits, from the left.)
     """
     texts = _checked_texts(texts)
     tokenizer = _bert_frame(models.WordPiece(unk_token="[UNK]"), lowercase)

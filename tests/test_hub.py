@@ -86,7 +86,7 @@ def test_no_hub_at_this_address(name, monkeypatch, capsys):
         monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
         start = time.monotonic()
         assert load_text(name, n=5) == manual(5)
-        assert time.monotonic() - start < 5
+        assert time.monotonic() - start < 15
     out = capsys.readouterr()
     assert out.out == (
         f"{name!r} is not available (the hub cannot be reached): "
@@ -104,7 +104,7 @@ def test_a_hub_that_never_answers(monkeypatch, capsys):
         monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
         start = time.monotonic()
         assert load_text("tinystories", n=3, timeout=0.5) == manual(3)
-        assert 0.4 < time.monotonic() - start < 5
+        assert 0.4 < time.monotonic() - start < 15
     assert capsys.readouterr().out.count("\n") == 1
 
 
@@ -115,7 +115,7 @@ def test_a_name_server_that_never_answers(monkeypatch, capsys):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     start = time.monotonic()
     assert load_text("tinystories", n=3, timeout=0.3) == manual(3)
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 15
     assert "the hub does not answer" in capsys.readouterr().out
     stuck.set()
 

@@ -11,7 +11,7 @@ import torch
 from mlm_course.corpora import tinyworld
 from mlm_course.corpora.tinyworld import TINYWORLD, Grammar, Shape, Table
 
-RATIOS = (0.15, 0.5, 1.0)
+RATIOS = (0.15, 0.5, 0.8, 1.0)
 
 
 def generator(seed: int = 0) -> torch.Generator:

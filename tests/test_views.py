@@ -374,10 +374,15 @@ def all_views(tokens):
 TAGS = {
     "figure", "figcaption", "div", "span", "br", "table", "caption", "tr", "th", "td", "ul", "li",
 }  # fmt: skip
-ATTRIBUTES = {"style", "class", "role", "scope", "dir", "title", "tabindex", "aria-label"}
+ATTRIBUTES = {
+    "style", "class", "role", "scope", "dir", "title", "tabindex", "aria-label",
+    "data-lm-suppress-shortcuts",
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("view", all_views(HOSTILE), ids=lambda v: v["kind"])
+@pytest.mark.parametrize(
+    "view", all_views(HOSTILE) + all_views(HOSTILE * 2), ids=lambda v: v["kind"]
+)
 def test_hostile_text_stays_text(view):
     json.dumps(view, allow_nan=False).encode()
     view["summary"].encode()  # no lone surrogate

@@ -109,6 +109,7 @@ def test_every_rule_of_the_style_sheet_stays_inside(make):
     blocks = [b for b in css.split("}") if "{" in b]
     selectors = [s.strip() for b in blocks for s in b.split("{")[0].split(",")]
     assert len(selectors) > 40
+    assert "transition" not in css and "animation" not in css  # nothing moves
     assert all(s.startswith(".mlm") for s in selectors), selectors
 
 

@@ -3,6 +3,8 @@
 - `tinyworld`: a small generated language with known hidden structure, so that the exact
   probability of every hidden word, and with it the lowest reachable loss, can be computed.
 - `python_docs`: real English from the Python on this machine: its manual and docstrings.
+- `boxes`: a puzzle of labelled boxes that cannot be solved without attention.
+- `word_vectors`: vectors for the words of a text, by counting which words stand together.
 - `hub`: any text data set through Hugging Face `datasets`, or Python's manual when the hub
   cannot be reached.
 

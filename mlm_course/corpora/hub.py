@@ -93,7 +93,7 @@ def _from_hub(
         _ask_hub(known.hub_id, timeout)
     try:
         with _few_retries():
-            rows = _open(known.hub_id, known.config, split, streaming and not offline)
+            rows = _open(known.hub_id, known.config, split, streaming)
             return list(islice(_texts(rows, known.column), n))
     except (ValueError, TypeError, FileNotFoundError, RuntimeError):
         raise  # what the caller asked for does not exist
@@ -103,12 +103,26 @@ def _from_hub(
 
 
 def _ask_hub(hub_id: str, timeout: float) -> None:
-    """Nothing if the hub knows the data set; HubUnreachable if it does not answer in time.
+    """Nothing if the hub knows the data set, HubUnreachable if it does not answer in time."""
+    from huggingface_hub import errors
 
-    One request in a thread: a name server that never answers ignores every other time limit,
-    and `datasets` itself would go on trying for half a minute.
+    error = _answer(hub_id, timeout)
+    if isinstance(error, errors.RepositoryNotFoundError | errors.HFValidationError):
+        raise ValueError(
+            f"The hub has no open data set {hub_id!r}: check the spelling, or use one of "
+            f"{', '.join(KNOWN)}."
+        ) from error
+    if error is not None:
+        raise HubUnreachable("the hub cannot be reached") from error
+
+
+def _answer(hub_id: str, timeout: float) -> Exception | None:
+    """The error that one question about the data set ends in, or None.
+
+    Asked in a thread: a name server that never answers ignores every other time limit, and
+    `datasets` itself would go on trying for half a minute.
     """
-    from huggingface_hub import HfApi, errors
+    from huggingface_hub import HfApi
 
     answers: queue.Queue[Exception | None] = queue.Queue()
 
@@ -121,16 +135,9 @@ def _ask_hub(hub_id: str, timeout: float) -> None:
 
     threading.Thread(target=ask, daemon=True).start()
     try:
-        error = answers.get(timeout=timeout)
+        return answers.get(timeout=timeout)
     except queue.Empty as late:
         raise HubUnreachable("the hub does not answer") from late
-    if isinstance(error, errors.RepositoryNotFoundError | errors.HFValidationError):
-        raise ValueError(
-            f"The hub has no open data set {hub_id!r}: check the spelling, or use one of "
-            f"{', '.join(KNOWN)}."
-        ) from error
-    if error is not None:
-        raise HubUnreachable("the hub cannot be reached") from error
 
 
 @contextmanager

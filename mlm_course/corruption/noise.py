@@ -37,8 +37,8 @@ class RowNoise:
     any batch composition, order, or padded width gives the sample the same numbers. Like a
     generator, it moves on with every draw.
 
-    index (B,) int64, the place of each row in the data set; seed and epoch are integers. Computed on
-    the CPU.
+    index (B,) int64, the place of each row in the data set; seed and epoch are integers. Computed
+    on the CPU.
     """
 
     def __init__(self, seed: int, epoch: int, index: Tensor | Sequence[int]) -> None:

@@ -60,7 +60,8 @@ def matrix(
 def scrolling(content: str, name: str) -> str:
     """Content that scrolls inside itself where the page is narrow, by keyboard too."""
     said = escape(name or "Table", True)
-    return f'<div tabindex="0" role="region" aria-label="{said}" style="{_SCROLL}">{content}</div>'
+    keys = 'tabindex="0" data-lm-suppress-shortcuts="true"'  # or JupyterLab takes the arrow keys
+    return f'<div {keys} role="region" aria-label="{said}" style="{_SCROLL}">{content}</div>'
 
 
 _SCROLL = "max-width:100%;overflow-x:auto;padding:2px"
@@ -82,7 +83,7 @@ def _column_label(text: str, size: Size, turned: bool) -> str:
 
 
 _BOTTOM = "text-align:center;vertical-align:bottom"
-_TURNED = "display:inline-block;max-height:120px;writing-mode:vertical-rl;transform:rotate(180deg)"
+_TURNED = "display:inline-block;writing-mode:vertical-rl;transform:rotate(180deg)"
 _CORNER = (
     "padding:0 8px 3px 0;font-size:10px;line-height:1.3;text-align:right;vertical-align:bottom;"
     "white-space:nowrap"

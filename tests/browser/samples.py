@@ -49,5 +49,5 @@ def views(tokens: list[str] = WORDS) -> dict[str, dict[str, Any]]:
         "attention": attention_view(tokens, SCORES, FUTURE & PADDING, query=3),
         "mask": mask_matrix(tokens, tokens, FUTURE & PADDING, masks, title="Both masks"),
         "strip": token_strip(tokens, bernoulli(0.5, 0), can_hide=CAN_HIDE, title="A strip"),
-        "wide": heat_map([f"r{i}" for i in range(30)], [f"c{i}" for i in range(30)], np.eye(30)),
+        "wide": heat_map(tokens * 5, tokens * 5, np.eye(5 * SIZE), title="Wide"),
     }

@@ -208,8 +208,9 @@ def test_matrix_by_keyboard(page):
     expect(page.locator(":focus")).to_have_attribute("aria-label", sentence(widget.view, 1, 5))
     press(page, *["ArrowDown"] * 9)
     expect(words).to_have_text("query “[PAD]” may not attend to key “[PAD]”: padding.")
+    assert page.locator(".mlm [tabindex='0']").count() == 1  # one stop
     page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.tagName") == "BODY"  # one stop
+    assert page.evaluate("document.activeElement.tagName") == "BODY"
 
 
 def test_matrix_hatches_by_reason(page):
