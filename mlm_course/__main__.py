@@ -1,7 +1,8 @@
-"""`python -m mlm_course`: build the notebooks, list the exercises."""
+"""`python -m mlm_course`: build the notebooks, list the exercises, run the recorded experiments."""
 
 import argparse
 import sys
+import time
 from pathlib import Path
 
 
@@ -32,6 +33,23 @@ def exercises_command(options: argparse.Namespace) -> int:
     return 0
 
 
+def experiment_command(options: argparse.Namespace) -> int:
+    from importlib import import_module
+
+    from mlm_course.results import write_record
+
+    began = time.perf_counter()
+    found = import_module(f"mlm_course.experiments.{options.name}").run()
+    path = write_record(options.name, found, time.perf_counter() - began)
+    print(f"Recorded in {path}")
+    return 0
+
+
+def experiments() -> list[str]:
+    folder = Path(__file__).parent / "experiments"
+    return sorted(path.stem for path in folder.glob("[a-z]*.py"))
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m mlm_course", description=__doc__)
     commands = parser.add_subparsers(required=True)
@@ -43,6 +61,9 @@ def main() -> int:
     build.set_defaults(run=build_command)
     listing = commands.add_parser("exercises", help="every exercise with its hints")
     listing.set_defaults(run=exercises_command)
+    experiment = commands.add_parser("experiment", help="run a recorded experiment again")
+    experiment.add_argument("name", choices=experiments())
+    experiment.set_defaults(run=experiment_command)
     options = parser.parse_args()
     return options.run(options)
 

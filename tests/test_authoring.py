@@ -218,3 +218,18 @@ def test_the_syllabus_survives_writing_and_reading(tmp_path):
     assert read_syllabus(tmp_path) == syllabus
     assert "about 2.5 hours" in budget_line(syllabus["01_a"])
     assert "7 MB to download" in budget_line(syllabus["01_a"])
+
+
+def test_a_chart_that_only_followed_a_training_leaves_no_empty_output():
+    from mlm_course.authoring.execute import WIDGET_MIME, clean
+
+    live = nbformat.v4.new_output("display_data", data={WIDGET_MIME: {"model_id": "x"}})
+    both = nbformat.v4.new_output(
+        "display_data", data={WIDGET_MIME: {"model_id": "y"}, "text/plain": "curve"}
+    )
+    printed = nbformat.v4.new_output("stream", text="done")
+    cell = nbformat.v4.new_code_cell("x", outputs=[live, both, printed])
+    notebook = clean(nbformat.v4.new_notebook(cells=[cell, nbformat.v4.new_markdown_cell("y")]))
+    left = notebook.cells[0].outputs
+    assert [output.output_type for output in left] == ["display_data", "stream"]
+    assert left[0].data == {"text/plain": "curve"}

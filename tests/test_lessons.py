@@ -52,13 +52,17 @@ def test_a_lesson_has_its_parts(lesson):
     assert lesson.title.startswith(f"Lesson {lesson.number}: ")
 
 
-def test_every_false_claim_of_the_first_lessons_is_settled_somewhere():
+def test_every_false_claim_so_far_is_settled_somewhere():
     """The rows of course/myths.md name lessons and sections that exist."""
     rows = re.findall(
         r"^\| (S\d-\d+) \| .+? \| (.+?) \|$", (ROOT / "course/myths.md").read_text(), re.M
     )
     wanted = "S0-1 S0-3 S0-13 S0-14 S0-31 S0-32 S1-15 S2-5 S2-7 S2-8 S2-9 S2-12 S3-4 S3-12 S3-13"
-    assert {*wanted.split(), "S3-14", "S3-15", "S3-17"} <= {claim for claim, _ in rows}
+    later = (
+        "S0-2 S0-8 S0-9 S0-12 S0-15 S0-17 S0-18 S0-20 S0-21 S0-24 S0-25 S0-26 S0-28 S1-12 S1-13 "
+        "S1-14 S2-6 S2-10 S2-11 S2-13 S3-2 S3-3 S3-9 S3-10 S3-14 S3-15 S3-17 S3-18 S3-19 S3-20"
+    )
+    assert {*wanted.split(), *later.split()} <= {claim for claim, _ in rows}
     texts = {lesson.number: prose(lesson) for lesson in LESSONS}
     for claim, place in rows:
         number = int(place[0])

@@ -15,6 +15,7 @@ from mlm_course.views import (
     render_html,
     show,
     token_strip,
+    training_curve,
     weights_view,
 )
 from mlm_course.views.mask import sentence
@@ -37,7 +38,7 @@ class Reader(HTMLParser):
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
         self.attributes += attrs
-        if tag != "br":
+        if tag not in ("br", "img"):
             self.open.append(tag)
         if tag == "tr":
             self.rows.append([])
@@ -368,15 +369,17 @@ def all_views(tokens):
         attention_view(tokens, np.stack([square, -square]), np.eye(n) != 1),
         mask_matrix(tokens, tokens, np.eye(n) != 1, reasons, title=tokens[1]),
         token_strip(tokens, some, tokens[::-1], np.linspace(0, 1, n), title=tokens[0]),
+        training_curve({t: [(1, 2.0), (2, 1.0)] for t in tokens}, floor=0.5, title=tokens[0]),
     ]
 
 
 TAGS = {
     "figure", "figcaption", "div", "span", "br", "table", "caption", "tr", "th", "td", "ul", "li",
+    "img",
 }  # fmt: skip
 ATTRIBUTES = {
     "style", "class", "role", "scope", "dir", "title", "tabindex", "aria-label",
-    "data-lm-suppress-shortcuts",
+    "data-lm-suppress-shortcuts", "alt", "src",
 }  # fmt: skip
 
 
@@ -390,6 +393,8 @@ def test_hostile_text_stays_text(view):
     assert set(reader.tags) <= TAGS
     assert {name for name, _ in reader.attributes} <= ATTRIBUTES
     assert not reader.open
+    sources = [value for name, value in reader.attributes if name == "src"]
+    assert all(source.startswith("data:image/svg+xml;base64,") for source in sources)
     for token in HOSTILE:
         assert any(label(token) in text for text in reader.texts), token
 

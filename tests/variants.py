@@ -82,6 +82,140 @@ def words_by_loop(hidden, word_ids):
     return result
 
 
+def embedded_one_by_one(ids, segments, token, position, segment):
+    x = torch.empty(*ids.shape, token.shape[1])
+    for b, row in enumerate(ids.tolist()):
+        for t, i in enumerate(row):
+            x[b, t] = token[i] + position[t] + segment[segments[b, t]]
+    return x
+
+
+def normalised_by_moments(x, weight, bias, eps):
+    mean = x.double().mean(-1, keepdim=True)
+    variance = (x.double() - mean).pow(2).sum(-1, keepdim=True) / x.shape[-1]
+    return (((x - mean) * torch.rsqrt(variance + eps)).float() * weight).add(bias)
+
+
+def post_norm_in_steps(x, attention, attention_norm, feed_forward, feed_forward_norm):
+    for sublayer, norm in ((attention, attention_norm), (feed_forward, feed_forward_norm)):
+        x = norm(sublayer(x) + x)
+    return x
+
+
+def pre_norm_in_steps(x, attention, attention_norm, feed_forward, feed_forward_norm):
+    for sublayer, norm in ((attention, attention_norm), (feed_forward, feed_forward_norm)):
+        x = sublayer(norm(x)) + x
+    return x
+
+
+def all_logits_then_hidden(x, hidden, dense, norm, token, bias):
+    return F.linear(norm(F.gelu(dense(x))), token, bias)[hidden]
+
+
+def counted_by_building(D, d_ff):
+    layer = torch.nn.TransformerEncoderLayer(D, 1, d_ff)
+    return sum(parameter.numel() for parameter in layer.parameters())
+
+
+def bert_by_hand(ids, visible, segments, model):
+    e = model.encoder.embeddings
+    x = e.norm(e.token(ids) + e.position.weight[: ids.size(1)] + e.segment(segments))
+    for b in model.encoder.blocks:
+        x = b.attention_norm(x + b.attention(x, visible[:, None, None]))
+        x = b.feed_forward_norm(x + b.feed_forward(x))
+    return torch.einsum("btd,vd->btv", model.norm(F.gelu(model.dense(x))), e.token.weight).add(
+        model.decoder_bias
+    )
+
+
+def loss_by_token(logits, ids, hidden):
+    found = [torch.logsumexp(logits[b, t], 0) - logits[b, t, ids[b, t]]
+             for b, t in hidden.nonzero().tolist()]  # fmt: skip
+    return sum(found) / len(found)
+
+
+def train_clearing_last(model, optimizer, scheduler, batches):
+    losses = []
+    for batch in batches:
+        logits = model(batch.input_ids)
+        losses.append(F.cross_entropy(logits.flatten(0, 1), batch.labels.flatten()))
+        losses[-1].backward()
+        optimizer.step()
+        scheduler.step()
+        model.zero_grad()
+    return [loss.item() for loss in losses]
+
+
+def evaluate_token_by_token(model, data, epoch):
+    with torch.inference_mode():
+        model.train(False)
+        found = []
+        for start in range(0, len(data), 4):
+            batch = data(torch.arange(start, min(start + 4, len(data))), 0)
+            log_p = model(batch.input_ids).log_softmax(-1)
+            for b, t in batch.hidden.nonzero().tolist():
+                true = batch.labels[b, t]
+                found.append((-log_p[b, t, true].item(), float(log_p[b, t].argmax() == true)))
+        model.train()
+    return tuple(np.mean(found, axis=0).tolist())
+
+
+def factor_by_cases(step, steps, warmup):
+    if step < warmup:
+        return (1 + step) / (1 + warmup)
+    return 1 - (step - warmup) / (steps - warmup)
+
+
+def accumulated_then_divided(model, pieces):
+    for ids, labels, _ in pieces:
+        logits = model(ids).transpose(1, 2)
+        F.cross_entropy(logits, labels, reduction="sum").backward()
+    return model.dense.weight.grad / sum((piece.labels != -100).sum() for piece in pieces)
+
+
+def copies_by_loop(weights, mention):
+    B, H, T, _ = weights.shape
+    asked = [(b, t) for b in range(B) for t in range(T) if mention[b, t].any()]
+    heads = [[weights[b, h, t][mention[b, t]].sum() for b, t in asked] for h in range(H)]
+    return torch.stack([torch.stack(found).mean() for found in heads])
+
+
+def labels_by_loop(word_ids, tags):
+    labels = torch.full_like(word_ids, -100)
+    for b, row in enumerate(word_ids.tolist()):
+        for word in range(max(row) + 1):
+            labels[b, row.index(word)] = tags[b, word]
+    return labels
+
+
+def macro_by_class(counts):
+    scores = []
+    for c in range(len(counts)):
+        right, predicted, actual = counts[c, c], counts[:, c].sum(), counts[c].sum()
+        p = right / predicted if predicted else torch.tensor(0.0)
+        r = right / actual if actual else torch.tensor(0.0)
+        scores.append(torch.stack([p, r, 2 * p * r / (p + r) if p + r else torch.tensor(0.0)]))
+    return tuple(torch.stack(scores).mean(0))
+
+
+def entities_by_groups(tags):
+    begins = [i for i, t in enumerate(tags) if t != "O" and (
+        t[0] == "B" or i == 0 or tags[i - 1][2:] != t[2:])]  # fmt: skip
+    found = []
+    for i in begins:
+        end = i + 1
+        while end < len(tags) and tags[end] == f"I-{tags[i][2:]}":
+            end += 1
+        found.append((tags[i][2:], i, end))
+    return found
+
+
+def span_by_band(start, end, context, longest):
+    total = (start[:, None] + end).masked_fill(~(context[:, None] & context), -math.inf)
+    band = torch.ones_like(total).triu().tril(longest - 1).bool()
+    return divmod(torch.where(band, total, -math.inf).argmax().item(), len(start))
+
+
 VARIANTS = {
     "1.1": average_by_loop,
     "1.2": lambda q, k: torch.einsum("bhtd,bhsd->bhts", q, k) / q.size(-1) ** 0.5,
@@ -102,4 +236,25 @@ VARIANTS = {
     "3.4": replaced_by_loop,
     "3.5": lambda ids, hidden: torch.where(hidden, ids, torch.full_like(ids, -100)),
     "3.6": words_by_loop,
+    "4.1": embedded_one_by_one,
+    "4.2": normalised_by_moments,
+    "4.3": lambda x: x * torch.special.ndtr(x),
+    "4.4": post_norm_in_steps,
+    "4.5": pre_norm_in_steps,
+    "4.6": counted_by_building,
+    "4.7": all_logits_then_hidden,
+    "4.8": bert_by_hand,
+    "5.1": loss_by_token,
+    "5.2": train_clearing_last,
+    "5.3": evaluate_token_by_token,
+    "5.4": factor_by_cases,
+    "5.5": accumulated_then_divided,
+    "5.6": lambda original, shown, hidden: ~original.eq(shown),
+    "6.1": lambda z, k: (F.softmax(z, 1).sort(1, True)[0][:, :k], z.argsort(1, True)[:, :k]),
+    "6.2": copies_by_loop,
+    "6.3": lambda x, visible: torch.stack([r[v].mean(0) for r, v in zip(x, visible, strict=True)]),
+    "6.4": macro_by_class,
+    "6.5": labels_by_loop,
+    "6.6": entities_by_groups,
+    "6.7": span_by_band,
 }

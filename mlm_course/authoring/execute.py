@@ -67,11 +67,14 @@ def measure(notebook: NotebookNode, folder: Path) -> Measured:
 def clean(notebook: NotebookNode) -> NotebookNode:
     """The notebook without times, kernel versions and widget state.
 
-    A stored widget view would hide the static picture beside it wherever no kernel runs.
+    A stored widget view would hide the static picture beside it wherever no kernel runs. An output
+    that was nothing but a widget, such as a chart that followed a training, goes altogether.
     """
     notebook.metadata = nbformat.from_dict(METADATA)
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         for output in cell.get("outputs", ()):
             output.get("data", {}).pop(WIDGET_MIME, None)
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if output.get("data") != {}]
     return notebook

@@ -1,6 +1,7 @@
 """Pictures of attention, masks and tokens: data -> plain dict -> static HTML, and words."""
 
 from mlm_course.views.attention import attention_view
+from mlm_course.views.curve import training_curve
 from mlm_course.views.heat import heat_map
 from mlm_course.views.mask import mask_matrix
 from mlm_course.views.picture import Picture, render_html, show
@@ -15,5 +16,6 @@ __all__ = [
     "render_html",
     "show",
     "token_strip",
+    "training_curve",
     "weights_view",
 ]

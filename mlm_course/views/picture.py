@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mlm_course.views import attention, heat, mask, strip, weights
+from mlm_course.views import attention, curve, heat, mask, strip, weights
 
 View = dict[str, Any]
 
@@ -12,6 +12,7 @@ RENDERERS = {
     "mask_matrix": mask.html,
     "attention": attention.html,
     "weights": weights.html,
+    "training_curve": curve.html,
 }
 
 

@@ -3,5 +3,13 @@
 from mlm_course.widgets.attention_explorer import AttentionExplorer
 from mlm_course.widgets.mask_matrix import MaskMatrix
 from mlm_course.widgets.mask_playground import MaskPlayground
+from mlm_course.widgets.progress import progress_display
+from mlm_course.widgets.training_curve import TrainingCurve
 
-__all__ = ["AttentionExplorer", "MaskMatrix", "MaskPlayground"]
+__all__ = [
+    "AttentionExplorer",
+    "MaskMatrix",
+    "MaskPlayground",
+    "TrainingCurve",
+    "progress_display",
+]

@@ -5,8 +5,15 @@ from typing import Any
 
 import numpy as np
 
-from mlm_course.views import attention_view, heat_map, mask_matrix, token_strip, weights_view
-from mlm_course.widgets import AttentionExplorer, MaskMatrix, MaskPlayground
+from mlm_course.views import (
+    attention_view,
+    heat_map,
+    mask_matrix,
+    token_strip,
+    training_curve,
+    weights_view,
+)
+from mlm_course.widgets import AttentionExplorer, MaskMatrix, MaskPlayground, TrainingCurve
 
 WORDS = ["[CLS]", "the", "cat", "sat", "down", "[PAD]"]
 CAN_HIDE = [not word.startswith("[") for word in WORDS]
@@ -38,7 +45,25 @@ def playground(tokens: list[str] = WORDS, **how: Any) -> MaskPlayground:
     return MaskPlayground(tokens, strategies, can_hide=CAN_HIDE, **{"ratio": 0.5, **how})
 
 
-WIDGETS = {"explorer": explorer, "matrix": matrix, "playground": playground}
+def learning(names: list[str], steps: int = 50) -> dict[str, list[tuple[int, float]]]:
+    """A curve a name that falls towards 0.4, each a little above the one before."""
+    return {
+        name: [(step, 0.4 + place / 20 + 3 * 0.9**step) for step in range(1, steps + 1)]
+        for place, name in enumerate(names)
+    }
+
+
+def curve(names: list[str] = WORDS, **how: Any) -> TrainingCurve:
+    widget = TrainingCurve(**{"floor": 0.352, "total": 100, "title": "Training", **how})
+    for name, points in learning(names).items():
+        for step, value in points:
+            widget.add(step, **{name: value})
+    widget.status(rate=12_345, left=80)
+    widget.finish(best=40)
+    return widget
+
+
+WIDGETS = {"explorer": explorer, "matrix": matrix, "playground": playground, "curve": curve}
 
 
 def views(tokens: list[str] = WORDS) -> dict[str, dict[str, Any]]:
@@ -49,5 +74,6 @@ def views(tokens: list[str] = WORDS) -> dict[str, dict[str, Any]]:
         "attention": attention_view(tokens, SCORES, FUTURE & PADDING, query=3),
         "mask": mask_matrix(tokens, tokens, FUTURE & PADDING, masks, title="Both masks"),
         "strip": token_strip(tokens, bernoulli(0.5, 0), can_hide=CAN_HIDE, title="A strip"),
+        "curve": training_curve(learning(tokens), floor=0.352, best=40, title="Training"),
         "wide": heat_map(tokens * 5, tokens * 5, np.eye(5 * SIZE), title="Wide"),
     }

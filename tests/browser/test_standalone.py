@@ -1,10 +1,23 @@
 # ruff: noqa: RUF001
+import base64
+
 import numpy as np
 import pytest
 from alone import blank, mount
 from hostile import HOSTILE
 from playwright.sync_api import Page, expect
-from samples import CAN_HIDE, SIZE, WIDGETS, WORDS, bernoulli, explorer, matrix, playground, views
+from samples import (
+    CAN_HIDE,
+    SIZE,
+    WIDGETS,
+    WORDS,
+    bernoulli,
+    curve,
+    explorer,
+    matrix,
+    playground,
+    views,
+)
 
 from mlm_course.views import attention_view, render_html
 from mlm_course.views.mask import sentence
@@ -339,6 +352,81 @@ def test_playground_strip_is_one_tab_stop(page):
     assert names == ["SELECT", "INPUT", "INPUT", "INPUT", "BUTTON", "BUTTON", "BODY"]
 
 
+# ---------------------------------------------------------------- training curve
+
+SEEN = "e => e.complete && e.naturalWidth > 0"
+
+
+def test_curve_is_drawn_and_follows_python(page):
+    widget = curve()
+    mount(page, widget)
+    image = page.get_by_role("img")
+    expect(image).to_have_js_property("complete", True)
+    assert image.evaluate(SEEN)
+    assert image.get_attribute("alt") == widget.view["alternative"]
+    expect(page.locator(".mlm")).to_contain_text("floor 0.352; best at step 40.")
+    expect(page.locator(".mlm > p")).to_have_text(widget.status_text)
+    element, before = image.element_handle(), image.get_attribute("src")
+    widget.add(51, the=9.0)
+    widget.finish()
+    widget.status_text = "the end"
+    widget.push()
+    assert image.get_attribute("src") == widget.view["image"] != before
+    assert image.element_handle().evaluate("(e, old) => e === old", element)  # in its place
+    expect(page.locator(".mlm > p")).to_have_text("the end")
+    expect(page.locator(".mlm")).to_contain_text("last 9.000 (step 51)")
+    widget.view = {"kind": "training_curve", "gone": True}
+    widget.push()
+    assert page.locator("#here > *").count() == 0
+    page.evaluate("leave()")
+    assert page.evaluate("listeners()") == 0
+
+
+def test_curve_speaks_at_most_every_ten_seconds(page):
+    page.clock.install()
+    widget = curve()
+    mount(page, widget)
+    said = page.locator("[aria-live=polite]")
+    heard = []
+    for second in range(1, 33):
+        widget.status_text = f"second {second}"
+        widget.push()
+        page.clock.run_for(1000)
+        heard.append(said.text_content())
+    assert len(set(heard)) == 4  # silence, and three sentences in 32 seconds
+    assert heard[-1] == "second 30"
+    expect(page.locator(".mlm > p")).to_have_text("second 32")
+    assert page.locator("[aria-live]").count() == 1
+
+
+def test_a_stored_curve_is_drawn_with_hostile_names(page):
+    for start in range(0, len(HOSTILE), SIZE):
+        blank(page, render_html(views((HOSTILE + WORDS)[start : start + SIZE])["curve"]))
+        page.wait_for_function("document.images[0].complete")
+        assert page.get_by_role("img").evaluate(SEEN)
+
+
+@pytest.mark.parametrize("width", [360, 1200])
+def test_letters_of_a_curve_stay_legible(page, width):
+    """The drawing shrinks with the page; its letters grow in the drawing, and stay inside."""
+    page.set_viewport_size({"width": width, "height": 800})
+    blank(page, render_html(views()["curve"]))
+    shown = page.get_by_role("img").bounding_box()["width"]
+    page.set_viewport_size({"width": round(shown), "height": 800})
+    page.goto("about:blank")
+    code = render_html(views()["curve"]).split("base64,")[1].split('"')[0]
+    page.set_content(base64.b64decode(code).decode().replace(' width="520" height="290"', ""))
+    page.add_style_tag(content="body { margin: 0 }")
+    sizes = page.evaluate(
+        """() => [...document.querySelectorAll("text")].map((text) => {
+          const [box, zoom] = [text.getBBox(), text.getScreenCTM().a];
+          return [parseFloat(getComputedStyle(text).fontSize) * zoom, box.x, box.x + box.width];
+        })"""
+    )
+    assert min(size for size, _, _ in sizes) >= 9.5
+    assert min(left for _, left, _ in sizes) >= 0 and max(right for *_, right in sizes) <= 520
+
+
 # ---------------------------------------------------------------- all alike
 
 
@@ -353,14 +441,18 @@ def test_every_focusable_element_keeps_its_keys(page, name):
     assert missing == []
 
 
+INTRUDERS = ":is(b, img:not([src^='data:image/svg+xml;base64,']), svg, script)"
+
+
 @pytest.mark.parametrize("name", WIDGETS)
 @pytest.mark.parametrize("start", range(0, len(HOSTILE), SIZE))
 def test_hostile_tokens_stay_text(page, name, start):
     tokens = (HOSTILE + WORDS)[start : start + SIZE]
     mount(page, WIDGETS[name](tokens))
     press(page, "Tab", "Tab", "Tab", "ArrowRight", "ArrowDown")
-    page.locator(".mlm-matrix tbody td, .mlm-strip button").nth(1).hover()
-    assert page.locator(".mlm :is(b, img, svg, script)").count() == 0
+    if name != "curve":
+        page.locator(".mlm-matrix tbody td, .mlm-strip button").nth(1).hover()
+    assert page.locator(f".mlm {INTRUDERS}").count() == 0
     assert page.locator("#x").count() == 0
     text = page.locator(".mlm").text_content()
     assert all(label(token) in text for token in tokens)
@@ -371,7 +463,7 @@ def test_hostile_tokens_stay_text_in_static_html(page, kind):
     for start in range(0, len(HOSTILE), SIZE):
         tokens = (HOSTILE + WORDS)[start : start + SIZE]
         blank(page, render_html(views(tokens)[kind]))
-        assert page.locator("figure :is(b, img, svg, script)").count() == 0
+        assert page.locator(f"figure {INTRUDERS}").count() == 0
         assert page.locator("#x").count() == 0
 
 

@@ -1,0 +1,946 @@
+# %% [markdown]
+# # Lesson 4: The encoder (BERT)
+#
+# You have attention (lesson 1), masks for it (lesson 2), and text with gaps in it (lesson 3). Now the model in the
+# middle: the **encoder**, a network that reads token ids and returns one vector for each token, a vector that knows
+# its surroundings. Attention is its best known part. The others are short to write, and most of them are there because
+# something goes wrong without them. This lesson adds them one by one, and for the most important looks at what goes wrong.
+#
+# By the end you will have written every part that BERT (Devlin et al. 2019) uses to fill gaps, and your encoder will agree with the one
+# in Hugging Face's library, number by number.
+
+# %%
+import inspect
+import math
+
+import matplotlib.pyplot as plt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mlm_course.attention import MultiHeadAttention
+from mlm_course.corpora import tinyworld
+from mlm_course.corpora.hub import HubUnreachable
+from mlm_course.models import Encoder, EncoderConfig, MaskedLM
+from mlm_course.models.bert import NAMES, bert_from_hub, from_bert
+from mlm_course.models.encoder import EncoderBlock, FeedForward
+from mlm_course.practice import check, hint, progress, quiz, solution
+from mlm_course.views import heat_map, show
+
+torch.set_num_threads(1)  # the same numbers on every machine
+
+# %% [markdown]
+# ## 1. A vector for each token
+#
+# An **embedding** is a table with a row of `D` numbers for each token of the vocabulary. All rows are learned. To
+# *embed* a text is to look its rows up:
+
+# %%
+g = torch.Generator().manual_seed(0)
+names = tinyworld.vocabulary()
+words = "anna gave tom a red towel , and he thanked her for the red towel at the river .".split()
+ids = tinyworld.encode([words])  # (B, T)
+
+table = torch.randn(len(names), 8, generator=g)  # (V, D)
+x = table[ids]  # (B, T, D)
+print("the table:", tuple(table.shape), "  the text:", tuple(ids.shape), "->", tuple(x.shape))
+
+# %% [markdown]
+# A lookup is a matrix product in disguise: a row with a single 1 in it, times the table. (Remember the other
+# direction, a vector times the table's *transpose*. We need it in section 8.)
+
+# %%
+one_hot = F.one_hot(ids, len(names)).float()  # (B, T, V)
+torch.equal(one_hot @ table, x)
+
+# %% [markdown]
+# Both "red" have the same vector now. Lesson 1 showed that attention sees a bag of words. Does it get better in a
+# whole encoder, with several blocks and everything else that this lesson adds? Let us shuffle the words. (`Encoder`
+# is the package's, the one you are about to build.)
+
+# %%
+torch.manual_seed(0)
+encoder = Encoder(EncoderConfig(vocab_size=len(names), d_model=64, n_layers=4)).eval()
+order = torch.randperm(ids.shape[1], generator=g)
+
+
+@torch.no_grad()
+def only_moves(encoder: Encoder) -> bool:
+    """Whether shuffling the tokens shuffles the outputs and changes nothing else."""
+    return torch.allclose(encoder(ids)[0, order], encoder(ids[:, order])[0], atol=1e-4)
+
+
+print("the same outputs, in the new order:", only_moves(encoder))
+with torch.no_grad():
+    encoder.embeddings.position.weight.zero_()
+print("and without position embeddings:   ", only_moves(encoder))
+
+# %% [markdown]
+# Without positions an encoder of any depth cannot tell "anna gave tom a towel" from "tom gave anna a towel". So there
+# is a second table, the **position embedding**, with a row for each *place*: row 0 for the first token, row 1 for the
+# second, and so on.
+#
+# And a third, tiny one. BERT reads one text or two, such as a question and a paragraph, and the **segment embedding**
+# says which of the two a token belongs to, 0 or 1:
+
+# %%
+pair = "[CLS] where is the towel ? [SEP] it is at the river . [SEP]".split()
+segment_of = [0] * 7 + [1] * 7
+for name, row in {"token": pair, "place": range(14), "segment": segment_of}.items():
+    print(f"{name:8}", *[f"{entry!s:>6}" for entry in row])
+
+# %% [markdown]
+# The three vectors are added.
+#
+# > **Often read:** the input of BERT is the token embeddings.
+#
+# Look at the two "red" again, once as token embeddings alone, once with their positions:
+
+# %%
+a, b = [place for place, i in enumerate(ids[0]) if names[i] == "red"]
+places = torch.randn(32, 8, generator=g)  # a row for each of 32 places
+print("places:", a, "and", b)
+print("token embeddings alone, the same vector:", torch.equal(x[0, a], x[0, b]))
+same = torch.equal(x[0, a] + places[a], x[0, b] + places[b])
+print("with their positions, the same vector:  ", same)
+
+# %% [markdown]
+# > **In fact** it is a sum of three: what the token is, where it stands, and which segment it belongs to. Leave the
+# > positions out and the model reads a bag of words, as you have just seen. (Devlin et al. 2019, section 3, figure 2)
+#
+# ### Exercise 4.1: embeddings
+# `ids` and `segments` `(B, T)`; three tables, `token` `(V, D)`, `position` `(places, D)` with at least `T` places,
+# and `segment` `(2, D)`. Return the sum, `(B, T, D)`. Places count from 0.
+
+
+# %% exercise="4.1"
+def embed(
+    ids: Tensor, segments: Tensor, token: Tensor, position: Tensor, segment: Tensor
+) -> Tensor:
+    """A vector for each token: what it is, where it stands, which segment it belongs to."""
+    ### BEGIN SOLUTION
+    places = torch.arange(ids.shape[1])  # (T,): the same in every row
+    return token[ids] + position[places] + segment[segments]
+    ### END SOLUTION
+
+
+# %%
+check("4.1", embed)
+
+# %% [markdown]
+# A learned table has an end. BERT's has 512 rows; a longer text has to be cut (lesson 3). Ours had 128:
+
+# %%
+try:
+    encoder(torch.zeros(1, 200, dtype=torch.long))
+except ValueError as error:
+    print("ValueError:", error)
+
+# %% [markdown]
+# ## 2. The residual connection: add, do not replace
+#
+# One attention layer is not much. BERT-base has 12 of them, and behind each a layer of another kind, a "feed-forward
+# network" (section 4): 24 in a row. What happens if we simply put them in a row, each reading what the last one
+# wrote? Two measurements. Forwards: how large are the numbers after each layer? Backwards: how large are the
+# gradients that arrive there? A layer whose gradient is 0 learns nothing.
+#
+# And beside it, the same 24 layers with one change: each layer's output is *added* to its input, `x + layer(x)` in
+# place of `layer(x)`. That is a **residual connection** (He et al. 2016).
+
+
+# %%
+def through_24_layers(residual: bool) -> tuple[list[float], list[float], Tensor]:
+    """Size of the numbers and of their gradients after each layer, and the last vectors (T, D)."""
+    torch.manual_seed(0)  # the same layers and the same input both times
+    layers = [part for _ in range(12) for part in (MultiHeadAttention(64, 4), FeedForward(64, 256))]
+    seen = [torch.randn(1, 20, 64, requires_grad=True)]  # (B, T, D)
+    for layer in layers:
+        x = seen[-1]
+        seen.append(x + layer(x) if residual else layer(x))
+        seen[-1].retain_grad()
+    (seen[-1] * torch.randn(seen[-1].shape)).sum().backward()  # gradients of size 1 at the end
+    sizes = [x.std().item() for x in seen]
+    gradients = [x.grad.std().item() for x in seen]
+    return sizes, gradients, seen[-1][0].detach()
+
+
+found = {
+    "replaced: layer(x)": through_24_layers(False),
+    "added: x + layer(x)": through_24_layers(True),
+}
+
+# %% tags=["nbval-ignore-output"]
+fig, axes = plt.subplots(1, 2, figsize=(8, 3), sharex=True)
+for name, (sizes, gradients, _) in found.items():
+    axes[0].semilogy(sizes, "o-", markersize=3, label=name)
+    axes[1].semilogy(gradients, "o-", markersize=3, label=name)
+axes[0].set(xlabel="after layer", title="size of the numbers", ylim=(1e-2, 1e1))
+axes[1].set(xlabel="after layer", title="size of the gradients")
+axes[1].legend()
+plt.tight_layout()
+plt.show()
+for name, (sizes, gradients, _) in found.items():
+    ends = f"numbers at the end {sizes[-1]:.2f}, gradients at the start {gradients[0]:.0e}"
+    print(f"{name:19}  {ends}")
+
+# %%
+assert found["replaced: layer(x)"][1][0] < 1e-14 < 0.5 < found["added: x + layer(x)"][1][0] < 5
+
+# %% [markdown]
+# *In words: without residual connections the numbers fall to a few hundredths within a few layers, and the gradients
+# lose some sixteen powers of ten on the way back: next to nothing reaches the first layer. With them, both stay between 1
+# and 2 in size all the way.*
+#
+# Something else gets lost, less visibly. How different are the 20 tokens at the end? The **cosine** of two vectors is
+# 1 if they point the same way:
+
+# %%
+for name, (_, _, last) in found.items():
+    directions = F.normalize(last, dim=-1)
+    cosines = (directions @ directions.T)[~torch.eye(20, dtype=torch.bool)]
+    print(f"{name:19}  mean cosine of two tokens {cosines.mean():.2f}")
+
+# %% [markdown]
+# Replaced 24 times, all tokens have become one and the same vector. Two things are at work. Each attention layer averages, and
+# an average of averages is an average of everything (Dong et al. 2021 prove it for attention alone). And what is left of a token shrinks until
+# the layers' biases, the same for all tokens, are all one sees. With the residual connection a token keeps its own vector
+# and *adds what it has heard*.
+#
+# A good picture is a **residual stream**: the vectors flow from the bottom to the top, and each layer reads from the
+# stream and adds something to it.
+
+# %% [markdown]
+# ## 3. LayerNorm: the same size for every token
+#
+# A stream to which everyone adds can only be kept in bounds if somebody takes care. Above, the layers started out
+# small. With larger weights:
+
+# %% tags=["nbval-ignore-output"]
+last_size = {}
+for factor in [1, 1.5, 2]:
+    torch.manual_seed(0)
+    x = torch.randn(1, 20, 64)
+    with torch.no_grad():
+        for _ in range(12):
+            for layer in (MultiHeadAttention(64, 4), FeedForward(64, 256)):
+                for parameter in layer.parameters():
+                    parameter.mul_(factor)
+                x = x + layer(x)
+    last_size[factor] = x.std().item()
+    print(f"weights times {factor:3}: numbers of size {last_size[factor]:8,.1f} at the end")
+
+# %%
+assert last_size[1] < 5 and last_size[2] > 1000
+
+# %% [markdown]
+# **Layer normalisation** (Ba et al. 2016), LayerNorm for short, brings *each token's vector* back to mean 0 and
+# spread 1. Then two learned vectors, `weight` and `bias`, let every one of the `D` numbers have the size and the
+# centre that suits it; they start as ones and zeros.
+#
+# $$\text{LayerNorm}(x) = \frac{x - \text{mean}}{\sqrt{\text{variance} + \epsilon}} \cdot \text{weight} + \text{bias}$$
+#
+# Three tokens with eight numbers each, one of them loud and one far from 0:
+
+# %%
+x = torch.randn(3, 8, generator=g)  # (T, D)
+x[1] = x[1] * 10
+x[2] = x[2] + 5
+columns = [str(d) for d in range(8)]
+show(heat_map(["calm", "loud", "far"], columns, x.round(decimals=1), title="before"))
+
+# %%
+y = F.layer_norm(x, (8,))  # over the last axis, of size 8
+show(heat_map(["calm", "loud", "far"], columns, y.round(decimals=1), title="after LayerNorm"))
+
+# %% [markdown]
+# All three are comparable now, row by row. Why not normalise the columns? That is batch normalisation, and then a
+# token's vector would depend on which other tokens happen to be in the batch, padding included. LayerNorm looks at
+# one token at a time, so it is the same in training and in use, for any batch and any length.
+#
+# Two details decide whether you get *the same numbers* as everybody else:
+#
+# - *The variance* divides by `D`. `x.var()` and `x.std()` divide by `D - 1` unless you say `unbiased=False`.
+# - *Epsilon* stands under the root and keeps a token whose numbers are all equal from becoming 0 / 0. PyTorch's
+#   default is 1e-5, BERT's is 1e-12. It matters for tokens with small numbers:
+
+# %%
+quiet = torch.tensor([0.01, -0.01, 0.02, -0.02])
+centred = quiet - quiet.mean()
+versions = {
+    "divided by D": centred / quiet.std(unbiased=False),
+    "divided by D - 1": centred / quiet.std(),
+    "F.layer_norm, eps = 1e-12": F.layer_norm(quiet, (4,), eps=1e-12),
+    "F.layer_norm, eps = 1e-5": F.layer_norm(quiet, (4,), eps=1e-5),
+}
+for name, numbers in versions.items():
+    print(f"{name:26}", *[f"{x:7.3f}" for x in numbers])
+
+# %% [markdown]
+# ### Exercise 4.2: LayerNorm
+# `x` `(B, T, D)`, `weight` and `bias` `(D,)`, `eps` a number -> `(B, T, D)`. Use `mean` and `var` (both take
+# `keepdim=True`) in place of `F.layer_norm`.
+
+
+# %% exercise="4.2"
+def layer_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
+    """Each token's numbers brought to mean 0 and spread 1, then scaled and shifted."""
+    ### BEGIN SOLUTION
+    mean = x.mean(-1, keepdim=True)  # (B, T, 1)
+    variance = x.var(-1, keepdim=True, unbiased=False)  # (B, T, 1)
+    return (x - mean) / (variance + eps).sqrt() * weight + bias
+    ### END SOLUTION
+
+
+# %%
+check("4.2", layer_norm)
+
+# %% [markdown]
+# ## 4. The feed-forward network: thinking for oneself
+#
+# Attention carries information *between* tokens. But it only averages: each output is a weighted sum of values.
+# Something has to *work* on what was gathered. That is the **feed-forward network**: a matrix that makes the vector
+# wider (four times, usually), a bend, and a matrix that brings it back. By a bend we mean any function of a single
+# number whose graph is not a straight line; another word is *activation*. The classic one is **ReLU**: negative
+# numbers become 0.
+#
+# The bend matters. Two matrices without anything between them are one matrix:
+
+# %%
+A, B = torch.randn(64, 16, generator=g), torch.randn(16, 64, generator=g)  # D = 16, inside 64
+x = torch.randn(5, 16, generator=g)
+print("two matrices equal one:    ", torch.allclose((x @ A.T) @ B.T, x @ (B @ A).T, atol=1e-3))
+bent = F.relu(x @ A.T) @ B.T
+print("with ReLU between them:    ", torch.allclose(bent, x @ (B @ A).T, atol=1e-3))
+
+# %% [markdown]
+# And it never mixes tokens. Change one of five, and the other four do not notice:
+
+# %%
+torch.manual_seed(0)
+feed_forward = FeedForward(d_model=16, d_ff=64)
+changed = x.clone()
+changed[2] = 0
+with torch.no_grad():
+    moved = (feed_forward(changed) - feed_forward(x)).abs().amax(-1) > 1e-6
+print("outputs that changed:", moved.tolist())
+
+# %% [markdown]
+# BERT uses a softer bend, **GELU** (Hendrycks and Gimpel 2016): multiply `x` by the share of a bell curve (the
+# standard normal distribution) that lies below `x`. For large `x` that share is 1 and `x` passes; far below 0 it is
+# 0.
+#
+# $$\text{GELU}(x) = x \cdot \tfrac{1}{2}\left(1 + \text{erf}\!\left(\tfrac{x}{\sqrt{2}}\right)\right)$$
+#
+# `erf`, the error function, is what computes shares of a bell curve. Some programs use an approximation with `tanh`
+# in its place. In Hugging Face's library GPT-2 uses the approximation, BERT the exact form. How far apart are they?
+
+# %%
+t = torch.linspace(-4, 4, 161)
+fig, axes = plt.subplots(1, 2, figsize=(8, 3))
+axes[0].plot(t, F.relu(t), "--", label="ReLU")
+axes[0].plot(t, F.gelu(t), label="GELU")
+axes[0].set(xlabel="x", ylim=(-0.5, 4))
+axes[0].legend()
+gap = F.gelu(t, approximate="tanh") - F.gelu(t)
+axes[1].plot(t, gap)
+axes[1].set(xlabel="x", title="tanh approximation minus GELU")
+plt.tight_layout()
+plt.show()
+print(f"GELU's lowest value: {F.gelu(t).min():.2f}, at x = {t[F.gelu(t).argmin()]:.2f}")
+print(f"the approximation is off by at most {gap.abs().max():.4f}")
+
+# %% [markdown]
+# *In words: GELU follows ReLU far from 0, dips below 0 for small negative numbers, and has no corner. The
+# approximation with tanh differs in the fourth decimal place.*
+#
+# That is enough for two programs with the same weights to disagree. If your numbers are *nearly* right, look here.
+#
+# ### Exercise 4.3: GELU
+# Any tensor -> a tensor of the same shape. `torch.erf` is allowed, `F.gelu` is not.
+
+
+# %% exercise="4.3"
+def gelu(x: Tensor) -> Tensor:
+    """x times the share of a standard normal distribution below x."""
+    ### BEGIN SOLUTION
+    return x * (1 + torch.erf(x / math.sqrt(2))) / 2
+    ### END SOLUTION
+
+
+# %%
+check("4.3", gelu)
+
+# %% [markdown]
+# ## 5. The block, and where its norms go
+#
+# All parts are there. A **block** has two halves, attention and the feed-forward network, called its *sublayers*.
+# Each sublayer has a residual connection and a LayerNorm. There are two customs for the LayerNorm's place:
+#
+# - **post-norm** (the original transformer, BERT): compute, add, *then normalise the sum*: `norm(x + sublayer(x))`
+# - **pre-norm** (most newer models): *normalise what goes in*, compute, add: `x + sublayer(norm(x))`
+#
+# ```
+#      post-norm                                   pre-norm
+#
+#      x ──┬── sublayer ──┐                        x ──┬── norm ── sublayer ──┐
+#          └───────────── + ── norm ──                 └───────────────────── + ──
+# ```
+#
+# ### Exercise 4.4: BERT's block
+# `x` is `(B, T, D)`. The other four arguments are called like functions: `attention(x)` gives `(B, T, D)`, and so do
+# the others. Return the post-norm block's output: attention's half first, the feed-forward network's half after it,
+# each with its own norm.
+
+
+# %% exercise="4.4"
+def post_norm_block(
+    x: Tensor, attention, attention_norm, feed_forward, feed_forward_norm
+) -> Tensor:
+    """Attention, then the feed-forward network, each added to what came in and then normalised."""
+    ### BEGIN SOLUTION
+    x = attention_norm(x + attention(x))
+    x = feed_forward_norm(x + feed_forward(x))
+    return x
+    ### END SOLUTION
+
+
+# %%
+check("4.4", post_norm_block)
+
+# %% [markdown]
+# ### Exercise 4.5: a pre-norm block
+# The same arguments. This time, within the block, the residual stream itself is never normalised.
+
+
+# %% exercise="4.5"
+def pre_norm_block(x: Tensor, attention, attention_norm, feed_forward, feed_forward_norm) -> Tensor:
+    """Attention, then the feed-forward network, each reading a normalised x and adding to x."""
+    ### BEGIN SOLUTION
+    x = x + attention(attention_norm(x))
+    x = x + feed_forward(feed_forward_norm(x))
+    return x
+    ### END SOLUTION
+
+
+# %%
+check("4.5", pre_norm_block)
+
+# %% [markdown]
+# What difference does it make? Stack 24 blocks of either kind, not yet trained, give them sentences with one word in
+# seven hidden, and look at every block: how large is the stream behind it, and how long its gradient? (The matrices
+# are drawn so that each keeps the size of what enters. The last steps, from vectors to a loss, are section 8's.)
+
+# %%
+sentences = tinyworld.sample_ids(16, torch.Generator().manual_seed(0))  # (B, T)
+visible = sentences != tinyworld.PAD
+hidden = (torch.rand(sentences.shape, generator=g) < 1 / 7) & (sentences > tinyworld.MASK)
+corrupted = sentences.masked_fill(hidden, tinyworld.MASK)
+
+
+def first_loss(model: MaskedLM) -> Tensor:
+    """Mean cross-entropy at the hidden places."""
+    return F.cross_entropy(model(corrupted, visible, hidden), sentences[hidden])
+
+
+def fresh_stack(pre_norm: bool, n_layers: int) -> tuple[list[float], list[float]]:
+    """For each block of an untrained model: size of the stream, length of the gradient."""
+    torch.manual_seed(0)
+    model = MaskedLM(EncoderConfig(len(names), 64, 64, n_layers, pre_norm=pre_norm))
+    blocks, sizes = model.encoder.blocks, []
+    matrices = [[p for p in block.parameters() if p.ndim == 2] for block in blocks]
+    for matrix in [p for block in matrices for p in block]:
+        nn.init.normal_(matrix, std=matrix.shape[1] ** -0.5)
+    for block in blocks:
+        block.register_forward_hook(lambda _, inputs, output: sizes.append(output[0].std().item()))
+    first_loss(model).backward()
+    return sizes, [sum(p.grad.square().sum().item() for p in block) ** 0.5 for block in matrices]
+
+
+fresh = {
+    (kind, n): fresh_stack(kind == "pre-norm", n)
+    for kind in ("post-norm", "pre-norm")
+    for n in (6, 12, 24)
+}
+
+# %% tags=["nbval-ignore-output"]
+fig, axes = plt.subplots(1, 2, figsize=(8, 3))
+for kind in ("post-norm", "pre-norm"):
+    for ax, numbers in zip(axes, fresh[kind, 24]):
+        ax.plot(range(1, 25), numbers, "o-", markersize=4, label=kind)
+axes[0].set(xlabel="block (of 24)", title="size of the stream", ylim=(0, None))
+axes[1].set(xlabel="block (of 24)", title="length of the block's gradient", ylim=(0, None))
+axes[0].legend()
+plt.tight_layout()
+plt.show()
+for kind in ("post-norm", "pre-norm"):
+    sizes, gradients = fresh[kind, 24]
+    print(f"{kind:9} stream: {sizes[0]:.1f} in the first block, {sizes[-1]:.1f} in the last;")
+    print(f"{'':9} gradient: {gradients[0]:.2f} in the first, {gradients[-1]:.2f} in the last")
+print("gradient of the last block of 6, 12, 24:")
+for kind in ("post-norm", "pre-norm"):
+    print(f"{kind:9}", *[f"{fresh[kind, n][1][-1]:.2f}" for n in (6, 12, 24)])
+
+# %%
+assert fresh["pre-norm", 24][1][-1] < 0.65 * fresh["pre-norm", 6][1][-1]
+assert fresh["post-norm", 24][1][-1] > 0.75 * fresh["post-norm", 6][1][-1]
+assert fresh["pre-norm", 24][0][-1] > 3 * fresh["pre-norm", 24][0][0]
+
+# %% [markdown]
+# *In words: left, the post-norm stream has size 1 behind every block, while the pre-norm stream grows from below 1 to
+# above 5. Right, the gradients of the post-norm blocks go up and down, with no fall towards the end; those of the pre-norm blocks
+# fall to a sixth of the first. In the last block, post-norm's gradient hardly depends on the number of blocks, while
+# pre-norm's halves when there are four times as many.*
+#
+# In pre-norm the stream grows with every block that adds to it, so the later a block, the smaller its say, and the
+# deeper the stack, the gentler its end. In post-norm every sum is scaled back, and the last blocks get large gradients however
+# many there are. Xiong et al. (2020) trace to this why deep post-norm models have to start with tiny steps ("warm-up", lesson 5) and pre-norm
+# models hardly. (The first pre-norm blocks have large gradients, too. They are few.)
+#
+# BERT is post-norm, so for BERT's numbers we need post-norm. The models that you train from lesson 5 on are pre-norm.
+
+# %% [markdown]
+# ## 6. Dropout: on while training, off otherwise
+#
+# One part is active in training only. **Dropout** (Srivastava et al. 2014) sets some numbers to 0 at random, one in
+# ten in BERT, and scales the others up so that the average stays the same. The idea: a model that cannot rely on any
+# single number has to learn things in more than one way.
+
+# %%
+torch.manual_seed(0)
+ones = torch.ones(10_000)
+dropped = F.dropout(ones, p=0.1)
+zeros = (dropped == 0).float().mean()
+print(f"zeros: {zeros:.2f}, the others: {dropped.max():.3f}, mean: {dropped.mean():.2f}")
+
+# %% [markdown]
+# In a block it acts on what a sublayer adds, just before the sum. And it must be off when the model is *used*.
+# `model.train()` turns it on, `model.eval()` off; a new model is in training mode.
+
+# %%
+torch.manual_seed(0)
+block = EncoderBlock(EncoderConfig(len(names), d_model=64, dropout=0.1))
+x = torch.randn(1, 5, 64)
+with torch.no_grad():
+    for training in (True, False):
+        block.train(training)  # block.train(False) is the same as block.eval()
+        (once, _), (again, _) = block(x), block(x)
+        print(f"training mode {training!s:5}  same input, same output:", torch.equal(once, again))
+
+# %% [markdown]
+# Evaluating in training mode is a classic mistake. Nothing fails. The outputs are noisy, and different each time.
+
+# %% [markdown]
+# ## 7. The stack, and where its numbers are
+#
+# An encoder is the embeddings and a stack of blocks. Every block has weights of its own. With pre-norm, one last
+# LayerNorm follows, since nobody else would normalise the stream; with post-norm, one stands right behind the
+# embeddings. A padding mask goes to every block. `(B, T)` becomes `(B, 1, 1, T)`: the same line of keys for all heads
+# and queries (lesson 2). That is the whole of it:
+
+# %%
+with torch.no_grad():
+    x = encoder.embeddings(sentences)  # (B, T, D)
+    for block in encoder.blocks:
+        x, _ = block(x, visible[:, None, None, :])
+    x = encoder.final_norm(x)
+    same = torch.allclose(x, encoder(sentences, visible), atol=1e-5)
+print("the same as the package's encoder:", same)
+
+# %% [markdown]
+# How many numbers does a block have to learn? A linear layer from `a` to `b` numbers has a matrix of `a * b` and a
+# **bias** of `b`.
+#
+# ### Exercise 4.6: counting
+# How many numbers does one block learn? `D` is the size of a vector, `d_ff` the width inside the feed-forward
+# network. Attention is lesson 1's (query, key, value and output are linear layers from `D` to `D`), every linear
+# layer has a bias, and each of the two LayerNorms has a weight and a bias. (How many heads there are does not matter:
+# they share the same matrices.)
+
+
+# %% exercise="4.6"
+def block_parameters(D: int, d_ff: int) -> int:
+    """How many numbers a block learns: matrices, biases and norms."""
+    ### BEGIN SOLUTION
+    attention = 4 * (D * D + D)
+    feed_forward = (D * d_ff + d_ff) + (d_ff * D + D)
+    norms = 2 * 2 * D
+    return attention + feed_forward + norms
+    ### END SOLUTION
+
+
+# %%
+check("4.6", block_parameters)
+
+# %% [markdown]
+# BERT-base is often introduced as "110 M parameters". Where do they sit? Built on the device `meta`, a model has
+# shapes but no numbers, and takes no memory:
+
+# %%
+with torch.device("meta"):
+    base = MaskedLM(
+        EncoderConfig(30_522, 512, 768, n_layers=12, n_heads=12, n_segments=2, pre_norm=False)
+    )
+
+
+def count(*modules: nn.Module) -> int:
+    """How many numbers some modules learn."""
+    return sum(p.numel() for module in modules for p in module.parameters())
+
+
+embeddings = base.encoder.embeddings
+blocks = base.encoder.blocks
+rows = {
+    "token embeddings": count(embeddings.token),
+    "positions, segments, norm": count(embeddings) - count(embeddings.token),
+    "12 x attention": count(*[block.attention for block in blocks]),
+    "12 x feed-forward": count(*[block.feed_forward for block in blocks]),
+    "12 x two norms": count(*[m for b in blocks for m in (b.attention_norm, b.feed_forward_norm)]),
+    "head (next section)": count(base.dense, base.norm) + base.decoder_bias.numel(),
+}
+for name, n in rows.items():
+    print(f"{name:26} {n:12,}  {n / count(base):6.1%}")
+print(f"{'together':26} {count(base):12,}")
+assert sum(rows.values()) == count(base)
+
+# %% [markdown]
+# > **Often read:** a transformer computes attention, layer after layer, and that is all.
+#
+# Look at the table again: which row is the largest?
+#
+# > **In fact** over half of BERT sits in its feed-forward networks, twice as much as in attention, and a fifth in the
+# > table of tokens. Residual connections have no numbers to learn and norms hardly any, but sections 2 and 3 have shown what becomes of
+# > attention without them. (Vaswani et al. 2017, section 3)
+
+# %% [markdown]
+# ## 8. The head: from vectors back to words
+#
+# The encoder returns vectors. To name the hidden tokens we need a score for each token of the vocabulary, `V` logits.
+# In lesson 1 a single matrix did that. BERT's head has a bit more: a linear layer, GELU, LayerNorm, and then the
+# **decoder**, a matrix that turns `D` numbers into `V`, plus a bias for each token (frequent words can get a bonus).
+# The decoder is *not* a matrix of its own:
+#
+# `logits = vectors @ token_table.T + bias`
+#
+# Each logit is the dot product of the vector with one token's embedding. Such a decoder is called **tied** (Press and
+# Wolf 2017). It saves a second table, a fifth of BERT, as you have just seen. And it lets the table learn from both
+# sides. In an untied model only tokens that were *read*, in a sentence with a gap, get a gradient:
+
+# %%
+torch.manual_seed(0)
+tied = MaskedLM(EncoderConfig(len(names), d_model=64, n_layers=2))
+untied = nn.Linear(64, len(names))  # a decoder with a matrix of its own
+
+first_loss(tied).backward()
+reached = (tied.encoder.embeddings.token.weight.grad.abs().sum(1) > 0).sum().item()
+print(f"tied:   {reached} of {len(names)} rows of the token table get a gradient")
+
+tied.zero_grad()
+x = tied.encoder(corrupted, visible)[hidden]  # (n, D)
+F.cross_entropy(untied(x), sentences[hidden]).backward()
+reached = (tied.encoder.embeddings.token.weight.grad.abs().sum(1) > 0).sum().item()
+print(f"untied: {reached}")
+
+# %% [markdown]
+# A tied table has to start small. Its rows now set the size of the logits, and a model that knows nothing should not
+# be sure of anything. If it finds all `V` tokens equally likely, its loss is `log V`. Draw the table with standard
+# deviation .02, as BERT does, and with 1, which is what `nn.Embedding` does by itself:
+
+# %% tags=["nbval-ignore-output"]
+print(f"log V = {math.log(len(names)):.2f}")
+losses = {}
+for std in [0.02, 0.1, 1.0]:
+    torch.manual_seed(0)
+    model = MaskedLM(EncoderConfig(len(names), d_model=256, n_layers=2))
+    with torch.no_grad():
+        model.encoder.embeddings.token.weight.normal_(std=std)
+        losses[std] = first_loss(model).item()
+    print(f"standard deviation {std:4}: first loss {losses[std]:6.2f}")
+
+# %%
+assert abs(losses[0.02] - math.log(len(names))) < 0.5 and losses[1.0] > 4 * math.log(len(names))
+
+# %% [markdown]
+# With 1 the model begins by being very sure of wrong answers. When you build a model, look at its first loss: far
+# above `log V` means that something is too large; far below, perhaps that the answer leaks in.
+#
+# One more saving. Training asks about the hidden tokens only, one in seven or so. There is no need to compute `V`
+# logits for the others: pick the hidden places *before* the head.
+
+# %%
+with torch.no_grad():
+    everywhere = tied(corrupted, visible)  # (B, T, V)
+    few = tied(corrupted, visible, hidden)  # (n, V)
+print("all logits:", tuple(everywhere.shape), "  at hidden places:", tuple(few.shape))
+print("the same numbers:", torch.allclose(everywhere[hidden], few, atol=1e-4))
+
+# %% [markdown]
+# How much is saved? Counting multiplications in matrix products, forwards, with 15 % of 128 tokens hidden:
+
+
+# %%
+def multiplications(V: int, D: int, n_layers: int, T: int = 128) -> tuple[float, float]:
+    """For one row of T tokens, in millions: all blocks, and the head if it is used everywhere."""
+    attention = T * 4 * D * D + 2 * T * T * D  # four linear layers; scores and averages
+    feed_forward = T * 2 * D * 4 * D
+    head = T * (D * D + D * V)
+    return n_layers * (attention + feed_forward) / 1e6, head / 1e6
+
+
+for name, sizes in {"BERT-base": (30_522, 768, 12), "a small model": (4_000, 128, 4)}.items():
+    blocks_cost, head_cost = multiplications(*sizes)
+    few_cost = 0.15 * head_cost
+    saved = (head_cost - few_cost) / (blocks_cost + head_cost)
+    head = f"head {head_cost:5,.0f} M -> {few_cost:3,.0f} M"
+    print(f"{name:14} blocks {blocks_cost:6,.0f} M, {head}: {saved:.0%} of everything saved")
+
+# %% [markdown]
+# The head's share grows with the vocabulary and shrinks with the depth and width of the rest. Where it is large, much is saved.
+#
+# ### Exercise 4.7: the head
+# `x` `(B, T, D)` from the encoder, `hidden` `(B, T)` boolean; `dense` and `norm` are called like functions and keep
+# the size `D`; `token` is the table `(V, D)`, `bias` is `(V,)`. Return the logits at the hidden places, `(n, V)`.
+# (The package's GELU is `F.gelu`, which is allowed from here on.)
+
+
+# %% exercise="4.7"
+def mlm_logits(x: Tensor, hidden: Tensor, dense, norm, token: Tensor, bias: Tensor) -> Tensor:
+    """Logits over the vocabulary for each hidden token, in reading order: (n, V)."""
+    ### BEGIN SOLUTION
+    x = x[hidden]  # (n, D)
+    x = norm(F.gelu(dense(x)))
+    return x @ token.T + bias
+    ### END SOLUTION
+
+
+# %%
+check("4.7", mlm_logits)
+
+# %% [markdown]
+# ## 9. What PyTorch has ready
+#
+# PyTorch ships a class called `nn.Transformer`. It is easy to use in a way that runs and means something else.
+#
+# > **Often read:** `nn.Transformer(dim, layers, heads)` is an encoder with that many layers and heads.
+
+# %%
+print(", ".join(list(inspect.signature(nn.Transformer).parameters)[:5]))
+try:
+    nn.Transformer(512, 6, 8)  # meant: 6 layers, 8 heads
+except AssertionError as error:
+    print("AssertionError:", error)
+
+# %% [markdown]
+# The second argument is the number of *heads*, and 512 cannot be split over 6. With other numbers there is no error,
+# only another model:
+
+# %%
+wrong = nn.Transformer(64, 4, 2, batch_first=True)  # meant: 4 layers, 2 heads
+print("encoder layers:", len(wrong.encoder.layers))
+print("decoder layers:", len(wrong.decoder.layers))
+print("heads:         ", wrong.encoder.layers[0].self_attn.num_heads)
+
+# %% [markdown]
+# > **In fact** the order is `d_model`, `nhead`, then the depth of the encoder, then that of a *decoder*, 6 unless you
+# > say otherwise: it is both stacks of the translation model of Vaswani et al. 2017, section 3.1, encoder and decoder. The third argument sets the
+# > encoder's depth alone. For an encoder, take `nn.TransformerEncoder`.
+#
+# > **Often read:** hand it the token ids, `model(ids)`, and out come the encoded tokens.
+
+# %% tags=["nbval-ignore-output"]
+numbers = torch.zeros(1, 5, 64, dtype=torch.long)  # (B, T, D), but whole numbers
+attempts = {
+    "ids": lambda: wrong(ids),
+    "ids, twice": lambda: wrong(ids, ids),
+    "whole numbers of the right shape": lambda: wrong(numbers, numbers),
+}
+failed = 0
+for what, attempt in attempts.items():
+    try:
+        attempt()
+    except (TypeError, RuntimeError) as error:
+        failed += 1
+        print(f"{what}:\n   {type(error).__name__}: {error}")
+
+# %%
+assert failed == 3
+
+# %% [markdown]
+# First, the decoder's input is missing. Second, there is no embedding inside: it wants vectors. Third, whole numbers
+# are not good enough even in the right shape. And once vectors do go in, to `nn.TransformerEncoder` this time, three things are still wrong that no error
+# message mentions:
+
+# %%
+torch.manual_seed(0)
+layer = nn.TransformerEncoderLayer(64, 4, 128, dropout=0.0)  # batch_first is False by default
+theirs = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False).eval()
+x = torch.randn(2, 7, 64)  # (B, T, D), we think
+with torch.no_grad():
+    other = x.clone()
+    other[1] = 0  # another second sentence
+    alone = torch.allclose(theirs(x)[0], theirs(other)[0], atol=1e-4)
+    x = x[:1].transpose(0, 1)  # (T, 1, D): what it takes by default
+    a_bag = torch.allclose(theirs(x.flip(0)).flip(0), theirs(x), atol=1e-4)
+    padded = torch.cat([x, torch.zeros(3, 1, 64)])
+    undisturbed = torch.allclose(theirs(padded)[:7], theirs(x), atol=1e-4)
+print("a sentence of the batch is read by itself:        ", alone)
+print("it knows the order of the words:                  ", not a_bag)
+print("padding behind the sentence leaves it undisturbed:", undisturbed)
+
+# %% [markdown]
+# > **In fact** it is blocks and nothing else. Embeddings, positions and the head are yours to add, the padding mask
+# > yours to hand over (and True means *padding* there, see lesson 2), hiding tokens yours to do; and without
+# > `batch_first=True` it reads `(T, B, D)`, so that the words of different sentences talk to each other. (Compare
+# > Vaswani et al. 2017, sections 3.4 and 3.5; lesson 3 on hiding)
+#
+# With all that added it computes what our pre-norm encoder does: `tests/test_models.py` compares the two on the same weights.
+
+# %% [markdown]
+# ## 10. Your encoder is BERT
+#
+# Time to put it together.
+#
+# ### Exercise 4.8: BERT, whole
+# `ids`, `visible` (True = a token, False = padding) and `segments` are `(B, T)`. `model` holds the parts; use them,
+# but please do not call `model` itself (`check` cannot see it). Return the logits of *all* tokens, `(B, T, V)`.
+#
+# - `e = model.encoder.embeddings` has `e.token`, `e.position`, `e.segment` (call them with ids, places, segments) and
+#   `e.norm`, which follows the sum.
+# - `model.encoder.blocks` is a list; a block `b` has `b.attention`, `b.attention_norm`, `b.feed_forward`,
+#   `b.feed_forward_norm`. Post-norm. `b.attention(x, mask)` takes a mask that broadcasts to `(B, H, T, T)`.
+# - The head: `model.dense`, `model.norm`, `e.token.weight` (the table) and `model.decoder_bias`.
+
+
+# %% exercise="4.8"
+def bert(ids: Tensor, visible: Tensor, segments: Tensor, model: MaskedLM) -> Tensor:
+    """BERT's logits for every token, from its parts."""
+    ### BEGIN SOLUTION
+    e = model.encoder.embeddings
+    x = e.norm(e.token(ids) + e.position(torch.arange(ids.shape[1])) + e.segment(segments))
+    mask = visible[:, None, None, :]  # (B, 1, 1, T)
+    for b in model.encoder.blocks:
+        x = b.attention_norm(x + b.attention(x, mask))
+        x = b.feed_forward_norm(x + b.feed_forward(x))
+    x = model.norm(F.gelu(model.dense(x)))
+    return x @ e.token.weight.T + model.decoder_bias
+    ### END SOLUTION
+
+
+# %%
+verdict = check("4.8", bert)
+verdict
+
+# %% [markdown]
+# Ten lines or so. Is that really BERT? Let us ask Hugging Face's `transformers`, the library most people use, to
+# build one, with random numbers in every place, and compare. All it takes is knowing what *they* call the parts. This
+# is the whole dictionary (`#` is the number of a block; `weight` or `bias` follows):
+
+# %%
+for our_name, their_name in NAMES.items():
+    print(f"{our_name.removeprefix('encoder.'):32} {their_name}")
+
+# %% tags=["nbval-ignore-output"]
+try:
+    from transformers import BertConfig, BertForMaskedLM
+except ImportError:
+    BertForMaskedLM = None
+    print("transformers is not installed, so the next two cells have nothing to compare with.")
+else:
+    torch.manual_seed(0)
+    theirs = BertForMaskedLM(
+        BertConfig(
+            vocab_size=len(names),
+            hidden_size=64,
+            num_hidden_layers=4,
+            num_attention_heads=4,
+            intermediate_size=256,
+            max_position_embeddings=64,
+        )
+    ).eval()
+    with torch.no_grad():
+        for parameter in theirs.parameters():  # biases, too: a forgotten one would show
+            parameter.add_(0.05 * torch.randn(parameter.shape))
+    ours = from_bert(theirs.state_dict(), n_heads=4)
+    print(f"{count(ours):,} numbers copied; Hugging Face counts {count(theirs):,}")
+
+# %% tags=["nbval-ignore-output"]
+if BertForMaskedLM is not None:
+    segments = (torch.arange(sentences.shape[1]) > 8).long().expand_as(sentences)
+    print(f"{(~visible).float().mean():.0%} of the places are padding")
+    with torch.no_grad():
+        expected = theirs(corrupted, visible.long(), segments).logits  # theirs: 1 = token
+        far = (ours(corrupted, visible, segments=segments) - expected)[visible].abs().max()
+        print(f"the package's encoder: largest difference {far:.0e}")
+        assert far < 1e-5
+        if verdict.status == "passed":
+            far = (bert(corrupted, visible, segments, ours) - expected)[visible].abs().max()
+            print(f"yours:                 largest difference {far:.0e}")
+            assert far < 1e-5
+        else:
+            print("Solve exercise 4.8 and run this again: your own encoder is compared here.")
+
+# %% [markdown]
+# The differences are those of 32-bit arithmetic: the same sums, in another order. Your encoder *is* BERT. It only
+# lacks what BERT has learned.
+#
+# ### With a network
+# That can be had. The next cell downloads the published weights (440 MB, once) and fills a gap with them. Without a
+# network it says so.
+
+# %% tags=["nbval-skip"]
+try:
+    published, tokenizer = bert_from_hub("bert-base-uncased")
+except HubUnreachable as reason:
+    print(reason)
+else:
+    encoded = tokenizer.encode("The for [MASK] is used to iterate over the elements of a sequence.")
+    row = torch.tensor([encoded.ids])  # BERT's own ids: [MASK] is 103 here
+    gap = row == tokenizer.token_to_id("[MASK]")
+    with torch.no_grad():
+        probabilities, best = published(row, hidden=gap)[0].softmax(-1).topk(5)
+    for p, i in zip(probabilities.tolist(), best.tolist()):
+        print(f"{tokenizer.id_to_token(i):12} {p:.3f}")
+
+# %% [markdown]
+# ## Quiz
+
+# %%
+quiz("4")
+
+# %% [markdown]
+# ## Recap
+#
+# - The input is a sum: token, position, segment. Without positions an encoder reads a bag of words, however deep it
+#   is.
+# - **Residual connections** let a token keep its own vector and let gradients through. **LayerNorm** keeps every token's numbers at
+#   one size: over `D`, biased variance, eps under the root.
+# - Attention moves information between tokens; the **feed-forward network** works on each token by itself and holds
+#   most of a block's numbers.
+# - **Post-norm** normalises the sums (BERT), **pre-norm** what enters a sublayer (easier to train when deep).
+# - The head is tied to the token table, which has to start small: the first loss should be near `log V`.
+# - Dropout is on in training mode only. Logits are needed at hidden places only.
+# - Same weights, same parts, same numbers: agreement to 1e-5 is how you know that two programs compute the same.
+#
+# **Next:** lesson 5 trains it, with an exact floor to train against.
+
+# %%
+progress("4")
+
+# %% [markdown]
+# ## References
+#
+# - J. Devlin, M. Chang, K. Lee, K. Toutanova 2019. *BERT: Pre-training of Deep Bidirectional Transformers for
+#   Language Understanding*. NAACL. [arXiv:1810.04805](https://arxiv.org/abs/1810.04805)
+# - A. Vaswani et al. 2017. *Attention Is All You Need*. NeurIPS. [arXiv:1706.03762](https://arxiv.org/abs/1706.03762)
+# - K. He, X. Zhang, S. Ren, J. Sun 2016. *Deep Residual Learning for Image Recognition*. CVPR.
+#   [arXiv:1512.03385](https://arxiv.org/abs/1512.03385)
+# - Y. Dong, J. Cordonnier, A. Loukas 2021. *Attention Is Not All You Need: Pure Attention Loses Rank Doubly
+#   Exponentially with Depth*. ICML. [arXiv:2103.03404](https://arxiv.org/abs/2103.03404)
+# - J. Ba, J. Kiros, G. Hinton 2016. *Layer Normalization*. [arXiv:1607.06450](https://arxiv.org/abs/1607.06450)
+# - R. Xiong et al. 2020. *On Layer Normalization in the Transformer Architecture*. ICML.
+#   [arXiv:2002.04745](https://arxiv.org/abs/2002.04745)
+# - D. Hendrycks, K. Gimpel 2016. *Gaussian Error Linear Units (GELUs)*.
+#   [arXiv:1606.08415](https://arxiv.org/abs/1606.08415)
+# - N. Srivastava, G. Hinton, A. Krizhevsky, I. Sutskever, R. Salakhutdinov 2014. *Dropout: A Simple Way to Prevent
+#   Neural Networks from Overfitting*. JMLR 15.
+# - O. Press, L. Wolf 2017. *Using the Output Embedding to Improve Language Models*. EACL.
+#   [arXiv:1608.05859](https://arxiv.org/abs/1608.05859)

@@ -1,0 +1,300 @@
+"""Text with labels that its own authors gave it, from the Python on this machine. Lesson 6.
+
+Three kinds of label, none of them made for this course:
+
+- `messages`: is a message raised as an error, or only given as a warning? The code says so.
+- `tagged_sentences`: which words are parameters, values or other code? The markup says so; it is
+  taken off before a model sees the sentence.
+- `type_questions`: what type has a parameter? The layout of the "Parameters" section says so; the
+  section is given to a model as one line of plain text.
+
+Sources are parsed, never imported or run. What comes out differs between versions of the packages.
+"""
+
+import ast
+import re
+import warnings
+import zlib
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from functools import cache
+from typing import NamedTuple, Protocol, TypeVar
+
+from mlm_course.corpora import python_docs
+
+KINDS = ("error", "warning")
+TAGS = ("O", "B-PARAM", "I-PARAM", "B-VALUE", "I-VALUE", "B-CODE", "I-CODE")
+
+_MOST_WORDS = 48  # of a sentence
+_CONTEXT_WORDS = 60  # of the text a question is about
+_MARK = re.compile(r":(?:\w+:)?(\w+):`[~!.]?([^`<]+?)(?: *<[^`>]*>)?`|(``|`)[~!.]?([^`]{1,40}?)\3")
+_WORD = re.compile(r"\w+|[^\w\s]")
+_LITERAL = re.compile(r"None|True|False|[-+]?[\d.]+(?:e-?\d+)?|([\"']).*\1")
+_EMPHASIS = re.compile(r"(?<![\w*])(\*\*?)(?=\w)([^*\n]+?)(?<=\w)\1(?![*])")
+_NO_PROSE = re.compile(
+    r">>>|::|---|===|\|\||\.\. |\\|:(?:math|ref|term|doc|rc|mpltype):| : |https?:"
+    r"|^[^A-Z`:*]|[^.!?]$"
+)
+_BODIES = ("body", "orelse", "handlers", "finalbody", "cases")  # where statements can be
+_SECTION = re.compile(r"^Parameters\n-{3,}\n(.*?)(?=^\S[^\n]*\n-{3,}$|\Z)", re.M | re.S)
+_ENTRY = re.compile(r"^\*{0,2}(\w+(?:, ?\*{0,2}\w+)*) *: *(\S.*)$", re.M)
+
+
+class Message(NamedTuple):
+    """What a program says when something is wrong: kind is "error" or "warning"."""
+
+    module: str
+    text: str
+    kind: str
+
+
+class Tagged(NamedTuple):
+    """A sentence as words, and for each word one of `TAGS`: B- begins an entity, I- goes on."""
+
+    module: str
+    words: list[str]
+    tags: list[str]
+
+
+class Question(NamedTuple):
+    """A question, a text that answers it, and where: the answer is context[start:end]."""
+
+    module: str
+    question: str
+    context: str
+    start: int
+    end: int
+
+    @property
+    def answer(self) -> str:
+        """The words of the answer."""
+        return self.context[self.start : self.end]
+
+
+class _FromModule(Protocol):
+    @property
+    def module(self) -> str: ...
+
+
+Item = TypeVar("Item", bound=_FromModule)
+
+
+def messages(packages: Iterable[str]) -> list[Message]:
+    """Messages of at least four words that the code raises as errors or gives as warnings.
+
+    A message written as an f-string shows the names of what it would fill in. Each text comes once;
+    one that is used in both ways is left out. ValueError for a package that is not installed.
+    """
+    found = [item for package in _names(packages) for item in _read(package)[1]]
+    kinds: dict[str, set[str]] = {}
+    for item in found:
+        kinds.setdefault(item.text.lower(), set()).add(item.kind)
+    once = {item.text.lower(): item for item in reversed(found)}
+    clear = [item for text, item in once.items() if len(kinds[text]) == 1]
+    return sorted(clear)
+
+
+def tagged_sentences(packages: Iterable[str]) -> list[Tagged]:
+    """Sentences of docstrings in which the author marked some words as code.
+
+    PARAM: the name of a parameter of the very function (its "Parameters" section lists it); VALUE:
+    None, True, False, a number or a quoted string; CODE: other code. Only docstrings that list
+    parameters are read, and no sentence that several modules share. An author who forgot the marks
+    leaves an O: the labels are not perfect.
+    """
+    found = (
+        item
+        for package in _names(packages)
+        for module, text in _read(package)[0]
+        for item in _tagged(module, text)
+    )
+    return _of_one_module(found, lambda item: " ".join(item.words))
+
+
+def type_questions(packages: Iterable[str]) -> list[Question]:
+    """Questions such as "What type is axis?" about "Parameters" sections as one line of text.
+
+    The line has the words of the section without its layout: no line breaks, no colon between name
+    and type. Long sections give several texts; each parameter of a text is asked for once. Texts
+    that several modules share are left out.
+    """
+    found = (
+        item
+        for package in _names(packages)
+        for module, text in _read(package)[0]
+        for item in _questions(module, _entries(text))
+    )
+    return _of_one_module(found, lambda item: f"{item.question} {item.context}")
+
+
+def split_by_module(
+    items: Sequence[Item], test_modules: Collection[str] | float
+) -> tuple[list[Item], list[Item]]:
+    """Items to train on and items to test on, no module on both sides.
+
+    test_modules: their names, or a share such as .25: then a module goes where a checksum of its
+    name says, whatever else is installed.
+    """
+    if isinstance(test_modules, float):
+        limit = test_modules * 2**32
+        held = {item.module for item in items if zlib.crc32(item.module.encode()) < limit}
+    else:
+        held = set(test_modules)
+    train = [item for item in items if item.module not in held]
+    return train, [item for item in items if item.module in held]
+
+
+def _names(packages: Iterable[str]) -> tuple[str, ...]:
+    return (packages,) if isinstance(packages, str) else tuple(packages)
+
+
+@cache
+def _read(package: str) -> tuple[tuple[tuple[str, str], ...], tuple[Message, ...]]:
+    """(module, docstring as written) and the messages of a package."""
+    texts, said = [], []
+    for file, module in python_docs._sources(package):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # invalid escapes in other people's strings
+                tree = ast.parse(file.read_bytes())
+        except (SyntaxError, ValueError):
+            continue
+        for node in _statements(tree):
+            if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.Module):
+                texts.append((module, (ast.get_docstring(node) or "").expandtabs()))
+            elif message := _message(module, node):
+                said.append(message)
+    return tuple(texts), tuple(said)
+
+
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """A node and all statements under it, in source order."""
+    yield node
+    for field in _BODIES:
+        for child in getattr(node, field, ()):
+            yield from _statements(child)
+
+
+def _message(module: str, node: ast.AST) -> Message | None:
+    """The message of `raise Error("...")` or `warnings.warn("...")`."""
+    call = getattr(node, "exc", getattr(node, "value", None))  # of a raise, of an expression
+    if not isinstance(call, ast.Call):
+        return None
+    if isinstance(node, ast.Raise):
+        kind = "error"
+    elif isinstance(node, ast.Expr) and _called(call.func) == "warn":
+        kind = "warning"
+    else:
+        return None
+    text = " ".join((_string(call.args[0]) if call.args else "").split())
+    return Message(module, text, kind) if len(text.split()) >= 4 else None
+
+
+def _called(node: ast.expr) -> str:
+    """The last name of what is called or filled in: "warn" for warnings.warn(...)."""
+    while isinstance(node, ast.Call | ast.Subscript):
+        node = node.func if isinstance(node, ast.Call) else node.value
+    return getattr(node, "attr", getattr(node, "id", "..."))
+
+
+def _string(node: ast.expr) -> str:
+    """A string that is written in the code, as far as it can be told without running it."""
+    if isinstance(node, ast.Constant):
+        return node.value if isinstance(node.value, str) else ""
+    if isinstance(node, ast.JoinedStr):
+        return "".join(map(_string, node.values))
+    if isinstance(node, ast.FormattedValue):
+        return _called(node.value)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        return _string(node.left) + _string(node.right)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod):
+        return _string(node.left)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        return _string(node.func.value) if node.func.attr == "format" else ""
+    return ""
+
+
+def _entries(text: str) -> list[tuple[list[str], str, str]]:
+    """(names, type, description) of each parameter in a numpydoc "Parameters" section."""
+    section = _SECTION.search(text) if "Parameters\n-" in text else None
+    entries: list[tuple[list[str], str, str]] = []
+    for line in section[1].splitlines() if section else ():
+        head = _ENTRY.match(line)
+        if head:
+            names = [name.strip("* ") for name in head[1].split(",")]
+            entries.append((names, _unmarked(head[2]), ""))
+        elif entries and line.startswith(" "):
+            names, kind, description = entries[-1]
+            entries[-1] = names, kind, f"{description} {line.strip()}".strip()
+    return entries
+
+
+def _unmarked(text: str) -> str:
+    """One line without roles, backticks and emphasis."""
+    line = _MARK.sub(lambda m: m[2] or m[4], " ".join(text.split()))
+    return _EMPHASIS.sub(r"\2", line)
+
+
+def _of_one_module(items: Iterable[Item], text_of: Callable[[Item], str]) -> list[Item]:
+    """Items whose text stands in one module only, each text once: a split by module parts them."""
+    modules: dict[str, set[str]] = {}
+    first: dict[str, Item] = {}
+    for item in items:
+        modules.setdefault(text_of(item).lower(), set()).add(item.module)
+        first.setdefault(text_of(item).lower(), item)
+    return [item for text, item in first.items() if len(modules[text]) == 1]
+
+
+def _tagged(module: str, text: str) -> Iterator[Tagged]:
+    """The tagged sentences of a docstring that lists parameters."""
+    names = {name for names, *_ in _entries(text) for name in names} if "`" in text else set()
+    if not names:
+        return
+    for sentence in python_docs.sentences([_ENTRY.sub("\n", text)]):
+        if "`" not in sentence or _NO_PROSE.search(sentence):
+            continue
+        words: list[str] = []
+        tags: list[str] = []
+        at = 0
+        for mark in _MARK.finditer(sentence):
+            _add(words, tags, sentence[at : mark.start()], "O")
+            content = mark[2] or mark[4]
+            _add(words, tags, content, "VALUE" if _LITERAL.fullmatch(content)
+                 else "PARAM" if content.strip("*") in names else "CODE")  # fmt: skip
+            at = mark.end()
+        _add(words, tags, sentence[at:], "O")
+        if at and len(words) <= _MOST_WORDS and "`" not in words:
+            yield Tagged(module, words, tags)
+
+
+def _add(words: list[str], tags: list[str], text: str, kind: str) -> None:
+    """The words of a piece of text, behind those that are there."""
+    found = _WORD.findall(_EMPHASIS.sub(r"\2", text))
+    words += found
+    tags += [kind if kind == "O" else f"{'I' if i else 'B'}-{kind}" for i in range(len(found))]
+
+
+def _questions(module: str, entries: list[tuple[list[str], str, str]]) -> Iterator[Question]:
+    """The questions about each group of neighbouring parameters that fits into a context."""
+    group: list[tuple[str, str, str]] = []
+    size = 0
+    for names, kind, description in entries:
+        short = " ".join(_unmarked(description).split()[: _CONTEXT_WORDS // 2])
+        words = len(_WORD.findall(f"{names} {kind} {short}"))
+        if group and size + words > _CONTEXT_WORDS:
+            yield from _about(module, group)
+            group, size = [], 0
+        group.append((", ".join(names), kind, short))
+        size += words
+    yield from _about(module, group)
+
+
+def _about(module: str, group: list[tuple[str, str, str]]) -> Iterator[Question]:
+    """One question for each parameter of a group, if there is something to tell apart."""
+    context = " ".join(" ".join(filter(None, entry)) for entry in group)
+    fits = len(group) > 1 and len(_WORD.findall(context)) <= 1.3 * _CONTEXT_WORDS
+    at = 0
+    for name, kind, description in group if fits else ():
+        start = at + len(name) + 1
+        if len(_WORD.findall(kind)) <= 12:
+            yield Question(module, f"What type is {name}?", context, start, start + len(kind))
+        at = start + len(kind) + 1 + (len(description) + 1 if description else 0)

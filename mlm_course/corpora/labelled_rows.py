@@ -1,0 +1,85 @@
+"""Labelled texts as rows of token ids with labels, ready for a model. Lesson 6."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import torch
+from tokenizers import Encoding, Tokenizer
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from mlm_course.corpora.labelled import KINDS, TAGS, Message, Question, Tagged
+
+
+class Encoded(NamedTuple):
+    """Rows of ids (N, T), padded, and their labels: (N,) or (N, T)."""
+
+    ids: Tensor
+    labels: Tensor
+
+
+class EncodedQuestions(NamedTuple):
+    """Rows of ids (N, T); context (N, T) bool, True where an answer may stand; the first and last
+    token of each answer (N, 2); and the questions themselves."""
+
+    ids: Tensor
+    context: Tensor
+    spans: Tensor
+    items: list[Question]
+
+
+def encode_messages(tokenizer: Tokenizer, items: Sequence[Message], length: int) -> Encoded:
+    """Messages as ids (N, T) and labels (N,), the places in `KINDS`; at most `length` tokens."""
+    rows = [encoding.ids for encoding in _encode(tokenizer, [item.text for item in items], length)]
+    return Encoded(_padded(rows), torch.tensor([KINDS.index(item.kind) for item in items]))
+
+
+def encode_tagged(tokenizer: Tokenizer, items: Sequence[Tagged], length: int) -> Encoded:
+    """Sentences as ids (N, T) and labels (N, T), the places in `TAGS`.
+
+    A word's first piece carries its tag; other pieces, special tokens and padding carry -100. What
+    does not fit into `length` tokens is cut off.
+    """
+    found = _encode(tokenizer, [item.words for item in items], length)
+    labels = [
+        _first_pieces(encoding, item.tags) for encoding, item in zip(found, items, strict=True)
+    ]
+    return Encoded(_padded([encoding.ids for encoding in found]), _padded(labels, -100))
+
+
+def encode_questions(
+    tokenizer: Tokenizer, items: Sequence[Question], length: int
+) -> EncodedQuestions:
+    """Rows `[CLS] question [SEP] context [SEP]`, and where the answer stands in tokens.
+
+    Questions whose row would be longer than `length` are left out.
+    """
+    found = tokenizer.encode_batch([(item.question, item.context) for item in items])
+    kept = [(i, e) for i, e in zip(items, found, strict=True) if len(e.ids) <= length]
+    context = [[int(part == 1) for part in e.sequence_ids] for _, e in kept]
+    spans = [(e.char_to_token(i.start, 1), e.char_to_token(i.end - 1, 1)) for i, e in kept]
+    ids = _padded([e.ids for _, e in kept])
+    return EncodedQuestions(ids, _padded(context).bool(), torch.tensor(spans), [i for i, _ in kept])
+
+
+def _first_pieces(encoding: Encoding, tags: Sequence[str]) -> list[int]:
+    """A label for each token: its word's tag if it is the word's first piece, else -100."""
+    labels, previous = [], None
+    for word in encoding.word_ids:
+        labels.append(TAGS.index(tags[word]) if word is not None and word != previous else -100)
+        previous = word
+    return labels
+
+
+def _encode(tokenizer: Tokenizer, texts: Sequence[str | list[str]], length: int) -> list[Encoding]:
+    """Encodings of texts, or of lists of words, cut to `length` tokens."""
+    words = any(isinstance(text, list) for text in texts)
+    room = length - 2  # [CLS] and [SEP]
+    found = tokenizer.encode_batch(texts, is_pretokenized=words, add_special_tokens=False)
+    for encoding in found:
+        encoding.truncate(room)
+    return [tokenizer.post_process(encoding) for encoding in found]
+
+
+def _padded(rows: Iterable[Sequence[int]], value: int = 0) -> Tensor:
+    return pad_sequence([torch.tensor(row) for row in rows], True, value)

@@ -1,0 +1,113 @@
+"""What to hide: how often anew, how much, and in which pattern, on tinyworld. Lesson 5.
+
+Every model is scored on the same new sentences with 15 % of each hidden, and what is noted is its
+distance to the exact floor there: 0 would be perfect.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from mlm_course.corpora import tinyworld
+from mlm_course.corruption import (
+    BERT_PROPORTIONS,
+    MASK_ONLY,
+    STRATEGIES,
+    Masker,
+)
+from mlm_course.evaluation import score_hidden
+from mlm_course.experiments.tinyworld import masked_test_set, sentences
+from mlm_course.models import EncoderConfig, MaskedLM
+from mlm_course.tokenization import MASK_ID, SPECIAL_IDS
+from mlm_course.training import MaskedRows, Recipe, fit, masked_lm_loss
+
+RATIOS = (0.05, 0.15, 0.3, 0.45, 0.6, 0.75)
+PATTERNS = ("bernoulli", "fixed count", "spans", "block", "non-adjacent")
+FEW, EPOCHS, BATCH = 320, 100, 32  # sentences, for the question how often to draw anew
+LONG = Recipe(
+    steps=EPOCHS * FEW // BATCH, batch_size=BATCH, optimizer="adamw", lr=1e-3,
+    schedule="constant", warmup=20,
+)  # fmt: skip
+SHORT = Recipe(steps=400, batch_size=64)
+
+
+def small_model(seed: int = 0) -> MaskedLM:
+    """Two layers of 64 numbers a token, the same first weights at every call."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return MaskedLM(EncoderConfig(len(tinyworld.vocabulary()), 26, d_model=64, n_layers=2))
+
+
+def hide(
+    ratio: float = 0.15,
+    pattern: str = "fixed count",
+    proportions: tuple[float, float, float] = MASK_ONLY,
+) -> Masker:
+    """A pattern of hiding, over tinyworld's words."""
+    choose = STRATEGIES[pattern]
+    return Masker(
+        len(tinyworld.vocabulary()),
+        SPECIAL_IDS,
+        MASK_ID,
+        choose=choose,
+        ratio=ratio,
+        proportions=proportions,
+    )
+
+
+def gaps(data: MaskedRows, recipe: Recipe, every: int) -> list[dict[str, float]]:
+    """Distance to the floor, in nats, and accuracy, after every so many steps."""
+    masked = masked_test_set()
+    floor = tinyworld.loss_floor(sentences(len(masked.hidden), 1), masked.hidden)
+    evaluate = lambda model: score_hidden(model, masked)._asdict()  # noqa: E731
+    history = fit(
+        small_model(), data, masked_lm_loss, recipe, evaluate=evaluate, evaluate_every=every
+    )
+    return [
+        {"step": e["step"], "gap": round(e["loss"] - floor, 4), "accuracy": round(e["accuracy"], 4)}
+        for e in history.evaluations
+    ]
+
+
+def regimes() -> dict[str, list[dict[str, float]]]:
+    """Few sentences, many epochs: masks drawn once, ten times, or anew in each epoch."""
+    few, every = sentences(FEW, 3), LONG.steps // 10
+    ways = {"static, 1 copy": 1, "static, 10 copies": 10, "dynamic": None}
+    return {
+        name: gaps(MaskedRows(few, hide(), seed=0, copies=copies), LONG, every)
+        for name, copies in ways.items()
+    }
+
+
+def ratios() -> dict[str, float]:
+    """Distance to the floor at 15 % by the ratio that was trained with; enough sentences."""
+    many = sentences(30_000, 4)
+    return {
+        str(ratio): gaps(MaskedRows(many, hide(ratio), seed=0), SHORT, 0)[-1]["gap"]
+        for ratio in RATIOS
+    }
+
+
+def patterns() -> dict[str, float]:
+    """The same by pattern, at 15 %, and for BERT's 80/10/10."""
+    many = sentences(30_000, 4)
+    maskers = {name: hide(pattern=name) for name in PATTERNS}
+    maskers["fixed count, 80/10/10"] = hide(proportions=BERT_PROPORTIONS)
+    return {
+        name: gaps(MaskedRows(many, masker, seed=0), SHORT, 0)[-1]["gap"]
+        for name, masker in maskers.items()
+    }
+
+
+def run() -> dict[str, Any]:
+    """All three questions."""
+    return {
+        "regimes": regimes(),
+        "ratios": ratios(),
+        "patterns": patterns(),
+        "sentences": FEW,
+        "batch_size": BATCH,
+        "steps": SHORT.steps,
+    }

@@ -1,0 +1,148 @@
+"""The masked language model of lesson 6: Python's docstrings, read by a small BERT. Lesson 5.
+
+Trained on the docstrings of the standard library and five packages, tested on modules that were held
+out: no module, no docstring and no paragraph is on both sides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+
+from mlm_course import tokenization
+from mlm_course.corpora import python_docs
+from mlm_course.corruption import MASK_ONLY, Corrupted, Masker, choose_fixed_count
+from mlm_course.evaluation import score_hidden
+from mlm_course.models import EncoderConfig, MaskedLM
+from mlm_course.models.pretrained import CHECKPOINTS
+from mlm_course.models.storage import save_model
+from mlm_course.training import MaskedRows, Recipe, fit, masked_lm_loss
+
+PACKAGES = ("stdlib", "numpy", "scipy", "sklearn", "matplotlib", "torch")
+HELD_OUT_SHARE = 0.05  # of all characters, in whole modules
+VOCAB_SIZE, LENGTH = 6000, 128
+MASK_RATIO, TEST_RATIO = 0.3, 0.15
+RECIPE = Recipe(
+    steps=8500, batch_size=16, weight_decay=0.0, betas=(0.9, 0.95), schedule="linear",
+    precision="bf16",
+)  # fmt: skip
+
+
+class Corpus(NamedTuple):
+    """A tokenizer and packed rows of ids, (N, LENGTH) to train on and (M, LENGTH) held out."""
+
+    tokenizer: Tokenizer
+    train: Tensor
+    held_out: Tensor
+    sizes: dict[str, int]
+
+
+def read_corpus(packages: Sequence[str] = PACKAGES, vocab_size: int = VOCAB_SIZE) -> Corpus:
+    """The docstrings of installed packages as packed rows; the tokenizer knows the training side."""
+    items = python_docs.docstrings(packages)
+    train, held_out = python_docs.split_by_module(items, HELD_OUT_SHARE, seed=0)
+    seen = set(python_docs.paragraphs((item.text for item in train), 1))
+    new = ["\n\n".join(_unseen(item.text, seen)) for item in held_out]
+    texts = [[item.text for item in train], [text for text in new if text]]
+    tokenizer = tokenization.train_wordpiece(texts[0], vocab_size)
+    train_rows, held_out_rows = (_packed(tokenizer, side) for side in texts)
+    sizes = {
+        "characters_train": sum(map(len, texts[0])),
+        "characters_held_out": sum(map(len, texts[1])),
+        "tokens_train": train_rows.numel(),
+        "tokens_held_out": held_out_rows.numel(),
+        "modules_train": len({item.module for item in train}),
+        "modules_held_out": len({item.module for item in held_out}),
+    }
+    return Corpus(tokenizer, train_rows, held_out_rows, sizes)
+
+
+def _unseen(text: str, seen: set[str]) -> list[str]:
+    return [p for p in python_docs.paragraphs([text], 1) if p not in seen]
+
+
+def _packed(tokenizer: Tokenizer, texts: Sequence[str]) -> Tensor:
+    """Full rows (N, LENGTH) of the texts one after another, [SEP] between two, shuffled."""
+    order = torch.randperm(len(texts), generator=torch.Generator().manual_seed(1)).tolist()
+    ids = tokenization.encode(tokenizer, [texts[i] for i in order], special_tokens=False)
+    return torch.tensor(tokenization.pack(ids, LENGTH)[:-1])
+
+
+def masker(vocab_size: int, ratio: float) -> Masker:
+    """A fixed share of each row hidden behind [MASK]."""
+    return Masker(
+        vocab_size,
+        tokenization.SPECIAL_IDS,
+        tokenization.MASK_ID,
+        choose=choose_fixed_count,
+        ratio=ratio,
+        proportions=MASK_ONLY,
+    )
+
+
+def held_out_masks(corpus: Corpus) -> Corrupted:
+    """The held-out rows with TEST_RATIO of each hidden, the same at every call."""
+    hide = masker(corpus.tokenizer.get_vocab_size(), TEST_RATIO)
+    return hide(corpus.held_out, torch.Generator().manual_seed(7))
+
+
+def whole_words(tokenizer: Tokenizer, ids: Tensor) -> Tensor:
+    """Which tokens are a word of letters in one piece, bool (B, T); ids (B, T)."""
+    names = [str(tokenizer.id_to_token(i)) for i in range(tokenizer.get_vocab_size())]
+    is_word = torch.tensor([name.isalpha() for name in names])[ids]
+    goes_on = torch.tensor([name.startswith("##") for name in names])[ids]
+    return is_word & ~goes_on.roll(-1, 1)
+
+
+def tester(corpus: Corpus) -> Callable[[nn.Module], dict[str, float]]:
+    """evaluate(model) for `fit`: loss and accuracy on held-out modules, of all tokens and of words."""
+    masked = held_out_masks(corpus)
+    words = whole_words(corpus.tokenizer, corpus.held_out)
+
+    def evaluate(model: nn.Module) -> dict[str, float]:
+        everything = score_hidden(model, masked, batch_size=64)
+        only_words = score_hidden(model, masked, batch_size=64, only=words)
+        return {
+            "loss": everything.loss,
+            "accuracy": everything.accuracy,
+            "word_accuracy": only_words.accuracy,
+        }
+
+    return evaluate
+
+
+def build(vocab_size: int = VOCAB_SIZE) -> MaskedLM:
+    """The model to train: pre-norm, about 3 million parameters."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return MaskedLM(EncoderConfig(vocab_size, LENGTH, d_model=192, n_layers=4, n_heads=4))
+
+
+def run(folder: str | Path = "runs/python_docs", display: Any = None) -> dict[str, Any]:
+    """Trains the model, stores it with its tokenizer among the checkpoints; its record."""
+    corpus = read_corpus()
+    vocab_size = corpus.tokenizer.get_vocab_size()
+    model = build(vocab_size)
+    data = MaskedRows(corpus.train, masker(vocab_size, MASK_RATIO), seed=0)
+    history = fit(
+        model, data, masked_lm_loss, RECIPE, evaluate=tester(corpus), evaluate_every=500,
+        folder=folder, save_every=500, display=display,
+    )  # fmt: skip
+    place = CHECKPOINTS / "python_docs"
+    place.mkdir(parents=True, exist_ok=True)
+    save_model(model, place / "model.safetensors", torch.float16)
+    tokenization.save(corpus.tokenizer, place / "tokenizer.json")
+    return {
+        "data": corpus.sizes,
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "recipe": RECIPE.__dict__,
+        "mask_ratio": MASK_RATIO,
+        "training_minutes": round(history.seconds[-1] / 60, 1),
+        "result": history.evaluations[-1],
+        "curve": history.evaluations,
+    }

@@ -1,0 +1,107 @@
+"""Small heads on a pretrained encoder: a class for a text, for each token, or a span. Lesson 6.
+
+Each head works on its own copy of the encoder, so that several tasks can start from one checkpoint.
+frozen=True leaves the copy as it is and trains the head alone: what the head finds was there before
+("linear probe"). frozen=False trains both ("fine-tuning").
+Source: Devlin et al. 2019, section 4; Alain and Bengio 2016 (linear probes).
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from mlm_course.models.encoder import Encoder, initialise
+
+
+class _Head(nn.Module):
+    """A copy of an encoder, and a linear layer behind it."""
+
+    def __init__(self, encoder: Encoder, n_outputs: int, frozen: bool = False) -> None:
+        super().__init__()
+        if not isinstance(encoder, Encoder):
+            raise TypeError(f"A head stands on an Encoder, not on {type(encoder).__name__}: "
+                            "for a MaskedLM pass model.encoder.")  # fmt: skip
+        self.encoder, self.frozen = copy.deepcopy(encoder), frozen
+        self.encoder.requires_grad_(not frozen)
+        self.output = nn.Linear(encoder.config.d_model, n_outputs)
+        initialise(self.output)
+        self.train()
+
+    def train(self, mode: bool = True) -> Self:
+        """Training mode; a frozen encoder stays in evaluation mode, without dropout."""
+        super().train(mode)
+        if self.frozen:
+            self.encoder.eval()
+        return self
+
+    def vectors(self, ids: Tensor, visible: Tensor | None = None) -> Tensor:
+        """The encoder's vectors: (B, T) -> (B, T, D); without gradients if it is frozen."""
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
+            return self.encoder(ids, visible)
+
+
+class SequenceClassifier(_Head):
+    """One class for each text, from the mean of its tokens' vectors.
+
+    ids (B, T) int64, visible (B, T) bool, True = token -> logits (B, n_outputs).
+    Source: mean pooling as in Reimers and Gurevych 2019, section 3. (BERT takes the vector of [CLS]
+    instead. That needs a model whose pretraining used it.)
+    """
+
+    def forward(self, ids: Tensor, visible: Tensor | None = None) -> Tensor:
+        return self.output(mean_over_tokens(self.vectors(ids, visible), visible))
+
+
+class TokenClassifier(_Head):
+    """One class for each token: ids (B, T), visible (B, T) -> logits (B, T, n_outputs)."""
+
+    def forward(self, ids: Tensor, visible: Tensor | None = None) -> Tensor:
+        return self.output(self.vectors(ids, visible))
+
+
+class SpanExtractor(_Head):
+    """Where an answer begins and ends: two scores a token.
+
+    ids (B, T), visible (B, T), context (B, T) bool, True where an answer may stand -> logits
+    (B, 2, T): row 0 for the first token of the answer, row 1 for the last; minus infinity outside
+    the context. Source: Devlin et al. 2019, section 4.2.
+    """
+
+    def __init__(self, encoder: Encoder, frozen: bool = False) -> None:
+        super().__init__(encoder, 2, frozen)
+
+    def forward(
+        self, ids: Tensor, visible: Tensor | None = None, context: Tensor | None = None
+    ) -> Tensor:
+        logits = self.output(self.vectors(ids, visible)).transpose(1, 2)  # (B, 2, T)
+        return logits if context is None else logits.masked_fill(~context[:, None], -math.inf)
+
+
+def mean_over_tokens(x: Tensor, visible: Tensor | None = None) -> Tensor:
+    """Mean of each row's vectors, padding left out: x (B, T, D), visible (B, T) bool -> (B, D).
+
+    A row without any token gets zeros.
+    """
+    if visible is None:
+        return x.mean(1)
+    weights = visible[..., None].to(x.dtype)  # (B, T, 1)
+    return (x * weights).sum(1) / weights.sum(1).clamp(min=1)
+
+
+def best_spans(logits: Tensor, longest: int) -> Tensor:
+    """The best answer in each row: logits (B, 2, T) -> first and last token (B, 2) int64.
+
+    Best is the largest start score plus end score among all spans of at most `longest` tokens that
+    do not end before they begin. Tokens with minus infinity are never part of an end of it.
+    Source: Devlin et al. 2019, section 4.2.
+    """
+    start, end = logits.unbind(1)  # (B, T) each
+    total = start[:, :, None] + end[:, None, :]  # (B, T, T): first token, last token
+    allowed = torch.ones_like(total[0], dtype=torch.bool).triu().tril(longest - 1)
+    best = total.masked_fill(~allowed, -math.inf).flatten(1).argmax(1)  # (B,)
+    return torch.stack([best // logits.shape[-1], best % logits.shape[-1]], 1)

@@ -1,0 +1,45 @@
+"""The masked language model: an encoder and a head that names the hidden tokens. Lessons 4 and 5."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mlm_course.models.encoder import Encoder, EncoderConfig, initialise, layer_norm
+
+
+class MaskedLM(nn.Module):
+    """BERT without next-sentence prediction; the output layer is the token embedding, transposed.
+
+    ids (B, T) int64; attention_mask as in `Encoder`; hidden bool (B, T): where an answer is wanted.
+    Returns logits (n, V) for the n hidden tokens in reading order, or (B, T, V) without `hidden`.
+    Most tokens are not asked about: leaving them out saves most of the head's work.
+    Source: Devlin et al. 2019, section 3.1 (head as in its code: dense, GELU, LayerNorm, tied
+    decoder with a bias); Press and Wolf 2017 (tied weights).
+    """
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = Encoder(config)
+        self.dense = nn.Linear(config.d_model, config.d_model)
+        self.norm = layer_norm(config)
+        self.decoder_bias = nn.Parameter(torch.zeros(config.vocab_size))
+        initialise(self.dense)
+
+    def forward(
+        self,
+        ids: Tensor,
+        attention_mask: Tensor | None = None,
+        hidden: Tensor | None = None,
+        *,
+        segments: Tensor | None = None,
+    ) -> Tensor:
+        x = self.encoder(ids, attention_mask, segments=segments)  # (B, T, D)
+        return self.logits(x if hidden is None else x[hidden])
+
+    def logits(self, x: Tensor) -> Tensor:
+        """Scores of every token of the vocabulary: x (..., D) -> (..., V)."""
+        x = self.norm(F.gelu(self.dense(x)))
+        return F.linear(x, self.encoder.embeddings.token.weight, self.decoder_bias)

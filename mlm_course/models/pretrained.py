@@ -1,0 +1,29 @@
+"""The trained models that come with the course."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+from mlm_course import tokenization
+from mlm_course.corpora import tinyworld
+from mlm_course.models.masked_lm import MaskedLM
+from mlm_course.models.storage import load_model
+
+CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"
+
+
+def pretrained(name: str) -> tuple[MaskedLM, Tokenizer | tuple[str, ...]]:
+    """A trained model, in evaluation mode, and its tokenizer; for "tinyworld" its vocabulary.
+
+    name: "python_docs" or "tinyworld". How each was trained is recorded in mlm_course/results;
+    `python -m mlm_course experiment NAME` trains it again. Raises ValueError for an unknown name.
+    """
+    known = sorted(path.parent.name for path in CHECKPOINTS.glob("*/model.safetensors"))
+    if name not in known:
+        raise ValueError(f'There is no trained model "{name}"; there are {", ".join(known)}.')
+    model = load_model(CHECKPOINTS / name / "model.safetensors")
+    assert isinstance(model, MaskedLM)
+    file = CHECKPOINTS / name / "tokenizer.json"
+    return model, tokenization.load(file) if file.exists() else tinyworld.vocabulary()

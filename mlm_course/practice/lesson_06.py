@@ -1,0 +1,529 @@
+"""Lesson 6: what it learnt. Answers are read, pooled, aligned and scored."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from mlm_course.evaluation import entities
+from mlm_course.models.heads import mean_over_tokens
+from mlm_course.practice.exercise import Exercise, Misconception, Question
+
+TITLE = "What it learnt"
+
+KINDS = ("PARAM", "VALUE", "CODE")
+
+
+def top_answers(logits: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    return logits.softmax(-1).topk(k)
+
+
+def copy_scores(weights: Tensor, mention: Tensor) -> Tensor:
+    paid = (weights * mention[:, None]).sum(-1)  # (B, H, T)
+    asked = mention.any(-1)[:, None]  # (B, 1, T)
+    return (paid * asked).sum((0, 2)) / asked.sum()
+
+
+def align_labels(word_ids: Tensor, tags: Tensor) -> Tensor:
+    labels = tags.gather(1, word_ids.clamp(min=0))
+    before = word_ids.roll(1, 1)
+    before[:, 0] = -1
+    return labels.masked_fill((word_ids < 0) | (word_ids == before), -100)
+
+
+def macro_scores(counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    precision, recall, f1 = _each(counts)
+    return precision.mean(), recall.mean(), f1.mean()
+
+
+def find_entities(tags: list[str]) -> list[tuple[str, int, int]]:
+    return sorted(entities(tags), key=lambda entity: entity[1])
+
+
+def best_span(start: Tensor, end: Tensor, context: Tensor, longest: int) -> tuple[int, int]:
+    return _best_span(start, end, context, longest)
+
+
+def _each(counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Precision, recall and F1 of each class (C,); 0 / 0 is 0."""
+    right, predicted, actual = counts.diagonal().float(), counts.sum(0), counts.sum(1)
+    both = predicted + actual
+    return (
+        right / predicted.clamp(min=1),
+        right / actual.clamp(min=1),
+        2 * right / both.clamp(min=1),
+    )
+
+
+def _best_span(start, end, context, longest, first_gap=0, last_gap=-1):
+    """The best pair with first_gap <= end - start <= longest + last_gap, within the context."""
+    best, found = -math.inf, (0, 0)
+    for i in range(len(start)):
+        for j in range(max(i + first_gap, 0), min(i + longest + last_gap + 1, len(start))):
+            if context[i] and context[j] and start[i] + end[j] > best:
+                best, found = float(start[i] + end[j]), (i, j)
+    return found
+
+
+def _logits(g: torch.Generator) -> tuple[Tensor, int]:
+    return 3 * torch.randn(4, 11, generator=g), int(torch.randint(2, 5, (1,), generator=g))
+
+
+def _weights_and_mentions(g: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Attention (2, 3, 7, 7) after softmax; a few hidden words with one or two other mentions."""
+    weights = (2 * torch.randn(2, 3, 7, 7, generator=g)).softmax(-1)
+    mention = torch.zeros(2, 7, 7, dtype=torch.bool)
+    for row, query, keys in ((0, 1, [4]), (0, 5, [2, 6]), (1, 3, [0])):
+        mention[row, query, keys] = True
+    return weights, mention
+
+
+def _padded_vectors(g: torch.Generator) -> tuple[Tensor, Tensor]:
+    lengths = torch.tensor([6, 2, 4])
+    visible = torch.arange(6) < lengths[torch.randperm(3, generator=g)][:, None]  # (3, 6)
+    return torch.randn(3, 6, 5, generator=g) + 1, visible
+
+
+def _words_and_tags(g: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Four words of one to three pieces, [CLS] in front, [SEP] and padding behind; tags 0 to 6."""
+    sizes = torch.randint(1, 4, (2, 4), generator=g)
+    sizes[0, 1], sizes[1, 2] = 3, 2
+    rows = [torch.arange(4).repeat_interleave(s).tolist() for s in sizes]
+    word_ids = torch.tensor([[-1, *row, *[-1] * (15 - len(row))] for row in rows])
+    tags = torch.randint(7, (2, 4), generator=g)
+    tags[:, 1:3] = torch.tensor([[1, 2], [3, 1]])
+    return word_ids, tags
+
+
+def _confusion(g: torch.Generator) -> tuple[Tensor]:
+    """A rare class, and one that was never predicted."""
+    counts = torch.randint(1, 9, (4, 4), generator=g) + torch.diag(torch.tensor([60, 12, 3, 0]))
+    counts[:, 3] = 0
+    return (counts,)
+
+
+def _tags(g: torch.Generator) -> tuple[list[str]]:
+    """Tags of twelve words with every awkward neighbour: B after B, another kind, an end."""
+    a, b, c = (KINDS[i] for i in torch.randperm(3, generator=g).tolist())
+    awkward = [f"B-{a}", f"I-{a}", f"B-{a}", "O", f"I-{b}", f"B-{c}", f"I-{a}", f"I-{a}", "O"]
+    shift = int(torch.randint(3, (1,), generator=g))
+    return ([*["O"] * shift, *awkward, f"B-{b}", f"I-{b}"],)
+
+
+def _span_scores(g: torch.Generator) -> tuple[Tensor, Tensor, Tensor, int]:
+    """Scores that tempt: ends before the beginning, too far behind it, and outside the context.
+
+    The best answer has three tokens, or one, as a coin says.
+    """
+    start, end = 0.3 * torch.rand(2, 14, generator=g)
+    context = torch.arange(14) >= 4
+    context[-1] = False
+    start[1], end[2], end[13] = 9.0, 9.0, 8.0  # in the question, and at [SEP]
+    start[12], end[5] = 4.5, 4.6  # the best beginning and the best end
+    start[6], end[8:11] = 4.0, torch.tensor([4.0, 4.1, 4.2])  # three, four and five tokens
+    if torch.rand((), generator=g) < 0.5:
+        start[7], end[7] = 5.0, 5.0
+    return start, end, context, 3
+
+
+def _labels_of_last_pieces(word_ids: Tensor, tags: Tensor) -> Tensor:
+    after = word_ids.roll(-1, 1)
+    labels = tags.gather(1, word_ids.clamp(min=0))
+    return labels.masked_fill((word_ids < 0) | (word_ids == after), -100)
+
+
+def _entities(tags: list[str], same_kind: bool = True, lone: bool = True, b: bool = True):
+    """Entities with one rule left out: kinds must agree, a lone I- begins one, B- begins one."""
+    found: list[tuple[str, int, int]] = []
+    for place, tag in enumerate(tags):
+        mark, _, kind = tag.partition("-")
+        open_before = bool(found) and found[-1][2] == place
+        goes_on = open_before and (found[-1][0] == kind or not same_kind)
+        if mark != "O" and goes_on and (mark == "I" or not b):
+            found[-1] = (found[-1][0], found[-1][1], place + 1)
+        elif mark == "B" or (mark == "I" and lone):
+            found.append((kind, place, place + 1))
+    return found
+
+
+EXERCISES = (
+    Exercise(
+        id="6.1",
+        prompt="The best answers",
+        reference=top_answers,
+        inputs=_logits,
+        hints=(
+            "First turn scores into probabilities, then take the k largest of each row.",
+            "softmax over the vocabulary, the last axis; probabilities.topk(k) returns a pair: "
+            "values and places.",
+            "chance, ids = logits.softmax(-1).topk(k); return chance, ids",
+        ),
+        misconceptions=(
+            Misconception(
+                lambda x, k: x.softmax(0).topk(k),
+                "Softmax over the wrong axis: the chances of one *word* over all gaps sum to 1. Over "
+                "the vocabulary: softmax(-1).",
+            ),
+            Misconception(
+                lambda x, k: tuple(x.topk(k)),
+                "These are scores, not probabilities: softmax(-1) first.",
+            ),
+            Misconception(
+                lambda x, k: (x.topk(k).values.softmax(-1), x.topk(k).indices),
+                "You took the softmax over the k best only, so that they share all of the "
+                "probability. Softmax over the whole vocabulary, then topk.",
+            ),
+            Misconception(
+                lambda x, k: x.softmax(-1).topk(k, largest=False),
+                "These are the k *least* likely words.",
+            ),
+            Misconception(
+                lambda x, k: tuple(x.softmax(-1).topk(k))[::-1],
+                "Right numbers in the wrong order: probabilities first, then ids.",
+            ),
+            Misconception(
+                lambda x, k: tuple(x.log_softmax(-1).topk(k)),
+                "These are log probabilities: softmax, not log_softmax.",
+            ),
+        ),
+    ),
+    Exercise(
+        id="6.2",
+        prompt="Who copies?",
+        reference=copy_scores,
+        inputs=_weights_and_mentions,
+        hints=(
+            "For one hidden word and one head: add up the weights on its other mentions. Then the "
+            "mean over all hidden words that have one.",
+            "mention[:, None] is (B, 1, T, S) and fits onto the weights (B, H, T, S). After "
+            ".sum(-1) there is one number for each row, head and query.",
+            "paid = (weights * mention[:, None]).sum(-1); asked = mention.any(-1)[:, None]; return "
+            "(paid * asked).sum((0, 2)) / asked.sum()",
+        ),
+        misconceptions=(
+            Misconception(
+                lambda w, m: (w * m[:, None]).sum(-1).mean((0, 2)),
+                "You averaged over all places, also those with nothing to copy. Divide by the number "
+                "of places that have another mention: m.any(-1).",
+            ),
+            Misconception(
+                lambda w, m: (w * m[:, None]).sum((0, 2, 3)) / m.sum(),
+                "You divided by the number of *mentions*. A word with two other mentions is still "
+                "one word: divide by m.any(-1).sum().",
+            ),
+            Misconception(
+                lambda w, m: (w.transpose(2, 3) * m[:, None]).sum((0, 2, 3)) / m.any(-1).sum(),
+                "This is the attention that the other mention pays to the hidden word. Queries stand "
+                "in the third axis, keys in the last.",
+            ),
+            Misconception(
+                lambda w, m: (w * m[:, None]).amax(-1).sum((0, 2)) / m.any(-1).sum(),
+                "Where a word has two other mentions you took the larger weight. Add them up.",
+            ),
+            Misconception(
+                lambda w, m: (w * m[:, None]).sum((1, 2, 3)) / m.any(-1).sum(),
+                "You kept the rows of the batch and summed over the heads. One number for each "
+                "*head* is wanted.",
+            ),
+        ),
+    ),
+    Exercise(
+        id="6.3",
+        prompt="The mean of a text",
+        reference=mean_over_tokens,
+        inputs=_padded_vectors,
+        hints=(
+            "Padding must neither be added nor counted.",
+            "visible[..., None] is (B, T, 1): as numbers it sets the vectors of padding to 0. Divide "
+            "by how many tokens the row has, (B, 1).",
+            "v = visible[..., None].float(); return (x * v).sum(1) / v.sum(1)",
+        ),
+        misconceptions=(
+            Misconception(
+                lambda x, v: x.mean(1),
+                "Padding counts as a token here: the same text gets another vector in a longer "
+                "batch.",
+            ),
+            Misconception(
+                lambda x, v: (x * v[..., None]).mean(1),
+                "Padding is no longer added, but still counted: divide by the number of tokens, not "
+                "by T.",
+            ),
+            Misconception(
+                lambda x, v: x[v].mean(0).expand(len(x), -1),
+                "One mean for the whole batch: every text gets the same vector. Sum over T only.",
+            ),
+            Misconception(
+                lambda x, v: x.masked_fill(~v[..., None], -math.inf).amax(1),
+                "This is the largest number of each component, not the mean.",
+            ),
+            Misconception(
+                lambda x, v: x[:, 0],
+                "This is the vector of the first token alone.",
+            ),
+            Misconception(
+                lambda x, v: (x * v[..., None]).sum(1),
+                "This is the sum: long texts get long vectors. Divide by the number of tokens.",
+            ),
+        ),
+    ),
+    Exercise(
+        id="6.4",
+        prompt="Precision, recall, F1",
+        reference=macro_scores,
+        inputs=_confusion,
+        hints=(
+            "For each class: of what was predicted as it, how much is right? Of what is it, how much "
+            "was found?",
+            "right = counts.diagonal(); the columns sum to what was predicted, counts.sum(0), the "
+            "rows to what is there, counts.sum(1). Each is (C,); the mean comes last.",
+            "p = right / counts.sum(0).clamp(min=1); r = right / counts.sum(1).clamp(min=1); f = "
+            "2 * right / (counts.sum(0) + counts.sum(1)).clamp(min=1); return the three means",
+        ),
+        misconceptions=(
+            Misconception(
+                lambda c: (_each(c)[1].mean(), _each(c)[0].mean(), _each(c)[2].mean()),
+                "Precision and recall are swapped: rows are what is there, columns what was "
+                "predicted.",
+            ),
+            Misconception(
+                lambda c: (c.diagonal().sum() / c.sum(),) * 3,
+                "You added up over all classes first (micro): with one class per item that is the "
+                "accuracy, three times. Macro: a score for each class, then the mean.",
+            ),
+            Misconception(
+                lambda c: ((c.diagonal() / c.sum(0)).mean(), *macro_scores(c)[1:]),
+                "A class that was never predicted: 0 / 0 is NaN. It counts as 0: .clamp(min=1) the "
+                "number you divide by.",
+            ),
+            Misconception(
+                lambda c: (*macro_scores(c)[:2], _harmonic(*macro_scores(c)[:2])),
+                "Your F1 is made from the two means. Macro F1 is the mean of the classes' F1.",
+            ),
+            Misconception(
+                lambda c: (*macro_scores(c)[:2], sum(macro_scores(c)[:2]) / 2),
+                "F1 is not the plain mean of precision and recall but the harmonic one, "
+                "2 * p * r / (p + r), in each class.",
+            ),
+            Misconception(
+                lambda c: tuple((x * c.sum(1)).sum() / c.sum() for x in _each(c)),
+                "You weighted the classes by their size. Macro: each class counts the same.",
+            ),
+        ),
+    ),
+    Exercise(
+        id="6.5",
+        prompt="Labels for pieces",
+        reference=align_labels,
+        inputs=_words_and_tags,
+        hints=(
+            "Give every piece its word's tag first. Then take it away from those that should not be "
+            "asked.",
+            "tags.gather(1, word_ids.clamp(min=0)) is (B, T). A piece goes on with a word if the "
+            "token before has the same word number.",
+            "before = word_ids.roll(1, 1); before[:, 0] = -1; return "
+            "labels.masked_fill((word_ids < 0) | (word_ids == before), -100)",
+        ),
+        misconceptions=(
+            Misconception(
+                lambda w, t: t.gather(1, w.clamp(min=0)).masked_fill(w < 0, -100),
+                "Every piece got a label. A word of three pieces would count three times, and its "
+                "B- tag would begin three entities: -100 for all pieces but the first.",
+            ),
+            Misconception(
+                _labels_of_last_pieces,
+                "You labelled each word's *last* piece. By convention the first one is asked.",
+            ),
+            Misconception(
+                lambda w, t: align_labels(w, t).masked_fill(w < 0, 0),
+                "Special tokens and padding got 0, which is a tag (O): the model would be trained "
+                "and scored on padding. -100 there.",
+            ),
+            Misconception(
+                lambda w, t: align_labels(w, t).clamp(min=0),
+                "Pieces that should not be asked got 0, which is a tag (O). cross_entropy skips -100 "
+                "only.",
+            ),
+            Misconception(
+                lambda w, t: torch.where(
+                    w == w.roll(1, 1), -100, torch.gather(t, 1, w % t.shape[1])
+                ),
+                "Special tokens have the word number -1, and as a place -1 means the *last* word: "
+                "[CLS] and [SEP] got its tag. -100 there.",
+            ),
+        ),
+    ),
+    Exercise(
+        id="6.6",
+        prompt="Entities, not tokens",
+        reference=find_entities,
+        inputs=_tags,
+        trials=4,
+        hints=(
+            "Walk along the tags and keep the entity that is open. When does it end? When does one "
+            "begin?",
+            "It ends at O, at B-, and at an I- of another kind. One begins at B-, and at an I- while "
+            "none of its kind is open. Do not forget the last one.",
+            "for place, tag in enumerate([*tags, 'O']): mark, _, kind = tag.partition('-'); if open "
+            "and not (mark == 'I' and kind == open kind): add (open kind, start, place), close; if "
+            "mark != 'O' and nothing is open: open kind and start here",
+        ),
+        misconceptions=(
+            Misconception(
+                lambda tags: _entities(tags, b=False),
+                "Two entities that touch became one: B- begins a new one even behind its own kind.",
+            ),
+            Misconception(
+                lambda tags: _entities(tags, same_kind=False),
+                "An I- of another kind cannot go on with an entity: it ends it and begins a new one.",
+            ),
+            Misconception(
+                lambda tags: _entities(tags, lone=False),
+                "An I- with nothing to go on with was dropped. By convention it begins an entity.",
+            ),
+            Misconception(
+                lambda tags: [(k, s, e - 1) for k, s, e in find_entities(tags)],
+                "The third number is the word *behind* the last one, as in a slice.",
+            ),
+            Misconception(
+                lambda tags: [e for e in find_entities(tags) if e[2] < len(tags)],
+                "An entity that reaches to the end of the sentence was lost: close it after the "
+                "loop, or put an 'O' behind the tags.",
+            ),
+            Misconception(
+                lambda tags: [(t[2:], i, i + 1) for i, t in enumerate(tags) if t != "O"],
+                "You counted tokens. B- and the I- behind it are *one* entity.",
+            ),
+        ),
+    ),
+    Exercise(
+        id="6.7",
+        prompt="The best span",
+        reference=best_span,
+        inputs=_span_scores,
+        trials=6,
+        hints=(
+            "Not the best beginning and the best end, but the best *pair*. Which pairs are allowed?",
+            "total = start[:, None] + end[None] is (T, T). Allowed: both in the context, and "
+            "0 <= last - first < longest. .triu() and .tril(longest - 1) keep such a band.",
+            "allowed = (context[:, None] & context).triu().tril(longest - 1); best = "
+            "total.masked_fill(~allowed, -math.inf).argmax().item(); return divmod(best, len(start))",
+        ),
+        misconceptions=(
+            Misconception(
+                lambda s, e, c, n: (
+                    int(s.masked_fill(~c, -math.inf).argmax()),
+                    int(e.masked_fill(~c, -math.inf).argmax()),
+                ),
+                "You chose beginning and end apart from each other: the end can lie before the "
+                "beginning. Choose the best pair.",
+            ),
+            Misconception(
+                lambda s, e, c, n: _best_span(s, e, torch.ones_like(c), n),
+                "The answer lies in the question or at a special token. Only tokens where context is "
+                "True.",
+            ),
+            Misconception(
+                lambda s, e, c, n: _best_span(s, e, c, n, last_gap=0),
+                "One token too long: `longest` counts the tokens of the answer, both ends included.",
+            ),
+            Misconception(
+                lambda s, e, c, n: _best_span(s, e, c, n, first_gap=1),
+                "Answers of a single token are left out: the last token may be the first one.",
+            ),
+            Misconception(
+                lambda s, e, c, n: _best_span(s, e, c, len(s)),
+                "The answer is longer than `longest` tokens.",
+            ),
+            Misconception(
+                lambda s, e, c, n: _best_span(s, e, c, n, first_gap=1 - n),
+                "The answer ends before it begins: last >= first.",
+            ),
+        ),
+    ),
+)
+
+
+def _harmonic(precision: Tensor, recall: Tensor) -> Tensor:
+    return 2 * precision * recall / (precision + recall)
+
+
+QUIZ = (
+    Question(
+        id="6.q1",
+        prompt="A model gives two hidden words, one after the other, the chances red .5, blue .5 and "
+        "red .5, blue .5. How likely is it that both are red?",
+        options=(
+            (".5", "That would be so if the second word copied the first one."),
+            (".25", "Only if the two are independent. Nothing here says that they are."),
+            (
+                "It does not say.",
+                "Each gap gets its own distribution; how they go together is not part of the answer.",
+            ),
+        ),
+        answer=2,
+    ),
+    Question(
+        id="6.q2",
+        prompt="A head pays 90 % of its attention to the other mention of a word. Does the model copy "
+        "with this head?",
+        options=(
+            ("Yes: the weights show it.", "They show where it looks, not what becomes of it."),
+            (
+                "One has to try: switch it off, and see whether repeated words get harder.",
+                "And compare with switching off other heads: any damage can hurt a little.",
+            ),
+            (
+                "No: attention weights mean nothing.",
+                "They say where to search. They are just not the evidence.",
+            ),
+        ),
+        answer=1,
+    ),
+    Question(
+        id="6.q3",
+        prompt="Ten words of a hundred are entities. A model that tags every word O has ...",
+        options=(
+            (
+                "an accuracy of 90 % and an entity F1 of 0.",
+                "It has found nothing. That is why tags are scored by entities.",
+            ),
+            ("an accuracy of 10 %.", "Ninety of a hundred tags are right."),
+            ("an entity F1 of 90 %.", "F1 looks at entities only, and it has found none."),
+        ),
+        answer=0,
+    ),
+    Question(
+        id="6.q4",
+        prompt="A linear probe on a frozen encoder reaches 90 %. Compared with what does that say "
+        "something about pretraining?",
+        options=(
+            ("With 50 %, the toss of a coin.", "Word counts alone may get far above that."),
+            (
+                "With the same probe on an encoder with random weights, and with word counts.",
+                "Even random vectors tell words apart. What pretraining adds is the difference.",
+            ),
+            ("With the fine-tuned model.", "That says what training the encoder adds."),
+        ),
+        answer=1,
+    ),
+    Question(
+        id="6.q5",
+        prompt="On some task a bag of words beats the fine-tuned model. What follows?",
+        options=(
+            (
+                "The pretraining has failed.",
+                "It may still beat random weights, and help on other tasks.",
+            ),
+            (
+                "For this task the words alone carry the answer: use the bag of words.",
+                "It is smaller, faster and easier to understand. Without it you would not have known.",
+            ),
+            (
+                "The comparison is unfair: a bag of words knows no context.",
+                "A rival that needs less and does better is the fairest of all.",
+            ),
+        ),
+        answer=1,
+    ),
+)

@@ -1,0 +1,58 @@
+"""Recorded experiments: what ran longer than a lesson may, with all that is needed to run it again.
+
+One JSON file each, written by `python -m mlm_course experiment NAME`.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+HERE = Path(__file__).parent
+_PACKAGES = ("torch", "numpy", "tokenizers", "scikit-learn", "scipy", "matplotlib", "transformers")
+
+
+def recorded(name: str) -> dict[str, Any]:
+    """The record of an experiment. Raises ValueError for one that has not been recorded."""
+    path = HERE / f"{name}.json"
+    if not path.exists():
+        known = ", ".join(sorted(p.stem for p in HERE.glob("*.json"))) or "none yet"
+        raise ValueError(f'No experiment "{name}" is recorded. Recorded: {known}.')
+    return json.loads(path.read_text("utf-8"))
+
+
+def write_record(name: str, found: Mapping[str, Any], seconds: float) -> Path:
+    """Writes what an experiment found, with the command, its minutes, the machine and versions."""
+    about = {
+        "command": f"python -m mlm_course experiment {name}",
+        "minutes": round(seconds / 60, 1),
+        "machine": machine(),
+        "threads": torch.get_num_threads(),
+        "versions": versions(),
+    }
+    path = HERE / f"{name}.json"
+    path.write_text(json.dumps({**about, **found}, indent=1) + "\n", "utf-8")
+    return path
+
+
+def machine() -> str:
+    """Processor kind and number of cores, without a name that would identify the machine."""
+    return f"{os.cpu_count()} CPU cores, {platform.machine()}, {platform.system()}"
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that decide what an experiment finds."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,161 @@
+"""One optimiser step: lesson 5's loop body, in pieces and on as many devices as there are."""
+
+from __future__ import annotations
+
+import math
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, NamedTuple
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import send_to_device
+from torch import Tensor, nn
+
+from mlm_course.training.data import Data, rows_of_step, share, stirred
+from mlm_course.training.losses import Loss
+from mlm_course.training.optimizers import make_optimizer
+from mlm_course.training.recipe import Recipe
+from mlm_course.training.schedules import set_learning_rate
+
+
+class StepResult(NamedTuple):
+    """What a step came to, over all pieces and processes; loss and counted without axes."""
+
+    loss: Tensor  # before the step changed the weights
+    counted: Tensor  # how much was hidden, by what the sum of losses was divided
+    size: int  # what was looked at, on this process: tokens where batches hold ids, else rows
+
+
+class TrainingStep:
+    """A model, its optimiser and its data, one call a step.
+
+    Called with the step, counted from 0, it returns what that came to. Moves the model to the
+    accelerator's device.
+    """
+
+    def __init__(
+        self, accelerator: Accelerator, model: nn.Module, data: Data, loss: Loss, recipe: Recipe
+    ) -> None:
+        self.accelerator, self.model, self.data, self.recipe = accelerator, model, data, recipe
+        self.loss, self.device = loss, accelerator.device
+        self.runner = accelerator.prepare_model(model)  # moved, autocast, wrapped for processes
+        self.parameters = [p for p in model.parameters() if p.requires_grad]
+        self.optimizer = make_optimizer(model, recipe)
+        if accelerator.scaler:  # fp16: steps whose gradients overflowed are to be left out
+            self.optimizer = accelerator.prepare_optimizer(self.optimizer)
+        self.called: Any = torch.compile(self.runner) if recipe.compile else self.runner
+
+    def __call__(self, step: int) -> StepResult:
+        if not self.model.training:
+            self.model.train()
+        seed_dropout(stirred(self.recipe.seed, step, self.accelerator.process_index), self.device)
+        summed, count, size = self._backward(step)
+        loss = summed / count.clamp(min=1)  # nothing hidden: 0, not 0/0
+        self._stop_if_infinite(loss, step)
+        self._scale_gradients(count)
+        self._clip(step)
+        set_learning_rate(self.optimizer, self.recipe.factor(step))
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        return StepResult(loss, count, size)
+
+    def _backward(self, step: int) -> tuple[Tensor, Tensor, int]:
+        """Gradients of the loss's sum over all pieces; that sum, what was counted, the size."""
+        recipe, here = self.recipe, self.accelerator
+        index, epoch = rows_of_step(len(self.data), recipe.batch_size, recipe.seed, step)
+        pieces = share(index, recipe.accumulate, here.process_index, here.num_processes)
+        totals, size = torch.zeros(2, device=self.device), 0
+        for number, piece in enumerate(pieces, start=1):
+            batch = self._on_device(self.data(piece, epoch))
+            with self._together_if(number == len(pieces)):
+                summed, count = self.loss(self.called, batch)
+                here.backward(summed / recipe.batch_size)  # any fixed number; see below
+            totals += torch.stack([summed.detach().float(), _tensor(count, self.device)])
+            size += size_of(batch)
+        summed, count = here.reduce(totals, "sum") if here.num_processes > 1 else totals
+        return summed, count, size
+
+    def _scale_gradients(self, count: Tensor) -> None:
+        """Gradients of the sum, divided by what was counted everywhere.
+
+        Only now is that known. Undone are the fixed number from above, which keeps fp16 in range,
+        and the mean that several processes take where a sum is wanted.
+        """
+        if self.accelerator.scaler:
+            self.accelerator.unscale_gradients(self.optimizer)
+        undone = self.recipe.batch_size * self.accelerator.num_processes
+        gradients = [p.grad for p in self.parameters if p.grad is not None]
+        torch._foreach_mul_(gradients, undone / count.clamp(min=1))
+
+    def _clip(self, step: int) -> None:
+        if self.recipe.clip is None:
+            return
+        length = nn.utils.clip_grad_norm_(self.parameters, self.recipe.clip)
+        if self.recipe.precision != "fp16":  # there an endless gradient only skips a step
+            self._stop_if_infinite(length, step, "length of the gradient")
+
+    def _stop_if_infinite(self, value: Tensor, step: int, name: str = "loss") -> None:
+        """On a CPU looking is free, so the weights stay as they were; a GPU is asked later."""
+        if self.device.type == "cpu":
+            stop_if_infinite(value.item(), step + 1, name)
+
+    def _together_if(self, is_last: bool) -> AbstractContextManager[Any]:
+        """Processes exchange gradients after the last piece only."""
+        return nullcontext() if is_last else self.accelerator.no_sync(self.runner)
+
+    def _on_device(self, batch: Any) -> Any:
+        return batch if self.device.type == "cpu" else send_to_device(batch, self.device)
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that the next step depends on besides its number. Errors: weights that are no numbers."""
+        weights = self.model.state_dict()
+        if not all(value.isfinite().all() for value in weights.values()):
+            raise FloatingPointError(
+                "Some weights are no numbers any more, so they were not saved: try a smaller "
+                "learning rate, a longer warm-up or clip=1.0."
+            )
+        scaler = self.accelerator.scaler.state_dict() if self.accelerator.scaler else {}
+        return {"weights": weights, "optimizer": self.optimizer.state_dict(), "scaler": scaler}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Puts a `state_dict` back."""
+        self.model.load_state_dict(state["weights"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.accelerator.scaler and state["scaler"]:
+            self.accelerator.scaler.load_state_dict(state["scaler"])
+
+    def release(self) -> None:
+        """The model as it came: no autocast, not training."""
+        if self.recipe.precision != "no":
+            for name in ("forward", "_original_forward"):  # what Accelerate put over the class's
+                self.model.__dict__.pop(name, None)
+        self.model.eval()
+
+
+def seed_dropout(seed: int, device: torch.device) -> None:
+    """Seeds what dropout draws from; torch.manual_seed does too, 100 times as slowly."""
+    if device.type not in ("cpu", "cuda"):
+        torch.manual_seed(seed)
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
+
+
+def stop_if_infinite(value: float, step: int, name: str = "loss") -> None:
+    """FloatingPointError if the loss (or `name`) of a step, counted from 1, is no number."""
+    if not math.isfinite(value):
+        raise FloatingPointError(
+            f"The {name} became {value} at step {step}: try a smaller learning rate, a longer "
+            "warm-up or clip=1.0, and look for a division by 0 or log(0) in the loss."
+        )
+
+
+def size_of(batch: Any) -> int:
+    """How much a batch holds: tokens if it holds ids, else rows."""
+    while not isinstance(batch, Tensor):
+        batch = next(iter(batch.values() if isinstance(batch, dict) else batch))
+    return len(batch) if batch.is_floating_point() else batch.numel()
+
+
+def _tensor(count: Tensor | int, device: torch.device) -> Tensor:
+    return torch.as_tensor(count, dtype=torch.float32, device=device)

@@ -1,0 +1,144 @@
+"""One training step of our masked language model against transformers' and plain PyTorch's.
+
+Run `python tests/bench/bench_encoder.py`. Same sizes, same batch, dropout off, fp32, the same AdamW;
+all three take turns within one run. Printed are medians of 20 and ratios, with the quartiles of the
+20 ratios of one round each. PyTorch's encoder also projects the hidden rows only; transformers'
+projects all, as it does. Exits with 1 if a ratio lies below its bar.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+import transformers
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import BertConfig, BertForMaskedLM
+
+from mlm_course.models import EncoderConfig, MaskedLM
+
+ROUNDS, WARM_UP, LAYERS, HEADS = 20, 3, 4, 4
+BARS = {"transformers": 1.65, "nn.TransformerEncoder": 1.1}
+
+
+class Size(NamedTuple):
+    vocab: int
+    d: int
+    rows: int
+    length: int
+
+
+SIZES = (Size(4000, 128, 64, 64), Size(8000, 256, 32, 128))
+
+
+class PlainTorch(nn.Module):
+    """PyTorch's own encoder with BERT's head on the hidden rows."""
+
+    def __init__(self, size: Size) -> None:
+        super().__init__()
+        self.token = nn.Embedding(size.vocab, size.d)
+        self.position = nn.Embedding(size.length, size.d)
+        layer = nn.TransformerEncoderLayer(
+            size.d, HEADS, 4 * size.d, 0.0, F.gelu, batch_first=True, norm_first=True
+        )
+        self.encoder = nn.TransformerEncoder(layer, LAYERS, nn.LayerNorm(size.d))
+        self.dense, self.norm = nn.Linear(size.d, size.d), nn.LayerNorm(size.d)
+        self.bias = nn.Parameter(torch.zeros(size.vocab))
+        nn.init.normal_(self.token.weight, std=0.02)
+
+    def forward(self, ids: Tensor, hidden: Tensor) -> Tensor:
+        places = torch.arange(ids.shape[1])
+        x = self.encoder(self.token(ids) + self.position(places))[hidden]
+        return F.linear(self.norm(F.gelu(self.dense(x))), self.token.weight, self.bias)
+
+
+def their_model(size: Size) -> BertForMaskedLM:
+    return BertForMaskedLM(
+        BertConfig(
+            vocab_size=size.vocab,
+            hidden_size=size.d,
+            num_hidden_layers=LAYERS,
+            num_attention_heads=HEADS,
+            intermediate_size=4 * size.d,
+            max_position_embeddings=size.length,
+            hidden_dropout_prob=0.0,
+            attention_probs_dropout_prob=0.0,
+        )
+    )
+
+
+def contestants(size: Size) -> dict[str, Callable[[], None]]:
+    """For each, a function that does one training step on the same batch."""
+    torch.manual_seed(0)
+    ids = torch.randint(5, size.vocab, (size.rows, size.length))
+    hidden = torch.rand(ids.shape) < 0.15
+    shown, labels = ids.masked_fill(hidden, 4), ids.masked_fill(~hidden, -100)
+    ones = torch.ones_like(ids)
+    ours = MaskedLM(EncoderConfig(size.vocab, size.length, size.d, LAYERS, HEADS))
+    theirs, plain = their_model(size), PlainTorch(size)
+    return {
+        "ours": stepper(ours, lambda: F.cross_entropy(ours(shown, None, hidden), ids[hidden])),
+        "transformers": stepper(
+            theirs, lambda: theirs(input_ids=shown, attention_mask=ones, labels=labels).loss
+        ),
+        "nn.TransformerEncoder": stepper(
+            plain, lambda: F.cross_entropy(plain(shown, hidden), ids[hidden])
+        ),
+    }
+
+
+def stepper(model: nn.Module, loss: Callable[[], Tensor]) -> Callable[[], None]:
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
+
+    def step() -> None:
+        loss().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    return step
+
+
+def measure(size: Size) -> dict[str, list[float]]:
+    """Seconds of each round for each contestant."""
+    steps = contestants(size)
+    times: dict[str, list[float]] = {name: [] for name in steps}
+    for lap in range(WARM_UP + ROUNDS):
+        for name, step in steps.items():
+            start = time.perf_counter()
+            step()
+            if lap >= WARM_UP:
+                times[name].append(time.perf_counter() - start)
+    return times
+
+
+def main() -> int:
+    warnings.filterwarnings("ignore", message="enable_nested_tensor")
+    print(
+        f"torch {torch.__version__}, transformers {transformers.__version__}, "
+        f"{torch.get_num_threads()} threads, median of {ROUNDS}"
+    )
+    below = 0
+    for size in SIZES:
+        times = measure(size)
+        ours = statistics.median(times["ours"])
+        for name, bar in BARS.items():
+            ratio = statistics.median(times[name]) / ours
+            each = [a / b for a, b in zip(times[name], times["ours"], strict=True)]
+            low, _, high = statistics.quantiles(each, n=4)
+            below += ratio < bar
+            print(
+                f"V={size.vocab} d={size.d} {size.rows}x{size.length}: {ours * 1e3:4.0f} ms against "
+                f"{name} {ratio * ours * 1e3:5.0f} ms = {ratio:.2f} times as fast ({low:.2f} to "
+                f"{high:.2f}); bar {bar}{': MISSED' if ratio < bar else ''}"
+            )
+    return int(below > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,133 @@
+"""Recorded experiments and the trained models that come with the course."""
+
+import json
+import time
+from dataclasses import replace
+
+import pytest
+import torch
+
+from mlm_course import __main__ as command
+from mlm_course import results, tokenization
+from mlm_course.corpora import python_docs, tinyworld
+from mlm_course.evaluation import score_hidden
+from mlm_course.experiments import masking
+from mlm_course.experiments import python_docs as docs
+from mlm_course.experiments import tinyworld as world
+from mlm_course.models.pretrained import CHECKPOINTS, pretrained
+
+
+@pytest.fixture(scope="module")
+def corpus():
+    return docs.read_corpus(("nbclient", "jupytext"), vocab_size=600)
+
+
+def test_no_paragraph_is_on_both_sides(corpus, monkeypatch):
+    seen = {}
+    monkeypatch.setattr(
+        docs,
+        "_packed",
+        lambda tokenizer, texts: seen.setdefault(len(seen), texts) and torch.ones(1, 1),
+    )
+    docs.read_corpus(("nbclient", "jupytext"), vocab_size=600)
+    train, held_out = (set(python_docs.paragraphs(seen[side], 1)) for side in (0, 1))
+    assert train and held_out and not train & held_out
+
+
+def test_a_corpus_is_full_rows_without_padding(corpus):
+    for rows in (corpus.train, corpus.held_out):
+        assert rows.shape[1] == docs.LENGTH and (rows != tokenization.PAD_ID).all()
+    assert corpus.sizes["tokens_train"] == corpus.train.numel() > corpus.held_out.numel()
+
+
+def test_held_out_masks_stay_the_same_and_hide_15_percent(corpus):
+    one, two = docs.held_out_masks(corpus), docs.held_out_masks(corpus)
+    assert torch.equal(one.hidden, two.hidden)
+    candidates = corpus.held_out > max(tokenization.SPECIAL_IDS)
+    assert one.hidden.sum() / candidates.sum() == pytest.approx(0.15, abs=0.005)
+    assert (one.input_ids[one.hidden] == tokenization.MASK_ID).all()
+
+
+def test_whole_words_are_neither_pieces_nor_signs(corpus):
+    ids = torch.tensor(tokenization.encode(corpus.tokenizer, ["the notebook, (the) xqzt the"]))
+    words = docs.whole_words(corpus.tokenizer, ids)[0]
+    names = [corpus.tokenizer.id_to_token(i) for i in ids[0].tolist()]
+    chosen = [name for name, word in zip(names, words.tolist(), strict=True) if word]
+    assert chosen.count("the") == 3 and "," not in chosen and "[CLS]" not in chosen
+    assert not any(name.startswith("##") for name in chosen)
+    first_piece = next(i for i, name in enumerate(names) if names[i + 1].startswith("##"))
+    assert not words[first_piece]
+
+
+@pytest.mark.parametrize("module", [docs, world])
+def test_an_experiment_stores_a_model_and_returns_its_record(module, corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "CHECKPOINTS", tmp_path)
+    monkeypatch.setattr(module, "RECIPE", replace(module.RECIPE, steps=2, batch_size=4))
+    monkeypatch.setattr(docs, "read_corpus", lambda: corpus)
+    monkeypatch.setattr(world, "SENTENCES", 50)
+    monkeypatch.setattr(world, "TEST_SENTENCES", 20)
+    monkeypatch.setattr(world.masked_test_set, "__defaults__", (20, 0.15))
+    record = module.run(folder=tmp_path / "run")
+    name = module.__name__.rsplit(".", 1)[1]
+    assert (tmp_path / name / "model.safetensors").stat().st_size > 1000
+    assert record["result"]["step"] == 2 and json.dumps(record)
+
+
+def test_the_command_writes_the_record_with_machine_and_versions(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(results, "HERE", tmp_path)
+    monkeypatch.setattr(masking, "run", lambda: {"found": 1})
+    monkeypatch.setattr("sys.argv", ["mlm_course", "experiment", "masking"])
+    assert command.main() == 0
+    record = results.recorded("masking")
+    assert record["found"] == 1 and record["command"] == "python -m mlm_course experiment masking"
+    assert torch.__version__ in record["versions"]["torch"]
+    assert "CPU cores" in record["machine"]
+
+
+def test_an_experiment_that_was_not_recorded_is_named():
+    with pytest.raises(ValueError, match=r'"nothing".*Recorded: .*masking'):
+        results.recorded("nothing")
+
+
+def test_every_record_says_how_to_make_it_again():
+    for path in results.HERE.glob("*.json"):
+        record = results.recorded(path.stem)
+        assert record["command"] == f"python -m mlm_course experiment {path.stem}"
+        assert record["minutes"] > 0 and record["machine"] and record["versions"]["torch"]
+        assert path.stem in command.experiments()
+
+
+def test_the_models_that_ship_are_small_and_load_quickly():
+    size = sum(path.stat().st_size for path in CHECKPOINTS.rglob("*") if path.is_file())
+    assert size < 25e6
+    assert sum(p.stat().st_size for p in (CHECKPOINTS / "python_docs").iterdir()) < 12e6
+    start = time.process_time()
+    pretrained("python_docs")
+    assert time.process_time() - start < 3  # a bar of 1 s on a quiet machine: see the README
+
+
+def test_an_unknown_model_is_named_with_those_there_are():
+    with pytest.raises(ValueError, match=r'"bert".*python_docs, tinyworld'):
+        pretrained("bert")
+
+
+def test_the_tinyworld_model_is_close_to_the_floor_and_not_below():
+    model, names = pretrained("tinyworld")
+    assert names == tinyworld.vocabulary()
+    ids = world.sentences(500, 77)
+    masked = world.masker(0.15)(ids, torch.Generator().manual_seed(78))
+    gap = score_hidden(model, masked).loss - tinyworld.loss_floor(ids, masked.hidden)
+    assert -0.01 < gap < 0.05
+
+
+def test_the_python_model_knows_some_python():
+    model, tokenizer = pretrained("python_docs")
+    for text, answer in {
+        "If None, the default [MASK] is used.": "value",
+        "Returns [MASK] if the two objects are equal, False otherwise.": "true",
+        "Return the sum of the elements along the given [MASK].": "axis",
+    }.items():
+        ids = torch.tensor(tokenization.encode(tokenizer, [text], special_tokens=False))
+        with torch.no_grad():
+            logits = model(ids, None, ids == tokenization.MASK_ID)  # (1, V)
+        assert tokenizer.id_to_token(int(logits[0].argmax())) == answer
