@@ -445,7 +445,9 @@ def first_loss(model: MaskedLM) -> Tensor:
 def fresh_stack(pre_norm: bool, n_layers: int) -> tuple[list[float], list[float]]:
     """For each block of an untrained model: size of the stream, length of the gradient."""
     torch.manual_seed(0)
-    model = MaskedLM(EncoderConfig(len(names), 64, 64, n_layers, pre_norm=pre_norm))
+    model = MaskedLM(
+        EncoderConfig(len(names), 64, d_model=64, n_layers=n_layers, pre_norm=pre_norm)
+    )
     blocks, sizes = model.encoder.blocks, []
     matrices = [[p for p in block.parameters() if p.ndim == 2] for block in blocks]
     for matrix in [p for block in matrices for p in block]:
@@ -578,7 +580,9 @@ check("4.6", block_parameters)
 # %%
 with torch.device("meta"):
     base = MaskedLM(
-        EncoderConfig(30_522, 512, 768, n_layers=12, n_heads=12, n_segments=2, pre_norm=False)
+        EncoderConfig(
+            30_522, 512, d_model=768, n_layers=12, n_heads=12, n_segments=2, pre_norm=False
+        )
     )
 
 

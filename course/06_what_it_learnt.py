@@ -6,18 +6,20 @@
 # *should* have been learned, and one for real documentation. Then it puts the second one to work on three tasks
 # with few labels, and measures honestly what the pretraining was worth.
 #
-# By the end you will have compared a model with the best possible guesser, found the head that copies and
-# switched it off, fallen into (and out of) a trap of cosine similarity, and built a classifier, a tagger and a
+# By the end you will have compared a model with the best possible guesser, found a head that copying depends on
+# by switching it off, fallen into (and out of) a trap of cosine similarity, and built a classifier, a tagger and a
 # question answerer on one checkpoint. You need lessons 3 to 5.
 
 # %%
 import os
+from collections import Counter
 from contextlib import contextmanager
 
 import matplotlib.pyplot as plt
 import torch
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -25,7 +27,7 @@ from mlm_course import corruption, evaluation, tokenization
 from mlm_course.attention import split_heads
 from mlm_course.corpora import labelled, labelled_rows, python_docs, tinyworld
 from mlm_course.evaluation import visible_mask
-from mlm_course.models import Encoder, pretrained
+from mlm_course.models import Encoder, inspection, pretrained
 from mlm_course.models.bert import bert_from_hub
 from mlm_course.models.heads import (
     SequenceClassifier,
@@ -81,7 +83,8 @@ def fill(text: str, k: int = 5) -> list[list[tuple[str, float]]]:
     """For each [MASK] in a text the k most likely pieces, with their probabilities."""
     ids = tokenization.encode(tokenizer, [text], special_tokens=False)  # it never saw [CLS]
     ids = torch.tensor(ids)  # (1, T)
-    chances, best = model(ids, None, ids == MASK_ID).softmax(-1).topk(k)  # (n, k) each
+    logits = model(ids, None, ids == MASK_ID)  # (n, V)
+    chances, best = inspection.top_answers(logits, k)  # your function, as the course has it
     return [
         [(tokenizer.id_to_token(i), p) for i, p in zip(*row)]
         for row in zip(best.tolist(), chances.tolist())
@@ -185,16 +188,16 @@ ax.plot([0, 1], [0, 1], color="0.8")
 ax.plot(first[0][worth_a_dot], first[1][worth_a_dot], ".", alpha=0.4)
 ax.set(xlabel="exact probability", ylabel="the model's probability")
 plt.show()
-off = (ours - exact).abs().sum(-1) / 2  # probability at the wrong words, for each hidden word
-print(f"probability that lies on the wrong words: {off.mean():.3f} on average")
+off = (ours - exact).abs().sum(-1) / 2  # total variation distance, for each hidden word
+print(f"probability that would have to move to match: {off.mean():.3f} on average")
 print(f"hidden words where it is more than .2: {(off > 0.2).double().mean():.1%}")
 
 # %%
 assert off.mean() < 0.08
 
 # %% [markdown]
-# *In words: the dots lie near the diagonal, in columns: the exact probabilities are 1, 1/2, 1/4, 1/8 and so on, because tinyworld draws
-# from lists. Few dots are far off.*
+# *In words: the dots lie near the diagonal, in columns: tinyworld draws from short lists, so few exact probabilities occur, such as 1, 1/2,
+# 1/4 and 1/7. Few dots are far off.*
 #
 # How much does the difference cost? The model's loss minus the floor is, on average, exactly the
 # **Kullback-Leibler divergence** from the posterior to the model: how much more it is surprised than the best guesser.
@@ -214,17 +217,23 @@ assert divergence.mean() < 0.05 and abs(loss - floor - divergence.mean()) < 0.03
 
 # %% tags=["nbval-ignore-output"]
 rows, places = masked.hidden.nonzero().unbind(1)
-for i in divergence.argsort(descending=True)[:3].tolist():
+worst = divergence.argsort(descending=True)[:3].tolist()
+for i in worst:
     row = masked.input_ids[rows[i]].tolist()
     words = [names[w] for w in row if w not in (tinyworld.PAD, tinyworld.CLS, tinyworld.SEP)]
     gap = int(places[i]) - 1
     print(" ".join(f"<{w}>" if j == gap else w for j, w in enumerate(words)))
-    for who, chance in (("exact", exact[i]), ("model", ours[i])):
-        best = chance.topk(3)
-        said = "   ".join(f"{names[w]} {p:.2f}" for p, w in zip(*best) if p > 0.005)
-        print(f"   {who}: {said}")
+    w = int((ours[i] - exact[i]).argmax())  # the word it believes in far too much
+    best = exact[i].max()
+    print(f"   {names[w]}: exact {exact[i, w]:.2f}, model {ours[i, w]:.2f}", end="")
+    print(f"; the likeliest: {int((exact[i] > best - 1e-6).sum())} words with {best:.2f} each")
+
+# %%
+assert all(exact[i, (ours[i] - exact[i]).argmax()] == 0 for i in worst)
 
 # %% [markdown]
+# All three are one mistake: somebody gives something to herself, or to himself. The exact chance of that is 0, and the model has not quite got it.
+#
 # **Calibration** is a weaker question that can be asked of any model, also without a posterior: of all the answers it gives with a
 # confidence of 70 %, are 70 % right?
 
@@ -243,6 +252,12 @@ print(f"all: mean confidence {confidence.mean():.3f}, share right {right.mean():
 
 # %%
 assert calibration_error < 0.04
+unsure = confidence < 0.4
+assert confidence[unsure].mean() > right[unsure].mean() + 0.02
+
+# %% [markdown]
+# *In words: where it is sure, it is right. Where it is unsure it is a little too sure: of several equally likely names it picks the one it
+# overrates most.*
 
 # %% [markdown]
 # ## 3. Two gaps at once
@@ -273,14 +288,23 @@ joint = (chance / chance.sum()).reshape(8, 8)
 show(heat_map(feelings, reactions, joint, title="the exact joint probability"))
 
 # %%
-fits = (together * (joint > 0)).sum() / together.sum()
-print("two independent picks fit together in less than half of the cases:", bool(fits < 0.5))
+fits = ((together * (joint > 0)).sum() / together.sum()).item()
+by_chance = (joint > 0).double().mean().item()
+print("two independent picks fit together in less than half of the cases:", fits < 0.5)
 assert fits < 0.5
 
+# %% tags=["nbval-ignore-output"]
+print(f"they fit in {fits:.0%} of the cases; of all 64 pairs {by_chance:.0%} fit")
+for word in ("sad", "tired"):
+    ids, hidden = hide_words(f"after lunch clara felt {word} , so she sighed all afternoon .", [8])
+    chance = guesses(ids, hidden)[0]  # (V,)
+    said = [f"{names[i]} {chance[i]:.2f}" for i in chance.argsort(descending=True)[:2]]
+    print(f"felt {word}, so she ...", "  ".join(said))
+
 # %% [markdown]
-# People who feel sad cry or sigh, tired ones rest or yawn. The model *knows* that: show it the feeling, and it names the right reactions. But it gives one
-# list for each gap, and nothing in its answer says which words of the two lists belong together. It treats the gaps as independent of each
-# other, given what is visible. This is called **conditional independence**.
+# People who feel sad cry or sigh, tired ones rest or yawn. The model *knows* that: the last two lines show it the feeling, and it names the right
+# reactions. But with both words hidden it gives one list for each gap, and nothing in its answer says which words of the two lists belong together. It treats
+# the gaps as independent of each other, given what is visible. This is called **conditional independence**.
 #
 # How often does it matter? Fill all gaps of a sentence at once and ask tinyworld whether it could say that sentence. Then fill them one after the other,
 # the surest first, so that later answers can see earlier ones.
@@ -342,13 +366,15 @@ for way, rows in (("shown", shown), *((way, filled_rows[ratios[-1], way]) for wa
     print(f"{way:12}", *tinyworld.decode(rows[[wrong]])[0][1:-1])
 
 # %% [markdown]
+# (In tinyworld, what is felt after lunch goes on all afternoon: after breakfast comes the morning, after lunch the afternoon, after dinner the evening.)
+#
 # The same model, the same knowledge. What differs is the *procedure*. Lessons 9 and 10 are about procedures between these two.
 
 # %% [markdown]
 # ## 4. Reading attention
 #
 # How does it know that the colour has to be repeated? Some head should look from the gap to the other mention. Look for yourself: choose the query `[MASK]`, then
-# walk through the layers (the cell's second line) and heads.
+# walk through the heads, and through the layers 0, 1 and 2 (the cell's second line). Try layer 1, head 2.
 
 
 # %%
@@ -374,10 +400,12 @@ AttentionExplorer(tokens, scores_of(layer, ids.masked_fill(hidden, MASK_ID))[0],
 
 # %% [markdown]
 # One sentence proves little. Let us ask all heads, over many sentences: *how much attention does a hidden word pay to its other
-# mentions?* tinyworld tells where they are (`Reading.repeats`). In each sentence that mentions something twice we hide one mention.
+# mentions?* tinyworld tells where they are (`Reading.repeats`). In each sentence
+# that mentions something twice, and also has a word that is tied to others but said once, we hide one mention. Hiding that other word instead (`alone`) is the
+# control.
 
 # %%
-readings = tinyworld.sample_readings(300, torch.Generator().manual_seed(0))
+readings = tinyworld.sample_readings(200, torch.Generator().manual_seed(0))
 ids = tinyworld.encode([reading.words for reading in readings])  # (B, T)
 hidden = torch.zeros_like(ids, dtype=torch.bool)  # one mention of something said twice
 alone = torch.zeros_like(hidden)  # instead: a word that is tied to others, but said once
@@ -398,7 +426,7 @@ print(f"{int(hidden.sum())} hidden words with another mention")
 # ### Exercise 6.2: who copies?
 # `weights` `(B, H, T, S)` is the attention of one layer's heads. `mention` `(B, T, S)` is True where key `s` is another mention of the
 # hidden word at query `t`. It is False everywhere else, and in all rows of queries that are not asked. For each head: add up the
-# weights a query gives to its other mentions, then take the mean over those queries that have any. Return `(H,)`.
+# weights a query gives to its other mentions, then take the mean over those queries of the whole batch that have any, each counting the same. Return `(H,)`.
 
 
 # %% exercise="6.2"
@@ -418,10 +446,7 @@ check("6.2", copy_scores)
 with torch.no_grad():
     shown = ids.masked_fill(hidden, MASK_ID)
     _, all_weights = world.encoder(shown, visible_mask(shown), return_weights=True)
-pairs = mention[:, None].double()
-copying = torch.stack(
-    [(w.double() * pairs).sum((0, 2, 3)) / hidden.sum() for w in all_weights]
-)  # (layers, H)
+copying = torch.stack([inspection.copy_scores(w, mention) for w in all_weights])  # (layers, H)
 
 # %% tags=["nbval-ignore-output"]
 layer_names = [f"layer {i}" for i in range(len(copying))]
@@ -429,7 +454,7 @@ head_names = [f"head {i}" for i in range(copying.shape[1])]
 show(heat_map(layer_names, head_names, copying, title="attention to the other mention"))
 
 # %% [markdown]
-# A good part of a head's attention goes to *one* word out of some twenty. So that is the head that copies? Careful.
+# A good part of a head's attention (in one head more than half) goes to *one* word out of some twenty. So that is the head that copies? Careful.
 #
 # > **Often read:** attention weights show which words a prediction is based on.
 #
@@ -474,23 +499,26 @@ fig, ax = plt.subplots(figsize=(5, 3))
 ax.plot(copying.flatten(), harm["said twice"].flatten(), "o")
 ax.set(xlabel="attention to the other mention", ylabel="harm at repeated words (nats)")
 plt.show()
-order = copying.flatten().argsort(descending=True)
-print("the heads that look most at the other mention:")
-for place in order[:5].tolist():
-    layer, head = divmod(place, copying.shape[1])
+order = copying.flatten().argsort(descending=True).tolist()
+for kind, loss in whole.items():
+    print(f"loss of the whole model for words {kind}: {loss:.3f}")
+print("                attention    loss it saves: words said twice    said once (nats)")
+for layer, head in (divmod(place, copying.shape[1]) for place in order):
     twice, once = (harm[kind][layer, head] for kind in harm)
-    print(f"layer {layer} head {head}: attention {copying[layer, head]:.2f}, without it "
-          f"{twice:+.2f} nats for words said twice, {once:+.2f} for others")  # fmt: skip
+    costs = f"{twice:+25.2f} {once:+22.2f}"
+    print(f"layer {layer} head {head}     {copying[layer, head]:.2f} {costs}")
 
 # %%
 most_harmful = int(harm["said twice"].argmax())
-assert harm["said twice"].max() > 0.1  # some head matters a lot ...
-assert harm["said twice"].median() < 0.1 * harm["said twice"].max()  # ... and most do not
-assert most_harmful in order[: len(order) // 2]  # it is one of those that look at the mention
+twice, once = (kind.flatten()[most_harmful] for kind in harm.values())
+assert twice > 0.1 and once < 0.2 * twice  # one head matters a lot, for repeated words only ...
+assert 0 < order.index(most_harmful) < 5  # ... and others look at the mention more than it does
+for place in order[: order.index(most_harmful)]:
+    assert harm["said twice"].flatten()[place] < 0.4 * twice
 
 # %% [markdown]
-# *In words: the head whose loss hurts repeated words most is one of those that look hard at the other mention. But other heads look there
-# too, and without them next to nothing happens.*
+# *In words: without one head, repeated words get much harder, and words said once do not. Other heads look at the other mention more than it
+# does; without them repeated words lose little, or words said once lose as much.*
 #
 # > **In fact** weights are a hint where to search, and the ablation is the evidence. Jain and Wallace 2019 found
 # > that quite different weights can give the same prediction. That does not make them useless: Wiegreffe and Pinter
@@ -549,6 +577,9 @@ pieces = [tokenizer.id_to_token(i) for i in range(tokenizer.get_vocab_size())]
 for word in ["list", "returns", "true", "integer", "matplotlib", "row"]:
     near = nearest(docs_table, tokenizer.token_to_id(word), n=6)
     print(f"{word:10} ->", ", ".join(pieces[i] for i in near))
+
+# %% [markdown]
+# Less tidy than tinyworld: rarer words have odd neighbours.
 
 # %%
 assert "false" in [pieces[i] for i in nearest(docs_table, tokenizer.token_to_id("true"), 10)]
@@ -610,21 +641,38 @@ assert centred[same].mean() > centred[other].mean()
 
 # %% [markdown]
 # The vectors share a common direction, so that *any* two of them look alike: they are **anisotropic**, not spread evenly over all
-# directions (Ethayarajh 2019). A cosine of .6 may mean nothing. Subtract the mean first, and compare with random pairs.
+# directions (Ethayarajh 2019). A cosine as large as that of the random pairs means nothing, however close to 1 it is. Subtract the mean first, and compare with
+# random pairs.
 
 # %% tags=["nbval-ignore-output"]
 short_names = [" ".join(s.split()[:4]) for s in kernel_sentences]
 show(heat_map(short_names, short_names, centred, title="cosine of the kernels, mean subtracted"))
 
+# %% tags=["nbval-ignore-output"]
+upper = torch.ones(3, 3).triu(1).bool()  # each pair once
+groups = {"of a method": centred[:3, :3][upper], "on a GPU": centred[3:, 3:][upper]}
+groups["one of each"] = centred[:3, 3:]
+for which, cosines in groups.items():
+    low, high = cosines.min(), cosines.max()
+    print(f"kernels {which:12} mean {cosines.mean():.2f}, from {low:.2f} to {high:.2f}")
+
+# %%
+assert groups["on a GPU"].mean() > groups["one of each"].mean() + 0.1
+
+# %% [markdown]
+# *In words: look at the two blocks on the diagonal one by one. The kernels on a GPU are close to each other. Of the other three the
+# last lines say how much closer they are than mixed pairs, and whether the ranges overlap. Six hand-picked sentences show how to look, not how often it works.*
+
 # %% [markdown]
 # ## 6. A class for a text
 #
-# Filling gaps is rarely the goal. The encoder is put to *other* use: keep it, throw the gap-filling head away, and put a small new head
-# on top, trained with a few labels. Such a task is called a **downstream task**. (Devlin et al. 2019, section 3.2)
+# Filling gaps is rarely the goal. The encoder is put to *other* use: keep it, throw away the layer that fills gaps, and put a small new **head**
+# on top, trained with a few labels. (Here a head is a last layer for one task; it has nothing to do with the attention heads of section 4. What was saved of a
+# training, our encoder's numbers, is called a **checkpoint**.) Such a task is called a **downstream task**. (Devlin et al. 2019, section 3.2)
 #
 # Our first one is a relative of sentiment: is something *bad* or *very bad*? When a program complains, its author has decided whether that is an
 # *error* (`raise ...`) or only a *warning* (`warnings.warn(...)`). We read the messages, and these decisions, from the source code of two
-# packages. The model has never seen these texts: it was trained on docstrings.
+# packages. The model has never seen these texts: it was trained on docstrings. (Docstrings of these modules it may have seen.)
 
 # %%
 PACKAGES = ["numpy", "sklearn"]
@@ -682,9 +730,13 @@ check("6.3", mean_of_text)
 # %%
 @torch.no_grad()
 def text_vectors(encoder: Encoder, ids: Tensor) -> Tensor:
-    """One vector for each row of ids: (N, T) -> (N, D)."""
-    parts = (mean_over_tokens(encoder(b, b != 0), b != 0) for b in ids.split(64))
-    return torch.cat(list(parts))
+    """One vector for each row of ids, (N, T) -> (N, D), worked out in batches of like lengths."""
+    lengths = (ids != 0).sum(1)
+    vectors = torch.empty(len(ids), encoder.config.d_model)
+    for rows in lengths.argsort().split(64):
+        batch = ids[rows, : lengths[rows].max()]  # no more padding than this batch needs
+        vectors[rows] = mean_over_tokens(encoder(batch, batch != 0), batch != 0)
+    return vectors
 
 
 torch.manual_seed(0)
@@ -702,16 +754,24 @@ features["bag of words"] = [
     words.transform([item.text for item in items]) for items in (train_messages, test_messages)
 ]
 
+# %% [markdown]
+# A classifier on hundreds of numbers can learn a few labels by heart. `C` holds it back: the smaller it is, the smaller the weights are kept. Each rival
+# gets the `C` that suits it, chosen on the training side alone by cross-validation (a quarter of the texts is held out, four times). Then we train with 20 labels
+# and more, and take the mean of three draws, because with few labels it matters a lot which.
+
 # %%
 label_counts = [20, 60, 180, len(train_messages)]
 curves = {name: [] for name in features}
+best_c = {}
 for name, (train_x, test_x) in features.items():
+    search = GridSearchCV(LogisticRegression(max_iter=300), {"C": [0.001, 0.01, 0.1, 1, 10]}, cv=4)
+    best_c[name] = search.fit(train_x, rows.labels).best_params_["C"]
     for n in label_counts:
         right = []
-        for draw in range(3):  # few labels: it matters a lot which
+        for draw in range(3):
             g = torch.Generator().manual_seed(draw)
             chosen = torch.randperm(len(train_messages), generator=g)[:n].numpy()
-            probe = LogisticRegression(C=10 if name == "bag of words" else 0.01, max_iter=500)
+            probe = LogisticRegression(C=best_c[name], max_iter=300)
             probe.fit(train_x[chosen], rows.labels[chosen])
             right.append(probe.score(test_x, test_rows.labels))
         curves[name].append(sum(right) / len(right))
@@ -725,12 +785,22 @@ ax.set_xticks(label_counts, label_counts)
 ax.minorticks_off()
 ax.legend()
 plt.show()
-print("labels         ", *[f"{n:5}" for n in label_counts])
+print("labels         ", *[f"{n:5}" for n in label_counts], "     C")
 for name, accuracies in curves.items():
-    print(f"{name:15}", *[f"{a:5.2f}" for a in accuracies])
+    print(f"{name:15}", *[f"{a:5.2f}" for a in accuracies], f"{best_c[name]:6g}")
+probe = LogisticRegression(C=best_c["bag of words"]).fit(features["bag of words"][0], rows.labels)
+weight, word = torch.tensor(probe.coef_[0]), words.get_feature_names_out()
+print("words that speak most for a warning:", *word[weight.topk(6).indices], sep="  ")
+print("words that speak most for an error: ", *word[(-weight).topk(6).indices], sep="  ")
 
 # %%
 assert curves["pretrained"][-1] > 0.6
+assert curves["bag of words"][-1] > max(curves["pretrained"][-1], curves["random weights"][-1])
+assert abs(curves["pretrained"][-1] - curves["random weights"][-1]) < 0.12
+
+# %% [markdown]
+# *In words: on so few test messages a difference of .05 can be luck, so look at the larger ones. What pretraining adds to random weights is hardly
+# more than that, if anything. With all labels the bag of words is ahead of both: single words give the answer away.*
 
 # %% [markdown]
 # **Accuracy** is the share of right answers. It hides *which* mistakes are made. For one class, say "warning":
@@ -763,7 +833,7 @@ check("6.4", macro_scores)
 
 # %% tags=["nbval-ignore-output"]
 train_x, test_x = features["pretrained"]
-probe = LogisticRegression(C=0.01, max_iter=500).fit(train_x, rows.labels)
+probe = LogisticRegression(C=best_c["pretrained"], max_iter=300).fit(train_x, rows.labels)
 counts = evaluation.confusion(torch.tensor(probe.predict(test_x)), test_rows.labels, n_classes=2)
 print("rows: what it is, columns: what the probe says", labelled.KINDS)
 print(counts.numpy())
@@ -772,6 +842,9 @@ print("   ".join(f"{name} {value:.2f}" for name, value in scores._asdict().items
 
 # %% [markdown]
 # Why not just accuracy? In these packages, errors are far more common than warnings. Without the balancing, a program that always says "error" is right most of the time:
+
+# %% tags=["nbval-ignore-output"]
+print(Counter(item.kind for item in messages))
 
 # %%
 lopsided = torch.tensor([[90, 0], [10, 0]])  # 90 errors, 10 warnings, all called errors
@@ -787,20 +860,24 @@ print("   ".join(f"{name} {value:.2f}" for name, value in
 #
 # The marks become tags, one for each word: **B-** begins an **entity**, **I-** goes on with it, **O** is outside.
 #
-# The sentences to test on come from modules that were held out when the model was pretrained: it has never read them. (Their names come from the record
-# of an experiment; section 9 has more of it.)
+# The sentences to test on come from modules that were held out when the model was pretrained, and sentences that another module of NumPy, SciPy or scikit-learn
+# repeats word for word are left out: it has never read them. (The modules' names come from the record of an experiment; section 9 has more of it.)
 
 # %%
 record = recorded("downstream")
 unseen = set(record["test_modules"])
-train_tagged, test_tagged = labelled.split_by_module(labelled.tagged_sentences(PACKAGES), unseen)
+train_tagged, held_out = labelled.split_by_module(labelled.tagged_sentences(PACKAGES), unseen)
+elsewhere = [*PACKAGES, "scipy"]
+test_tagged = labelled.not_said_elsewhere(held_out, elsewhere, own=unseen)
 
 # %% tags=["nbval-ignore-output"]
-print(len(train_tagged), "to train on,", len(test_tagged), "to test on")
-for item in test_tagged[:2]:
-    for word, tag in zip(item.words, item.tags):
-        print(f"{word}" if tag == "O" else f"{word}/{tag}", end=" ")
-    print()
+print(f"{len(train_tagged)} to train on, {len(test_tagged)} to test on", end="; ")
+print(f"{len(held_out) - len(test_tagged)} held-out ones are repeated elsewhere")
+(largest, size), *_ = Counter(item.module for item in test_tagged).most_common(1)
+print(f"{size} of those to test on come from one module, {largest}")
+for tag in ("B-PARAM", "B-VALUE", "B-CODE"):
+    item = next(item for item in test_tagged if tag in item.tags and len(item.words) < 25)
+    print("  ", *(w if t == "O" else f"{w}/{t}" for w, t in zip(item.words, item.tags)))
 
 # %%
 assert len(train_tagged) > 1000 and len(test_tagged) > 50
@@ -810,7 +887,8 @@ assert len(train_tagged) > 1000 and len(test_tagged) > 50
 #
 # ### Exercise 6.5: labels for pieces
 # `word_ids` `(B, T)`: the number of each piece's word, -1 for special tokens and padding. `tags` `(B, W)`: a tag number for each word. Return labels
-# `(B, T)`: the tag at each word's first piece, -100 everywhere else. (`tags.gather(1, places)` looks up a tag for each place.)
+# `(B, T)`: the tag at each word's first piece, -100 everywhere else. For a row with word numbers `[-1, 0, 0, 1, -1]` and tags `[3, 0]`:
+# `[-100, 3, -100, 0, -100]`. (`tags.gather(1, places)` looks up a tag for each place.)
 
 
 # %% exercise="6.5"
@@ -829,20 +907,23 @@ check("6.5", align_labels)
 
 # %% [markdown]
 # This time we **fine-tune**: encoder and head are both trained. The loop is that of lesson 5, with a falling learning rate. (So small a model takes 2e-3
-# well; BERT wants 5e-5 or less.)
+# well; BERT wants 5e-5 or less.) Each batch holds rows of like length, so that little of it is padding.
 
 
 # %%
 def train(head: nn.Module, loss, rows: tuple[Tensor, ...], steps: int, lr: float = 2e-3) -> None:
-    """Training of a head, and of its encoder unless frozen, on random batches of 16 rows."""
+    """Training of a head, and of its encoder unless frozen, on batches of 16 rows."""
     weights = [p for p in head.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(weights, lr=lr)
+    lengths = (rows[0] != 0).sum(1)
+    by_length = lengths.argsort(stable=True)
     g = torch.Generator().manual_seed(0)
     head.train()
     for step in range(steps):
         optimizer.param_groups[0]["lr"] = lr * (1 - step / steps)
-        batch = torch.randint(len(rows[0]), (16,), generator=g)
-        width = int((rows[0][batch] != 0).sum(1).max())  # no more padding than this batch needs
+        first = int(torch.randint(len(by_length) - 15, (), generator=g))
+        batch = by_length[first : first + 16]
+        width = int(lengths[batch].max())  # no more padding than this batch needs
         loss(head, *(part[batch, :width] for part in rows)).backward()
         optimizer.step()
         optimizer.zero_grad()
@@ -861,7 +942,7 @@ def tag_loss(head: nn.Module, ids: Tensor, labels: Tensor) -> Tensor:
 
 
 # %%
-LABELS, STEPS = (100, 10) if FAST else (400, 75)
+LABELS, STEPS = (100, 10) if FAST else (400, 100)
 g = torch.Generator().manual_seed(0)
 few = torch.randperm(len(train_tagged), generator=g)[:LABELS].tolist()
 tag_rows = labelled_rows.encode_tagged(tokenizer, [train_tagged[i] for i in few], 64)
@@ -924,9 +1005,12 @@ for name, said in tag_results.items():
     print(f"   {name:25} {share:.2f}          {scores}")
 
 # %%
-assert entity_f1["always O"] == 0 and (
-    FAST or entity_f1["pretrained"] > entity_f1["random weights"]
-)
+assert entity_f1["always O"] == 0
+assert FAST or entity_f1["pretrained"] > entity_f1["random weights"] + 0.05
+
+# %% [markdown]
+# *In words: always saying O gets most tags right and finds nothing. After so few steps, random weights find little; the pretrained encoder finds more and errs
+# less.*
 
 # %% [markdown]
 # ## 8. An answer in a text
@@ -935,14 +1019,17 @@ assert entity_f1["always O"] == 0 and (
 # "Parameters" sections of docstrings, squeezed into one line, and the questions ask for a type:
 
 # %%
-sides = labelled.split_by_module(labelled.type_questions(PACKAGES), unseen)
-train_q, test_q = (labelled_rows.encode_questions(tokenizer, side, 96) for side in sides)
+train_side, held_out = labelled.split_by_module(labelled.type_questions(PACKAGES), unseen)
+test_side = labelled.not_said_elsewhere(held_out, elsewhere, own=unseen)  # as in section 7
+train_q, test_q = (
+    labelled_rows.encode_questions(tokenizer, side, 96) for side in (train_side, test_side)
+)
 
 # %% tags=["nbval-ignore-output"]
 print(len(train_q.items), "to train on,", len(test_q.items), "to test on")
 for item in test_q.items[:2]:
     print(item.question, "-", item.answer)
-    print("   in:", item.context)
+print("   both in:", item.context)
 
 # %%
 assert len(train_q.items) > 800 and len(test_q.items) > 40
@@ -984,7 +1071,7 @@ readers = {}
 for name, encoder in {"pretrained": model.encoder, "random weights": untrained}.items():
     torch.manual_seed(0)
     readers[name] = SpanExtractor(encoder)
-    train(readers[name], span_loss, question_rows, STEPS)
+    train(readers[name], span_loss, question_rows, int(0.4 * STEPS))  # long rows: slow steps
 
 # %% [markdown]
 # Two scores are usual: **exact match**, the share of answers with both ends right, and **token F1**, which gives credit for overlap. (Rajpurkar et
@@ -1012,10 +1099,14 @@ for i in range(3):
 assert FAST or span_results["pretrained"][1] > 0.3
 
 # %% [markdown]
+# *In words: about a hundred questions, one draw of the labels and very short training: a difference of .1 between the two can be luck. Section 9 has longer
+# runs on more questions.*
+
+# %% [markdown]
 # ## 9. What is pretraining worth?
 #
 # The runs above were small enough to wait for. Here is the record of larger ones (`python -m mlm_course experiment downstream`): three tasks, two numbers of
-# labels, each with four networks and a rival that is no network:
+# labels, each with four networks (a learning rate chosen for each start and task) and a rival that is no network:
 #
 # - errors and warnings: the bag of words;
 # - tags: a logistic regression on each word and its two neighbours on either side;
@@ -1024,6 +1115,10 @@ assert FAST or span_results["pretrained"][1] > 0.3
 # %%
 METRIC = {"messages": "accuracy", "tags": "f1", "questions": "exact"}
 print(f"recorded: {record['minutes']} minutes on {record['machine']}")
+print("packages:", *record["packages"])
+for n in (50, 400):
+    draws = {row["seed"] for row in record["scores"] if row["labels"] == n}
+    print(f"{n} labels: mean of {len(draws)} draw(s) of the labels")
 KINDS_OF_RUN = {
     "pretrained, fine-tuned": ("pretrained", False),
     "pretrained, frozen": ("pretrained", True),
@@ -1044,7 +1139,9 @@ def recorded_curve(task: str, start: str, frozen: bool) -> dict[int, float]:
 
 fig, axes = plt.subplots(1, 3, figsize=(11, 3.2), layout="constrained")
 for ax, (task, metric) in zip(axes, METRIC.items()):
-    print(f"\n{task}, {metric}; labels:", *recorded_curve(task, "pretrained", False))
+    tests = record["tasks"][task]["test"]
+    counts = " and ".join(map(str, recorded_curve(task, "pretrained", False)))
+    print(f"\n{task}: {metric} on {tests} test examples, with {counts} labels")
     for name, kind in KINDS_OF_RUN.items():
         curve = recorded_curve(task, *kind)
         ax.semilogx(
@@ -1054,18 +1151,10 @@ for ax, (task, metric) in zip(axes, METRIC.items()):
     ax.set(title=task, xlabel="labels", ylabel=metric)
 axes[0].legend(fontsize=7)
 plt.show()
-for task in METRIC:
-    found = {name: recorded_curve(task, *kind) for name, kind in KINDS_OF_RUN.items()}
-    tuned, from_nothing = found["pretrained, fine-tuned"], found["random, fine-tuned"]
-    gains = "  ".join(f"{n}: {tuned[n] - from_nothing[n]:+.2f}" for n in tuned)
-    winner = {n: max(found, key=lambda name: found[name][n]) for n in tuned}
-    few, many = min(tuned), max(tuned)
-    print(f"{task}: fine-tuned, what pretraining adds by labels {gains}")
-    print(f"   best with {few} labels: {winner[few]}; with {many}: {winner[many]}")
+print("three curves by number of labels; the tables above have every number")
 
 # %% [markdown]
-# *In words: the tables have every number of the picture. The last lines say what pretraining adds to a fine-tuned network of the same
-# sizes, and who does best with the fewest and with the most labels.*
+# *In words: the tables have every number of the picture.*
 #
 # Read such a table with two questions. Is the pretrained network above the *random* one? Only that difference is the merit of pretraining. And is it
 # above the rival *without a network*? If not, use the rival: it is smaller, faster and easier to understand. Three tasks, three answers:
@@ -1089,21 +1178,27 @@ for task in METRIC:
     print(
         f"{task:10} 400 labels     {gain(task, 400):+.2f}                  {lead(task, 400):+.2f}"
     )
+assert gain("tags", 400) > 0.1 > gain("questions", 400) > 0 and abs(lead("tags", 400)) < 0.1
+assert lead("questions", 400) < -0.2 and lead("messages", 400) < -0.03
+assert gain("messages", 400) < 0.05
 
 # %% [markdown]
-# - *Tags* need to know what kind of word may stand where, which is what filling gaps teaches. Pretraining is worth a lot.
+# - *Tags* need to know what kind of word may stand where, which is what filling gaps teaches. Over random weights, pretraining is worth a lot; but the regression
+#   on neighbouring words does about as well, in less time.
 # - *Questions*: a little better than nothing, and far behind a plain list of types. That list knows the layout of the texts, which the network would have to
 #   find out from 400 examples.
-# - *Messages*: nothing at all. Single words such as "deprecated" carry the answer, and counting words finds them sooner.
+# - *Messages*: nothing at all. Single words such as "deprecated" carry the answer (section 6); with 50 labels all do about equally well, with 400 labels counting
+#   words finds them better.
 #
-# These are one or two draws of the labels and a few hundred test examples: a difference of a few hundredths can be luck. And a model of three million
+# One or two draws of the labels and a few hundred test examples: a difference of a few hundredths can be luck. And a model of three million
 # numbers that has read one shelf of documentation is no BERT. The way to measure is the same for both.
 
 # %% [markdown]
 # > **Often read:** before masked language modelling, clean the text: remove noise and stop words, normalise. Afterwards judge
 # > the model by accuracy, recall and F1.
 #
-# You have used accuracy, recall and F1 where they belong: on downstream tasks with labels. For the gaps there is the loss. And cleaning? Take Python's
+# You have used accuracy, recall and F1 where they belong: on downstream tasks with labels. For the gaps there are the loss and
+# the accuracy. And cleaning? Take Python's
 # manual, which this model has never read, and hide some words. Then throw all punctuation and the most common words out, and guess *the same hidden
 # words* again:
 
@@ -1115,7 +1210,7 @@ drop = torch.tensor([not p.strip("#").isalnum() or p in STOP for p in pieces])  
 plain_word = torch.tensor([p.isalpha() and p not in STOP for p in pieces])  # (V,)
 g = torch.Generator().manual_seed(0)
 losses = {"as it is": [], "cleaned": []}
-for paragraph in manual[:: 20 if FAST else 4]:
+for paragraph in manual[:: 20 if FAST else 8]:
     ids = torch.tensor(tokenizer.encode(paragraph).ids[:100])  # (T,)
     goes_on = torch.tensor([pieces[i].startswith("##") for i in ids]).roll(-1)
     hidden = plain_word[ids] & ~goes_on & (torch.rand(len(ids), generator=g) < 0.15)
@@ -1134,9 +1229,10 @@ for name, values in losses.items():
 assert sum(losses["cleaned"]) > sum(losses["as it is"])
 
 # %% [markdown]
-# > **In fact** the "noise" was evidence: "a", "of" and commas say what kind of word must follow. BERT's input is text as it is, at most
-# > in lower case (Devlin et al. 2019, appendix A.2 and section 3). What does help is to remove duplicates and what is no text at all. Accuracy, recall
-# > and F1 need labels and a task; section 6 has them.
+# > **In fact** the "noise" was evidence: "a", "of" and commas say what kind of word must follow. (Part of the difference is that this model never met cleaned
+# > text. But for any guesser, trained on either, leaving words out can on average only take evidence away.) BERT's input is text as it is, at most
+# > in lower case (Devlin et al. 2019, appendix A.2 and section 3). What does help is to remove duplicates and what is no text at all. Recall and
+# > F1 belong to tasks with classes (section 6).
 
 # %% [markdown]
 # ## 10. What it cannot do as it is
@@ -1156,13 +1252,14 @@ print(prompt, *(best[0][0] for best in fill(prompt + " [MASK]" * 10 + ".", k=1))
 # have an output whose length and words are not those of the input, and an encoder gives one vector for each *input* token.
 #
 # > **In fact** an encoder understands, in its way; it does not write. Heads make it classify, tag and point (Devlin et al. 2019, section 4). For output of its own
-# > it needs a decoder, or a procedure that fills gaps again and again: lessons 9 and 10 build both. What "wide use" there is rests on such additions.
+# > it needs a decoder, or a procedure that fills gaps again and again: lessons 9 and 10 build both. What wide use such models have in writing and translating
+# > rests on such additions.
 
 # %% [markdown]
 # ## On a GPU
 #
-# Everything above runs on BERT's published weights too. This needs a network (440 MB), and for fine-tuning a GPU saves you the wait. The lines below
-# replace the checkpoint and ask it what ours could not know. Then run sections 6 to 8 again, with `lr=5e-5`, and head and rows moved by `.to("cuda")`.
+# BERT's published weights (440 MB, from the network) know more. The lines below replace the checkpoint and ask it what ours could not know. Sections 6 to 8 can
+# then be run on it: you will have to move heads and rows to the GPU by `.to("cuda")`, put `.cpu()` before `.numpy()`, and pass `lr=5e-5` to `train`.
 
 # %% tags=["nbval-skip"]
 if torch.cuda.is_available():
@@ -1172,9 +1269,10 @@ if torch.cuda.is_available():
     gap = ids == tokenizer.token_to_id("[MASK]")  # another vocabulary, another id
     with torch.no_grad():
         chances, best = model(ids, None, gap).softmax(-1).topk(5)
-    print([(tokenizer.id_to_token(i), round(p, 2)) for i, p in zip(best[0].tolist(), chances[0])])
+    found = zip(best[0].tolist(), chances[0].tolist())
+    print([(tokenizer.id_to_token(i), round(p, 2)) for i, p in found])
 else:
-    print("No GPU here.")
+    print("No GPU here. It would ask BERT for the capital of France.")
 
 # %% [markdown]
 # ## Quiz
@@ -1187,9 +1285,9 @@ quiz("6")
 #
 # - Where the truth is known, a trained model's probabilities come close to it, and its extra loss is the divergence from it.
 # - Several gaps are filled *independently*. Filled one by one, they fit together.
-# - Attention weights say where to search; switching a head **off** says what it does.
+# - Attention weights say where to search; switching a head **off** says what depends on it (unless others stand in).
 # - Cosines need a yardstick: subtract the mean and compare with random pairs.
-# - One checkpoint serves many tasks through small heads, **frozen** or **fine-tuned**. Compare with random weights *and* with a simple rival, on modules that were not seen.
+# - One checkpoint serves many tasks through small heads, **frozen** or **fine-tuned**. Compare with random weights *and* with a simple rival, on modules held out from the labels.
 # - What pretraining is worth depends on the task and on the number of labels. Measure it.
 #
 # **Next:** lesson 7 hides parts of pictures instead of words.

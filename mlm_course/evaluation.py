@@ -51,10 +51,8 @@ def score_hidden(
         ids, labels, hidden = (part[start : start + batch_size].to(device) for part in masked)
         if only is not None:
             hidden = hidden & only[start : start + batch_size].to(device)
-        logits, target = (
-            model(ids, visible_mask(ids), hidden).float(),
-            labels[hidden],
-        )  # (n, V), (n,)
+        logits = model(ids, visible_mask(ids), hidden).float()  # (n, V)
+        target = labels[hidden]  # (n,)
         loss += F.cross_entropy(logits, target, reduction="sum").item()
         right += (logits.argmax(-1) == target).sum().item()
         count += len(target)
@@ -152,3 +150,14 @@ def answer_scores(predicted: Tensor, actual: Tensor) -> tuple[float, float]:
     common = (last - first + 1).clamp(min=0)  # (N,)
     sizes = sum((span[:, 1] - span[:, 0] + 1).clamp(min=0) for span in (predicted, actual))
     return exact, (2 * common / sizes).double().mean().item()
+
+
+def directions_needed(x: Tensor, share: float = 0.9) -> int:
+    """In how many directions, the largest first, `share` of the vectors' squared lengths lies.
+
+    x (n, D), not centred. A rank that does not count what is negligible.
+    Source: Meng et al. 2023, section 2 (effective rank).
+    """
+    energy = torch.linalg.svdvals(x).square()
+    reached = energy.cumsum(0) / energy.sum()
+    return int((reached < share).sum()) + 1

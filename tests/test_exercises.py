@@ -15,9 +15,12 @@ from mlm_course.practice.catalogue import exercises, find_exercise, lesson_numbe
 EXERCISES = [exercise for number in lesson_numbers() for exercise in exercises(number)]
 QUESTIONS = [question for number in lesson_numbers() for question in questions(number)]
 MISTAKES = [
-    pytest.param(exercise, index, id=f"{exercise.id}-{index + 1}")
+    pytest.param(
+        exercise, misconception.message, function, id=f"{exercise.id}-{index}{'abcdef'[n]}"
+    )
     for exercise in EXERCISES
-    for index in range(len(exercise.misconceptions))
+    for index, misconception in enumerate(exercise.misconceptions, 1)
+    for n, function in enumerate(misconception.functions)
 ]
 each_exercise = pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.id)
 each_question = pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.id)
@@ -58,11 +61,10 @@ def test_the_stub_is_not_attempted(exercise):
     assert check(exercise.id, stub).status == "not attempted"
 
 
-@pytest.mark.parametrize(("exercise", "index"), MISTAKES)
-def test_each_mistake_gets_its_own_message(exercise, index):
-    misconception = exercise.misconceptions[index]
-    verdict = check(exercise.id, misconception.function)
-    assert (verdict.status, verdict.message) == ("failed", misconception.message)
+@pytest.mark.parametrize(("exercise", "message", "function"), MISTAKES)
+def test_each_mistake_gets_its_own_message(exercise, message, function):
+    verdict = check(exercise.id, function)
+    assert (verdict.status, verdict.message) == ("failed", message)
 
 
 @each_exercise
@@ -72,10 +74,14 @@ def test_no_two_mistakes_look_the_same(exercise):
     def seen(function):
         return [behave(exercise, function, trial, 5) for trial in range(1, exercise.trials + 1)]
 
-    all_seen = [seen(misconception.function) for misconception in exercise.misconceptions]
-    for index, one in enumerate(all_seen):
-        for other in all_seen[:index]:
-            assert not all(map(alike, one, other)), exercise.misconceptions[index].message
+    all_seen = [
+        (misconception.message, seen(function))
+        for misconception in exercise.misconceptions
+        for function in misconception.functions
+    ]
+    for index, (message, one) in enumerate(all_seen):
+        for _, other in all_seen[:index]:
+            assert not all(map(alike, one, other)), message
     messages = [misconception.message for misconception in exercise.misconceptions]
     assert len(set(messages)) == len(messages)
 

@@ -3,6 +3,7 @@
 import json
 import time
 from dataclasses import replace
+from importlib import import_module
 
 import pytest
 import torch
@@ -61,12 +62,11 @@ def test_whole_words_are_neither_pieces_nor_signs(corpus):
 
 @pytest.mark.parametrize("module", [docs, world])
 def test_an_experiment_stores_a_model_and_returns_its_record(module, corpus, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "CHECKPOINTS", tmp_path)
+    monkeypatch.setattr(import_module("mlm_course.models.pretrained"), "CHECKPOINTS", tmp_path)
     monkeypatch.setattr(module, "RECIPE", replace(module.RECIPE, steps=2, batch_size=4))
     monkeypatch.setattr(docs, "read_corpus", lambda: corpus)
     monkeypatch.setattr(world, "SENTENCES", 50)
     monkeypatch.setattr(world, "TEST_SENTENCES", 20)
-    monkeypatch.setattr(world.masked_test_set, "__defaults__", (20, 0.15))
     record = module.run(folder=tmp_path / "run")
     name = module.__name__.rsplit(".", 1)[1]
     assert (tmp_path / name / "model.safetensors").stat().st_size > 1000

@@ -51,7 +51,7 @@ def package(tmp_path, monkeypatch):
     (tmp_path / "broken.py").write_text("def (:")
     monkeypatch.setattr(
         python_docs,
-        "_sources",
+        "sources",
         lambda name: [(tmp_path / f"{n}.py", n) for n in ("fields", "broken")],
     )
     labelled._read.cache_clear()
@@ -98,6 +98,31 @@ def test_a_split_parts_modules_and_depends_on_names_only():
     assert {item.module for item in half[1]} <= {item.module for item in test}
     named = labelled.split_by_module(items, {"m3", "elsewhere"})
     assert {item.module for item in named[1]} == {"m3"}
+
+
+REPEATS = '''
+def area():
+    """If ``None``,
+    *width* is used; see :func:`~numpy.prod`.
+    """
+'''
+
+
+def test_what_another_module_says_too_is_left_out(tmp_path, monkeypatch):
+    (tmp_path / "b.py").write_text(REPEATS)
+    monkeypatch.setattr(python_docs, "sources", lambda name: [(tmp_path / "b.py", f"{name}.b")])
+    said = [
+        ["if", "None", ",", "width", "is", "used"],
+        ["is", "used", ";", "see", "numpy", ".prod"],
+    ]
+    new = [["width", "is", "not", "used"], ["If", "None", "is", "used"]]
+    items = [labelled.Tagged("fields.a", words, ["O"] * len(words)) for words in said + new]
+    labelled._letters_of.cache_clear()
+    kept = labelled.not_said_elsewhere(items, ["fields"], {"fields.a"})
+    assert [item.words for item in kept] == new
+    assert labelled.not_said_elsewhere(items, "fields", {"fields.a", "fields.b"}) == items
+    assert labelled.not_said_elsewhere([], ["fields"], set()) == []
+    labelled._letters_of.cache_clear()
 
 
 @pytest.fixture(scope="module")

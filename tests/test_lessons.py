@@ -62,7 +62,11 @@ def test_every_false_claim_so_far_is_settled_somewhere():
         "S0-2 S0-8 S0-9 S0-12 S0-15 S0-17 S0-18 S0-20 S0-21 S0-24 S0-25 S0-26 S0-28 S1-12 S1-13 "
         "S1-14 S2-6 S2-10 S2-11 S2-13 S3-2 S3-3 S3-9 S3-10 S3-14 S3-15 S3-17 S3-18 S3-19 S3-20"
     )
-    assert {*wanted.split(), *later.split()} <= {claim for claim, _ in rows}
+    text_mae = "S0-5 S0-20 S1-7 S1-9 S1-10 S1-14 S1-17 S1-22"
+    image_mae = "S0-6 S0-7 S0-10 S0-11 S0-16 S0-19 S1-4 S1-5 S1-6 S1-8 S1-11 S1-23"
+    assert {*wanted.split(), *later.split(), *image_mae.split(), *text_mae.split()} <= {
+        claim for claim, _ in rows
+    }
     texts = {lesson.number: prose(lesson) for lesson in LESSONS}
     for claim, place in rows:
         number = int(place[0])

@@ -3,6 +3,7 @@
 import builtins
 import contextlib
 import functools
+import math
 import os
 import random
 import signal
@@ -11,6 +12,7 @@ import threading
 import time
 import warnings
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy
 import pytest
@@ -258,6 +260,12 @@ def test_every_trial_has_its_own_inputs_and_they_never_change():
 def test_a_misconception_is_recognised_in_other_words():
     verdict = check("90.1", lambda q, k: torch.einsum("btd,bsd->bts", q, k))
     assert (verdict.status, verdict.message) == ("failed", "Not scaled.")
+
+
+def test_a_misconception_may_have_several_implementations():
+    for wrong in (lambda q: q.mean().item(), lambda q: q.amax().item()):
+        assert failed(wrong, "90.13") == "Not the sum."
+    assert failed(lambda q: q.amin().item(), "90.13") != "Not the sum."
 
 
 def test_a_misconception_that_raises():
@@ -651,6 +659,20 @@ def test_equal_enough(expected, seen):
 
 
 @pytest.mark.parametrize(
+    ("expected", "seen"), [(1.0, torch.tensor(1.0)), ([1, 2], [1, torch.tensor(2)])]
+)
+def test_plain_numbers_are_no_tensors(expected, seen):
+    assert difference(expected, seen) is None
+    assert "`.item()` takes the number out" in difference(expected, seen, plain_numbers=True)
+    assert difference(expected, expected, plain_numbers=True) is None
+
+
+def test_an_exercise_can_ask_for_plain_numbers():
+    assert check("90.13", lambda q: q.sum().item()).status == "passed"
+    assert "`.item()`" in failed(lambda q: q.sum(), "90.13")
+
+
+@pytest.mark.parametrize(
     ("expected", "seen", "words"),
     [
         (1.0, 2, "returns 2; expected is 1.0"),
@@ -746,14 +768,35 @@ def test_behaviour_of_a_reference_is_reproducible():
     assert torch.equal(first, second)
 
 
+class Point(NamedTuple):
+    x: int
+    y: int
+
+
 @pytest.mark.parametrize(
     ("wrong", "advice"),
     [
         (lambda q, k: not (q > 0), "instead of not, and, or"),
         (lambda q, k: (q > 0) & q < 1, "Mind the parentheses"),
         (lambda q, k: round(q), "`.round()`"),
+        (lambda q, k: q - q.mean(1)[..., :1], "`keepdim=True`"),
+        (lambda q, k: torch.nn.Embedding(9, 2)[0], "`table(ids)`"),  # type: ignore[index]
+        (lambda q, k: torch.nn.Embedding(9, 2).T, "`.weight`"),
+        (lambda q, k: q(0), "square brackets"),
+        (lambda q, k: q.gather(-1, torch.zeros(2, 1).long()), "`index[..., None]`"),
+        (lambda q, k: [a for a, b in [(1, 2, 3)]], "as many names"),  # type: ignore[misc]
+        (lambda q, k: (q, k).q, "unpack it"),  # type: ignore[attr-defined]
+        (lambda q, k: q.sum().item().backward(), "before that"),
+        (lambda q, k: q.detach().sum().backward(), "back to the weights"),
+        (lambda q, k: 1 - (q > 0), "`~mask`"),
+        (lambda q, k: math.exp(q), "single numbers"),
+        (lambda q, k: torch.sqrt(2), "`math`"),  # type: ignore[arg-type]
+        (lambda q, k: (q > 0).mean(), "`.float()`"),
+        (lambda q, k: q @ torch.ones(1, 1), "transposed"),
+        (lambda q, k: Point(1, 2).z, "It has `x`, `y`."),  # type: ignore[attr-defined]
+        (lambda q, k: q.sum, "forget the `()`"),
     ],
-    ids=["not", "precedence", "round"],
+    ids=lambda value: value.strip("`")[:12] if isinstance(value, str) else "",
 )
 def test_a_cryptic_error_comes_with_advice(wrong, advice):
     verdict = check("1.2", wrong)

@@ -86,4 +86,4 @@ def test_every_answer_is_shown_as_text_and_as_html(outputs):
         (output,) = outputs[name]
         assert set(output.data) == {"text/plain", "text/html"}
     assert "<details" in outputs["quiz"][0].data["text/html"]
-    assert "1 of 5 exercises solved" in outputs["progress"][0].data["text/plain"]
+    assert "1 of 6 exercises solved" in outputs["progress"][0].data["text/plain"]

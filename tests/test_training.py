@@ -30,15 +30,7 @@ from mlm_course.training.optimizers import MuonAndAdamW
 
 N, T, V = 48, 10, 30
 QUICK = Recipe(steps=6, batch_size=8, lr=0.01, optimizer="adamw", warmup=2)
-
-
-@pytest.fixture(autouse=True)
-def on_one_cpu_thread(monkeypatch):
-    monkeypatch.setenv("ACCELERATE_USE_CPU", "1")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("on_one_cpu_thread")
 
 
 def rows(ratio=0.3, copies=None):

@@ -24,15 +24,7 @@ from mlm_course.training.checkpoints import read
 N, T, V = 48, 10, 30
 RECIPE = Recipe(steps=12, batch_size=8, lr=0.01, warmup=2)
 TWO_EACH = {"evaluate_every": 3, "keep_best": "loss", "save_every": 4}
-
-
-@pytest.fixture(autouse=True)
-def on_one_cpu_thread(monkeypatch):
-    monkeypatch.setenv("ACCELERATE_USE_CPU", "1")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("on_one_cpu_thread")
 
 
 def rows(seed=7):

@@ -8,10 +8,13 @@ import torch
 from hostile import HOSTILE
 
 from mlm_course.views import (
+    PatchFrame,
+    PatchImage,
     Picture,
     attention_view,
     heat_map,
     mask_matrix,
+    patch_grid,
     render_html,
     show,
     token_strip,
@@ -358,6 +361,11 @@ def test_what_does_not_fit_ends_in_one_sentence(call, sentence):
 # ---------------------------------------------------------------- all views alike
 
 
+def image_named(name):
+    frames = [PatchFrame(ratio, np.eye(2), np.zeros((4, 4))) for ratio in (0.5, 0.75)]
+    return PatchImage(name, np.full((4, 4), 0.5), frames)
+
+
 def all_views(tokens):
     n = len(tokens)
     some = [i % 2 == 0 for i in range(n)]
@@ -370,6 +378,7 @@ def all_views(tokens):
         mask_matrix(tokens, tokens, np.eye(n) != 1, reasons, title=tokens[1]),
         token_strip(tokens, some, tokens[::-1], np.linspace(0, 1, n), title=tokens[0]),
         training_curve({t: [(1, 2.0), (2, 1.0)] for t in tokens}, floor=0.5, title=tokens[0]),
+        patch_grid([image_named(t) for t in tokens], 2, title=tokens[0]),
     ]
 
 
@@ -394,7 +403,8 @@ def test_hostile_text_stays_text(view):
     assert {name for name, _ in reader.attributes} <= ATTRIBUTES
     assert not reader.open
     sources = [value for name, value in reader.attributes if name == "src"]
-    assert all(source.startswith("data:image/svg+xml;base64,") for source in sources)
+    pictures = ("data:image/svg+xml;base64,", "data:image/png;base64,")
+    assert all(source.startswith(pictures) for source in sources)
     for token in HOSTILE:
         assert any(label(token) in text for text in reader.texts), token
 

@@ -9,8 +9,14 @@ from hostile import HOSTILE
 from IPython.core.formatters import DisplayFormatter
 from traitlets import TraitError
 
-from mlm_course.views import attention_view, mask_matrix, render_html
-from mlm_course.widgets import AttentionExplorer, MaskMatrix, MaskPlayground, TrainingCurve
+from mlm_course.views import PatchFrame, PatchImage, attention_view, mask_matrix, render_html
+from mlm_course.widgets import (
+    AttentionExplorer,
+    MaskMatrix,
+    MaskPlayground,
+    PatchGrid,
+    TrainingCurve,
+)
 
 WORDS = ["[CLS]", "the", "cat", "sat"]
 CAN_HIDE = [False, True, True, True]
@@ -46,11 +52,17 @@ def curve(tokens=WORDS):
     return widget
 
 
+def patches(tokens=WORDS):
+    frames = [PatchFrame(0.5, torch.eye(2), torch.zeros(4, 4))]
+    return PatchGrid([PatchImage(t, torch.ones(4, 4) / 2, frames) for t in tokens], 2)
+
+
 MAKERS = {
     "explorer": lambda tokens=WORDS: AttentionExplorer(tokens, SCORES, CAUSAL),
     "matrix": lambda tokens=WORDS: MaskMatrix(tokens, tokens, CAUSAL, {"future": CAUSAL}),
     "playground": playground,
     "curve": curve,
+    "patches": patches,
 }
 
 

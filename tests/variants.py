@@ -216,6 +216,104 @@ def span_by_band(start, end, context, longest):
     return divmod(torch.where(band, total, -math.inf).argmax().item(), len(start))
 
 
+def closed_up_row_by_row(ids, visible):
+    K = int(visible.sum(1).max())
+    found = [torch.zeros(len(ids), K, dtype=kind) for kind in (torch.long, torch.long, torch.bool)]
+    for b, row in enumerate(visible):
+        places = row.nonzero()[:, 0]
+        for into, what in zip(found, (ids[b, places], places, True), strict=True):
+            into[b, : len(places)] = what
+    return tuple(found)
+
+
+def put_back_place_by_place(latent, order, mask_token):
+    x = mask_token.expand(*order.shape, -1).clone()
+    for b in range(len(latent)):
+        x[b, order[b, : latent.shape[1]]] = latent[b]
+    return x
+
+
+def decoder_input_by_lookup(latent, real, ids_restore, mask_token, places):
+    from_encoder = ids_restore < real.sum(1, keepdim=True)
+    at = ids_restore.clamp(max=latent.shape[1] - 1)
+    x = latent[torch.arange(len(latent))[:, None], at]
+    return places + torch.where(from_encoder.unsqueeze(-1), x, mask_token)
+
+
+def mae_loss_row_by_row(model, ids, hidden):
+    losses = []
+    for row, gone in zip(ids, hidden, strict=True):
+        at = (~gone).nonzero()[:, 0]
+        latent = model.encoder(row[at][None], positions=at[None])
+        x = model.mask_token.expand(1, len(row), -1).clone()
+        x[:, at] = model.to_decoder(latent)
+        x = model.decoder(x + model.decoder_positions.weight[: len(row)])
+        log_p = model.logits(model.from_decoder(x))[0, gone].log_softmax(-1)
+        losses.append(-log_p[torch.arange(len(log_p)), row[gone]])
+    return torch.cat(losses).mean()
+
+
+def seen_by_loop(noise, text, ratio):
+    B, T, S = noise.shape
+    seen = torch.zeros(B, T, S, dtype=torch.bool)
+    for b, t, s in np.ndindex(B, T, S):
+        seen[b, t, s] = s == 0 or (noise[b, t, s] >= ratio and s != t and text[b, s])
+    return seen
+
+
+def directions_by_eigenvalues(x, share):
+    energy = sorted(torch.linalg.eigvalsh(x.T @ x).tolist(), reverse=True)
+    return next(n for n in range(1, len(energy) + 1) if sum(energy[:n]) >= share * sum(energy))
+
+
+def patches_by_unfold(images, patch_size):
+    cut = F.unfold(images, patch_size, stride=patch_size)  # (B, C*P*P, L), channels first
+    channels = images.shape[1]
+    return cut.mT.unflatten(-1, (channels, -1)).mT.flatten(-2)
+
+
+def shuffled_by_loop(noise, ratio):
+    keep = int(noise.shape[1] * (1 - ratio)) or 1
+    ids_keep, mask, ids_restore = [], torch.ones_like(noise), torch.zeros_like(noise).long()
+    for row, values in enumerate(noise.tolist()):
+        order = sorted(range(len(values)), key=values.__getitem__)
+        ids_keep.append(order[:keep])
+        for place, patch in enumerate(order):
+            ids_restore[row, patch] = place
+        mask[row, order[:keep]] = 0
+    return torch.tensor(ids_keep), mask, ids_restore
+
+
+def put_back_by_loop(visible, ids_restore, mask_token):
+    rows = [[v[i] if i < len(v) else mask_token for i in ids]
+            for v, ids in zip(visible, ids_restore.tolist(), strict=True)]  # fmt: skip
+    return torch.stack([torch.stack(row) for row in rows])
+
+
+def normalised_by_sums(patches):
+    n = patches.shape[-1]
+    centred = patches - patches.sum(-1, keepdim=True) / n
+    return centred * torch.rsqrt(centred.square().sum(-1, keepdim=True) / (n - 1) + 1e-6)
+
+
+def visible_by_picking(mae, images, ratio, noise):
+    keep, mask, ids_restore = shuffled_by_loop(noise, ratio)
+    x = mae.embed(patches_by_unfold(images, mae.config.patch_size)) + mae.positions[1:]
+    x = x[torch.arange(len(x))[:, None], keep]  # (B, K, D)
+    cls = mae.cls_token[0, 0] + mae.positions[0]
+    return mae.encoder(torch.hstack([cls.expand(len(x), 1, -1), x])), mask, ids_restore
+
+
+def mae_by_picking(mae, images, ratio, noise):
+    latent, mask, ids_restore = visible_by_picking(mae, images, ratio, noise)
+    x = mae.to_decoder(latent)
+    filled = put_back_by_loop(x[:, 1:], ids_restore, mae.mask_token[0, 0])
+    predicted = mae.to_pixels(mae.decoder(torch.cat([x[:, :1], filled], 1) + mae.decoder_positions))
+    removed = mask.bool()
+    true = patches_by_unfold(images, mae.config.patch_size)
+    return F.mse_loss(predicted[:, 1:][removed], true[removed])
+
+
 VARIANTS = {
     "1.1": average_by_loop,
     "1.2": lambda q, k: torch.einsum("bhtd,bhsd->bhts", q, k) / q.size(-1) ** 0.5,
@@ -257,4 +355,18 @@ VARIANTS = {
     "6.5": labels_by_loop,
     "6.6": entities_by_groups,
     "6.7": span_by_band,
+    "7.1": patches_by_unfold,
+    "7.2": shuffled_by_loop,
+    "7.3": put_back_by_loop,
+    "7.4": normalised_by_sums,
+    "7.5": lambda p, t, mask: F.mse_loss(p[mask > 0], t[mask > 0]),
+    "7.6": visible_by_picking,
+    "7.7": mae_by_picking,
+    "8.1": closed_up_row_by_row,
+    "8.2": lambda i, at, token, position: F.embedding(at, position).add(F.embedding(i, token)),
+    "8.3": put_back_place_by_place,
+    "8.4": decoder_input_by_lookup,
+    "8.5": mae_loss_row_by_row,
+    "8.6": directions_by_eigenvalues,
+    "8.7": seen_by_loop,
 }

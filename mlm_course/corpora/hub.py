@@ -10,13 +10,15 @@ reached, and returns Python's manual instead. `datasets` is imported only when i
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from mlm_course.corpora import python_docs
 
+Row = TypeVar("Row")
 LOCAL = ("text", "parquet", "json", "csv", "arrow")  # names that mean files of this kind
 
 
@@ -77,15 +79,26 @@ def load_text(
     known = KNOWN.get(name.lower(), Known(name, None, None))
     known = Known(known.hub_id, config or known.config, column or known.column)
     try:
-        return _from_hub(known, split, n, streaming, timeout)
+        read = partial(_texts, column=known.column)
+        return rows_from_hub(known, split, n, read, streaming=streaming, timeout=timeout)
     except HubUnreachable as reason:
         print(f"{name!r} is not available ({reason}): Python's own manual takes its place.")
         return python_docs.paragraphs(python_docs.manual())[:n]
 
 
-def _from_hub(
-    known: Known, split: str, n: int | None, streaming: bool, timeout: float
-) -> list[str]:
+def rows_from_hub(
+    known: Known,
+    split: str,
+    n: int | None,
+    read: Callable[[Iterable[Mapping[str, Any]]], Iterable[Row]],
+    *,
+    streaming: bool = True,
+    timeout: float = 5.0,
+) -> list[Row]:
+    """The first n of what `read` finds in the rows of a data set on the hub.
+
+    Errors: HubUnreachable without a network; ValueError for what does not exist.
+    """
     from huggingface_hub import constants
 
     offline = constants.HF_HUB_OFFLINE
@@ -94,7 +107,7 @@ def _from_hub(
     try:
         with _few_retries():
             rows = _open(known.hub_id, known.config, split, streaming)
-            return list(islice(_texts(rows, known.column), n))
+            return list(islice(read(rows), n))
     except (ValueError, TypeError, FileNotFoundError, RuntimeError):
         raise  # what the caller asked for does not exist
     except Exception as error:  # the network's errors have no common class
@@ -104,9 +117,9 @@ def _from_hub(
 
 def _ask_hub(hub_id: str, timeout: float) -> None:
     """Nothing if the hub knows the data set, HubUnreachable if it does not answer in time."""
-    from huggingface_hub import errors
+    from huggingface_hub import HfApi, errors
 
-    error = _answer(hub_id, timeout)
+    error = failure(lambda: HfApi().dataset_info(hub_id, timeout=timeout), timeout)
     if isinstance(error, errors.RepositoryNotFoundError | errors.HFValidationError):
         raise ValueError(
             f"The hub has no open data set {hub_id!r}: check the spelling, or use one of "
@@ -116,19 +129,17 @@ def _ask_hub(hub_id: str, timeout: float) -> None:
         raise HubUnreachable("the hub cannot be reached") from error
 
 
-def _answer(hub_id: str, timeout: float) -> Exception | None:
-    """The error that one question about the data set ends in, or None.
+def failure(question: Callable[[], object], timeout: float) -> Exception | None:
+    """The error that one question to the hub ends in, or None; HubUnreachable after `timeout` s.
 
     Asked in a thread: a name server that never answers ignores every other time limit, and
     `datasets` itself would go on trying for half a minute.
     """
-    from huggingface_hub import HfApi
-
     answers: queue.Queue[Exception | None] = queue.Queue()
 
     def ask() -> None:
         try:
-            HfApi().dataset_info(hub_id, timeout=timeout)
+            question()
             answers.put(None)
         except Exception as error:
             answers.put(error)

@@ -13,7 +13,6 @@ Sources are parsed, never imported or run. What comes out differs between versio
 
 import ast
 import re
-import warnings
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import cache
@@ -28,6 +27,8 @@ _MOST_WORDS = 48  # of a sentence
 _CONTEXT_WORDS = 60  # of the text a question is about
 _MARK = re.compile(r":(?:\w+:)?(\w+):`[~!.]?([^`<]+?)(?: *<[^`>]*>)?`|(``|`)[~!.]?([^`]{1,40}?)\3")
 _WORD = re.compile(r"\w+|[^\w\s]")
+_ROLE = re.compile(rb":[\w:]+:(?=`)")
+_NO_LETTERS = bytes(c for c in range(256) if not (c < 128 and chr(c).isalnum()))
 _LITERAL = re.compile(r"None|True|False|[-+]?[\d.]+(?:e-?\d+)?|([\"']).*\1")
 _EMPHASIS = re.compile(r"(?<![\w*])(\*\*?)(?=\w)([^*\n]+?)(?<=\w)\1(?![*])")
 _NO_PROSE = re.compile(
@@ -54,6 +55,11 @@ class Tagged(NamedTuple):
     words: list[str]
     tags: list[str]
 
+    @property
+    def text(self) -> str:
+        """The words, parted by spaces."""
+        return " ".join(self.words)
+
 
 class Question(NamedTuple):
     """A question, a text that answers it, and where: the answer is context[start:end]."""
@@ -69,10 +75,18 @@ class Question(NamedTuple):
         """The words of the answer."""
         return self.context[self.start : self.end]
 
+    @property
+    def text(self) -> str:
+        """What an answer is looked for in."""
+        return self.context
+
 
 class _FromModule(Protocol):
     @property
     def module(self) -> str: ...
+
+    @property
+    def text(self) -> str: ...
 
 
 Item = TypeVar("Item", bound=_FromModule)
@@ -107,7 +121,7 @@ def tagged_sentences(packages: Iterable[str]) -> list[Tagged]:
         for module, text in _read(package)[0]
         for item in _tagged(module, text)
     )
-    return _of_one_module(found, lambda item: " ".join(item.words))
+    return _of_one_module(found, lambda item: item.text)
 
 
 def type_questions(packages: Iterable[str]) -> list[Question]:
@@ -143,6 +157,34 @@ def split_by_module(
     return train, [item for item in items if item.module in held]
 
 
+def not_said_elsewhere(
+    items: Sequence[Item], packages: Iterable[str], own: Collection[str]
+) -> list[Item]:
+    """Items whose text stands word for word in no module of the packages other than `own`.
+
+    For items to test on: own are the test modules, and what is left out a model that was trained on
+    the other modules may know by heart. Whole source files are searched, docstrings or not. Letters
+    and digits are compared; case, markup, punctuation and line breaks do not matter.
+    """
+    sources = [source for package in _names(packages) for source in _letters_of(package)]
+    elsewhere = b" ".join(text for module, text in sources if module not in own)
+    said = {text: _letters(text.encode()) in elsewhere for text in {item.text for item in items}}
+    return [item for item in items if not said[item.text]]
+
+
+@cache
+def _letters_of(package: str) -> tuple[tuple[str, bytes], ...]:
+    """(module, its source as letters and digits)."""
+    return tuple(
+        (module, _letters(file.read_bytes())) for file, module in python_docs.sources(package)
+    )
+
+
+def _letters(text: bytes) -> bytes:
+    """Its letters and digits, in lower case, without the names of roles."""
+    return _ROLE.sub(b"", text).lower().translate(None, _NO_LETTERS)
+
+
 def _names(packages: Iterable[str]) -> tuple[str, ...]:
     return (packages,) if isinstance(packages, str) else tuple(packages)
 
@@ -151,14 +193,9 @@ def _names(packages: Iterable[str]) -> tuple[str, ...]:
 def _read(package: str) -> tuple[tuple[tuple[str, str], ...], tuple[Message, ...]]:
     """(module, docstring as written) and the messages of a package."""
     texts, said = [], []
-    for file, module in python_docs._sources(package):
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # invalid escapes in other people's strings
-                tree = ast.parse(file.read_bytes())
-        except (SyntaxError, ValueError):
-            continue
-        for node in _statements(tree):
+    for file, module in python_docs.sources(package):
+        tree = python_docs.parsed(file)
+        for node in _statements(tree) if tree is not None else ():
             if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.Module):
                 texts.append((module, (ast.get_docstring(node) or "").expandtabs()))
             elif message := _message(module, node):

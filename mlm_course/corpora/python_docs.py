@@ -125,10 +125,10 @@ def _manual() -> tuple[str, ...]:
 
 @cache
 def _docstrings(package: str) -> tuple[Docstring, ...]:
-    return tuple(item for file, module in _sources(package) for item in _read(file, module))
+    return tuple(item for file, module in sources(package) for item in _read(file, module))
 
 
-def _sources(package: str) -> Iterator[tuple[Path, str]]:
+def sources(package: str) -> Iterator[tuple[Path, str]]:
     """Every source file of a package with the name of its module."""
     root = _root(package)
     if root.is_file():
@@ -159,13 +159,20 @@ def _root(package: str) -> Path:
     return Path(spec.origin)
 
 
-def _read(file: Path, module: str) -> Iterator[Docstring]:
-    """The docstrings of one file; none if it is no valid Python."""
+def parsed(file: Path) -> ast.Module | None:
+    """The syntax tree of a source file; None if it is no valid Python."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # invalid escapes in other people's strings
-            tree = ast.parse(file.read_bytes())
+            return ast.parse(file.read_bytes())
     except (SyntaxError, ValueError):
+        return None
+
+
+def _read(file: Path, module: str) -> Iterator[Docstring]:
+    """The docstrings of one file; none if it is no valid Python."""
+    tree = parsed(file)
+    if tree is None:
         return
     for name, node in _documented(tree, ""):
         text = _clean(ast.get_docstring(node) or "")

@@ -96,7 +96,7 @@ def beliefs(pattern: Pattern, words: Tensor, hidden: Tensor) -> tuple[Tensor, li
     for each of `pattern.parts` P(row | pattern, visible words) (b, R), zeros if none agrees.
     """
     agrees = (words == pattern.fixed) | hidden | (pattern.fixed < 0)  # (b, L)
-    joint = pattern.probability * agrees.all(1).double()  # (b,).double()
+    joint = pattern.probability * agrees.all(1).double()  # (b,)
     rows = []
     for part in pattern.parts:
         seen, gone = words[:, None, part.positions], hidden[:, None, part.positions]  # (b, 1, n)

@@ -5,13 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import torch
-
 from mlm_course.corpora import tinyworld
 from mlm_course.evaluation import score_hidden
-from mlm_course.experiments.masking import hide
-from mlm_course.experiments.tinyworld import masked_test_set, sentences
-from mlm_course.models import EncoderConfig, MaskedLM
+from mlm_course.experiments.tinyworld import masked_test_set, masker, sentences
+from mlm_course.models import EncoderConfig, MaskedLM, fresh
 from mlm_course.training import MaskedRows, Recipe, fit, masked_lm_loss
 
 CONFIG = EncoderConfig(len(tinyworld.vocabulary()), 26, d_model=64, n_layers=4, embedding_std=0.1)
@@ -23,12 +20,9 @@ def distance(
     config: EncoderConfig = CONFIG, recipe: Recipe = RECIPE, ratio: float = RATIO
 ) -> float:
     """How far above the floor at 15 % a model ends, in nats."""
-    masked = masked_test_set()
-    floor = tinyworld.loss_floor(sentences(len(masked.hidden), 1), masked.hidden)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model = MaskedLM(config)
-    fit(model, MaskedRows(sentences(20_000, 4), hide(ratio), seed=0), masked_lm_loss, recipe)
+    masked, floor = masked_test_set()
+    model = fresh(MaskedLM, config)
+    fit(model, MaskedRows(sentences(20_000, 4), masker(ratio), seed=0), masked_lm_loss, recipe)
     return round(score_hidden(model, masked).loss - floor, 4)
 
 

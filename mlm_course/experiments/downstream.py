@@ -22,7 +22,7 @@ from mlm_course import evaluation
 from mlm_course.corpora import labelled, labelled_rows, python_docs
 from mlm_course.evaluation import visible_mask
 from mlm_course.experiments import python_docs as pretraining
-from mlm_course.models.encoder import Encoder
+from mlm_course.models.encoder import Encoder, fresh
 from mlm_course.models.heads import SequenceClassifier, SpanExtractor, TokenClassifier, best_spans
 from mlm_course.models.pretrained import pretrained
 
@@ -89,9 +89,7 @@ def unseen_modules() -> set[str]:
 
 def untrained(encoder: Encoder, seed: int) -> Encoder:
     """An encoder of the same sizes with random weights."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return Encoder(encoder.config)
+    return fresh(Encoder, encoder.config, seed)
 
 
 def _starts(encoder: Encoder, seed: int) -> dict[str, Encoder]:
@@ -296,14 +294,11 @@ def known_types(
 ) -> dict[str, float]:
     """The longest type known from the labels that follows a mention of the parameter's name."""
     known = Counter(item.answer for item in train)
-    hits = overlap = 0.0
-    for item in test:
-        guess = _known_type(item, known)
-        wanted = set(range(item.start, item.end))
-        hits += guess == (item.start, item.end)
-        common = len(wanted & set(range(*guess)))
-        overlap += 2 * common / (len(wanted) + guess[1] - guess[0])
-    return {"exact": hits / len(test), "f1": overlap / len(test)}
+    guesses = torch.tensor([_known_type(item, known) for item in test])  # (N, 2) characters
+    actual = torch.tensor([(item.start, item.end) for item in test])
+    to_last = torch.tensor([0, -1])  # from the place behind the last to the last
+    exact, f1 = evaluation.answer_scores(guesses + to_last, actual + to_last)
+    return {"exact": exact, "f1": f1}
 
 
 def _known_type(item: labelled.Question, known: Iterable[str]) -> tuple[int, int]:

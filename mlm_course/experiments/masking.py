@@ -8,19 +8,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-
 from mlm_course.corpora import tinyworld
-from mlm_course.corruption import (
-    BERT_PROPORTIONS,
-    MASK_ONLY,
-    STRATEGIES,
-    Masker,
+from mlm_course.corruption import BERT_PROPORTIONS
+from mlm_course.experiments.tinyworld import (
+    TEST_RATIO,
+    masked_test_set,
+    masker,
+    sentences,
+    tester,
 )
-from mlm_course.evaluation import score_hidden
-from mlm_course.experiments.tinyworld import masked_test_set, sentences
-from mlm_course.models import EncoderConfig, MaskedLM
-from mlm_course.tokenization import MASK_ID, SPECIAL_IDS
+from mlm_course.models import EncoderConfig, MaskedLM, fresh
 from mlm_course.training import MaskedRows, Recipe, fit, masked_lm_loss
 
 RATIOS = (0.05, 0.15, 0.3, 0.45, 0.6, 0.75)
@@ -33,37 +30,16 @@ LONG = Recipe(
 SHORT = Recipe(steps=400, batch_size=64)
 
 
-def small_model(seed: int = 0) -> MaskedLM:
+def small_model() -> MaskedLM:
     """Two layers of 64 numbers a token, the same first weights at every call."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return MaskedLM(EncoderConfig(len(tinyworld.vocabulary()), 26, d_model=64, n_layers=2))
-
-
-def hide(
-    ratio: float = 0.15,
-    pattern: str = "fixed count",
-    proportions: tuple[float, float, float] = MASK_ONLY,
-) -> Masker:
-    """A pattern of hiding, over tinyworld's words."""
-    choose = STRATEGIES[pattern]
-    return Masker(
-        len(tinyworld.vocabulary()),
-        SPECIAL_IDS,
-        MASK_ID,
-        choose=choose,
-        ratio=ratio,
-        proportions=proportions,
-    )
+    return fresh(MaskedLM, EncoderConfig(len(tinyworld.vocabulary()), 26, d_model=64, n_layers=2))
 
 
 def gaps(data: MaskedRows, recipe: Recipe, every: int) -> list[dict[str, float]]:
     """Distance to the floor, in nats, and accuracy, after every so many steps."""
-    masked = masked_test_set()
-    floor = tinyworld.loss_floor(sentences(len(masked.hidden), 1), masked.hidden)
-    evaluate = lambda model: score_hidden(model, masked)._asdict()  # noqa: E731
+    masked, floor = masked_test_set()
     history = fit(
-        small_model(), data, masked_lm_loss, recipe, evaluate=evaluate, evaluate_every=every
+        small_model(), data, masked_lm_loss, recipe, evaluate=tester(masked), evaluate_every=every
     )
     return [
         {"step": e["step"], "gap": round(e["loss"] - floor, 4), "accuracy": round(e["accuracy"], 4)}
@@ -76,7 +52,7 @@ def regimes() -> dict[str, list[dict[str, float]]]:
     few, every = sentences(FEW, 3), LONG.steps // 10
     ways = {"static, 1 copy": 1, "static, 10 copies": 10, "dynamic": None}
     return {
-        name: gaps(MaskedRows(few, hide(), seed=0, copies=copies), LONG, every)
+        name: gaps(MaskedRows(few, masker(TEST_RATIO), seed=0, copies=copies), LONG, every)
         for name, copies in ways.items()
     }
 
@@ -85,7 +61,7 @@ def ratios() -> dict[str, float]:
     """Distance to the floor at 15 % by the ratio that was trained with; enough sentences."""
     many = sentences(30_000, 4)
     return {
-        str(ratio): gaps(MaskedRows(many, hide(ratio), seed=0), SHORT, 0)[-1]["gap"]
+        str(ratio): gaps(MaskedRows(many, masker(ratio), seed=0), SHORT, 0)[-1]["gap"]
         for ratio in RATIOS
     }
 
@@ -93,11 +69,11 @@ def ratios() -> dict[str, float]:
 def patterns() -> dict[str, float]:
     """The same by pattern, at 15 %, and for BERT's 80/10/10."""
     many = sentences(30_000, 4)
-    maskers = {name: hide(pattern=name) for name in PATTERNS}
-    maskers["fixed count, 80/10/10"] = hide(proportions=BERT_PROPORTIONS)
+    maskers = {name: masker(TEST_RATIO, name) for name in PATTERNS}
+    maskers["fixed count, 80/10/10"] = masker(TEST_RATIO, proportions=BERT_PROPORTIONS)
     return {
-        name: gaps(MaskedRows(many, masker, seed=0), SHORT, 0)[-1]["gap"]
-        for name, masker in maskers.items()
+        name: gaps(MaskedRows(many, hide, seed=0), SHORT, 0)[-1]["gap"]
+        for name, hide in maskers.items()
     }
 
 

@@ -18,27 +18,32 @@ from mlm_course import tokenization
 from mlm_course.corpora import python_docs
 from mlm_course.corruption import MASK_ONLY, Corrupted, Masker, choose_fixed_count
 from mlm_course.evaluation import score_hidden
-from mlm_course.models import EncoderConfig, MaskedLM
-from mlm_course.models.pretrained import CHECKPOINTS
-from mlm_course.models.storage import save_model
+from mlm_course.models import EncoderConfig, MaskedLM, fresh
+from mlm_course.models.pretrained import ship
+from mlm_course.results import training_record
 from mlm_course.training import MaskedRows, Recipe, fit, masked_lm_loss
 
 PACKAGES = ("stdlib", "numpy", "scipy", "sklearn", "matplotlib", "torch")
 HELD_OUT_SHARE = 0.05  # of all characters, in whole modules
 VOCAB_SIZE, LENGTH = 6000, 128
-MASK_RATIO, TEST_RATIO = 0.3, 0.15
+MASK_RATIO, TEST_RATIO = 0.25, 0.15
 RECIPE = Recipe(
-    steps=8500, batch_size=16, weight_decay=0.0, betas=(0.9, 0.95), schedule="linear",
+    steps=15000, batch_size=16, weight_decay=0.0, betas=(0.9, 0.95), schedule="linear",
     precision="bf16",
 )  # fmt: skip
 
 
 class Corpus(NamedTuple):
-    """A tokenizer and packed rows of ids, (N, LENGTH) to train on and (M, LENGTH) held out."""
+    """A tokenizer and packed rows of ids, (N, LENGTH) to train on and (M, LENGTH) held out.
+
+    with_repeats: the held-out docstrings in full. In held_out, the paragraphs that a training
+    module says too (the description of a parameter, say) are left out.
+    """
 
     tokenizer: Tokenizer
     train: Tensor
     held_out: Tensor
+    with_repeats: Tensor
     sizes: dict[str, int]
 
 
@@ -48,18 +53,18 @@ def read_corpus(packages: Sequence[str] = PACKAGES, vocab_size: int = VOCAB_SIZE
     train, held_out = python_docs.split_by_module(items, HELD_OUT_SHARE, seed=0)
     seen = set(python_docs.paragraphs((item.text for item in train), 1))
     new = ["\n\n".join(_unseen(item.text, seen)) for item in held_out]
-    texts = [[item.text for item in train], [text for text in new if text]]
+    texts = [[item.text for item in train], [t for t in new if t], [item.text for item in held_out]]
     tokenizer = tokenization.train_wordpiece(texts[0], vocab_size)
-    train_rows, held_out_rows = (_packed(tokenizer, side) for side in texts)
+    rows = [_packed(tokenizer, side) for side in texts]
     sizes = {
         "characters_train": sum(map(len, texts[0])),
         "characters_held_out": sum(map(len, texts[1])),
-        "tokens_train": train_rows.numel(),
-        "tokens_held_out": held_out_rows.numel(),
+        "tokens_train": rows[0].numel(),
+        "tokens_held_out": rows[1].numel(),
         "modules_train": len({item.module for item in train}),
         "modules_held_out": len({item.module for item in held_out}),
     }
-    return Corpus(tokenizer, train_rows, held_out_rows, sizes)
+    return Corpus(tokenizer, rows[0], rows[1], rows[2], sizes)
 
 
 def _unseen(text: str, seen: set[str]) -> list[str]:
@@ -85,10 +90,11 @@ def masker(vocab_size: int, ratio: float) -> Masker:
     )
 
 
-def held_out_masks(corpus: Corpus) -> Corrupted:
-    """The held-out rows with TEST_RATIO of each hidden, the same at every call."""
+def held_out_masks(corpus: Corpus, rows: Tensor | None = None) -> Corrupted:
+    """The held-out rows, or others, with TEST_RATIO of each hidden, the same at every call."""
     hide = masker(corpus.tokenizer.get_vocab_size(), TEST_RATIO)
-    return hide(corpus.held_out, torch.Generator().manual_seed(7))
+    rows = corpus.held_out if rows is None else rows
+    return hide(rows, torch.Generator().manual_seed(7))
 
 
 def whole_words(tokenizer: Tokenizer, ids: Tensor) -> Tensor:
@@ -99,10 +105,10 @@ def whole_words(tokenizer: Tokenizer, ids: Tensor) -> Tensor:
     return is_word & ~goes_on.roll(-1, 1)
 
 
-def tester(corpus: Corpus) -> Callable[[nn.Module], dict[str, float]]:
+def tester(corpus: Corpus, rows: Tensor | None = None) -> Callable[[nn.Module], dict[str, float]]:
     """evaluate(model) for `fit`: loss and accuracy on held-out modules, of all tokens and of words."""
-    masked = held_out_masks(corpus)
-    words = whole_words(corpus.tokenizer, corpus.held_out)
+    masked = held_out_masks(corpus, rows)
+    words = whole_words(corpus.tokenizer, corpus.held_out if rows is None else rows)
 
     def evaluate(model: nn.Module) -> dict[str, float]:
         everything = score_hidden(model, masked, batch_size=64)
@@ -118,9 +124,7 @@ def tester(corpus: Corpus) -> Callable[[nn.Module], dict[str, float]]:
 
 def build(vocab_size: int = VOCAB_SIZE) -> MaskedLM:
     """The model to train: pre-norm, about 3 million parameters."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return MaskedLM(EncoderConfig(vocab_size, LENGTH, d_model=192, n_layers=4, n_heads=4))
+    return fresh(MaskedLM, EncoderConfig(vocab_size, LENGTH, d_model=192, n_layers=4, n_heads=4))
 
 
 def run(folder: str | Path = "runs/python_docs", display: Any = None) -> dict[str, Any]:
@@ -130,19 +134,13 @@ def run(folder: str | Path = "runs/python_docs", display: Any = None) -> dict[st
     model = build(vocab_size)
     data = MaskedRows(corpus.train, masker(vocab_size, MASK_RATIO), seed=0)
     history = fit(
-        model, data, masked_lm_loss, RECIPE, evaluate=tester(corpus), evaluate_every=500,
+        model, data, masked_lm_loss, RECIPE, evaluate=tester(corpus), evaluate_every=1500,
         folder=folder, save_every=500, display=display,
     )  # fmt: skip
-    place = CHECKPOINTS / "python_docs"
-    place.mkdir(parents=True, exist_ok=True)
-    save_model(model, place / "model.safetensors", torch.float16)
-    tokenization.save(corpus.tokenizer, place / "tokenizer.json")
+    ship("python_docs", model, corpus.tokenizer)
+    found = training_record(model, RECIPE, MASK_RATIO, history)
     return {
         "data": corpus.sizes,
-        "parameters": sum(p.numel() for p in model.parameters()),
-        "recipe": RECIPE.__dict__,
-        "mask_ratio": MASK_RATIO,
-        "training_minutes": round(history.seconds[-1] / 60, 1),
-        "result": history.evaluations[-1],
-        "curve": history.evaluations,
+        **found,
+        "with_repeats": tester(corpus, corpus.with_repeats)(model),
     }

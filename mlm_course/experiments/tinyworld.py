@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,11 @@ import torch
 from torch import nn
 
 from mlm_course.corpora import tinyworld
-from mlm_course.corruption import MASK_ONLY, Corrupted, Masker, choose_fixed_count
+from mlm_course.corruption import MASK_ONLY, STRATEGIES, Corrupted, Masker
 from mlm_course.evaluation import score_hidden
-from mlm_course.models import EncoderConfig, MaskedLM
-from mlm_course.models.pretrained import CHECKPOINTS
-from mlm_course.models.storage import save_model
+from mlm_course.models import EncoderConfig, MaskedLM, fresh
+from mlm_course.models.pretrained import ship
+from mlm_course.results import training_record
 from mlm_course.tokenization import MASK_ID, SPECIAL_IDS
 from mlm_course.training import MaskedRows, Recipe, fit, masked_lm_loss
 
@@ -25,15 +26,19 @@ RECIPE = Recipe(
 )
 
 
-def masker(ratio: float = MASK_RATIO) -> Masker:
-    """A fixed share of each sentence hidden behind [MASK]."""
+def masker(
+    ratio: float = MASK_RATIO,
+    pattern: str = "fixed count",
+    proportions: tuple[float, float, float] = MASK_ONLY,
+) -> Masker:
+    """A pattern of hiding, over tinyworld's words."""
     return Masker(
         len(tinyworld.vocabulary()),
         SPECIAL_IDS,
         MASK_ID,
-        choose=choose_fixed_count,
+        choose=STRATEGIES[pattern],
         ratio=ratio,
-        proportions=MASK_ONLY,
+        proportions=proportions,
     )
 
 
@@ -42,9 +47,12 @@ def sentences(n: int, seed: int) -> torch.Tensor:
     return tinyworld.sample_ids(n, torch.Generator().manual_seed(seed))
 
 
-def masked_test_set(n: int = TEST_SENTENCES, ratio: float = TEST_RATIO) -> Corrupted:
-    """New sentences with masks that stay the same."""
-    return masker(ratio)(sentences(n, 1), torch.Generator().manual_seed(2))
+@cache
+def masked_test_set(n: int = TEST_SENTENCES) -> tuple[Corrupted, float]:
+    """New sentences with masks that stay the same, and the exact floor there."""
+    ids = sentences(n, 1)
+    masked = masker(TEST_RATIO)(ids, torch.Generator().manual_seed(2))
+    return masked, tinyworld.loss_floor(ids, masked.hidden)
 
 
 def tester(masked: Corrupted) -> Callable[[nn.Module], dict[str, float]]:
@@ -54,31 +62,18 @@ def tester(masked: Corrupted) -> Callable[[nn.Module], dict[str, float]]:
 
 def build() -> MaskedLM:
     """The model to train: pre-norm, three layers."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        vocab_size, length = len(tinyworld.vocabulary()), 26
-        return MaskedLM(EncoderConfig(vocab_size, length, n_layers=3, embedding_std=0.1))
+    vocab_size, length = len(tinyworld.vocabulary()), 26
+    return fresh(MaskedLM, EncoderConfig(vocab_size, length, n_layers=3, embedding_std=0.1))
 
 
 def run(folder: str | Path | None = "runs/tinyworld", display: Any = None) -> dict[str, Any]:
     """Trains the model, stores it among the checkpoints; its record, with the exact floor."""
-    masked = masked_test_set()
-    floor = tinyworld.loss_floor(sentences(TEST_SENTENCES, 1), masked.hidden)
+    masked, floor = masked_test_set(TEST_SENTENCES)
     model = build()
     data = MaskedRows(sentences(SENTENCES, 0), masker(), seed=0)
     history = fit(
         model, data, masked_lm_loss, RECIPE, evaluate=tester(masked), evaluate_every=100,
         folder=folder, save_every=200, floor=floor, display=display,
     )  # fmt: skip
-    place = CHECKPOINTS / "tinyworld"
-    place.mkdir(parents=True, exist_ok=True)
-    save_model(model, place / "model.safetensors", torch.float16)
-    return {
-        "parameters": sum(p.numel() for p in model.parameters()),
-        "recipe": RECIPE.__dict__,
-        "mask_ratio": MASK_RATIO,
-        "training_minutes": round(history.seconds[-1] / 60, 1),
-        "floor": floor,
-        "result": history.evaluations[-1],
-        "curve": history.evaluations,
-    }
+    ship("tinyworld", model)
+    return {"floor": floor, **training_record(model, RECIPE, MASK_RATIO, history)}

@@ -1,7 +1,22 @@
 """The models of the course, in the order of the lessons."""
 
-from mlm_course.models.encoder import Encoder, EncoderConfig
+from mlm_course.models.encoder import BlockStack, Encoder, EncoderConfig, StackConfig, fresh
+from mlm_course.models.image_mae import ImageMAE, ImageMAEConfig
 from mlm_course.models.masked_lm import MaskedLM
 from mlm_course.models.pretrained import pretrained
+from mlm_course.models.text_mae import RetroMAE, TextMAE, TextMAEConfig
 
-__all__ = ["Encoder", "EncoderConfig", "MaskedLM", "pretrained"]
+__all__ = [
+    "BlockStack",
+    "Encoder",
+    "EncoderConfig",
+    "ImageMAE",
+    "ImageMAEConfig",
+    "MaskedLM",
+    "RetroMAE",
+    "StackConfig",
+    "TextMAE",
+    "TextMAEConfig",
+    "fresh",
+    "pretrained",
+]

@@ -5,7 +5,9 @@ Shapes everywhere: B rows of a batch, T tokens, D = d_model numbers a vector, H 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -13,39 +15,57 @@ from torch.nn import functional as F
 
 from mlm_course.attention import MultiHeadAttention
 
+Config = TypeVar("Config")
+Model = TypeVar("Model", bound=nn.Module)
 STD = 0.02  # of freshly drawn weights
 
 
-@dataclass(frozen=True)
-class EncoderConfig:
-    """The sizes of an encoder, and the few choices on which encoders differ.
+@dataclass(frozen=True, kw_only=True)
+class StackConfig:
+    """The sizes of a stack of blocks, and the few choices on which such stacks differ.
 
     d_ff, the width inside the feed-forward network, is 4 * d_model unless given. pre_norm: True
     normalises what enters a sublayer (Xiong et al. 2020), False what leaves its residual sum (BERT).
-    n_segments: 0 without segment embeddings, 2 in BERT. bias=False leaves the biases of all linear
-    layers out. embedding_std: how large token embeddings start; BERT's .02 is small beside what the
-    blocks add, and with pre-norm .1 lets a model learn to copy much sooner (lesson 5, section 11).
+    bias=False leaves the biases of all linear layers out.
     """
 
-    vocab_size: int
-    max_length: int = 128
     d_model: int = 128
     n_layers: int = 4
     n_heads: int = 4
     d_ff: int = 0
-    n_segments: int = 0
     pre_norm: bool = True
     bias: bool = True
     dropout: float = 0.0
     norm_eps: float = 1e-5
-    embedding_std: float = 0.02
 
     def __post_init__(self) -> None:
         if not self.d_ff:
             object.__setattr__(self, "d_ff", 4 * self.d_model)
-        for name in ("vocab_size", "max_length", "d_model", "n_layers", "n_heads"):
+        self._at_least_one("d_model", "n_layers", "n_heads")
+
+    def _at_least_one(self, *names: str) -> None:
+        for name in names:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}.")
+
+
+@dataclass(frozen=True)
+class EncoderConfig(StackConfig):
+    """The sizes of a stack of blocks, and of the embeddings under it.
+
+    n_segments: 0 without segment embeddings, 2 in BERT. embedding_std: how large token embeddings
+    start; BERT's .02 is small beside what the blocks add. On tinyworld .1 lets a model learn to copy
+    much sooner, on real text it does not help (lesson 5, section 11).
+    """
+
+    vocab_size: int
+    max_length: int = 128
+    n_segments: int = 0
+    embedding_std: float = 0.02
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._at_least_one("vocab_size", "max_length")
 
 
 class Embeddings(nn.Module):
@@ -108,7 +128,7 @@ class EncoderBlock(nn.Module):
     Source: Vaswani et al. 2017, section 3.1 (post-norm); Xiong et al. 2020 (pre-norm).
     """
 
-    def __init__(self, config: EncoderConfig) -> None:
+    def __init__(self, config: StackConfig) -> None:
         super().__init__()
         self.pre_norm = config.pre_norm
         self.attention = MultiHeadAttention(config.d_model, config.n_heads, config.bias)
@@ -133,9 +153,8 @@ class EncoderBlock(nn.Module):
 class Encoder(nn.Module):
     """Embeddings and a stack of blocks.
 
-    ids (B, T) int64; attention_mask bool, (B, T) with True = token and False = padding, or any
-    shape that broadcasts to (B, H, T, T). Returns x (B, T, D); with return_weights=True also the
-    list of each block's attention weights (B, H, T, T).
+    ids (B, T) int64; attention_mask as in `run_blocks`. Returns x (B, T, D); with
+    return_weights=True also the list of each block's attention weights (B, H, T, T).
     """
 
     def __init__(self, config: EncoderConfig) -> None:
@@ -157,17 +176,52 @@ class Encoder(nn.Module):
         segments: Tensor | None = None,
         return_weights: bool = False,
     ) -> Tensor | tuple[Tensor, list[Tensor]]:
-        if attention_mask is not None and attention_mask.ndim == 2:
-            attention_mask = attention_mask[:, None, None, :]  # (B, 1, 1, T): one line of keys
-        x, all_weights = self.embeddings(ids, positions, segments), []
-        for block in self.blocks:
-            x, weights = block(x, attention_mask, return_weights)
-            all_weights.append(weights)
-        x = x if self.final_norm is None else self.final_norm(x)
+        x = self.embeddings(ids, positions, segments)  # (B, T, D)
+        x, all_weights = run_blocks(self, x, attention_mask, return_weights)
         return (x, all_weights) if return_weights else x
 
 
-def layer_norm(config: EncoderConfig) -> nn.LayerNorm:
+class BlockStack(nn.Module):
+    """A stack of blocks alone, for vectors that come from elsewhere: (B, T, D) -> (B, T, D)."""
+
+    def __init__(self, config: StackConfig) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(EncoderBlock(config) for _ in range(config.n_layers))
+        self.final_norm = layer_norm(config) if config.pre_norm else None
+        self.apply(initialise)
+
+    def forward(self, x: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+        return run_blocks(self, x, attention_mask)[0]
+
+
+def run_blocks(
+    stack: Encoder | BlockStack,
+    x: Tensor,
+    attention_mask: Tensor | None = None,
+    return_weights: bool = False,
+) -> tuple[Tensor, list[Tensor]]:
+    """x (B, T, D) after all blocks, and with return_weights each block's weights (B, H, T, T).
+
+    attention_mask bool: (B, T) with True = token and False = padding, or any shape that broadcasts
+    to (B, H, T, T).
+    """
+    if attention_mask is not None and attention_mask.ndim == 2:
+        attention_mask = attention_mask[:, None, None, :]  # (B, 1, 1, T): one line of keys
+    all_weights = []
+    for block in stack.blocks:
+        x, weights = block(x, attention_mask, return_weights)
+        all_weights.append(weights)
+    return (x if stack.final_norm is None else stack.final_norm(x)), all_weights
+
+
+def fresh(kind: Callable[[Config], Model], config: Config, seed: int = 0) -> Model:
+    """A model with weights that follow from the seed; torch's own random numbers stay as they are."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return kind(config)
+
+
+def layer_norm(config: StackConfig) -> nn.LayerNorm:
     """LayerNorm over a token's D numbers. Source: Ba et al. 2016."""
     return nn.LayerNorm(config.d_model, config.norm_eps)
 

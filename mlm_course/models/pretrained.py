@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
 from tokenizers import Tokenizer
 
 from mlm_course import tokenization
 from mlm_course.corpora import tinyworld
 from mlm_course.models.masked_lm import MaskedLM
-from mlm_course.models.storage import load_model
+from mlm_course.models.storage import load_model, save_model
 
 CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"
+
+
+def ship(name: str, model: MaskedLM, tokenizer: Tokenizer | None = None) -> None:
+    """Puts a trained model, in half precision, and its tokenizer among those that come with the course."""
+    place = CHECKPOINTS / name
+    place.mkdir(parents=True, exist_ok=True)
+    save_model(model, place / "model.safetensors", torch.float16)
+    if tokenizer is not None:
+        tokenization.save(tokenizer, place / "tokenizer.json")
 
 
 def pretrained(name: str) -> tuple[MaskedLM, Tokenizer | tuple[str, ...]]:

@@ -14,9 +14,15 @@ from safetensors.torch import save_file
 from torch import nn
 
 from mlm_course.models.encoder import EncoderConfig
+from mlm_course.models.image_mae import ImageMAE, ImageMAEConfig
 from mlm_course.models.masked_lm import MaskedLM
+from mlm_course.models.text_mae import TextMAE, TextMAEConfig
 
-_KINDS: Mapping[str, tuple[type[nn.Module], type]] = {"MaskedLM": (MaskedLM, EncoderConfig)}
+_KINDS: Mapping[str, tuple[type[nn.Module], type[Any]]] = {
+    "MaskedLM": (MaskedLM, EncoderConfig),
+    "ImageMAE": (ImageMAE, ImageMAEConfig),
+    "TextMAE": (TextMAE, TextMAEConfig),
+}
 
 
 def save_model(model: nn.Module, path: str | Path, dtype: torch.dtype = torch.float32) -> None:
@@ -27,7 +33,7 @@ def save_model(model: nn.Module, path: str | Path, dtype: torch.dtype = torch.fl
     """
     path = Path(path)
     name, config = type(model).__name__, getattr(model, "config", None)
-    if name not in _KINDS or not isinstance(config, EncoderConfig):
+    if name not in _KINDS or not isinstance(config, _KINDS[name][1]):
         raise TypeError(f"Only {', '.join(_KINDS)} can be saved, not {name}.")
     weights = {k: v.detach().to("cpu", dtype).contiguous() for k, v in model.state_dict().items()}
     about = {"model": name, "config": json.dumps(asdict(config))}

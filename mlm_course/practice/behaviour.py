@@ -51,10 +51,10 @@ def alike(one: Behaviour, other: Behaviour) -> bool:
     return error_text(one.outcome.error) == error_text(other.outcome.error)
 
 
-def safe_difference(expected: object, seen: object) -> str | None:
+def safe_difference(expected: object, seen: object, plain_numbers: bool = False) -> str | None:
     """Like `difference`, also for objects that break when they are looked at."""
     try:
-        return difference(expected, seen)
+        return difference(expected, seen, plain_numbers)
     except Exception:
         return f"Your function returns an object of type {type(seen).__name__} that cannot be read."
 

@@ -92,12 +92,12 @@ def _judged(
 
 def _misconception(exercise: Exercise, seen: list[Behaviour], seconds: float) -> str | None:
     for misconception in exercise.misconceptions:
-        function = misconception.function
-        if all(
-            alike(behave(exercise, function, trial, seconds), behaviour)
-            for trial, behaviour in enumerate(seen, 1)
-        ):
-            return misconception.message
+        for function in misconception.functions:
+            if all(
+                alike(behave(exercise, function, trial, seconds), behaviour)
+                for trial, behaviour in enumerate(seen, 1)
+            ):
+                return misconception.message
     return None
 
 

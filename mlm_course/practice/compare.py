@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import math
 import reprlib
@@ -17,19 +18,21 @@ TOLERANCES = {torch.float16: (1e-2, 1e-3), torch.bfloat16: (2e-2, 1e-2)}
 TOLERANCE = (1e-4, 1e-5)  # relative, absolute
 
 
-def difference(expected: Any, seen: Any) -> str | None:
+def difference(expected: Any, seen: Any, plain_numbers: bool = False) -> str | None:
     """The first difference that matters, as a sentence, or None where the results agree.
 
     In this order: type, shape, dtype, NaN or infinity, values. Tensors are compared without their
     gradient history. A tuple may stand for a list and a list for a tuple. Where a Python number is
-    expected, a tensor without dimensions will do; where a tensor is expected, a Python number will
-    not (nothing could flow back through it).
+    expected, a tensor without dimensions will do, unless `plain_numbers`; where a tensor is
+    expected, a Python number will not (nothing could flow back through it).
     """
     if isinstance(expected, Tensor):
         return _tensor_difference(expected.detach(), seen)
     if isinstance(expected, (tuple, list)):
-        return _sequence_difference(expected, seen)
+        return _sequence_difference(expected, seen, plain_numbers)
     if isinstance(expected, (bool, int, float)):
+        if plain_numbers and isinstance(seen, Tensor):
+            return _type_sentence(expected, seen)
         return _number_difference(expected, seen)
     if isinstance(expected, str):
         return _text_difference(expected, seen)
@@ -46,13 +49,11 @@ def describe(value: Any) -> str:
 
 def _described(value: Any) -> str:
     if isinstance(value, Tensor):
-        return f"a {_dtype(value)} tensor of shape {tuple(value.shape)}"
+        return f"{_with_article(_dtype(value))} tensor of shape {tuple(value.shape)}"
     if isinstance(value, numpy.ndarray):
         return f"a NumPy array of shape {value.shape}"
-    if isinstance(value, (tuple, list)):
-        return f"a {type(value).__name__} of {len(value)}"
-    if isinstance(value, (set, frozenset, dict)):
-        return f"a {type(value).__name__} of {len(value)}"
+    if isinstance(value, (tuple, list, set, frozenset, dict)):
+        return f"{_with_article(type(value).__name__)} of {len(value)}"
     if value is None or isinstance(value, bool):
         return repr(value)
     if isinstance(value, (int, float)):
@@ -60,6 +61,10 @@ def _described(value: Any) -> str:
     if isinstance(value, str):
         return f"the text {short(value)}"
     return f"an object of type {type(value).__name__}"
+
+
+def _with_article(noun: str) -> str:
+    return f"an {noun}" if noun[:1] in "aeioAEIO" else f"a {noun}"  # a uint8
 
 
 def short(value: Any) -> str:
@@ -116,6 +121,10 @@ def _type_sentence(expected: Any, seen: Any) -> str:
             advice = " `torch.tensor` makes a tensor of numbers, `torch.stack` one of tensors."
         elif isinstance(seen, (bool, int, float)):
             advice = " Leave the number in its tensor: no `.item()`, no `float()`."
+    elif isinstance(expected, (bool, int, float)) and isinstance(seen, Tensor) and seen.dim() == 0:
+        advice = " `.item()` takes the number out of its tensor."
+    if inspect.isroutine(seen):
+        advice = " That is a function: did you forget the `()` of its call?"
     return f"Your function returns {describe(seen)}; expected is {describe(expected)}.{advice}"
 
 
@@ -163,13 +172,15 @@ def _two_numbers(right: Any, got: Any) -> tuple[str, str]:
     return f"{right:.4g}", f"{got:.4g}"
 
 
-def _sequence_difference(expected: Sequence[Any], seen: Any) -> str | None:
+def _sequence_difference(
+    expected: Sequence[Any], seen: Any, plain_numbers: bool = False
+) -> str | None:
     if not isinstance(seen, (tuple, list)):
         return _type_sentence(expected, seen)
     if len(seen) != len(expected):
         return f"Your function returns {len(seen)} items; {len(expected)} are expected."
     for number, (right, got) in enumerate(zip(expected, seen, strict=True), 1):
-        found = difference(right, got)
+        found = difference(right, got, plain_numbers)
         if found:
             return f"In item {number} of {len(expected)}: {found}"
     return None

@@ -33,7 +33,7 @@ def complaint(
     if seen.outcome.value is None:
         return _none_complaint(function, expected, seen)
     sentences = (
-        safe_difference(expected.outcome.value, seen.outcome.value),
+        safe_difference(expected.outcome.value, seen.outcome.value, exercise.plain_numbers),
         _in_place_sentence(exercise, seen),
     )
     found = " ".join(sentence for sentence in sentences if sentence)
@@ -128,6 +128,38 @@ ADVICE = {
     "Boolean value of Tensor": "For tensors write `~`, `&` and `|` instead of not, and, or.",
     "bitwise_and": "Mind the parentheses: `a & (b < c)`, since `&` binds more tightly than `<`.",
     "doesn't define __round__": "For tensors write `.round()` instead of round().",
+    "must match the size of tensor b": "Axes are matched from the last one backwards, and each pair "
+    "must be equal or have a 1. `keepdim=True` keeps an axis of size 1, `[:, None]` adds one.",
+    "Embedding' object is not subscriptable": "An embedding module is called, with round brackets: "
+    "`table(ids)`. Square ones work on its table, `.weight`.",
+    "'Tensor' object is not callable": "A tensor is looked up with square brackets: `table[ids]`.",
+    "Index tensor must have the same number of dimensions": "`gather` wants an index with as many "
+    "axes as what it picks from: `index[..., None]`.",
+    "values to unpack": "There must be as many names on the left as an item has parts.",
+    "'tuple' object has no attribute": "The parts of a plain tuple have no names: unpack it, as in "
+    "`a, b = pair`.",
+    "Expected target size": "`F.cross_entropy` wants the classes on axis 1: pick the places first, "
+    "`logits[hidden]` and `labels[hidden]`, or flatten both.",
+    "to match target batch_size": "There must be one target for each row of logits: pick the same "
+    "places from both.",
+    "does not require grad": "Nothing leads from it back to the weights: no `.item()`, `.detach()`, "
+    "`torch.tensor(...)` or `torch.no_grad()` between the model and `backward()`.",
+    "'float' object has no attribute 'backward'": "`.item()` makes a plain number of the loss: call "
+    "`backward()` on the tensor, before that.",
+    "backward through the graph a second time": "`backward()` goes through each loss once: call it "
+    "on the loss of one batch, not on a running sum.",
+    "operator, with a bool tensor": "`~mask` turns a boolean tensor around, `mask.float()` makes "
+    "numbers of it.",
+    "'input' (position 1) must be Tensor, not int": "For a single number there is `math`.",
+    "'input' (position 1) must be Tensor, not float": "For a single number there is `math`.",
+    "divmod(): 'Tensor' and": "`.item()` makes a Python number of a tensor with one entry.",
+    "index out of range in self": "An id has no row in its table. (-100 is a label, not a token.)",
+    "'Embedding' object has no attribute": "The table of an embedding module is its `.weight`.",
+    "can be converted to Python scalars": "`math`, `float()` and `int()` take single numbers; for "
+    "tensors there are the functions of `torch`.",
+    "mean(): could not infer output dtype": "Only float numbers have a mean: `.float()` first.",
+    "shapes cannot be multiplied": "In `a @ b` the last axis of a is as long as the second to last "
+    "of b: one of them may have to be transposed, `.T` or `.mT`.",
 }
 
 
@@ -142,7 +174,9 @@ def _error_sentence(function: Function, error: BaseException) -> str:
         place = f" in line {own[-1]}" + (f", `{source}`" if source else "")
     endless = " It calls itself again and again." if isinstance(error, RecursionError) else ""
     advice = "".join(f" {words}" for part, words in ADVICE.items() if part in text)
-    return f"Your function stops with `{text}`{place}.{endless}{advice}"
+    names = getattr(getattr(error, "obj", None), "_fields", ())  # of a named tuple
+    fields = f" It has {', '.join(f'`{name}`' for name in names)}." if names else ""
+    return f"Your function stops with `{text}`{place}.{endless}{fields}{advice}"
 
 
 def _in_place_sentence(exercise: Exercise, seen: Behaviour) -> str | None:

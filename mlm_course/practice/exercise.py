@@ -17,10 +17,17 @@ class Misconception:
     """A wrong implementation, and the one sentence its author needs.
 
     The message names the mistake and says what to do instead; `code` in backticks is set as code.
+    `also` are further implementations of the same mistake, for which the message is as true.
     """
 
     function: Function
     message: str
+    also: tuple[Function, ...] = ()
+
+    @property
+    def functions(self) -> tuple[Function, ...]:
+        """All implementations of the mistake."""
+        return (self.function, *self.also)
 
 
 @dataclass(frozen=True)
@@ -30,7 +37,8 @@ class Exercise:
     `inputs(generator)` returns a tuple, the positional arguments of one trial. Make the sizes
     differ from each other (most wrong answers survive square shapes) and from trial to trial where
     that matters. Results of `reference` may be tensors, numbers, bools, strings, and tuples or
-    lists of these. Hints go from nudge to shape to line.
+    lists of these. Hints go from nudge to shape to line. `plain_numbers`: where the reference
+    returns a Python number, a tensor will not do.
     """
 
     id: str
@@ -41,6 +49,7 @@ class Exercise:
     misconceptions: tuple[Misconception, ...]
     trials: int = 3
     seconds: float = 5.0  # a call that takes longer is stopped
+    plain_numbers: bool = False
 
     def arguments(self, trial: int) -> tuple[Any, ...]:
         """A new copy of the arguments of one trial, the same at every call.

@@ -95,11 +95,32 @@ def _normalised(x, axis, eps, unbiased=False):
     return (x - x.mean(axis, keepdim=True)) / (variance + eps).sqrt()
 
 
-def _wrong_norm(axis=-1, unbiased=False, with_eps=True):
+def _wrong_norm(axis: int | tuple[int, ...] | None = -1, unbiased=False, with_eps=True):
+    """LayerNorm with a slip; without an axis one mean and one variance for the whole tensor."""
+
     def norm(x, weight, bias, eps):
-        return _normalised(x, axis, eps if with_eps else 0, unbiased) * weight + bias
+        axes = tuple(range(x.dim())) if axis is None else axis
+        return _normalised(x, axes, eps if with_eps else 0, unbiased) * weight + bias
 
     return norm
+
+
+def _wrong_spread(spread: Function, unbiased: bool = False) -> Function:
+    """LayerNorm that divides by spread(variance, eps)."""
+
+    def norm(x, weight, bias, eps):
+        variance = x.var(-1, keepdim=True, unbiased=unbiased)
+        return (x - x.mean(-1, keepdim=True)) / spread(variance, eps) * weight + bias
+
+    return norm
+
+
+def _eps_outside(variance: Tensor, eps: float) -> Tensor:
+    return variance.sqrt() + eps
+
+
+def _no_root(variance: Tensor, eps: float) -> Tensor:
+    return variance + eps
 
 
 def _block_parts(g: torch.Generator) -> tuple:
@@ -129,10 +150,11 @@ def _sizes(g: torch.Generator) -> tuple[int, int]:
     return D, 3 * D + 2
 
 
-def _count(D, d_ff, matrices=4, bias=True, norms=4, second_bias=None):
+def _count(D, d_ff, matrices=4, bias=True, norms=4, first_bias=None, second_bias=None):
     attention = matrices * (D * D + D * bias)
+    first = (d_ff if first_bias is None else first_bias) * bias
     last = (D if second_bias is None else second_bias) * bias
-    return attention + D * d_ff + d_ff * bias + d_ff * D + last + norms * D
+    return attention + D * d_ff + first + d_ff * D + last + norms * D
 
 
 def _little_bert(g: torch.Generator) -> tuple[Tensor, Tensor, Tensor, MaskedLM]:
@@ -140,7 +162,10 @@ def _little_bert(g: torch.Generator) -> tuple[Tensor, Tensor, Tensor, MaskedLM]:
     visible = torch.arange(5) < torch.tensor([[5], [3], [4]])
     ids = torch.randint(5, 23, (3, 5), generator=g).masked_fill(~visible, 0)
     segments = (torch.arange(5) >= 2).long().expand(3, 5).clone()
-    config = EncoderConfig(23, 9, 12, 2, 3, d_ff=20, n_segments=2, pre_norm=False, norm_eps=1e-12)
+    config = EncoderConfig(
+        23, 9, d_model=12, n_layers=2, n_heads=3, d_ff=20, n_segments=2, pre_norm=False,
+        norm_eps=1e-12,
+    )  # fmt: skip
     return ids, visible, segments, _randomised(MaskedLM(config), g)
 
 
@@ -214,6 +239,7 @@ EXERCISES = (
                 lambda i, s, t, p, g: t[i] + p[torch.arange(len(i))][:, None] + g[s],
                 "You counted the rows of the batch. A position is a place *within* a row: it counts "
                 "along axis 1.",
+                also=(lambda i, s, t, p, g: t[i] + p[: len(i)] + g[s],),
             ),
             Misconception(
                 lambda i, s, t, p, g: t[i] + p[torch.arange(i.numel()).reshape(i.shape)] + g[s],
@@ -224,6 +250,12 @@ EXERCISES = (
                 lambda i, s, t, p, g: t[i] + p[i] + g[s],
                 "You looked positions up by token id. A position says *where* a token stands, whatever "
                 "it is: 0, 1, 2, ...",
+            ),
+            Misconception(
+                lambda i, s, t, p, g: t[i] + p[i.shape[1]] + g[s],
+                "You took one row of `position`, number T, for all tokens. Take the rows 0 to T - 1: "
+                "position[:T], with a colon.",
+                also=(lambda i, s, t, p, g: t[i] + p[i.shape[1] - 1] + g[s],),
             ),
             Misconception(
                 lambda i, s, t, p, g: t[i] + p + g[s],
@@ -259,16 +291,24 @@ EXERCISES = (
                 _wrong_norm(axis=-2),
                 "You normalised over the tokens (axis T). LayerNorm looks at one token at a time: its D "
                 "numbers, the last axis.",
+                also=(_wrong_norm(axis=-2, unbiased=True),),
             ),
             Misconception(
                 _wrong_norm(axis=0),
                 "You normalised over the batch: that is batch normalisation, and a sentence would "
                 "depend on its neighbours in the batch. Use the last axis.",
+                also=(_wrong_norm(axis=0, unbiased=True),),
             ),
             Misconception(
-                _wrong_norm(axis=(-2, -1)),
-                "You normalised over all numbers of a row of the batch together. Each token gets a mean "
-                "and a variance of its own: the last axis alone.",
+                _wrong_norm(axis=None),
+                "One mean and one variance were used for many tokens: those of the whole tensor, or of "
+                "a row of the batch. Each token gets its own: over the last axis alone, with "
+                "keepdim=True.",
+                also=(
+                    _wrong_norm(axis=None, unbiased=True),
+                    _wrong_norm(axis=(-2, -1)),
+                    _wrong_norm(axis=(-2, -1), unbiased=True),
+                ),
             ),
             Misconception(
                 _wrong_norm(unbiased=True),
@@ -279,24 +319,17 @@ EXERCISES = (
                 _wrong_norm(with_eps=False),
                 "A token whose numbers are all equal has variance 0, and 0 / 0 is NaN. Add eps to the "
                 "variance.",
+                also=(_wrong_norm(unbiased=True, with_eps=False),),
             ),
             Misconception(
-                lambda x, w, b, eps: (
-                    (x - x.mean(-1, keepdim=True))
-                    / (x.std(-1, keepdim=True, unbiased=False) + eps)
-                    * w
-                    + b
-                ),
+                _wrong_spread(_eps_outside),
                 "You added eps to the standard deviation. It belongs under the root: (var + eps).sqrt().",
+                also=(_wrong_spread(_eps_outside, unbiased=True),),
             ),
             Misconception(
-                lambda x, w, b, eps: (
-                    (x - x.mean(-1, keepdim=True))
-                    / (x.var(-1, keepdim=True, unbiased=False) + eps)
-                    * w
-                    + b
-                ),
+                _wrong_spread(_no_root),
                 "You divided by the variance. Divide by its square root.",
+                also=(_wrong_spread(_no_root, unbiased=True),),
             ),
             Misconception(
                 lambda x, w, b, eps: x / (x.square().mean(-1, keepdim=True) + eps).sqrt() * w + b,
@@ -304,7 +337,9 @@ EXERCISES = (
             ),
             Misconception(
                 lambda x, w, b, eps: _normalised(x, -1, eps),
-                "Normalised correctly, but `weight` and `bias` are not used yet.",
+                "`weight` and `bias` are not used yet: what is normalised is multiplied by weight, then "
+                "bias is added.",
+                also=(lambda x, w, b, eps: _normalised(x, -1, eps, unbiased=True),),
             ),
             Misconception(
                 lambda x, w, b, eps: (_normalised(x, -1, eps) + b) * w,
@@ -346,8 +381,23 @@ EXERCISES = (
                 "The square root of 2 is missing: erf(x / sqrt(2)).",
             ),
             Misconception(
+                lambda x: x * (1 + torch.erf(x) / 2**0.5) / 2,
+                "You divided by the square root of 2 *behind* erf. It divides x, before erf sees it: "
+                "erf(x / sqrt(2)).",
+                also=(
+                    lambda x: x * (1 + torch.erf(x)) / 2**0.5 / 2,
+                    lambda x: x * (1 + torch.erf(x)) / 2**0.5,
+                ),
+            ),
+            Misconception(
+                lambda x: x * (1 + torch.erf(x / 2)) / 2,
+                "Inside erf stands x divided by the square root of 2: not by 2, and not multiplied.",
+                also=(lambda x: x * (1 + torch.erf(x * 2**0.5)) / 2,),
+            ),
+            Misconception(
                 lambda x: x * (1 + torch.erf(x / 2**0.5)),
-                "Twice too large: halve it.",
+                "The whole sum is to be halved, the 1 included: (1 + erf(...)) / 2.",
+                also=(lambda x: x * (1 + torch.erf(x / 2**0.5) / 2),),
             ),
             Misconception(
                 lambda x: x * torch.erf(x / 2**0.5),
@@ -390,7 +440,13 @@ EXERCISES = (
             ),
             Misconception(
                 lambda x, a, n, f, m: _added(x + n(a(x)), lambda y: m(f(y))),
-                "You normalised what the sublayer found, then added. Add first, and normalise the sum.",
+                "You normalised one part of a sum. Add first, and normalise the sum, both times: "
+                "attention_norm(x + attention(x)).",
+                also=(
+                    lambda x, a, n, f, m: _added(n(x + a(x)), lambda y: m(f(y))),
+                    lambda x, a, n, f, m: _norm_plus(n(x + a(x)), f, m),
+                    lambda x, a, n, f, m: _norm_plus(_norm_plus(x, a, n), f, m),
+                ),
             ),
             Misconception(
                 lambda x, a, n, f, m: m(n(x + a(x)) + f(x)),
@@ -408,8 +464,9 @@ EXERCISES = (
             ),
             Misconception(
                 lambda x, a, n, f, m: m(_added(x + a(x), f)),
-                "Only the second sum is normalised. Each sublayer has its own norm: attention_norm "
-                "belongs after the first sum.",
+                "Only one of the two sums is normalised. Each sublayer has its own norm, behind its "
+                "sum.",
+                also=(lambda x, a, n, f, m: _added(n(x + a(x)), f),),
             ),
             Misconception(
                 lambda x, a, n, f, m: post_norm_block(x, a, m, f, n),
@@ -448,14 +505,24 @@ EXERCISES = (
             Misconception(
                 lambda x, a, n, f, m: _added(x + a(x), lambda y: f(m(y))),
                 "Attention's norm is missing.",
+                also=(lambda x, a, n, f, m: _added(x + a(x), f),),
             ),
             Misconception(
                 lambda x, a, n, f, m: f(m(a(n(x)))),
-                "Both residual connections are missing: add what went in.",
+                "A residual connection is missing: *each* of the two sublayers adds what it found to "
+                "the x that it started from.",
+                also=(
+                    lambda x, a, n, f, m: _added(a(n(x)), lambda y: f(m(y))),
+                    lambda x, a, n, f, m: f(m(x + a(n(x)))),
+                ),
             ),
             Misconception(
                 lambda x, a, n, f, m: _added(x + n(a(x)), lambda y: m(f(y))),
-                "You normalised what comes *out* of each sublayer. Normalise what goes in.",
+                "You normalised what comes *out* of a sublayer. Normalise what goes in, both times.",
+                also=(
+                    lambda x, a, n, f, m: _added(x + n(a(x)), lambda y: f(m(y))),
+                    lambda x, a, n, f, m: _added(x + a(n(x)), lambda y: m(f(y))),
+                ),
             ),
             Misconception(
                 lambda x, a, n, f, m: x + a(n(x)) + f(m(x)),
@@ -470,6 +537,10 @@ EXERCISES = (
             Misconception(
                 lambda x, a, n, f, m: pre_norm_block(x, a, m, f, n),
                 "The two norms have changed places.",
+            ),
+            Misconception(
+                lambda x, a, n, f, m: pre_norm_block(x, a, n, f, n),
+                "attention_norm is used twice. The feed-forward network has a norm of its own.",
             ),
         ),
     ),
@@ -487,7 +558,8 @@ EXERCISES = (
         misconceptions=(
             Misconception(
                 lambda D, d_ff: _count(D, d_ff, bias=False),
-                "The biases of the linear layers are missing.",
+                "5 * D + d_ff numbers are missing: the biases of all linear layers, or else the two "
+                "LayerNorms and the feed-forward network's biases.",
             ),
             Misconception(
                 lambda D, d_ff: _count(D, d_ff, bias=False, norms=2),
@@ -500,7 +572,8 @@ EXERCISES = (
             ),
             Misconception(
                 lambda D, d_ff: _count(D, d_ff, norms=0),
-                "The two LayerNorms are missing: a weight and a bias of D numbers in each.",
+                "4 * D numbers are missing: the two LayerNorms, with a weight and a bias of D each, or "
+                "else the biases of attention's four linear layers.",
             ),
             Misconception(
                 lambda D, d_ff: _count(D, d_ff, norms=2),
@@ -510,6 +583,17 @@ EXERCISES = (
                 lambda D, d_ff: _count(D, d_ff, matrices=3),
                 "Attention has four linear layers: query, key, value, and the output that mixes the "
                 "heads.",
+                also=(
+                    lambda D, d_ff: _count(D, d_ff, matrices=3, norms=0),
+                    lambda D, d_ff: _count(D, d_ff, matrices=3, norms=2),
+                    lambda D, d_ff: _count(D, d_ff, matrices=3, bias=False),
+                    lambda D, d_ff: _count(D, d_ff, matrices=3, bias=False, norms=0),
+                ),
+            ),
+            Misconception(
+                lambda D, d_ff: _count(D, d_ff, first_bias=D),
+                "The feed-forward network's first layer goes from D to d_ff numbers, so its bias has "
+                "d_ff: a bias is as long as what comes *out* of the layer.",
             ),
             Misconception(
                 lambda D, d_ff: _count(D, d_ff, second_bias=d_ff),
@@ -539,11 +623,21 @@ EXERCISES = (
             ),
             Misconception(
                 lambda x, h, d, n, t, b: _head(x, h, d, n, t, b).softmax(-1),
-                "These are probabilities. Return the logits: the loss function applies softmax itself.",
+                "These are probabilities, or their logarithms. Return the logits as they are: the loss "
+                "function applies softmax itself.",
+                also=(lambda x, h, d, n, t, b: _head(x, h, d, n, t, b).log_softmax(-1),),
             ),
             Misconception(
-                lambda x, h, d, n, t, b: _head(x, h, d, n, t, b).log_softmax(-1),
-                "These are logarithms of probabilities. Return the logits as they are.",
+                lambda x, h, d, n, t, b: x.clone(),
+                "A token still has D numbers here, not one for each token of the vocabulary. Take "
+                "x[hidden] through dense, GELU and norm; then `@ token.T + bias` makes V logits of D "
+                "numbers.",
+                also=(
+                    lambda x, h, d, n, t, b: x[h],
+                    lambda x, h, d, n, t, b: d(x[h]),
+                    lambda x, h, d, n, t, b: n(F.gelu(d(x[h]))),
+                    lambda x, h, d, n, t, b: n(F.gelu(d(x))),
+                ),
             ),
             Misconception(
                 lambda x, h, d, n, t, b: n(F.gelu(d(x[h]))) @ t.T,
@@ -602,8 +696,14 @@ EXERCISES = (
             ),
             Misconception(
                 _wrong_bert(mask=lambda visible: visible[:, None, :, None]),
-                "Your mask silences padded *queries*. It has to close padded *keys*, the last axis: "
-                "visible[:, None, None, :].",
+                "Your mask has its axes in the wrong places. Attention matches it with (B, H, queries, "
+                "keys), from the last axis backwards: rows first, then an axis of size 1 for heads and "
+                "one for queries, and the padding at the keys: visible[:, None, None, :].",
+                also=(
+                    _wrong_bert(mask=lambda visible: visible),
+                    _wrong_bert(mask=lambda visible: visible[:, None]),
+                    _wrong_bert(mask=lambda visible: visible[:, :, None]),
+                ),
             ),
             Misconception(
                 _wrong_bert(with_segments=False),
@@ -643,7 +743,8 @@ EXERCISES = (
             ),
             Misconception(
                 lambda *arguments: bert(*arguments).softmax(-1),
-                "These are probabilities. Return the logits.",
+                "These are probabilities, or their logarithms. Return the logits.",
+                also=(lambda *arguments: bert(*arguments).log_softmax(-1),),
             ),
             Misconception(
                 lambda ids, visible, segments, model: model.encoder(
@@ -655,6 +756,10 @@ EXERCISES = (
         ),
     ),
 )
+
+
+def _norm_plus(x: Tensor, branch: Function, norm: Function) -> Tensor:
+    return norm(x) + branch(x)
 
 
 def _added(x: Tensor, branch: Function) -> Tensor:

@@ -84,8 +84,32 @@ class ModelWithMode(MaskedLM):
         return self.training
 
 
+class PieceByPiece(MaskedLM):
+    """A model that objects to a backward() through more than one call of it."""
+
+    arrived = 0  # calls whose gradients have come back in this backward()
+
+    def forward(self, *arguments, **options) -> Tensor:
+        """Logits that tell when their gradient arrives."""
+        logits = super().forward(*arguments, **options)
+        if logits.requires_grad:
+            logits.register_hook(self._count)
+        return logits
+
+    def _count(self, _: Tensor) -> None:
+        self.arrived += 1
+
+    def end_of_backward(self, _: Tensor) -> None:
+        """RuntimeError if gradients of several calls came back in one go."""
+        arrived, self.arrived = self.arrived, 0
+        if arrived > 1:
+            raise RuntimeError(f"one backward() went through {arrived} pieces at once")
+
+
 def _config(dropout: float = 0.0) -> EncoderConfig:
-    return EncoderConfig(VOCABULARY, 10, 12, 1, 2, d_ff=16, dropout=dropout)
+    return EncoderConfig(
+        VOCABULARY, 10, d_model=12, n_layers=1, n_heads=2, d_ff=16, dropout=dropout
+    )
 
 
 def _stirred(model: MaskedLM, g: torch.Generator) -> MaskedLM:
@@ -170,7 +194,9 @@ def _moment(g: torch.Generator) -> tuple[int, int, int]:
 
 def _pieces(g: torch.Generator) -> tuple[MaskedLM, list[Corrupted]]:
     sizes = ((2, 6, 0.2), (4, 9, 0.7), (1, 8, 0.4))
-    return _stirred(MaskedLM(_config()), g), [_batch(g, *size) for size in sizes]
+    model = _stirred(PieceByPiece(_config()), g)
+    model.decoder_bias.register_post_accumulate_grad_hook(model.end_of_backward)
+    return model, [_batch(g, *size) for size in sizes]
 
 
 def _generated(g: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
@@ -206,7 +232,9 @@ def _copying_loss(model, batch):
     return F.cross_entropy(model(batch[0], None, batch[2]), batch[0][batch[2]])
 
 
-def _train_in_order(order: str, loss_of: Function = _hidden_loss, again: bool = False) -> Function:
+def _train_in_order(
+    order: str, loss_of: Function = _hidden_loss, again: bool = False, note: Function = Tensor.item
+) -> Function:
     """A training loop that does things in another order, or leaves some out."""
 
     def run(model, optimizer, scheduler, batches):
@@ -222,7 +250,7 @@ def _train_in_order(order: str, loss_of: Function = _hidden_loss, again: bool = 
             }
             for word in order.split():
                 act[word]()
-            losses.append((loss_of(model, batch) if again else loss).item())
+            losses.append(note(loss_of(model, batch) if again else loss))
         return losses
 
     return run
@@ -253,6 +281,16 @@ def _wrong_evaluation(
             found.append((loss, len(target), right, asked))
         model.train(not stays)
         return _mean_of_means(found) if means else _mean_of_sums(found)
+
+    return run
+
+
+def _scaled_evaluation(change: Function) -> Function:
+    """change(loss, accuracy, number of hidden tokens) -> what is returned."""
+
+    def run(model, data, epoch):
+        count = data(torch.arange(len(data)), 0).hidden.sum().item()
+        return change(*evaluate(model, data, epoch), count)
 
     return run
 
@@ -290,6 +328,25 @@ def _wrong_accumulation(divisor: Function, clear: bool = False) -> Function:
         return model.dense.weight.grad
 
     return run
+
+
+def _all_in_one(divisor: Function) -> Function:
+    """One backward() for all pieces."""
+
+    def run(model, pieces):
+        losses = [_hidden_loss(model, piece, reduction="sum") for piece in pieces]
+        (sum(losses) / divisor(pieces[0], pieces)).backward()
+        return model.dense.weight.grad
+
+    return run
+
+
+def _growing_sum(model, pieces):
+    loss = torch.zeros(())
+    for piece in pieces:
+        loss = loss + _hidden_loss(model, piece, reduction="sum") / _whole_count(piece, pieces)
+        loss.backward(retain_graph=True)
+    return model.dense.weight.grad
 
 
 def _own_count(piece, pieces):
@@ -342,8 +399,16 @@ EXERCISES = (
             ),
             Misconception(
                 lambda z, i, h: (_losses(z, i) * h).mean(),
-                "The sum is right, but it was divided by the number of all tokens. Divide by "
-                "hidden.sum().",
+                "The sum is right, but it is not divided by the number of hidden tokens, hidden.sum().",
+                also=(
+                    lambda z, i, h: F.cross_entropy(z[h], i[h], reduction="sum"),
+                    lambda z, i, h: F.cross_entropy(z[h], i[h], reduction="sum") / len(z),
+                ),
+            ),
+            Misconception(
+                lambda z, i, h: (_losses(z, i)[..., None] * h).sum() / h.sum(),
+                "After gather every loss has an axis of 1 left, and (B, T, 1) does not go with (B, T). "
+                "Take that axis off before you multiply: [..., 0].",
             ),
             Misconception(
                 _mean_of_rows,
@@ -352,17 +417,12 @@ EXERCISES = (
             ),
             Misconception(
                 lambda z, i, h: F.nll_loss(z.log_softmax(1)[h], i[h]),
-                "Your softmax runs over the tokens (axis 1). The probabilities of one token add up to 1 "
-                "over the vocabulary: the last axis.",
-            ),
-            Misconception(
-                lambda z, i, h: F.nll_loss(z[h].log_softmax(0), i[h]),
-                "Your softmax runs over the hidden tokens (axis 0 of (n, V)). The probabilities of one "
-                "token add up to 1 over the vocabulary: the last axis.",
-            ),
-            Misconception(
-                lambda z, i, h: F.cross_entropy(z[h], i[h], reduction="sum"),
-                "This is the sum. Divide by the number of hidden tokens.",
+                "Your softmax does not run over the vocabulary. The probabilities of *one* token add up "
+                "to 1 over the last axis: log_softmax(-1).",
+                also=(
+                    lambda z, i, h: F.nll_loss(z.log_softmax(0)[h], i[h]),
+                    lambda z, i, h: F.nll_loss(z[h].log_softmax(0), i[h]),
+                ),
             ),
             Misconception(
                 lambda z, i, h: -F.cross_entropy(z[h], i[h]),
@@ -370,13 +430,12 @@ EXERCISES = (
             ),
             Misconception(
                 lambda z, i, h: -F.nll_loss(z[h].softmax(-1), i[h]),
-                "This is the mean probability of the true tokens. The logarithm and the minus sign are "
-                "missing.",
-            ),
-            Misconception(
-                lambda z, i, h: F.nll_loss(z[h].softmax(-1), i[h]),
-                "The logarithm is missing: this is -p where -log p is wanted. F.nll_loss expects log "
-                "probabilities.",
+                "The logarithm is missing: the loss of a token is -log p, not p or -p. (F.nll_loss "
+                "expects log probabilities.)",
+                also=(
+                    lambda z, i, h: F.nll_loss(z[h].softmax(-1), i[h]),
+                    lambda z, i, h: 1 + F.nll_loss(z[h].softmax(-1), i[h]),
+                ),
             ),
             Misconception(
                 lambda z, i, h: F.cross_entropy(z[h].softmax(-1), i[h]),
@@ -384,13 +443,9 @@ EXERCISES = (
             ),
             Misconception(
                 lambda z, i, h: -F.nll_loss(z[h], i[h]),
-                "This is the mean logit of the true tokens. First turn the logits into log "
-                "probabilities.",
-            ),
-            Misconception(
-                lambda z, i, h: F.nll_loss(z[h], i[h]),
-                "F.nll_loss got the logits as they are. It expects log probabilities: log_softmax "
-                "comes first.",
+                "The logits of the true tokens were taken as they are. First turn them into log "
+                "probabilities: log_softmax(-1).",
+                also=(lambda z, i, h: F.nll_loss(z[h], i[h]),),
             ),
         ),
     ),
@@ -399,6 +454,7 @@ EXERCISES = (
         prompt="The loop",
         reference=train,
         inputs=_training,
+        plain_numbers=True,
         hints=(
             "Each batch takes five things: the loss, old gradients away, new gradients, a step, the "
             "next learning rate.",
@@ -425,11 +481,13 @@ EXERCISES = (
             ),
             Misconception(
                 _train_in_order("clear backward schedule"),
-                "The weights never change: optimizer.step() is missing.",
+                "The weights stay the same from batch to batch: optimizer.step() is missing, or stands "
+                "behind the loop instead of in it.",
             ),
             Misconception(
                 _train_in_order("clear backward step"),
-                "The learning rate never changes: scheduler.step() is missing.",
+                "The learning rate stays the same from batch to batch: scheduler.step() is missing, or "
+                "stands behind the loop instead of in it.",
             ),
             Misconception(
                 _train_in_order(RIGHT_ORDER, _loss_of_all),
@@ -453,6 +511,11 @@ EXERCISES = (
                 "You trained well, but wrote down losses that were computed again *after* the step. "
                 "Keep the one from before it: it costs nothing.",
             ),
+            Misconception(
+                _train_in_order(RIGHT_ORDER, note=lambda loss: loss),
+                "The training is right, but you collected tensors. They may hold on to all that led to "
+                "them, and in a long run that fills the memory: loss.item() is the number alone.",
+            ),
         ),
     ),
     Exercise(
@@ -460,6 +523,7 @@ EXERCISES = (
         prompt="Evaluation",
         reference=evaluate,
         inputs=_evaluation,
+        plain_numbers=True,
         hints=(
             "Before the loop: which mode? In the loop: which masks? After the loop: divide by what?",
             "model.eval() and torch.no_grad(); data(index, 0); add up the losses "
@@ -470,18 +534,32 @@ EXERCISES = (
             "== target).sum().item(); count += len(target)",
         ),
         misconceptions=(
-            *(Misconception(_wrong_evaluation(**{slip: True}), SLIPS[slip]) for slip in SLIPS),
-            Misconception(_wrong_evaluation(stays=True), f"The numbers are right. {MODE}"),
             *(
                 Misconception(
-                    _wrong_evaluation(stays=True, **{slip: True}), f"{SLIPS[slip]} {MODE}"
+                    _wrong_evaluation(**{slip: True}),
+                    SLIPS[slip],
+                    also=(_wrong_evaluation(stays=True, **{slip: True}),),
                 )
                 for slip in SLIPS
-                if slip != "dropout"
             ),
+            Misconception(_wrong_evaluation(stays=True), f"The numbers are right. {MODE}"),
             Misconception(
                 _wrong_evaluation(dropout=True, current=True),
                 f"{SLIPS['dropout']} {SLIPS['current']}",
+            ),
+            Misconception(
+                _scaled_evaluation(lambda loss, accuracy, n: (loss, accuracy * n)),
+                "The second number is a count of right answers. An accuracy is a share: divide it by "
+                "the number of hidden tokens.",
+                also=(_scaled_evaluation(lambda loss, accuracy, n: (loss * n, accuracy * n)),),
+            ),
+            Misconception(
+                _scaled_evaluation(lambda loss, accuracy, n: (loss * n, accuracy)),
+                "The first number is the sum of the losses. Divide it by the number of hidden tokens.",
+            ),
+            Misconception(
+                _scaled_evaluation(lambda loss, accuracy, n: (accuracy, loss)),
+                "Right numbers in the wrong order: the loss comes first, then the accuracy.",
             ),
         ),
     ),
@@ -576,8 +654,13 @@ EXERCISES = (
         misconceptions=(
             Misconception(
                 _wrong_accumulation(lambda piece, pieces: piece.hidden.sum() * len(pieces)),
-                "This is the mean of the pieces' means: a token in a piece with few gaps counts for "
+                "Each piece went in with its own mean: a token in a piece with few gaps counts for "
                 "more. Add up sums, and divide by the number of hidden tokens of *all* pieces.",
+                also=(
+                    _wrong_accumulation(
+                        lambda piece, pieces: piece.hidden.sum() * _whole_count(piece, pieces)
+                    ),
+                ),
             ),
             Misconception(
                 _wrong_accumulation(_own_count),
@@ -614,6 +697,16 @@ EXERCISES = (
                 _wrong_accumulation(_own_count, clear=True),
                 "These are the gradients of the last piece's own mean. Do not clear between the pieces, "
                 "and divide by the number of hidden tokens of all of them.",
+            ),
+            Misconception(
+                _all_in_one(_whole_count),
+                "One backward() for all pieces holds everything in memory at once, as the large batch "
+                "would. Call it for each piece, as soon as its loss is there.",
+            ),
+            Misconception(
+                _growing_sum,
+                "Your backward() goes through earlier pieces again, and their gradients count more than "
+                "once. Call it on each piece's own loss, not on the running sum.",
             ),
         ),
     ),

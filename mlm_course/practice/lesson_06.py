@@ -7,6 +7,7 @@ from torch import Tensor
 
 from mlm_course.evaluation import entities
 from mlm_course.models.heads import mean_over_tokens
+from mlm_course.models.inspection import copy_scores, top_answers
 from mlm_course.practice.exercise import Exercise, Misconception, Question
 
 TITLE = "What it learnt"
@@ -14,21 +15,9 @@ TITLE = "What it learnt"
 KINDS = ("PARAM", "VALUE", "CODE")
 
 
-def top_answers(logits: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    return logits.softmax(-1).topk(k)
-
-
-def copy_scores(weights: Tensor, mention: Tensor) -> Tensor:
-    paid = (weights * mention[:, None]).sum(-1)  # (B, H, T)
-    asked = mention.any(-1)[:, None]  # (B, 1, T)
-    return (paid * asked).sum((0, 2)) / asked.sum()
-
-
 def align_labels(word_ids: Tensor, tags: Tensor) -> Tensor:
     labels = tags.gather(1, word_ids.clamp(min=0))
-    before = word_ids.roll(1, 1)
-    before[:, 0] = -1
-    return labels.masked_fill((word_ids < 0) | (word_ids == before), -100)
+    return labels.masked_fill((word_ids < 0) | _goes_on(word_ids), -100)
 
 
 def macro_scores(counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -53,6 +42,18 @@ def _each(counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         right / actual.clamp(min=1),
         2 * right / both.clamp(min=1),
     )
+
+
+def _raw(counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Precision, recall and F1 of each class (C,), with NaN for 0 / 0."""
+    precision = counts.diagonal() / counts.sum(0)
+    recall = counts.diagonal() / counts.sum(1)
+    return precision, recall, _harmonic(precision, recall)
+
+
+def _without_clamp(counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    precision, recall, f1 = _raw(counts)
+    return precision.mean(), recall.mean(), f1.mean()
 
 
 def _best_span(start, end, context, longest, first_gap=0, last_gap=-1):
@@ -85,13 +86,14 @@ def _padded_vectors(g: torch.Generator) -> tuple[Tensor, Tensor]:
 
 
 def _words_and_tags(g: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Four words of one to three pieces, [CLS] in front, [SEP] and padding behind; tags 0 to 6."""
+    """Two rows of four words of one to three pieces, [CLS] in front, [SEP] and padding behind, and
+    a row that is one long word; tags 0 to 6."""
     sizes = torch.randint(1, 4, (2, 4), generator=g)
     sizes[0, 1], sizes[1, 2] = 3, 2
     rows = [torch.arange(4).repeat_interleave(s).tolist() for s in sizes]
-    word_ids = torch.tensor([[-1, *row, *[-1] * (15 - len(row))] for row in rows])
-    tags = torch.randint(7, (2, 4), generator=g)
-    tags[:, 1:3] = torch.tensor([[1, 2], [3, 1]])
+    word_ids = torch.tensor([*([-1, *row, *[-1] * (15 - len(row))] for row in rows), [0] * 16])
+    tags = torch.randint(7, (3, 4), generator=g)
+    tags[:2, 1:3] = torch.tensor([[1, 2], [3, 1]])
     return word_ids, tags
 
 
@@ -123,13 +125,46 @@ def _span_scores(g: torch.Generator) -> tuple[Tensor, Tensor, Tensor, int]:
     start[6], end[8:11] = 4.0, torch.tensor([4.0, 4.1, 4.2])  # three, four and five tokens
     if torch.rand((), generator=g) < 0.5:
         start[7], end[7] = 5.0, 5.0
-    return start, end, context, 3
+    return start - 10, end - 10, context, 3  # all below 0, so that a 0 would win
 
 
-def _labels_of_last_pieces(word_ids: Tensor, tags: Tensor) -> Tensor:
+def _beginning_first(start, end, context, longest):
+    first = int(start.masked_fill(~context, -math.inf).argmax())
+    ends = end.masked_fill(~context, -math.inf)[first : first + longest]
+    return first, first + int(ends.argmax())
+
+
+def _goes_on(word_ids: Tensor, first: int = -1) -> Tensor:
+    """Which pieces have the word number of the piece before; `first` stands before the first."""
+    before = word_ids.roll(1, 1)
+    before[:, 0] = first
+    return word_ids == before
+
+
+def _labels_of_last_pieces(word_ids: Tensor, tags: Tensor, wrap: bool = False) -> Tensor:
     after = word_ids.roll(-1, 1)
+    if not wrap:
+        after[:, -1] = -1
     labels = tags.gather(1, word_ids.clamp(min=0))
     return labels.masked_fill((word_ids < 0) | (word_ids == after), -100)
+
+
+def _labels_of_other_pieces(word_ids: Tensor, tags: Tensor) -> Tensor:
+    labels = tags.gather(1, word_ids.clamp(min=0))
+    return labels.masked_fill((word_ids < 0) | (word_ids != word_ids.roll(1, 1)), -100)
+
+
+def _compared_by_tag(word_ids: Tensor, tags: Tensor, wrap: bool = False) -> Tensor:
+    labels = tags.gather(1, word_ids.clamp(min=0)).masked_fill(word_ids < 0, -100)
+    before = labels.roll(1, 1)
+    if not wrap:
+        before[:, 0] = -1
+    return labels.masked_fill(labels == before, -100)
+
+
+def _within_context(start, end, context, longest):
+    first, last = _best_span(start, end, context, longest)
+    return first - int(context.nonzero()[0]), last - int(context.nonzero()[0])
 
 
 def _entities(tags: list[str], same_kind: bool = True, lone: bool = True, b: bool = True):
@@ -176,6 +211,21 @@ EXERCISES = (
             Misconception(
                 lambda x, k: x.softmax(-1).topk(k, largest=False),
                 "These are the k *least* likely words.",
+                also=(
+                    lambda x, k: tuple(
+                        part[:, -k:] for part in x.softmax(-1).sort(descending=True)
+                    ),
+                ),
+            ),
+            Misconception(
+                lambda x, k: tuple(part[:, -k:] for part in x.softmax(-1).sort()),
+                "The right words, but the largest comes last. Turn them around: largest first.",
+            ),
+            Misconception(
+                lambda x, k: x.softmax(-1).topk(k, 0),
+                "topk looked for the largest among the *gaps*. It takes the last axis unless told "
+                "otherwise: topk(k).",
+                also=(lambda x, k: tuple(x.topk(k, 0)),),
             ),
             Misconception(
                 lambda x, k: tuple(x.softmax(-1).topk(k))[::-1],
@@ -204,12 +254,22 @@ EXERCISES = (
             Misconception(
                 lambda w, m: (w * m[:, None]).sum(-1).mean((0, 2)),
                 "You averaged over all places, also those with nothing to copy. Divide by the number "
-                "of places that have another mention: m.any(-1).",
+                "of places that have another mention: mention.any(-1).",
             ),
             Misconception(
                 lambda w, m: (w * m[:, None]).sum((0, 2, 3)) / m.sum(),
                 "You divided by the number of *mentions*. A word with two other mentions is still "
-                "one word: divide by m.any(-1).sum().",
+                "one word: divide by mention.any(-1).sum().",
+            ),
+            Misconception(
+                lambda w, m: (w * m[:, None]).sum((0, 2, 3)),
+                "This is the sum over all hidden words. Divide it by how many of them have another "
+                "mention: mention.any(-1).sum().",
+            ),
+            Misconception(
+                lambda w, m: ((w * m[:, None]).sum((2, 3)) / m.any(-1).sum(-1)[:, None]).mean(0),
+                "You took a mean for each row and the mean of these. Rows ask about different numbers "
+                "of words, and each word should count the same: one mean over all of them.",
             ),
             Misconception(
                 lambda w, m: (w.transpose(2, 3) * m[:, None]).sum((0, 2, 3)) / m.any(-1).sum(),
@@ -252,6 +312,7 @@ EXERCISES = (
             Misconception(
                 lambda x, v: x[v].mean(0).expand(len(x), -1),
                 "One mean for the whole batch: every text gets the same vector. Sum over T only.",
+                also=(lambda x, v: x[v].mean(0),),
             ),
             Misconception(
                 lambda x, v: x.masked_fill(~v[..., None], -math.inf).amax(1),
@@ -264,6 +325,27 @@ EXERCISES = (
             Misconception(
                 lambda x, v: (x * v[..., None]).sum(1),
                 "This is the sum: long texts get long vectors. Divide by the number of tokens.",
+            ),
+            Misconception(
+                lambda x, v: (x * v[..., None]).sum(1) / v.sum(),
+                "You divided by the number of tokens in the whole batch. Each row has its own: "
+                "visible.sum(1, keepdim=True).",
+            ),
+            Misconception(
+                lambda x, v: x.sum(1) / v.sum(1, keepdim=True),
+                "Padding is no longer counted, but still added: multiply by visible[..., None] before "
+                "the sum.",
+            ),
+            Misconception(
+                lambda x, v: (x * ~v[..., None]).sum(1) / (~v).sum(1, keepdim=True),
+                "Inverted: the vectors of padding went in, those of tokens were left out. `visible` is "
+                "True at tokens, and masked_fill writes where its mask is True.",
+                also=(
+                    lambda x, v: (x * ~v[..., None]).sum(1) / v.sum(1, keepdim=True),
+                    lambda x, v: (
+                        (x * ~v[..., None]).sum(1) / (~v).sum(1, keepdim=True).clamp(min=1)
+                    ),
+                ),
             ),
         ),
     ),
@@ -285,6 +367,10 @@ EXERCISES = (
                 lambda c: (_each(c)[1].mean(), _each(c)[0].mean(), _each(c)[2].mean()),
                 "Precision and recall are swapped: rows are what is there, columns what was "
                 "predicted.",
+                also=(
+                    lambda c: (_raw(c)[1].mean(), _raw(c)[0].mean(), _raw(c)[2].mean()),
+                    lambda c: (_each(c)[1].mean(), _raw(c)[0].mean(), _each(c)[2].mean()),
+                ),
             ),
             Misconception(
                 lambda c: (c.diagonal().sum() / c.sum(),) * 3,
@@ -295,6 +381,25 @@ EXERCISES = (
                 lambda c: ((c.diagonal() / c.sum(0)).mean(), *macro_scores(c)[1:]),
                 "A class that was never predicted: 0 / 0 is NaN. It counts as 0: .clamp(min=1) the "
                 "number you divide by.",
+                also=(_without_clamp, lambda c: (*macro_scores(c)[:2], _without_clamp(c)[2])),
+            ),
+            Misconception(
+                lambda c: tuple(x.nanmean() for x in _raw(c)),
+                "The class that was never predicted was left out of the mean. It counts, as 0.",
+                also=(lambda c: (_raw(c)[0].nanmean(), *macro_scores(c)[1:]),),
+            ),
+            Misconception(
+                lambda c: _each(c),
+                "A score for each class is right so far. Now their mean: three numbers.",
+            ),
+            Misconception(
+                lambda c: tuple(x[1] for x in _each(c)),
+                "These are the scores of one class. Macro: a score for each class, then the mean over "
+                "the classes.",
+                also=(
+                    lambda c: tuple(x[0] for x in _each(c)),
+                    lambda c: tuple(x[-1] for x in _each(c)),
+                ),
             ),
             Misconception(
                 lambda c: (*macro_scores(c)[:2], _harmonic(*macro_scores(c)[:2])),
@@ -329,10 +434,12 @@ EXERCISES = (
                 lambda w, t: t.gather(1, w.clamp(min=0)).masked_fill(w < 0, -100),
                 "Every piece got a label. A word of three pieces would count three times, and its "
                 "B- tag would begin three entities: -100 for all pieces but the first.",
+                also=(lambda w, t: t.gather(1, w.clamp(min=0)),),
             ),
             Misconception(
                 _labels_of_last_pieces,
                 "You labelled each word's *last* piece. By convention the first one is asked.",
+                also=(lambda w, t: _labels_of_last_pieces(w, t, wrap=True),),
             ),
             Misconception(
                 lambda w, t: align_labels(w, t).masked_fill(w < 0, 0),
@@ -348,8 +455,43 @@ EXERCISES = (
                 lambda w, t: torch.where(
                     w == w.roll(1, 1), -100, torch.gather(t, 1, w % t.shape[1])
                 ),
-                "Special tokens have the word number -1, and as a place -1 means the *last* word: "
-                "[CLS] and [SEP] got its tag. -100 there.",
+                "Special tokens have the word number -1, which is no word, and some of them got a "
+                "word's tag. -100 wherever word_ids < 0.",
+                also=(
+                    lambda w, t: t.gather(1, w % t.shape[1]),
+                    lambda w, t: t.gather(1, w.clamp(min=0)).masked_fill(w == w.roll(1, 1), -100),
+                    lambda w, t: t.gather(1, w.clamp(min=0)).masked_fill(_goes_on(w), -100),
+                    lambda w, t: t.gather(1, w.clamp(min=0)).masked_fill(_goes_on(w, -2), -100),
+                    lambda w, t: t.gather(1, w.clamp(min=0)).masked_fill(
+                        (w >= 0) & _goes_on(w), -100
+                    ),
+                ),
+            ),
+            Misconception(
+                _compared_by_tag,
+                "You compared tags: two words side by side may have the same one. Compare word numbers.",
+                also=(lambda w, t: _compared_by_tag(w, t, wrap=True),),
+            ),
+            Misconception(
+                lambda w, t: t.gather(1, w),
+                "Special tokens have the word number -1, and there is no tag at place -1. Look up with "
+                "word_ids.clamp(min=0), then put -100 there.",
+            ),
+            Misconception(
+                lambda w, t: t.gather(1, w.clamp(min=0)).masked_fill(
+                    (w < 0) | (w == w.roll(1, 1)), -100
+                ),
+                "roll goes round: in front of a row's first piece it puts the row's *last* one, and in a "
+                "row that is one long word both have the same number. before[:, 0] = -1 after the roll.",
+            ),
+            Misconception(
+                _labels_of_other_pieces,
+                "Upside down: a word's first piece is the one to be asked, and it got -100.",
+                also=(
+                    lambda w, t: t.gather(1, w.clamp(min=0)).masked_fill(
+                        align_labels(w, t) != -100, -100
+                    ),
+                ),
             ),
         ),
     ),
@@ -386,6 +528,16 @@ EXERCISES = (
                 "The third number is the word *behind* the last one, as in a slice.",
             ),
             Misconception(
+                lambda tags: [(k, s, e - s) for k, s, e in find_entities(tags)],
+                "The third number is a *place*, that of the word behind the last one. You gave the "
+                "number of words.",
+            ),
+            Misconception(
+                lambda tags: [(tags[s], s, e) for _, s, e in find_entities(tags)],
+                "The places are right. The kind comes without its mark: 'PARAM', not 'B-PARAM'.",
+                also=(lambda tags: [(f"B-{k}", s, e) for k, s, e in find_entities(tags)],),
+            ),
+            Misconception(
                 lambda tags: [e for e in find_entities(tags) if e[2] < len(tags)],
                 "An entity that reaches to the end of the sentence was lost: close it after the "
                 "loop, or put an 'O' behind the tags.",
@@ -415,8 +567,31 @@ EXERCISES = (
                     int(s.masked_fill(~c, -math.inf).argmax()),
                     int(e.masked_fill(~c, -math.inf).argmax()),
                 ),
-                "You chose beginning and end apart from each other: the end can lie before the "
-                "beginning. Choose the best pair.",
+                "You chose the beginning, the end or both by themselves. Choose the best *pair*: a good "
+                "end can make up for a worse beginning, and it must not lie before it.",
+                also=(_beginning_first,),
+            ),
+            Misconception(
+                lambda s, e, c, n: (_best_span(s, e, c, n)[0], _best_span(s, e, c, n)[1] + 1),
+                "The second number is the last token of the answer itself, not the place behind it.",
+            ),
+            Misconception(
+                lambda s, e, c, n: divmod(
+                    int(((s[:, None] + e) * (c[:, None] & c).triu().tril(n - 1)).argmax()), len(s)
+                ),
+                "Pairs that are not allowed got 0, but scores can be negative, and then 0 wins. Give "
+                "them minus infinity: masked_fill(~allowed, -math.inf).",
+            ),
+            Misconception(
+                lambda s, e, c, n: _best_span(s, e, c, n)[::-1],
+                "Right tokens in the wrong order: the first token of the answer, then the last. (In "
+                "start[:, None] + end[None] rows are first tokens, columns last ones.)",
+            ),
+            Misconception(
+                _within_context,
+                "The right tokens, but you counted from the first token of the context. Places count "
+                "from the first token of the row: add `context.nonzero()[0]`, or mask instead of "
+                "cutting.",
             ),
             Misconception(
                 lambda s, e, c, n: _best_span(s, e, torch.ones_like(c), n),
@@ -451,13 +626,19 @@ def _harmonic(precision: Tensor, recall: Tensor) -> Tensor:
 QUIZ = (
     Question(
         id="6.q1",
-        prompt="A model gives two hidden words, one after the other, the chances red .5, blue .5 and "
-        "red .5, blue .5. How likely is it that both are red?",
+        prompt="A model gives two gaps of one sentence the chances red .5, blue .5 and red .5, blue "
+        ".5. What does that say about how often the *language* has red in both?",
         options=(
-            (".5", "That would be so if the second word copied the first one."),
-            (".25", "Only if the two are independent. Nothing here says that they are."),
             (
-                "It does not say.",
+                "In half of the cases.",
+                "That would be so if the second word copied the first one. The two lists do not say.",
+            ),
+            (
+                "In a quarter of the cases.",
+                "Only if the two are independent. Nothing here says that they are.",
+            ),
+            (
+                "Nothing.",
                 "Each gap gets its own distribution; how they go together is not part of the answer.",
             ),
         ),

@@ -10,6 +10,7 @@ import json
 import os
 import platform
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,18 @@ def write_record(name: str, found: Mapping[str, Any], seconds: float) -> Path:
     path = HERE / f"{name}.json"
     path.write_text(json.dumps({**about, **found}, indent=1) + "\n", "utf-8")
     return path
+
+
+def training_record(model: Any, recipe: Any, mask_ratio: float, history: Any) -> dict[str, Any]:
+    """What a record says of a training by `fit`: its size, its numbers, its minutes, its course."""
+    return {
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "recipe": asdict(recipe),
+        "mask_ratio": mask_ratio,
+        "training_minutes": round(history.seconds[-1] / 60, 1),
+        "result": history.evaluations[-1],
+        "curve": history.evaluations,
+    }
 
 
 def machine() -> str:

@@ -1,22 +1,28 @@
 """Training: the loop that lesson 5 writes by hand, plus what long runs need."""
 
-from mlm_course.training.data import Data, MaskedRows
+from mlm_course.training.data import Data, ImageBatch, MaskedImages, MaskedRows
 from mlm_course.training.history import History
 from mlm_course.training.loop import fit
-from mlm_course.training.losses import Loss, masked_lm_loss
+from mlm_course.training.losses import Loss, masked_lm_loss, masked_pixel_loss
 from mlm_course.training.optimizers import make_optimizer, optimizer_groups
 from mlm_course.training.recipe import Recipe
+from mlm_course.training.retro import RetroRows, retro_mae_loss
 from mlm_course.training.schedules import SCHEDULES
 
 __all__ = [
     "SCHEDULES",
     "Data",
     "History",
+    "ImageBatch",
     "Loss",
+    "MaskedImages",
     "MaskedRows",
     "Recipe",
+    "RetroRows",
     "fit",
     "make_optimizer",
     "masked_lm_loss",
+    "masked_pixel_loss",
     "optimizer_groups",
+    "retro_mae_loss",
 ]

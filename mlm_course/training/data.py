@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
-from mlm_course.corruption import Corrupted, DynamicMasking, Masker, StaticMasking
+from mlm_course.corruption import Corrupted, DynamicMasking, Masker, RowNoise, StaticMasking
 
 
 class Data(Protocol):
@@ -62,6 +62,33 @@ class MaskedRows:
 
     def __call__(self, index: Tensor, epoch: int) -> Corrupted:
         return self.masking(index, epoch)
+
+
+class ImageBatch(NamedTuple):
+    """Images (B, C, H, W), and noise (B, L) by which their patches are sorted."""
+
+    images: Tensor
+    noise: Tensor
+
+
+class MaskedImages:
+    """Images whose patches are sorted anew each epoch, by noise from (seed, epoch, index).
+
+    images (N, C, H, W); n_patches: L. Called with the index (B,) of some images and the epoch: an
+    `ImageBatch`. How many of the sorted patches stay is for the loss to say.
+    """
+
+    def __init__(self, images: Tensor, n_patches: int, seed: int) -> None:
+        if images.ndim != 4:
+            raise ValueError(f"images must have shape (N, C, H, W), not {tuple(images.shape)}.")
+        self.images, self.n_patches, self.seed = images, n_patches, seed
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __call__(self, index: Tensor, epoch: int) -> ImageBatch:
+        noise = RowNoise(self.seed, epoch, index).uniform(self.n_patches)
+        return ImageBatch(self.images[index], noise)
 
 
 def rows_of_step(n_rows: int, batch_size: int, seed: int, step: int) -> tuple[Tensor, int]:

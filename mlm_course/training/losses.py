@@ -10,6 +10,8 @@ from torch.nn import functional as F
 
 from mlm_course.corruption import Corrupted
 from mlm_course.evaluation import visible_mask
+from mlm_course.models.image_mae import patch_loss
+from mlm_course.training.data import ImageBatch
 
 # loss(model, batch) -> (sum of the losses, how many there are). `fit` adds both up over all pieces
 # of a step and all processes and divides once. The model must be called as model(...), as several
@@ -34,3 +36,15 @@ def masked_lm_loss(
         logits.float(), target, reduction="sum", label_smoothing=label_smoothing
     )
     return summed, len(target)
+
+
+def masked_pixel_loss(
+    model: nn.Module, batch: ImageBatch, ratio: float = 0.75
+) -> tuple[Tensor, Tensor]:
+    """Mean squared error of the removed patches, summed over patches, and their number.
+
+    With `fit` use `functools.partial(masked_pixel_loss, ratio=...)`. Source: He et al. 2022.
+    """
+    found = model(batch.images, ratio, batch.noise)
+    count = found.mask.sum()
+    return patch_loss(found.patches.float(), found.target, found.mask) * count, count

@@ -4,15 +4,19 @@ from mlm_course.views.attention import attention_view
 from mlm_course.views.curve import training_curve
 from mlm_course.views.heat import heat_map
 from mlm_course.views.mask import mask_matrix
+from mlm_course.views.patch_grid import PatchFrame, PatchImage, patch_grid
 from mlm_course.views.picture import Picture, render_html, show
 from mlm_course.views.strip import token_strip
 from mlm_course.views.weights import weights_view
 
 __all__ = [
+    "PatchFrame",
+    "PatchImage",
     "Picture",
     "attention_view",
     "heat_map",
     "mask_matrix",
+    "patch_grid",
     "render_html",
     "show",
     "token_strip",

@@ -3,6 +3,7 @@
 from typing import Any
 
 from mlm_course.views import attention, curve, heat, mask, strip, weights
+from mlm_course.views.patch_grid import html as patch_grid_html
 
 View = dict[str, Any]
 
@@ -13,6 +14,7 @@ RENDERERS = {
     "attention": attention.html,
     "weights": weights.html,
     "training_curve": curve.html,
+    "patch_grid": patch_grid_html,
 }
 
 

@@ -3,6 +3,7 @@
 from mlm_course.widgets.attention_explorer import AttentionExplorer
 from mlm_course.widgets.mask_matrix import MaskMatrix
 from mlm_course.widgets.mask_playground import MaskPlayground
+from mlm_course.widgets.patch_grid import PatchGrid
 from mlm_course.widgets.progress import progress_display
 from mlm_course.widgets.training_curve import TrainingCurve
 
@@ -10,6 +11,7 @@ __all__ = [
     "AttentionExplorer",
     "MaskMatrix",
     "MaskPlayground",
+    "PatchGrid",
     "TrainingCurve",
     "progress_display",
 ]

@@ -8,22 +8,21 @@ projects all, as it does. Exits with 1 if a ratio lies below its bar.
 
 from __future__ import annotations
 
-import statistics
 import sys
-import time
 import warnings
 from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 import transformers
+from side_by_side import milliseconds, ratio, stepper, take_turns
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import BertConfig, BertForMaskedLM
 
 from mlm_course.models import EncoderConfig, MaskedLM
 
-ROUNDS, WARM_UP, LAYERS, HEADS = 20, 3, 4, 4
+ROUNDS, LAYERS, HEADS = 20, 4, 4
 BARS = {"transformers": 1.65, "nn.TransformerEncoder": 1.1}
 
 
@@ -80,7 +79,9 @@ def contestants(size: Size) -> dict[str, Callable[[], None]]:
     hidden = torch.rand(ids.shape) < 0.15
     shown, labels = ids.masked_fill(hidden, 4), ids.masked_fill(~hidden, -100)
     ones = torch.ones_like(ids)
-    ours = MaskedLM(EncoderConfig(size.vocab, size.length, size.d, LAYERS, HEADS))
+    ours = MaskedLM(
+        EncoderConfig(size.vocab, size.length, d_model=size.d, n_layers=LAYERS, n_heads=HEADS)
+    )
     theirs, plain = their_model(size), PlainTorch(size)
     return {
         "ours": stepper(ours, lambda: F.cross_entropy(ours(shown, None, hidden), ids[hidden])),
@@ -93,30 +94,6 @@ def contestants(size: Size) -> dict[str, Callable[[], None]]:
     }
 
 
-def stepper(model: nn.Module, loss: Callable[[], Tensor]) -> Callable[[], None]:
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
-
-    def step() -> None:
-        loss().backward()
-        optimizer.step()
-        optimizer.zero_grad()
-
-    return step
-
-
-def measure(size: Size) -> dict[str, list[float]]:
-    """Seconds of each round for each contestant."""
-    steps = contestants(size)
-    times: dict[str, list[float]] = {name: [] for name in steps}
-    for lap in range(WARM_UP + ROUNDS):
-        for name, step in steps.items():
-            start = time.perf_counter()
-            step()
-            if lap >= WARM_UP:
-                times[name].append(time.perf_counter() - start)
-    return times
-
-
 def main() -> int:
     warnings.filterwarnings("ignore", message="enable_nested_tensor")
     print(
@@ -125,17 +102,14 @@ def main() -> int:
     )
     below = 0
     for size in SIZES:
-        times = measure(size)
-        ours = statistics.median(times["ours"])
+        times = take_turns(contestants(size), ROUNDS)
         for name, bar in BARS.items():
-            ratio = statistics.median(times[name]) / ours
-            each = [a / b for a, b in zip(times[name], times["ours"], strict=True)]
-            low, _, high = statistics.quantiles(each, n=4)
-            below += ratio < bar
+            found = ratio(times, name, "ours")
+            below += found.median < bar
             print(
-                f"V={size.vocab} d={size.d} {size.rows}x{size.length}: {ours * 1e3:4.0f} ms against "
-                f"{name} {ratio * ours * 1e3:5.0f} ms = {ratio:.2f} times as fast ({low:.2f} to "
-                f"{high:.2f}); bar {bar}{': MISSED' if ratio < bar else ''}"
+                f"V={size.vocab} d={size.d} {size.rows}x{size.length}: "
+                f"{milliseconds(times, 'ours')} against {name} {milliseconds(times, name)} = {found} "
+                f"times as fast; bar {bar}{': MISSED' if found.median < bar else ''}"
             )
     return int(below > 0)
 

@@ -11,7 +11,6 @@ import sys
 
 import torch
 
-from mlm_course.corpora import tinyworld
 from mlm_course.evaluation import score_hidden
 from mlm_course.experiments import tinyworld as world
 from mlm_course.training import MaskedRows, fit, masked_lm_loss
@@ -20,8 +19,7 @@ SECONDS, GAP = 60, 0.02
 
 
 def main() -> int:
-    masked = world.masked_test_set()
-    floor = tinyworld.loss_floor(world.sentences(world.TEST_SENTENCES, 1), masked.hidden)
+    masked, floor = world.masked_test_set()
     model = world.build()
     data = MaskedRows(world.sentences(world.SENTENCES, 0), world.masker(), seed=0)
     seconds = fit(model, data, masked_lm_loss, world.RECIPE).seconds[-1]

@@ -6,14 +6,23 @@ from typing import Any
 import numpy as np
 
 from mlm_course.views import (
+    PatchFrame,
+    PatchImage,
     attention_view,
     heat_map,
     mask_matrix,
+    patch_grid,
     token_strip,
     training_curve,
     weights_view,
 )
-from mlm_course.widgets import AttentionExplorer, MaskMatrix, MaskPlayground, TrainingCurve
+from mlm_course.widgets import (
+    AttentionExplorer,
+    MaskMatrix,
+    MaskPlayground,
+    PatchGrid,
+    TrainingCurve,
+)
 
 WORDS = ["[CLS]", "the", "cat", "sat", "down", "[PAD]"]
 CAN_HIDE = [not word.startswith("[") for word in WORDS]
@@ -63,7 +72,31 @@ def curve(names: list[str] = WORDS, **how: Any) -> TrainingCurve:
     return widget
 
 
-WIDGETS = {"explorer": explorer, "matrix": matrix, "playground": playground, "curve": curve}
+RATIOS = (0.25, 0.5, 0.75)
+
+
+def images(names: list[str] = WORDS) -> list[PatchImage]:
+    """Grey images of 8 by 8 pixels, each patch of 2 by 2 in a shade of its own, and a model that
+    puts black, grey and white in place of what is removed at the three ratios."""
+    shades = np.arange(16).reshape(4, 4).repeat(2, 0).repeat(2, 1) / 15
+    frames = [
+        PatchFrame(ratio, np.arange(16) < 16 * ratio, np.full((8, 8), place / 2))
+        for place, ratio in enumerate(RATIOS)
+    ]
+    return [PatchImage(name, shades, frames) for name in names]
+
+
+def patches(names: list[str] = WORDS, **how: Any) -> PatchGrid:
+    return PatchGrid(images(names), 2, **how)
+
+
+WIDGETS = {
+    "explorer": explorer,
+    "matrix": matrix,
+    "playground": playground,
+    "curve": curve,
+    "patches": patches,
+}
 
 
 def views(tokens: list[str] = WORDS) -> dict[str, dict[str, Any]]:
@@ -75,5 +108,6 @@ def views(tokens: list[str] = WORDS) -> dict[str, dict[str, Any]]:
         "mask": mask_matrix(tokens, tokens, FUTURE & PADDING, masks, title="Both masks"),
         "strip": token_strip(tokens, bernoulli(0.5, 0), can_hide=CAN_HIDE, title="A strip"),
         "curve": training_curve(learning(tokens), floor=0.352, best=40, title="Training"),
+        "patches": patch_grid(images(tokens), 2, title="Patches"),
         "wide": heat_map(tokens * 5, tokens * 5, np.eye(5 * SIZE), title="Wide"),
     }

@@ -1,5 +1,6 @@
 # ruff: noqa: RUF001
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,7 @@ CELLS = [
     "matrix = samples.matrix(); matrix",
     "playground = samples.playground(); playground",
     "curve = samples.curve(); curve",
+    "patches = samples.patches(); patches",
     "import time; from mlm_course.widgets import progress_display\n"
     "running = progress_display(total=150, floor=0.352)\n"
     "for step, value in samples.learning(['loss'], 150)['loss']:\n"
@@ -112,6 +114,17 @@ def test_a_stored_curve_survives_a_notebook_that_is_not_trusted(page):
     assert image.evaluate("e => e.complete && e.naturalWidth > 0 && e.clientWidth > 300")
 
 
+def test_stored_patches_survive_a_notebook_that_is_not_trusted(page):
+    """JupyterLab's sanitiser leaves the pictures, and four of them side by side."""
+    found = page.get_by_role("img", name=re.compile(r"^\[CLS\], "))
+    expect(found).to_have_count(4)
+    pictures = found.all()
+    assert all(p.evaluate("e => e.complete && e.naturalWidth === 192") for p in pictures)
+    boxes = [p.bounding_box() for p in pictures]
+    assert len({box["y"] for box in boxes}) == 1
+    assert all(90 <= box["width"] <= 300 for box in boxes)
+
+
 def test_explorer_in_jupyterlab(ran):
     widget = ran.locator(".mlm").nth(0)
     caption = widget.locator(".mlm-row caption")
@@ -169,9 +182,23 @@ def test_playground_in_jupyterlab(ran):
     assert ran.evaluate(STATE) == before
 
 
+def test_patches_in_jupyterlab(ran):
+    widget = ran.locator(".mlm").nth(4)
+    slider = widget.get_by_role("slider")
+    slider.focus()
+    before = ran.evaluate(STATE)
+    ran.keyboard.press("ArrowLeft")
+    words = widget.locator("[aria-live]")
+    expect(words).to_contain_text("[CLS], ratio 0.50: 8 of 16 patches removed")
+    ran.keyboard.press("Tab")
+    ran.keyboard.press("ArrowDown")
+    expect(widget.locator(".mlm-words").nth(1)).to_contain_text("Row 2, column 1: removed")
+    assert ran.evaluate(STATE) == before
+
+
 def test_a_training_moves_and_leaves_its_curve_behind_once(ran):
     """While the cell ran the page followed; then the static picture took the widget's place."""
-    cell = ran.locator(".jp-CodeCell").nth(5)
+    cell = ran.locator(".jp-CodeCell").nth(6)
     expect(cell.get_by_role("img", name="Line chart, Training curve: loss")).to_have_count(1)
     assert cell.get_by_role("img").evaluate("e => e.complete && e.naturalWidth > 0")
     expect(cell.locator(".mlm")).to_have_count(0)
@@ -179,13 +206,16 @@ def test_a_training_moves_and_leaves_its_curve_behind_once(ran):
     assert 4 <= ran.evaluate("seen.size") <= 12  # a second and a half
 
 
-@pytest.mark.parametrize("place", range(3), ids=list(WIDGETS)[:3])  # a curve has no keys
-def test_no_key_reaches_the_notebook(ran, place):
+STOPS = {"explorer": 7, "matrix": 1, "playground": 6, "patches": 8}  # a curve has no keys
+
+
+@pytest.mark.parametrize("name", STOPS)
+def test_no_key_reaches_the_notebook(ran, name):
     """Each element that can have the focus keeps the letters that insert, cut or merge cells."""
-    focusable = "input, select, button, td[tabindex]"
-    stops = ran.locator(".mlm").nth(place).locator(focusable).all()
+    focusable = "input, select, button, td[tabindex], [role=gridcell][tabindex]"
+    stops = ran.locator(".mlm").nth(list(WIDGETS).index(name)).locator(focusable).all()
     stops = [s for s in stops if s.evaluate("e => e.tabIndex >= 0")]
-    assert len(stops) == (7, 1, 6)[place]  # heads and stages are 3 + 3, strip and grids 1
+    assert len(stops) == STOPS[name]  # heads and stages are 3 + 3, images 6, strip and grids 1
     stops[0].click(force=True)
     before = ran.evaluate(STATE)
     for stop in stops:

@@ -14,15 +14,18 @@ from samples import (
     bernoulli,
     curve,
     explorer,
+    images,
     matrix,
+    patches,
     playground,
     views,
 )
 
 from mlm_course.views import attention_view, render_html
+from mlm_course.views.curve import value_text
 from mlm_course.views.mask import sentence
 from mlm_course.views.text import label, number
-from mlm_course.widgets import AttentionExplorer
+from mlm_course.widgets import AttentionExplorer, PatchGrid
 
 pytestmark = pytest.mark.browser
 
@@ -427,6 +430,119 @@ def test_letters_of_a_curve_stay_legible(page, width):
     assert min(left for _, left, _ in sizes) >= 0 and max(right for *_, right in sizes) <= 520
 
 
+# ---------------------------------------------------------------- patch grid
+
+PIXELS = """canvas => {
+  const all = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+  const size = canvas.width / 8;
+  return Array.from({ length: 8 }, (_, y) => Array.from({ length: 8 }, (_, x) => {
+    const at = 4 * (Math.floor((y + 0.5) * size) * canvas.width + Math.floor((x + 0.5) * size));
+    return [...all.slice(at, at + 4)];
+  }));
+}"""
+DRAWN = """() => [...document.querySelectorAll("canvas")].every((canvas) =>
+  canvas.getContext("2d").getImageData(5, canvas.height - 5, 1, 1).data[3])"""
+SHADES = np.rint(np.arange(16).reshape(4, 4).repeat(2, 0).repeat(2, 1) / 15 * 255)
+
+
+def drawn(page: Page) -> list[np.ndarray]:
+    """Middle of each pixel of the original, of what was seen and of the reconstruction."""
+    page.wait_for_function(DRAWN)
+    return [np.array(canvas.evaluate(PIXELS)) for canvas in page.locator("canvas").all()]
+
+
+def test_patches_are_drawn_and_the_slider_steps_through_them(page):
+    mount(page, patches(chosen=0.25))
+    page.get_by_role("slider").focus()
+    for place, (count, shade) in enumerate([(4, 0), (8, 128), (12, 255)]):
+        if place:
+            press(page, "ArrowRight")
+        original, seen, restored = drawn(page)
+        rows = count // 2  # of pixels: the patches of the first rows are removed
+        assert (original[..., 0] == SHADES).all() and (original[..., 3] == 255).all()
+        assert (seen[rows:] == original[rows:]).all()
+        assert set(seen[:rows, :, 3].flat) - {255}  # the page shows through the hatching
+        assert (restored[rows:] == original[rows:]).all()
+        assert (restored[:rows, :, :3] == shade).all()
+        expect(page.locator(".mlm-kept")).to_have_count(16 - count)
+        expect(page.locator("[aria-live]")).to_contain_text(f"{count} of 16 patches removed")
+        name = f"[CLS], what the encoder saw: {count} of 16 patches removed"
+        expect(page.get_by_role("img", name=name)).to_have_count(1)
+    press(page, "ArrowRight")
+    expect(page.get_by_role("slider")).to_have_attribute("aria-valuetext", "0.75")
+    assert page.evaluate("window.settled") is None  # Python was never asked
+
+
+def test_patches_by_keyboard(page):
+    widget = patches()
+    mount(page, widget)
+    press(page, "Tab", "ArrowRight")
+    expect(page.locator("[aria-live]")).to_contain_text("the, ratio 0.75")
+    press(page, "Tab", "ArrowLeft")
+    expect(page.locator("[aria-live]")).to_contain_text("the, ratio 0.50")
+    press(page, "Tab", "ArrowDown", "ArrowRight")
+    errors = widget.view["images"][1]["frames"][1]["errors"]
+    said = f"Row 2, column 2: removed, mean squared error {value_text(errors[1][1])}."
+    expect(page.locator(".mlm-words").nth(1)).to_have_text(said)
+    assert page.evaluate("document.activeElement.ariaLabel") == said
+    press(page, *["ArrowDown"] * 5)
+    said = "Row 4, column 2: visible, no error is counted."
+    expect(page.locator(".mlm-words").nth(1)).to_have_text(said)
+    press(page, "Tab")
+    assert page.evaluate("document.activeElement.tagName") == "BODY"
+
+
+def test_a_patch_is_marked_in_every_panel(page):
+    mount(page, patches())
+    page.get_by_role("gridcell").nth(6).hover()
+    expect(page.locator(".mlm-words").nth(1)).to_contain_text("Row 2, column 3: removed")
+    places = []
+    for panel in page.locator(".mlm-panel > div").all():
+        mark, box = panel.locator(".mlm-mark").bounding_box(), panel.bounding_box()
+        places.append([round((mark[k] - box[k]) / box["width"], 2) for k in ("x", "y")])
+        assert mark["width"] == pytest.approx(box["width"] / 4, abs=1)
+    assert places == [[0.5, 0.25]] * 4
+    page.mouse.move(1100, 700)
+    expect(page.locator(".mlm-mark").first).to_be_hidden()
+
+
+def test_errors_of_patches_are_numbers_and_shades(page):
+    widget = patches()
+    mount(page, widget)
+    errors = [e for row in widget.view["images"][0]["frames"][2]["errors"] for e in row]
+    shown = page.get_by_role("gridcell").all_text_contents()
+    assert shown == ["" if e is None else value_text(e).removeprefix("0") for e in errors]
+    look = "all => all.map((e) => getComputedStyle(e).backgroundColor)"
+    colours = page.get_by_role("gridcell").evaluate_all(look)
+    assert colours[0] == "rgb(43, 123, 186)"  # 1, the largest of all ratios
+    assert colours[11].startswith("rgba(43, 123, 186, 0.")
+    assert page.locator(".mlm-kept").evaluate_all(look) == ["rgba(0, 0, 0, 0)"] * 4
+
+
+def test_errors_are_written_as_in_python(page):
+    widget = patches()
+    mount(page, widget)
+    values = [0.0, 0.0005, 0.0004999, 0.0125, 1.0005, 12.3456, 999_999.4, 1e6, 2.5e9, 1.234e12]
+    script = widget._esm.split("// Calls each(x, y)")[0] + "\nexport { three };"
+    written = page.evaluate(
+        """async ([script, values]) => {
+          const url = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
+          return values.map((await import(url)).three);
+        }""",
+        [script, values],
+    )
+    assert written == [value_text(value) for value in values]
+
+
+def test_one_image_at_one_ratio_needs_no_controls(page):
+    only = images()[0]
+    mount(page, PatchGrid(only._replace(frames=only.frames[:1]), 2))
+    assert page.locator("input").count() == 0
+    assert page.get_by_role("gridcell").count() == 16
+    page.evaluate("leave()")
+    assert page.evaluate("listeners()") == 0
+
+
 # ---------------------------------------------------------------- all alike
 
 
@@ -441,7 +557,8 @@ def test_every_focusable_element_keeps_its_keys(page, name):
     assert missing == []
 
 
-INTRUDERS = ":is(b, img:not([src^='data:image/svg+xml;base64,']), svg, script)"
+PICTURES = ":is([src^='data:image/svg+xml;base64,'], [src^='data:image/png;base64,'])"
+INTRUDERS = f":is(b, img:not({PICTURES}), svg, script)"
 
 
 @pytest.mark.parametrize("name", WIDGETS)
@@ -450,7 +567,7 @@ def test_hostile_tokens_stay_text(page, name, start):
     tokens = (HOSTILE + WORDS)[start : start + SIZE]
     mount(page, WIDGETS[name](tokens))
     press(page, "Tab", "Tab", "Tab", "ArrowRight", "ArrowDown")
-    if name != "curve":
+    if name not in ("curve", "patches"):
         page.locator(".mlm-matrix tbody td, .mlm-strip button").nth(1).hover()
     assert page.locator(f".mlm {INTRUDERS}").count() == 0
     assert page.locator("#x").count() == 0

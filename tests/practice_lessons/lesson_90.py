@@ -72,6 +72,19 @@ EXERCISES = (
         hints=(),
         misconceptions=(),
     ),
+    Exercise(
+        id="90.13",
+        prompt="A plain number",
+        reference=lambda q: q.sum().item(),
+        inputs=lambda g: (torch.rand(5, generator=g),),
+        hints=(),
+        misconceptions=(
+            Misconception(
+                lambda q: q.mean().item(), "Not the sum.", also=(lambda q: q.amax().item(),)
+            ),
+        ),
+        plain_numbers=True,
+    ),
 )
 
 QUIZ = (

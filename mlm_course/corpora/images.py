@@ -1,0 +1,80 @@
+"""Images that are there without a network: scikit-learn's digits and its two photographs. Lesson 7."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Digits(NamedTuple):
+    """Scanned digits: images (N, 1, 8, 8) from 0 (paper) to 1 (ink), labels (N,) int64."""
+
+    train: Tensor
+    train_labels: Tensor
+    test: Tensor
+    test_labels: Tensor
+
+
+class Scale(NamedTuple):
+    """What is taken out of pixels so that a model gets numbers around 0 of size about 1."""
+
+    mean: float
+    spread: float
+
+    @classmethod
+    def of(cls, images: Tensor) -> Scale:
+        """Mean and standard deviation of all pixels."""
+        return cls(images.mean().item(), images.std().item())
+
+    def standard(self, images: Tensor) -> Tensor:
+        """Pixels as the model gets them."""
+        return (images - self.mean) / self.spread
+
+    def pixels(self, standard: Tensor) -> Tensor:
+        """`standard` backwards."""
+        return standard * self.spread + self.mean
+
+
+def digits(test_share: float = 0.2) -> Digits:
+    """The 1,797 digits of scikit-learn, the same part held out at every call.
+
+    Source: Alpaydin and Kaynak 1998, "Optical Recognition of Handwritten Digits" (its test part).
+    """
+    from sklearn.datasets import load_digits
+
+    found = load_digits()
+    images = torch.tensor(found.images, dtype=torch.float32)[:, None] / 16  # (N, 1, 8, 8)
+    labels = torch.tensor(found.target)
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))
+    n_test = round(test_share * len(images))
+    test, train = order[:n_test], order[n_test:]
+    return Digits(images[train], labels[train], images[test], labels[test])
+
+
+def photographs() -> dict[str, Tensor]:
+    """The two photographs of scikit-learn by name, each (3, 427, 640), from 0 to 1.
+
+    "china" is the Summer Palace in Beijing, "flower" a dahlia. Both are CC BY 2.0.
+    """
+    from sklearn.datasets import load_sample_image
+
+    return {
+        name: torch.tensor(load_sample_image(f"{name}.jpg")).permute(2, 0, 1).float() / 255
+        for name in ("china", "flower")
+    }
+
+
+def crops(photograph: Tensor, size: int, n: int, generator: torch.Generator) -> Tensor:
+    """Square pieces of a photograph at random places: (C, H, W) -> (n, C, size, size).
+
+    Errors: ValueError if the photograph is smaller than a piece.
+    """
+    _, height, width = photograph.shape
+    if size > min(height, width):
+        raise ValueError(f"A {height} x {width} photograph has no pieces of {size} x {size}.")
+    tops = torch.randint(height - size + 1, (n,), generator=generator).tolist()
+    lefts = torch.randint(width - size + 1, (n,), generator=generator).tolist()
+    pieces = [photograph[:, t : t + size, x : x + size] for t, x in zip(tops, lefts, strict=True)]
+    return torch.stack(pieces)

@@ -1,0 +1,206 @@
+"""A masked autoencoder on scikit-learn's digits: how well it restores, and what its choices are worth.
+
+Every model is scored on the same held-out digits with the same patches removed. Errors are mean
+squared errors of removed patches, pixels from 0 to 1. Lesson 7.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from functools import cache, partial
+from typing import Any
+
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from mlm_course.corpora.images import Digits, Scale, digits
+from mlm_course.models import ImageMAE, ImageMAEConfig, StackConfig, fresh
+from mlm_course.models.image_mae import filled_in, patch_loss, patchify
+from mlm_course.training import MaskedImages, Recipe, fit, masked_pixel_loss
+
+PATCH, PATCHES = 2, 16
+CONFIG = ImageMAEConfig(
+    8, 8, PATCH, 1, position_base=10,
+    encoder=StackConfig(d_model=64, n_layers=2),
+    decoder=StackConfig(d_model=64, n_layers=1),
+)  # fmt: skip
+RECIPE = Recipe(
+    steps=500, batch_size=512, lr=0.03, adamw_lr=4e-3, weight_decay=0.05, betas=(0.9, 0.95),
+    warmup=0.03, schedule="cosine",
+)  # fmt: skip
+SHORT = replace(RECIPE, steps=200)
+RATIO = 0.75
+QUESTIONS = (0.5, 0.75)  # ratios at which models are scored
+RATIOS = (0.25, 0.5, 0.75, 0.875)
+LABELS = (100, 1438)  # for linear probes
+DRAWS = 10  # of the digits that have labels, if not all have
+
+
+@cache
+def data() -> Digits:
+    """The digits; always the same part is held out."""
+    return digits()
+
+
+def noise() -> Tensor:
+    """By what the patches of the held-out digits are sorted, (N, L)."""
+    return torch.rand(len(data().test), PATCHES, generator=torch.Generator().manual_seed(2))
+
+
+@cache
+def scale() -> Scale:
+    """Mean and spread of the training digits; models get pixels without them."""
+    return Scale.of(data().train)
+
+
+@torch.no_grad()
+def errors(model: nn.Module) -> dict[str, float]:
+    """The error at each ratio in QUESTIONS."""
+    found = {}
+    for ratio in QUESTIONS:
+        guess = model(scale().standard(data().test), ratio, noise())
+        error = patch_loss(guess.patches, guess.target, guess.mask).item()
+        found[str(ratio)] = round(error * scale().spread ** 2, 4)
+    return found
+
+
+def trained(
+    recipe: Recipe, ratio: float = RATIO, config: ImageMAEConfig = CONFIG, every: int = 0
+) -> tuple[ImageMAE, list[dict[str, Any]], float]:
+    """A model, its errors after every so many steps, and the seconds that its training took."""
+    model = fresh(ImageMAE, config, recipe.seed)
+    loss = partial(masked_pixel_loss, ratio=ratio)
+    began = time.perf_counter()
+    history = fit(
+        model, MaskedImages(scale().standard(data().train), PATCHES, recipe.seed), loss, recipe,
+        evaluate=errors, evaluate_every=every,
+    )  # fmt: skip
+    return model, history.evaluations, round(time.perf_counter() - began, 1)
+
+
+def without_a_model() -> dict[str, dict[str, float]]:
+    """The errors of the mean image, and of the best guess that is linear in the visible pixels."""
+    train, test = (patchify(images, PATCH) for images in (data().train, data().test))
+    mean = train.mean(0)
+    spread = torch.cov((train - mean).flatten(1).T) + 0.002 * torch.eye(PATCHES * PATCH**2)
+    found: dict[str, dict[str, float]] = {"mean image": {}, "linear": {}}
+    for ratio in QUESTIONS:
+        keep = int(PATCHES * (1 - ratio))
+        mask = (noise().argsort(1).argsort(1) >= keep).float()  # (N, L)
+        linear = torch.stack([
+            linear_guess(image - mean, removed, spread) + mean
+            for image, removed in zip(test, mask.bool(), strict=True)
+        ])  # fmt: skip
+        for name, guess in (("mean image", mean.expand_as(test)), ("linear", linear)):
+            found[name][str(ratio)] = round(patch_loss(guess, test, mask).item(), 4)
+    return found
+
+
+def linear_guess(image: Tensor, removed: Tensor, spread: Tensor) -> Tensor:
+    """The most likely removed pixels of an image (L, P*P), mean taken out, if all were Gaussian."""
+    gone = removed.repeat_interleave(image.shape[1])
+    pixels, seen = image.flatten().clone(), ~gone
+    weights = torch.linalg.solve(spread[seen][:, seen], pixels[seen])
+    pixels[gone] = spread[gone][:, seen] @ weights
+    return pixels.reshape(image.shape)
+
+
+def probe(features: Tensor, held_out: Tensor, labels: int) -> float:
+    """Accuracy of a linear probe that learns from so many labelled digits, the mean of DRAWS.
+
+    Drawn is which digits have labels; if all have, there is one draw only.
+    """
+    found = []
+    for seed in range(DRAWS if labels < len(features) else 1):
+        drawn = torch.randperm(len(features), generator=torch.Generator().manual_seed(seed))
+        reader = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+        reader.fit(features[drawn[:labels]].numpy(), data().train_labels[drawn[:labels]].numpy())
+        found.append(reader.score(held_out.numpy(), data().test_labels.numpy()))
+    return round(sum(found) / len(found), 4)
+
+
+@torch.no_grad()
+def probes(model: ImageMAE | None) -> dict[str, float]:
+    """Accuracy by number of labels, of a model's features, or of raw pixels if there is none."""
+    train, test = data().train, data().test
+    if model is None:
+        pair = train.flatten(1), test.flatten(1)
+    else:
+        train, test = scale().standard(train), scale().standard(test)
+        pair = model.features(train), model.features(test)
+    return {str(n): probe(*pair, labels=n) for n in LABELS}
+
+
+@torch.no_grad()
+def recognised(model: ImageMAE) -> dict[str, float]:
+    """How often a reader of whole digits names digits right of which 75 % was removed."""
+    train, test = data().train, data().test
+    reader = LogisticRegression(max_iter=1000).fit(train.flatten(1), data().train_labels)
+    found = model(scale().standard(test), RATIO, noise())
+    mean = patchify(train, PATCH).mean(0).expand_as(found.patches)
+    guesses = {"mean image": mean, "restored": scale().pixels(found.patches)}
+    shown = {"whole": test} | {
+        name: filled_in(test, found._replace(patches=guess), model.config)
+        for name, guess in guesses.items()
+    }
+    return {
+        name: round(float(reader.score(seen.flatten(1), data().test_labels)), 4)
+        for name, seen in shown.items()
+    }
+
+
+def gigaflops(config: ImageMAEConfig, images: int = 1, ratio: float = RATIO) -> float:
+    """FLOPs of a training step, forward and backward: 2 for each multiply-add in matrix products."""
+    with torch.device("meta"):
+        model = ImageMAE(config)
+        pixels = torch.rand(images, config.channels, config.height, config.width)
+        with FlopCounterMode(display=False) as counter:
+            found = model(pixels, ratio)
+            patch_loss(found.patches, found.target, found.mask).backward()
+    return counter.get_total_flops() / 1e9
+
+
+@cache
+def short(ratio: float, config: ImageMAEConfig = CONFIG) -> dict[str, Any]:
+    """Errors, probes and cost of a model after a short training."""
+    model, _, seconds = trained(SHORT, ratio, config)
+    return {
+        "errors": errors(model),
+        "probes": probes(model),
+        "gigaflops a step": round(gigaflops(config, SHORT.batch_size, ratio), 2),
+        "seconds": seconds,
+    }
+
+
+def run() -> dict[str, Any]:
+    """The best model, then the ablations with fewer steps."""
+    model, curve, seconds = trained(RECIPE, every=100)
+    return {
+        "digits": {
+            "steps": RECIPE.steps,
+            "batch_size": RECIPE.batch_size,
+            "ratio": RATIO,
+            "parameters": sum(p.numel() for p in model.parameters()),
+            "errors": errors(model),
+            "without a model": without_a_model(),
+            "recognised": recognised(model),
+            "seconds": seconds,
+            "curve": curve,
+        },
+        "short steps": SHORT.steps,
+        "ratios": {str(ratio): short(ratio) for ratio in RATIOS},
+        "encoders": {
+            "without mask tokens": short(RATIO),
+            "with mask tokens": short(RATIO, replace(CONFIG, mask_tokens_in_encoder=True)),
+        },
+        "probes": {
+            "raw pixels": probes(None),
+            "untrained encoder": probes(fresh(ImageMAE, CONFIG)),
+            "trained encoder": probes(model),
+        },
+    }

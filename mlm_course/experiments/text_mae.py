@@ -1,0 +1,268 @@
+"""Masked autoencoders for text beside masked language models, on tinyworld. Lesson 8.
+
+One model with all the time it needs, next to the exact posterior. Then small ones: both kinds with
+the same sentences, steps and optimiser, several seeds each, tested on what was hidden and by linear
+probes on what their encoders make of a whole text; and autoencoders with one part left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from statistics import mean
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from mlm_course.corpora import tinyworld as language
+from mlm_course.corruption import Corrupted
+from mlm_course.evaluation import directions_needed, score_hidden, visible_mask
+from mlm_course.experiments import tinyworld
+from mlm_course.experiments.tinyworld import masker, sentences, tester
+from mlm_course.models import (
+    EncoderConfig,
+    MaskedLM,
+    StackConfig,
+    TextMAE,
+    TextMAEConfig,
+    fresh,
+)
+from mlm_course.models.encoder import initialise
+from mlm_course.models.text_mae import keep_visible
+from mlm_course.results import training_record
+from mlm_course.tokenization import SPECIAL_IDS
+from mlm_course.training import MaskedRows, Recipe, fit, masked_lm_loss
+
+RATIO = tinyworld.MASK_RATIO
+RECIPE = replace(tinyworld.RECIPE, steps=500, precision="no")
+SMALL = replace(tinyworld.RECIPE, steps=400, batch_size=64, precision="no")
+SENTENCES, SMALL_SENTENCES, TEST_SENTENCES, READINGS = 100_000, 30_000, 2_000, 4_000
+SEEDS = (0, 1, 2)
+SHARE = 0.9  # of all squared lengths, when directions are counted
+
+
+Vectors = Callable[[Tensor, Tensor | None], Tensor]  # ids and attention mask (B, T) -> (B, T, D)
+
+
+class Probe(NamedTuple):
+    """A question to a vector: read at the last word of this role, what is this field?
+
+    role "" stands for the mean of all tokens. labels: how many the probe is trained on.
+    """
+
+    role: str
+    table: str
+    field: str
+    labels: int
+
+
+PROBES = {
+    "one person: whose name is he or she": Probe("person.subject", "person", "name", 500),
+    "two people: which one is he or she": Probe("pair.second_subject", "pair", "second", 250),
+    "two people: which one is him or her": Probe("pair.first_object", "pair", "first", 250),
+    "the mood of the text": Probe("", "mood", "kind", 12),
+    "the topic of the text": Probe("", "scene", "topic", 60),
+}
+
+
+class CountedAnew(TextMAE):
+    """An autoencoder whose encoder counts the visible tokens 0, 1, 2 ...: where they stood is lost."""
+
+    def encode(self, kept: Any) -> Tensor:
+        """The encoder's vectors (B, K, D)."""
+        anew = torch.arange(kept.ids.shape[1], device=kept.ids.device)
+        return self.encoder(kept.ids, kept.real, positions=anew)
+
+
+def build(width: int = 64, decoder_layers: int = 1, seed: int = 0,
+          kind: type[TextMAE] = TextMAE) -> TextMAE:  # fmt: skip
+    """An autoencoder of three blocks, and a decoder of the same width."""
+    decoder = StackConfig(d_model=width, n_layers=decoder_layers)
+    return fresh(kind, TextMAEConfig(**_sizes(width), decoder=decoder), seed)
+
+
+def build_masked_lm(width: int = 64, seed: int = 0) -> MaskedLM:
+    """Lesson 5's model with the same encoder."""
+    return fresh(MaskedLM, EncoderConfig(**_sizes(width)), seed)
+
+
+def _sizes(width: int) -> dict[str, Any]:
+    return {
+        "vocab_size": len(language.vocabulary()), "max_length": 26, "d_model": width,
+        "n_layers": 3, "embedding_std": 0.1,
+    }  # fmt: skip
+
+
+def without_decoder_positions(model: TextMAE) -> TextMAE:
+    """The model with no positions in its decoder, for good."""
+    nn.init.zeros_(model.decoder_positions.weight)
+    model.decoder_positions.requires_grad_(False)
+    return model
+
+
+def beginning_at_random(model: TextMAE) -> TextMAE:
+    """The model with the layers around its decoder drawn at random, instead of identities."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        initialise(model.to_decoder)
+        initialise(model.from_decoder)
+    return model
+
+
+def best_accuracy(masked: Corrupted) -> float:
+    """How often the best possible guesser is right at these hidden places."""
+    ids = torch.where(masked.hidden, masked.labels, masked.input_ids)
+    right = []
+    for rows in torch.arange(len(ids)).split(250):
+        gaps = masked.hidden[rows]
+        posterior = language.masked_posterior(ids[rows], gaps)[gaps]  # (n, V)
+        right.append(posterior.argmax(-1) == ids[rows][gaps])
+    return torch.cat(right).double().mean().item()
+
+
+def train(model: nn.Module, recipe: Recipe, n: int, ratio: float = RATIO, **options: Any) -> Any:
+    """Trains on n sentences of which `ratio` is hidden; the history."""
+    data = MaskedRows(sentences(n, 0), masker(ratio), seed=recipe.seed)
+    return fit(model, data, masked_lm_loss, recipe, **options)
+
+
+def measured(model: nn.Module, masked: Corrupted, floor: float) -> dict[str, float]:
+    """Distance to the floor in nats, and accuracy, at fixed hidden places."""
+    found = score_hidden(model, masked)
+    return {"gap": round(found.loss - floor, 4), "accuracy": round(found.accuracy, 4)}
+
+
+def compared(seed: int, masked: Corrupted, floor: float) -> dict[str, Any]:
+    """Models after the same training: what they guess, what their vectors tell."""
+    recipe, found = replace(SMALL, seed=seed), {}
+    models: Mapping[str, MaskedLM] = {
+        "autoencoder": build(seed=seed),
+        "autoencoder, two decoder blocks": build(decoder_layers=2, seed=seed),
+        "masked language model": build_masked_lm(seed=seed),
+    }
+    for name, model in models.items():
+        train(model, recipe, SMALL_SENTENCES)
+        model.eval()
+        found[name] = {
+            **measured(model, masked, floor),
+            "probes": probed(model.encoder),
+            "directions": directions(model, masked),
+        }
+        if isinstance(model, TextMAE):
+            found[name]["probes behind the decoder"] = probed(behind_decoder(model))
+    untrained = build_masked_lm(seed=seed).encoder.eval()
+    return {**found, "untrained": {"probes": probed(untrained)}}
+
+
+def behind_decoder(model: TextMAE) -> Vectors:
+    """An autoencoder's vectors of whole texts behind its decoder, which is usually thrown away."""
+
+    def vectors(ids: Tensor, text: Tensor | None) -> Tensor:
+        kept = keep_visible(ids, torch.zeros_like(ids, dtype=torch.bool), text)
+        return model.decode(model.encode(kept), kept, text)
+
+    return vectors
+
+
+@torch.no_grad()
+def probed(encoder: Vectors) -> dict[str, float]:
+    """Accuracy of a linear probe for each question, on vectors of texts with nothing hidden.
+
+    The first half of the texts is for training, from which each of four draws takes some labels.
+    """
+    readings = language.sample_readings(READINGS, torch.Generator().manual_seed(50))
+    ids = language.encode([r.words for r in readings])  # (N, T)
+    x = torch.cat([encoder(rows, visible_mask(rows)) for rows in ids.split(256)])  # (N, T, D)
+    return {name: probe_accuracy(*asked(x, readings, p), p.labels) for name, p in PROBES.items()}
+
+
+def asked(x: Tensor, readings: list[language.Reading], probe: Probe) -> tuple[Tensor, list[str]]:
+    """What a probe reads in vectors (N, T, D) of texts: (m, D), and its answers."""
+    found, answers = [], []
+    for row, reading in zip(x, readings, strict=True):
+        places = [i for i, role in enumerate(reading.roles) if role == probe.role]
+        if probe.table in reading.latents and (places or not probe.role):
+            text = row[: len(reading.words) + 2]  # [CLS] and [SEP] around the words
+            found.append(text[places[-1] + 1] if probe.role else text.mean(0))
+            answers.append(reading.latents[probe.table][probe.field])
+    return torch.stack(found), answers
+
+
+def probe_accuracy(x: Tensor, answers: list[str], labels: int, draws: int = 4) -> float:
+    """Accuracy of a linear classifier on the second half of the vectors x (m, D)."""
+    from sklearn.linear_model import LogisticRegression
+
+    half, right = len(answers) // 2, []
+    x = (x - x[:half].mean(0)) / (x[:half].std(0) + 1e-6)
+    for draw in range(draws):
+        order = torch.randperm(half, generator=torch.Generator().manual_seed(draw))
+        chosen = order[:labels].tolist()
+        model = LogisticRegression(C=0.1, max_iter=300)
+        model.fit(x[chosen].numpy(), [answers[i] for i in chosen])
+        right.append(model.score(x[half:].numpy(), answers[half:]))
+    return round(float(mean(right)), 4)
+
+
+@torch.no_grad()
+def directions(model: MaskedLM, masked: Corrupted) -> dict[str, int]:
+    """In how many directions SHARE of the encoder's vectors lies: whole texts, and in training."""
+    masked = Corrupted(*(part[:500] for part in masked))
+    ids = torch.where(masked.hidden, masked.labels, masked.input_ids)
+    words, encoder = ids > max(SPECIAL_IDS), model.encoder
+    found = {"whole texts": encoder(ids, visible_mask(ids))[words]}
+    if isinstance(model, TextMAE):
+        kept = keep_visible(ids, masked.hidden, visible_mask(ids))
+        found["in training, words"] = model.encode(kept)[kept.ids > max(SPECIAL_IDS)]
+    else:
+        x = encoder(masked.input_ids, visible_mask(ids))
+        found["in training, words"] = x[words & ~masked.hidden]
+        found["in training, [MASK]"] = x[masked.hidden]
+        found["in training, both"] = x[words]
+    return {name: directions_needed(x, SHARE) for name, x in found.items()}
+
+
+def variants(masked: Corrupted, floor: float) -> dict[str, dict[str, float]]:
+    """Small autoencoders with one thing changed, all tested at the same places."""
+    models: Mapping[str, tuple[TextMAE, float]] = {
+        "positions counted anew": (build(kind=CountedAnew), RATIO),
+        "no positions in the decoder": (without_decoder_positions(build()), RATIO),
+        "decoder's inlet, outlet random": (beginning_at_random(build()), RATIO),
+        "15 % hidden": (build(), 0.15),
+        "75 % hidden": (build(), 0.75),
+    }
+    found = {}
+    for name, (model, ratio) in models.items():
+        train(model, SMALL, SMALL_SENTENCES, ratio)
+        found[name] = measured(model, masked, floor)
+    return found
+
+
+def averaged(found: list[dict[str, Any]]) -> dict[str, Any]:
+    """For each kind of model what each seed gave, and the mean over seeds of its probes."""
+    return {
+        name: {
+            "each seed": [one[name] for one in found],
+            "probes": {p: round(mean(one[name]["probes"][p] for one in found), 4) for p in PROBES},
+        }
+        for name in found[0]
+    }
+
+
+def run() -> dict[str, Any]:
+    """The larger model, the comparison, the variants."""
+    masked, floor = tinyworld.masked_test_set(TEST_SENTENCES)
+    model = build(width=128)
+    history = train(
+        model, RECIPE, SENTENCES, evaluate=tester(masked), evaluate_every=100, floor=floor
+    )
+    return {
+        "floor": floor,
+        "best_accuracy": best_accuracy(masked),
+        **training_record(model, RECIPE, RATIO, history),
+        "probes": probed(model.eval().encoder),
+        "probes behind the decoder": probed(behind_decoder(model)),
+        "small": {"steps": SMALL.steps, "batch_size": SMALL.batch_size},
+        "variants": variants(masked, floor),
+        "compared": averaged([compared(seed, masked, floor) for seed in SEEDS]),
+    }

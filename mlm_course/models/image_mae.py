@@ -1,0 +1,303 @@
+"""The masked autoencoder for images: most patches are removed, the few that stay are encoded. Lesson 7.
+
+Shapes everywhere: B images of C channels, H x W pixels; L patches of P x P pixels, of which K stay
+visible; D numbers a vector in the encoder, fewer in the decoder.
+Source for all of it: He et al. 2022, "Masked Autoencoders Are Scalable Vision Learners".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mlm_course.models.encoder import STD, BlockStack, StackConfig
+
+EPS = 1e-6  # added to a patch's variance
+
+
+class Shuffled(NamedTuple):
+    """What random masking leaves, and how to put it back.
+
+    visible (B, K, D); mask (B, L) float, 0 = stays, 1 = removed; ids_restore (B, L) int64: where
+    each patch stands in the shuffled order, whose first K are the visible ones.
+    """
+
+    visible: Tensor
+    mask: Tensor
+    ids_restore: Tensor
+
+
+class Reconstruction(NamedTuple):
+    """A masked autoencoder's guess at all patches and what they are, both (B, L, P*P*C).
+
+    With norm_pix the target is `normalised_patches`. mask and ids_restore (B, L) as in `Shuffled`.
+    """
+
+    patches: Tensor
+    target: Tensor
+    mask: Tensor
+    ids_restore: Tensor
+
+
+@dataclass(frozen=True)
+class ImageMAEConfig:
+    """The sizes of a masked autoencoder for images.
+
+    norm_pix: the target is each patch with its own mean and variance taken out.
+    mask_tokens_in_encoder: the counter-experiment, an encoder that works on all L places.
+    position_base: see `sincos_positions`.
+    """
+
+    height: int = 8
+    width: int = 8
+    patch_size: int = 2
+    channels: int = 1
+    encoder: StackConfig = field(default_factory=lambda: StackConfig(d_model=64))
+    decoder: StackConfig = field(default_factory=lambda: StackConfig(d_model=32, n_layers=1))
+    norm_pix: bool = False
+    mask_tokens_in_encoder: bool = False
+    position_base: float = 10_000.0
+
+    def __post_init__(self) -> None:
+        for part in ("encoder", "decoder"):  # as read from JSON
+            if isinstance(getattr(self, part), Mapping):
+                object.__setattr__(self, part, StackConfig(**getattr(self, part)))
+        _check_divides(self.patch_size, self.height, self.width)
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of patches."""
+        return self.height // self.patch_size, self.width // self.patch_size
+
+    @property
+    def patch_numbers(self) -> int:
+        """How many numbers a patch has: P * P * C."""
+        return self.patch_size**2 * self.channels
+
+
+def patchify(images: Tensor, patch_size: int) -> Tensor:
+    """Images (B, C, H, W) as rows of patches (B, L, P*P*C), left to right, top to bottom.
+
+    Within a patch the channels of one pixel stand together. Errors: ValueError if the patches do
+    not fill the image exactly. Source: He et al. 2022 (code).
+    """
+    B, C, H, W = images.shape
+    _check_divides(patch_size, H, W)
+    rows, columns = H // patch_size, W // patch_size
+    x = images.reshape(B, C, rows, patch_size, columns, patch_size)
+    return x.permute(0, 2, 4, 3, 5, 1).reshape(B, rows * columns, patch_size**2 * C)
+
+
+def unpatchify(patches: Tensor, patch_size: int, height: int, width: int) -> Tensor:
+    """Images (B, C, H, W) of patches (B, L, P*P*C): `patchify` backwards.
+
+    Errors: ValueError unless L patches make an image of H x W pixels.
+    """
+    _check_divides(patch_size, height, width)
+    rows, columns = height // patch_size, width // patch_size
+    if patches.shape[1:2] != (rows * columns,):
+        raise ValueError(
+            f"An image of {height} x {width} pixels has {rows * columns} patches of {patch_size} x "
+            f"{patch_size}: patches must have shape (B, {rows * columns}, P*P*C), not "
+            f"{tuple(patches.shape)}."
+        )
+    x = patches.reshape(len(patches), rows, columns, patch_size, patch_size, -1)
+    return x.permute(0, 5, 1, 3, 2, 4).reshape(len(patches), -1, height, width)
+
+
+def random_masking(
+    x: Tensor, ratio: float, noise: Tensor | None = None, generator: torch.Generator | None = None
+) -> Shuffled:
+    """A random part of each image's patches, drawn anew for each image: x (B, L, D).
+
+    The patches are sorted by noise (B, L) and the first int(L * (1 - ratio)) stay, at least one.
+    Without noise it is drawn from the generator. Errors: ValueError for a ratio outside [0, 1), or
+    noise of another shape. Source: He et al. 2022, section 3 and code.
+    """
+    B, L, D = x.shape
+    if not 0 <= ratio < 1:
+        raise ValueError(f"ratio must be at least 0 and less than 1, not {ratio}.")
+    if noise is None:
+        noise = torch.rand(B, L, generator=generator, device=x.device)
+    if noise.shape != (B, L):
+        raise ValueError(f"noise must have shape {(B, L)}, one a patch, not {tuple(noise.shape)}.")
+    keep = max(1, int(L * (1 - ratio)))
+    ids_shuffle = noise.argsort(1)  # ids_shuffle[i]: which patch comes to place i
+    ids_restore = ids_shuffle.argsort(1)  # ids_restore[j]: to which place patch j came
+    visible = x.gather(1, ids_shuffle[:, :keep, None].expand(-1, -1, D))  # (B, K, D)
+    mask = (ids_restore >= keep).to(x.dtype)  # (B, L)
+    return Shuffled(visible, mask, ids_restore)
+
+
+def sincos_positions(d_model: int, rows: int, columns: int, base: float = 10_000.0) -> Tensor:
+    """Fixed position vectors for a grid (rows * columns, D): half tell the column, half the row.
+
+    Each half is sines, then cosines, of D/4 frequencies from 1 to nearly 1/base; a small grid is
+    better told apart by a small base, such as 10.
+    Errors: ValueError unless 4 divides d_model. Source: He et al. 2022 (code, as in MoCo v3).
+    """
+    if d_model % 4:
+        raise ValueError(f"d_model must be a multiple of 4 for positions on a grid, not {d_model}.")
+    frequencies = base ** -(torch.arange(d_model // 4, dtype=torch.float64) / (d_model // 4))
+
+    def waves(places: Tensor) -> Tensor:
+        angles = places.flatten()[:, None] * frequencies  # (L, D/4)
+        return torch.cat([angles.sin(), angles.cos()], 1)  # (L, D/2)
+
+    row, column = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
+    return torch.cat([waves(column), waves(row)], 1).float()
+
+
+def normalised_patches(patches: Tensor) -> Tensor:
+    """Each patch with mean 0 and variance 1: (B, L, P*P*C), the variance unbiased, eps inside.
+
+    Source: He et al. 2022, section 3 ("reconstruction target").
+    """
+    mean, variance = patches.mean(-1, keepdim=True), patches.var(-1, keepdim=True)
+    return (patches - mean) / (variance + EPS).sqrt()
+
+
+def patch_loss(predicted: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    """The mean squared error over the removed patches: both (B, L, P*P*C), mask (B, L).
+
+    Without any removed patch it is 0. Source: He et al. 2022, section 3.
+    """
+    errors = F.mse_loss(predicted, target, reduction="none").mean(-1)  # (B, L): one a patch
+    return (errors * mask).sum() / mask.sum().clamp(min=1)
+
+
+class ImageMAE(nn.Module):
+    """An encoder for the visible patches, and a small decoder that restores the others.
+
+    images (B, C, H, W); ratio: the share of patches removed; noise (B, L): see `random_masking`.
+    Returns a `Reconstruction`. Source: He et al. 2022, figure 1 and section 3.
+    """
+
+    positions: Tensor  # (1 + L, D): the [CLS] vector, which stands nowhere, has zeros
+    decoder_positions: Tensor  # the same in the decoder's width
+
+    def __init__(self, config: ImageMAEConfig) -> None:
+        super().__init__()
+        self.config = config
+        D, decoder_D = config.encoder.d_model, config.decoder.d_model
+        self.embed = nn.Linear(config.patch_numbers, D)
+        self.cls_token = nn.Parameter(STD * torch.randn(1, 1, D))
+        self.encoder = BlockStack(config.encoder)
+        self.to_decoder = nn.Linear(D, decoder_D)
+        width = D if config.mask_tokens_in_encoder else decoder_D
+        self.mask_token = nn.Parameter(STD * torch.randn(1, 1, width))
+        self.decoder = BlockStack(config.decoder)
+        self.to_pixels = nn.Linear(decoder_D, config.patch_numbers)
+        for name, width in (("positions", D), ("decoder_positions", decoder_D)):
+            grid = sincos_positions(width, *config.grid, config.position_base)
+            self.register_buffer(name, _with_cls(grid))
+        self.apply(_initialise)
+        nn.init.normal_(self.embed.weight, std=config.patch_numbers**-0.5)  # see _initialise
+        nn.init.normal_(self.to_pixels.weight, std=STD)
+
+    def forward(
+        self, images: Tensor, ratio: float = 0.75, noise: Tensor | None = None
+    ) -> Reconstruction:
+        self._check(images)
+        patches = patchify(images, self.config.patch_size)
+        latent, mask, ids_restore = self._encode(patches, ratio, noise)
+        target = normalised_patches(patches) if self.config.norm_pix else patches
+        return Reconstruction(self.decode(latent, ids_restore), target, mask, ids_restore)
+
+    def encode(self, images: Tensor, ratio: float = 0.75, noise: Tensor | None = None) -> Shuffled:
+        """The encoder's vectors of [CLS] and the visible patches (B, 1+K, D), mask, ids_restore.
+
+        Each patch gets the position that it has in the image, not its place among the visible ones.
+        Removed patches are not even embedded: that gives the same numbers sooner.
+        """
+        self._check(images)
+        return self._encode(patchify(images, self.config.patch_size), ratio, noise)
+
+    def _encode(self, patches: Tensor, ratio: float, noise: Tensor | None) -> Shuffled:
+        shuffled = random_masking(patches, ratio, noise)
+        x = self.embed(shuffled.visible)  # (B, K, D)
+        if self.config.mask_tokens_in_encoder:  # the counter-experiment: all L places
+            x = put_back(x, shuffled.ids_restore, self.mask_token) + self.positions[1:]
+        else:
+            kept = shuffled.ids_restore.argsort(1)[:, : x.shape[1]]  # (B, K): which ones stayed
+            x = x + self.positions[1:][kept]
+        cls = (self.cls_token + self.positions[:1]).expand(len(x), -1, -1)
+        return shuffled._replace(visible=self.encoder(torch.cat([cls, x], 1)))
+
+    def decode(self, latent: Tensor, ids_restore: Tensor) -> Tensor:
+        """The decoder's guess at all patches: (B, 1+K, D), (B, L) -> (B, L, P*P*C)."""
+        x = self.to_decoder(latent)
+        if not self.config.mask_tokens_in_encoder:
+            x = torch.cat([x[:, :1], put_back(x[:, 1:], ids_restore, self.mask_token)], 1)
+        return self.to_pixels(self.decoder(x + self.decoder_positions)[:, 1:])
+
+    def features(self, images: Tensor) -> Tensor:
+        """One vector an image, nothing removed: the mean of its patches' vectors, (B, D)."""
+        in_order = torch.arange(float(len(self.positions) - 1), device=images.device)
+        return self.encode(images, 0.0, in_order.expand(len(images), -1)).visible[:, 1:].mean(1)
+
+    def _check(self, images: Tensor) -> None:
+        wanted = self.config.channels, self.config.height, self.config.width
+        if images.ndim != 4 or images.shape[1:] != wanted:
+            raise ValueError(
+                f"images must have shape (B, {', '.join(map(str, wanted))}), "
+                f"not {tuple(images.shape)}."
+            )
+
+
+def put_back(visible: Tensor, ids_restore: Tensor, mask_token: Tensor) -> Tensor:
+    """All places in their own order, the mask token where a patch was removed.
+
+    visible (B, K, D), ids_restore (B, L), mask_token (1, 1, D) -> (B, L, D).
+    """
+    B, K, D = visible.shape
+    L = ids_restore.shape[1]
+    shuffled = torch.cat(
+        [visible, mask_token.to(visible.dtype).expand(B, L - K, D)], 1
+    )  # (B, L, D)
+    return shuffled.gather(1, ids_restore[..., None].expand(-1, -1, D))
+
+
+def filled_in(images: Tensor, found: Reconstruction, config: ImageMAEConfig) -> Tensor:
+    """The images with their removed patches as the model restored them: (B, C, H, W).
+
+    With norm_pix the model says only how a patch differs from its own mean, in units of its own
+    spread; both are taken from the true patch here, as they are in the paper's pictures.
+    """
+    patches, restored = patchify(images, config.patch_size), found.patches
+    if config.norm_pix:
+        mean, variance = patches.mean(-1, keepdim=True), patches.var(-1, keepdim=True)
+        restored = restored * (variance + EPS).sqrt() + mean
+    mask = found.mask[..., None]
+    return unpatchify(
+        patches * (1 - mask) + restored * mask, config.patch_size, config.height, config.width
+    )
+
+
+def _initialise(module: nn.Module) -> None:
+    """Linear layers as in He et al. 2022, appendix A.1 (xavier_uniform, Glorot and Bengio 2010).
+
+    Two start otherwise, with which small models learn sooner. The embedding makes vectors equally
+    large for patches of any size: the positions would drown what the few numbers of a small one
+    say. And the last layer's first guesses are small: large ones have to be unlearnt.
+    """
+    if isinstance(module, nn.Linear):
+        nn.init.xavier_uniform_(module.weight)
+        nn.init.zeros_(module.bias) if module.bias is not None else None
+
+
+def _with_cls(positions: Tensor) -> Tensor:
+    return torch.cat([torch.zeros(1, positions.shape[1]), positions])
+
+
+def _check_divides(patch_size: int, *sides: int) -> None:
+    if patch_size < 1 or any(side % patch_size for side in sides):
+        raise ValueError(
+            f"Patches of {patch_size} x {patch_size} do not fill an image of "
+            f"{' x '.join(map(str, sides))} pixels exactly."
+        )

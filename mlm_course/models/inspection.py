@@ -1,0 +1,26 @@
+"""Looking into a trained model: its best answers, and where its heads look. Lesson 6."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+
+def top_answers(logits: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The k most likely answers to each gap: probabilities (n, k), largest first, and ids (n, k).
+
+    logits (n, V), one row for each gap; the probabilities are those among all V answers.
+    """
+    chances, ids = logits.softmax(-1).topk(k)
+    return chances, ids
+
+
+def copy_scores(weights: Tensor, mention: Tensor) -> Tensor:
+    """How much attention each head pays from hidden words to their other mentions: (H,).
+
+    weights (B, H, T, S), after softmax; mention (B, T, S) bool, True where key s is another mention
+    of the hidden word at query t. The weights on all other mentions of a word are added up; queries
+    without any are left out, all others of the whole batch count the same. NaN if there is none.
+    """
+    paid = (weights * mention[:, None]).sum(-1)  # (B, H, T)
+    asked = mention.any(-1)[:, None]  # (B, 1, T)
+    return (paid * asked).sum((0, 2)) / asked.sum()

@@ -1,0 +1,202 @@
+"""An encoder and a decoder that looks at it: word by word, or all gaps at once. Lesson 9.
+
+One class for both. With causal=True the decoder sees what stands to the left and predicts what
+comes next; with causal=False it sees the whole canvas and predicts what is hidden (a conditional
+masked language model, CMLM), and the number of words is predicted first. Everything else is shared.
+
+Shapes everywhere: B pairs, S source tokens, T target tokens, D = d_model, H heads, V tokens known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mlm_course.attention import (
+    MultiHeadAttention,
+    causal_mask,
+    fused_attention,
+    join_heads,
+    split_heads,
+)
+from mlm_course.models.encoder import (
+    Encoder,
+    EncoderConfig,
+    FeedForward,
+    StackConfig,
+    initialise,
+    layer_norm,
+)
+from mlm_course.tokenization import PAD_ID
+
+
+@dataclass(frozen=True)
+class Seq2SeqConfig(EncoderConfig):
+    """The sizes of the encoder, and what the decoder adds.
+
+    vocab_size: of source and target together. max_length: most source tokens, [CLS] included;
+    max_target: most target tokens. causal: see the module.
+    """
+
+    decoder_layers: int = 2
+    max_target: int = 64
+    causal: bool = False
+
+
+class Memory(NamedTuple):
+    """What the encoder makes of the source: vectors (B, S, D), and which are no padding (B, S)."""
+
+    vectors: Tensor
+    visible: Tensor
+
+    def rows(self, index: Tensor) -> Memory:
+        """The memory of some rows, in that order; a row may be asked for several times."""
+        return Memory(self.vectors[index], self.visible[index])
+
+
+class KeyValues(NamedTuple):
+    """Keys and values of all earlier places, (B, H, T, D / H) each: what need not be computed again."""
+
+    keys: Tensor
+    values: Tensor
+
+
+class DecoderBlock(nn.Module):
+    """Self-attention, attention to the source, feed-forward network: (B, T, D) -> (B, T, D).
+
+    Pre-norm. Source: Vaswani et al. 2017, section 3.1; Xiong et al. 2020 (pre-norm).
+    """
+
+    def __init__(self, config: StackConfig) -> None:
+        super().__init__()
+        self.attention = MultiHeadAttention(config.d_model, config.n_heads, config.bias)
+        self.attention_norm = layer_norm(config)
+        self.cross_attention = MultiHeadAttention(config.d_model, config.n_heads, config.bias)
+        self.cross_attention_norm = layer_norm(config)
+        self.feed_forward = FeedForward(config.d_model, config.d_ff, config.bias)
+        self.feed_forward_norm = layer_norm(config)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(
+        self, x: Tensor, source: KeyValues, source_mask: Tensor, target_mask: Tensor | None
+    ) -> Tensor:
+        x = x + self.dropout(self.attention(self.attention_norm(x), target_mask))
+        return self._rest(x, source, source_mask)
+
+    def step(
+        self, x: Tensor, source: KeyValues, source_mask: Tensor, past: KeyValues | None
+    ) -> tuple[Tensor, KeyValues]:
+        """One more place (B, 1, D), given the keys and values of those before; and theirs with its own."""
+        parts = self.attention.project(self.attention_norm(x), None)
+        q, k, v = (split_heads(part, self.attention.n_heads) for part in parts)  # (B, H, 1, D / H)
+        if past is not None:
+            k, v = torch.cat([past.keys, k], 2), torch.cat([past.values, v], 2)
+        x = x + self.attention.output(join_heads(fused_attention(q, k, v, None)))
+        return self._rest(x, source, source_mask), KeyValues(k, v)
+
+    def source_keys(self, memory: Tensor) -> KeyValues:
+        """The source's keys and values in this block, which are the same for every place and pass."""
+        attention = self.cross_attention
+        k, v = attention.key(memory), attention.value(memory)
+        return KeyValues(split_heads(k, attention.n_heads), split_heads(v, attention.n_heads))
+
+    def _rest(self, x: Tensor, source: KeyValues, source_mask: Tensor) -> Tensor:
+        attention = self.cross_attention
+        q = split_heads(attention.query(self.cross_attention_norm(x)), attention.n_heads)
+        found = fused_attention(q, source.keys, source.values, source_mask)
+        x = x + self.dropout(attention.output(join_heads(found)))
+        return x + self.dropout(self.feed_forward(self.feed_forward_norm(x)))
+
+
+class Seq2Seq(nn.Module):
+    """An encoder-decoder over one vocabulary, embeddings and output layer tied.
+
+    source (B, S) int64 begins with [CLS], whose vector predicts the length of the target; target
+    (B, T) int64; asked (B, T) bool: where answers are wanted. Returns their logits (n, V), of what
+    comes next (causal) or of what stands there (CMLM), and the log-probabilities of all lengths
+    (B, max_target + 1). Padding is [PAD] in both.
+    Source: Vaswani et al. 2017; Ghazvininejad et al. 2019, section 2 (CMLM, LENGTH token).
+    """
+
+    def __init__(self, config: Seq2SeqConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = Encoder(config)
+        self.target_positions = nn.Embedding(config.max_target, config.d_model)
+        self.blocks = nn.ModuleList(DecoderBlock(config) for _ in range(config.decoder_layers))
+        self.final_norm = layer_norm(config)
+        self.output_bias = nn.Parameter(torch.zeros(config.vocab_size))
+        self.length_head = nn.Linear(config.d_model, config.max_target + 1)
+        for part in (self.target_positions, self.blocks, self.length_head):
+            part.apply(initialise)
+
+    def forward(self, source: Tensor, target: Tensor, asked: Tensor) -> tuple[Tensor, Tensor]:
+        memory = self.encode(source)
+        return self.decode(memory, target, asked), self.log_lengths(memory)
+
+    def encode(self, source: Tensor) -> Memory:
+        """The source's vectors and which of them are no padding."""
+        visible = source != PAD_ID
+        return Memory(self.encoder(source, visible), visible)
+
+    def decode(self, memory: Memory, target: Tensor, asked: Tensor | None = None) -> Tensor:
+        """Logits (B, T, V), or (n, V) of the n places asked for, (B, T) bool, in reading order."""
+        x = self._embedded(target, 0)
+        mask = self._target_mask(target)
+        source_mask = memory.visible[:, None, None, :]  # (B, 1, 1, S)
+        for block in self._stack():
+            x = block(x, block.source_keys(memory.vectors), source_mask, mask)
+        return self.logits(x if asked is None else x[asked])
+
+    def start(self, memory: Memory) -> list[KeyValues]:
+        """The source's keys and values in every block, computed once for all places."""
+        return [block.source_keys(memory.vectors) for block in self._stack()]
+
+    def step(
+        self,
+        token: Tensor,
+        place: int,
+        memory: Memory,
+        source: list[KeyValues],
+        past: list[KeyValues] | None,
+    ) -> tuple[Tensor, list[KeyValues]]:
+        """Logits (B, V) of what follows the token (B,) at this place; keys and values up to here."""
+        x, now = self._embedded(token[:, None], place), []
+        mask = memory.visible[:, None, None, :]
+        for i, block in enumerate(self._stack()):
+            x, kept = block.step(x, source[i], mask, None if past is None else past[i])
+            now.append(kept)
+        return self.logits(x[:, 0]), now
+
+    def log_lengths(self, memory: Memory) -> Tensor:
+        """Log-probabilities (B, max_target + 1) of the target's length; a length of 0 is impossible."""
+        scores = self.length_head(memory.vectors[:, 0]).float()
+        is_zero = torch.arange(scores.shape[1], device=scores.device) == 0
+        return scores.masked_fill(is_zero, -torch.inf).log_softmax(-1)
+
+    def logits(self, x: Tensor) -> Tensor:
+        """Scores of every token: x (..., D) -> (..., V)."""
+        weight = self.encoder.embeddings.token.weight
+        return F.linear(self.final_norm(x), weight, self.output_bias)
+
+    def _stack(self) -> list[DecoderBlock]:
+        return cast("list[DecoderBlock]", list(self.blocks))
+
+    def _embedded(self, target: Tensor, first: int) -> Tensor:
+        end = first + target.shape[1]
+        if end > self.config.max_target:
+            raise ValueError(
+                f"The target has {end} tokens, but the model knows {self.config.max_target} places."
+            )
+        places = torch.arange(first, end, device=target.device)
+        return self.encoder.embeddings.token(target) + self.target_positions(places)
+
+    def _target_mask(self, target: Tensor) -> Tensor | None:
+        visible = (target != PAD_ID)[:, None, None, :]  # (B, 1, 1, T)
+        if self.config.causal:  # padding stands on the right, where no token looks
+            return causal_mask(target.shape[1], target.device)
+        return None if visible.all() else visible

@@ -1,0 +1,186 @@
+"""Masked autoencoders for text: an encoder that never sees [MASK]. Lesson 8.
+
+TextMAE carries the image model's idea over to words (MAE-LM, Meng et al. 2023). RetroMAE (Xiao et
+al. 2022) is another model in spite of its name: its encoder does see [MASK], and its decoder gets
+one vector for the whole text.
+
+Shapes everywhere: B rows of T tokens, of which at most K stay visible; D = d_model numbers a vector.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from mlm_course.attention import MultiHeadAttention
+from mlm_course.models.encoder import (
+    STD,
+    BlockStack,
+    Encoder,
+    EncoderConfig,
+    FeedForward,
+    StackConfig,
+    initialise,
+    layer_norm,
+)
+from mlm_course.models.image_mae import put_back
+from mlm_course.models.masked_lm import MaskedLM
+from mlm_course.tokenization import PAD_ID
+
+
+class Kept(NamedTuple):
+    """The visible tokens of each row, closed up, and how to spread them out again.
+
+    ids (B, K) and positions (B, K) int64: each token and where it stood; real (B, K) bool: False at
+    the [PAD] of rows with fewer than K, None if none has; ids_restore (B, T) int64: where each place of
+    the row stands when the visible ones are sorted to the front.
+    """
+
+    ids: Tensor
+    positions: Tensor
+    real: Tensor | None
+    ids_restore: Tensor
+
+
+def keep_visible(ids: Tensor, hidden: Tensor, attention_mask: Tensor | None = None) -> Kept:
+    """The tokens that are neither hidden nor padding, in reading order.
+
+    ids (B, T) int64; hidden (B, T) bool; attention_mask (B, T) bool, True = token. Unlike the
+    patches of an image, their number differs from row to row: K is the largest, at least 1, and a
+    row with fewer is filled up with [PAD]. What ids hold at hidden places is never looked at.
+    """
+    visible = ~hidden if attention_mask is None else ~hidden & attention_mask
+    counts = visible.sum(1)  # (B,)
+    # visible first, each group in reading order
+    order = (~visible).int().argsort(dim=1, stable=True)
+    positions = order[:, : max(1, int(counts.max()))]  # (B, K)
+    real = visible.gather(1, positions)
+    kept_ids = ids.gather(1, positions).where(real, PAD_ID)
+    return Kept(kept_ids, positions, None if real.all() else real, order.argsort(1))
+
+
+@dataclass(frozen=True)
+class TextMAEConfig(EncoderConfig):
+    """The sizes of the encoder and, under `decoder`, those of the decoder."""
+
+    decoder: StackConfig = field(default_factory=lambda: StackConfig(n_layers=1))
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if isinstance(self.decoder, dict):  # as read from JSON
+            object.__setattr__(self, "decoder", StackConfig(**self.decoder))
+
+
+class TextMAE(MaskedLM):
+    """A masked language model whose encoder works on the visible tokens alone.
+
+    Called like `MaskedLM`, with `hidden` (B, T) bool; what ids hold at hidden places is never
+    looked at. The decoder gets the encoder's vectors at the places where their tokens stood, one
+    learned vector at all others, and positions again. Returns logits (n, V) of the n hidden tokens.
+    Source: Meng et al. 2023, "Representation Deficiency in Masked Language Modeling", section 3.
+    """
+
+    config: TextMAEConfig
+
+    def __init__(self, config: TextMAEConfig) -> None:
+        super().__init__(config)
+        D, decoder_D = config.d_model, config.decoder.d_model
+        self.to_decoder = nn.Linear(D, decoder_D)
+        self.mask_token = nn.Parameter(STD * torch.randn(1, 1, decoder_D))
+        self.decoder_positions = nn.Embedding(config.max_length, decoder_D)
+        self.decoder = BlockStack(config.decoder)
+        self.from_decoder = nn.Linear(decoder_D, D)
+        initialise(self.decoder_positions)
+        for linear in (self.to_decoder, self.from_decoder):  # vectors pass unchanged at first:
+            nn.init.eye_(linear.weight)  # copying a word needs to know which word it is
+            nn.init.zeros_(linear.bias)
+
+    def forward(
+        self,
+        ids: Tensor,
+        attention_mask: Tensor | None = None,
+        hidden: Tensor | None = None,
+        *,
+        segments: Tensor | None = None,
+    ) -> Tensor:
+        if hidden is None:
+            raise ValueError("A TextMAE needs `hidden` (B, T): it encodes only what is not hidden.")
+        if segments is not None:
+            raise ValueError("A TextMAE has no segments.")
+        if ids.shape[1] > self.config.max_length:
+            raise ValueError(
+                f"The rows have {ids.shape[1]} tokens, but the model knows positions for "
+                f"{self.config.max_length} only: cut them or build it with a larger max_length."
+            )
+        kept = keep_visible(ids, hidden, attention_mask)
+        return self.logits(self.decode(self.encode(kept), kept, attention_mask)[hidden])
+
+    def encode(self, kept: Kept) -> Tensor:
+        """A vector for every visible token, which knows where it stood: (B, K, D)."""
+        return self.encoder(kept.ids, kept.real, positions=kept.positions)
+
+    def decode(self, latent: Tensor, kept: Kept, attention_mask: Tensor | None = None) -> Tensor:
+        """A vector for every place: latent (B, K, D) -> (B, T, D)."""
+        x = self.to_decoder(latent)
+        if kept.real is not None:
+            x = torch.where(kept.real[..., None], x, self.mask_token.to(x.dtype))
+        x = put_back(x, kept.ids_restore, self.mask_token)  # (B, T, decoder_D)
+        places = torch.arange(x.shape[1], device=x.device)
+        return self.from_decoder(self.decoder(x + self.decoder_positions(places), attention_mask))
+
+
+class RetroMAE(nn.Module):
+    """A masked language model, and a weak decoder that restores the text from its first vector.
+
+    ids (B, T) int64 start with [CLS] and hold [MASK] at hidden places, which the encoder does see;
+    attention_mask and hidden (B, T) bool. true_ids (B, T): the text; seen (B, T, T) bool: which of
+    its tokens each place of the decoder may look at. Returns the encoder's logits (n, V) of the n
+    hidden tokens and the decoder's (B, T, V) of all.
+    Source: Xiao et al. 2022, "RetroMAE", section 3 (enhanced decoding).
+    """
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.masked_lm = MaskedLM(config)
+        self.query_norm, self.memory_norm = layer_norm(config), layer_norm(config)
+        self.attention = MultiHeadAttention(config.d_model, config.n_heads, config.bias)
+        self.feed_forward_norm, self.final_norm = layer_norm(config), layer_norm(config)
+        self.feed_forward = FeedForward(config.d_model, config.d_ff, config.bias)
+        for part in (self.attention, self.feed_forward):
+            part.apply(initialise)
+
+    @property
+    def encoder(self) -> Encoder:
+        """The part that is kept after pretraining."""
+        return self.masked_lm.encoder
+
+    def forward(
+        self,
+        ids: Tensor,
+        attention_mask: Tensor | None,
+        hidden: Tensor,
+        true_ids: Tensor,
+        seen: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        x = self.encoder(ids, attention_mask)  # (B, T, D)
+        restored = self.restore(x[:, 0], true_ids, seen)
+        return self.masked_lm.logits(x[hidden]), self.masked_lm.logits(restored)
+
+    def restore(self, sentence: Tensor, ids: Tensor, seen: Tensor) -> Tensor:
+        """A vector for each place (B, T, D) from one vector a text (B, D) and some of its tokens.
+
+        The sentence's vector stands in the first place, and all places may look at it. A place
+        asks with that vector and its position alone, so that it cannot copy its own token.
+        """
+        embeddings = self.encoder.embeddings
+        places = embeddings.position(torch.arange(ids.shape[1], device=ids.device))  # (T, D)
+        queries = sentence[:, None] + places  # (B, T, D)
+        memory = torch.cat([sentence[:, None], embeddings(ids)[:, 1:]], 1)  # (B, T, D)
+        is_first = torch.arange(ids.shape[1], device=ids.device) == 0
+        may_attend = (seen | is_first)[:, None]  # (B, 1, T, T)
+        x = queries + self.attention(self.query_norm(queries), may_attend, self.memory_norm(memory))
+        return self.final_norm(x + self.feed_forward(self.feed_forward_norm(x)))

@@ -1,0 +1,334 @@
+"""Mask-Predict and its relatives against plain re-tellings of the papers, and the models they run on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+from itertools import pairwise
+
+import pytest
+import torch
+from torch import Tensor
+
+from mlm_course.decoding import (
+    LLADA,
+    MASK_PREDICT,
+    MASKGIT,
+    MDLM,
+    Sampler,
+    autoregressive,
+    candidate_lengths,
+    choose_tokens,
+    least,
+    mask_predict,
+    n_open,
+    refine,
+)
+from mlm_course.models import fresh
+from mlm_course.models.seq2seq import Seq2Seq, Seq2SeqConfig
+from mlm_course.tokenization import CLS_ID, MASK_ID, PAD_ID, SEP_ID
+from mlm_course.training import Recipe, fit
+from mlm_course.training.pairs import GapPairs, NextWordPairs, gap_loss, next_word_loss
+
+V = 40
+pytestmark = pytest.mark.usefixtures("on_one_cpu_thread")
+SIZES = {"vocab_size": V, "max_length": 10, "d_model": 32, "n_layers": 1, "n_heads": 2}
+SAMPLERS = {"mask-predict": MASK_PREDICT, "maskgit": MASKGIT, "llada": LLADA, "mdlm": MDLM}
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def stub(seed: int = 0) -> Callable[[Tensor], Tensor]:
+    """A model whose answers hang on the whole canvas; the same for the same canvas."""
+    g = generator(seed)
+    words, places = torch.randn(V, 12, generator=g), torch.randn(64, 12, generator=g)
+    back = torch.randn(12, V, generator=g)
+
+    def predict(canvas: Tensor) -> Tensor:
+        x = words[canvas] + places[: canvas.shape[1]]
+        logits = (x + 2 * x.mean(1, keepdim=True)).tanh() @ back
+        logits[..., :5] = -1e9
+        return logits
+
+    return predict
+
+
+def told_plainly(predict: Callable[[Tensor], Tensor], N: int, T: int) -> tuple[Tensor, Tensor]:
+    """Mask-Predict for one sentence, place by place, as Ghazvininejad et al. 2019 tell it."""
+    tokens, p, masked = torch.full((N,), MASK_ID), torch.zeros(N), list(range(N))
+    for t in range(T):
+        if t:
+            n = max(1, N * (T - t) // T)  # floor(N * (1 - t / T))
+            masked = sorted(range(N), key=lambda i: (p[i].item(), i))[:n]
+        canvas = tokens.clone()
+        canvas[masked] = MASK_ID
+        best = predict(canvas[None])[0].softmax(-1).max(-1)
+        tokens = canvas
+        for i in masked:
+            tokens[i], p[i] = best.indices[i], best.values[i]
+    return tokens, p
+
+
+@pytest.mark.parametrize("N", [1, 2, 3, 7, 9, 12])
+@pytest.mark.parametrize("T", [1, 2, 4, 10])
+def test_mask_predict_is_the_papers(N, T):
+    for seed in range(5):
+        predict = stub(seed)
+        tokens, p = told_plainly(predict, N, T)
+        everything = torch.ones(1, N, dtype=torch.bool)
+        last = refine(predict, torch.full((1, N), MASK_ID), everything, MASK_ID, T)[-1]
+        assert torch.equal(last.tokens[0], tokens)
+        torch.testing.assert_close(last.confidence[0], p, atol=1e-5, rtol=0)
+
+
+def test_how_many_places_are_open():
+    row = torch.ones(1, 12, dtype=torch.bool)
+    counts = [int(n_open(row, t, 10, MASK_PREDICT)) for t in range(1, 10)]
+    assert counts == [10, 9, 8, 7, 6, 4, 3, 2, 1]
+    ten = torch.ones(1, 10, dtype=torch.bool)
+    assert [int(n_open(ten, t, 10, MASK_PREDICT)) for t in range(1, 10)] == list(range(9, 0, -1))
+    cosine = [int(n_open(ten, t, 4, MASKGIT)) for t in range(1, 4)]
+    assert cosine == [math.floor(10 * math.cos(math.pi / 2 * t / 4)) for t in range(1, 4)]
+    assert int(n_open(torch.zeros(1, 5, dtype=torch.bool), 1, 4, MASK_PREDICT)) == 0
+
+
+def test_rows_of_several_lengths_do_not_disturb_each_other():
+    predict, lengths = stub(), (3, 7, 12)
+
+    def by_row(canvas):
+        rows = [predict(row[: row.ne(PAD_ID).sum()][None])[0] for row in canvas]
+        return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
+
+    hidden = torch.arange(12) < torch.tensor(lengths)[:, None]
+    canvas = torch.where(hidden, MASK_ID, PAD_ID)
+    last = refine(by_row, canvas, hidden, MASK_ID, 4)[-1]
+    for row, n in enumerate(lengths):
+        assert torch.equal(last.tokens[row, :n], told_plainly(predict, n, 4)[0])
+        assert (last.tokens[row, n:] == PAD_ID).all()
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_what_is_given_stays_and_all_gaps_are_filled(name):
+    canvas = torch.randint(5, V, (6, 9), generator=generator(1))
+    hidden = torch.rand(6, 9, generator=generator(2)) < 0.6
+    trace = refine(stub(), canvas, hidden, MASK_ID, 5, SAMPLERS[name], generator(3))
+    for step in trace:
+        assert torch.equal(step.tokens[~hidden], canvas[~hidden])
+        assert not (step.hidden & ~hidden).any()
+    assert torch.equal(trace[0].hidden, hidden)
+    assert not (trace[-1].tokens == MASK_ID).any()
+    again = refine(stub(), canvas, hidden, MASK_ID, 5, SAMPLERS[name], generator(3))
+    assert torch.equal(trace[-1].tokens, again[-1].tokens)
+
+
+@pytest.mark.parametrize("name", ["maskgit", "llada", "mdlm"])
+def test_frozen_tokens_are_never_opened_again(name):
+    hidden = torch.ones(4, 12, dtype=torch.bool)
+    trace = refine(stub(), torch.full((4, 12), MASK_ID), hidden, MASK_ID, 6, SAMPLERS[name],
+                   generator())  # fmt: skip
+    for before, after in pairwise(trace):
+        assert not (after.hidden & ~before.hidden).any()
+        kept = ~after.hidden
+        assert torch.equal(after.tokens[kept], before.tokens[kept])
+
+
+def test_mask_predict_opens_kept_tokens_again_and_keeps_old_confidences():
+    reopened = stale = False
+    for seed in range(8):
+        hidden = torch.ones(1, 12, dtype=torch.bool)
+        trace = refine(stub(seed), torch.full((1, 12), MASK_ID), hidden, MASK_ID, 6)
+        for first, second, third in zip(trace, trace[1:], trace[2:], strict=False):
+            reopened |= bool((third.hidden & ~second.hidden).any())
+            untouched = ~second.hidden
+            assert torch.equal(second.confidence[untouched], first.confidence[untouched])
+            stale |= bool(untouched.any())
+    assert reopened and stale
+
+
+def test_mdlm_keeps_a_place_open_with_the_right_chance():
+    hidden = torch.ones(2000, 10, dtype=torch.bool)
+    trace = refine(lambda c: torch.zeros(*c.shape, 7), torch.full((2000, 10), MASK_ID), hidden,
+                   MASK_ID, 4, MDLM, generator())  # fmt: skip
+    shares = [step.hidden.float().mean().item() for step in trace]
+    assert shares == pytest.approx([1, 0.75, 0.5, 0.25], abs=0.015)
+
+
+def test_a_drawn_token_has_the_models_probability_whatever_the_temperature():
+    logits = torch.randn(3, 5, V, generator=generator())
+    tokens, p = choose_tokens(logits, 0.5, generator())
+    torch.testing.assert_close(p, logits.softmax(-1).gather(-1, tokens[..., None])[..., 0])
+    best, p = choose_tokens(logits, 0)
+    assert torch.equal(best, logits.argmax(-1))
+
+
+def test_least_takes_the_first_of_equal_scores():
+    score = torch.tensor([[0.3, 0.1, 0.1, 0.2], [0.5, 0.5, 0.5, 0.5]])
+    assert least(score, torch.tensor([2, 3])).int().tolist() == [[0, 1, 1, 0], [1, 1, 1, 0]]
+
+
+def test_bad_settings_are_named():
+    row = torch.full((1, 3), MASK_ID)
+    with pytest.raises(ValueError, match="steps must be at least 1, not 0"):
+        refine(stub(), row, row == MASK_ID, MASK_ID, 0)
+    with pytest.raises(ValueError, match='order must be "confidence"'):
+        Sampler(order="best")
+    with pytest.raises(ValueError, match="n_lengths must be from 1 to 12, not 0"):
+        mask_predict(model(), sources(), 2, n_lengths=0)
+    with pytest.raises(ValueError, match="use mask_predict"):
+        autoregressive(model(), sources())
+    with pytest.raises(ValueError, match="beam must be at least 1"):
+        autoregressive(model(causal=True), sources(), beam=0)
+    with pytest.raises(ValueError, match="13 tokens, but the model knows 12 places"):
+        model().decode(model().encode(sources()), torch.full((3, 13), 7))
+
+
+def model(causal: bool = False, seed: int = 0) -> Seq2Seq:
+    """A small model whose weights are large enough for its answers to differ."""
+    found = fresh(Seq2Seq, Seq2SeqConfig(causal=causal, max_target=12, **SIZES), seed).eval()
+    g = generator(seed)
+    with torch.no_grad():
+        for p in found.parameters():
+            p += 0.15 * torch.randn(p.shape, generator=g)
+    return found
+
+
+def sources() -> Tensor:
+    found = torch.randint(5, V, (3, 8), generator=generator(5))
+    found[:, 0], found[1, 5:] = CLS_ID, PAD_ID
+    return found
+
+
+def test_written_word_by_word_with_and_without_kept_keys():
+    twin, source = model(causal=True), sources()
+    memory = twin.encode(source)
+    target = torch.randint(5, V, (3, 9), generator=generator(6))
+    whole, kept, past = twin.decode(memory, target), twin.start(memory), None
+    for place in range(9):
+        logits, past = twin.step(target[:, place], place, memory, kept, past)
+        torch.testing.assert_close(logits, whole[:, place], atol=1e-5, rtol=1e-4)
+
+
+@torch.no_grad()
+def best_by_search(twin: Seq2Seq, source: Tensor, width: int) -> list[int]:
+    """Beam search for one source, told plainly, without kept keys."""
+    beams, never = [([CLS_ID], 0.0)], [PAD_ID, 1, CLS_ID, MASK_ID]
+    for _ in range(twin.config.max_target):
+        grown = []
+        for tokens, score in beams:
+            if tokens[-1] == SEP_ID:
+                grown.append((tokens, score))
+                continue
+            logits = twin.decode(twin.encode(source), torch.tensor([tokens]))[0, -1]
+            logits[never] = -math.inf
+            log_p = logits.log_softmax(-1)
+            grown += [([*tokens, i], score + log_p[i].item()) for i in range(V) if i not in never]
+        beams = sorted(grown, key=lambda b: -b[1])[:width]
+    return max(beams, key=lambda b: b[1] / (len(b[0]) - 1))[0][1:]
+
+
+@pytest.mark.parametrize("beam", [1, 3])
+def test_beam_search_finds_what_a_plain_one_finds(beam):
+    for seed in range(3):
+        twin, source = model(causal=True, seed=seed), sources()
+        found = autoregressive(twin, source, beam)
+        for row in range(3):
+            plain = [i for i in best_by_search(twin, source[row : row + 1], beam) if i != SEP_ID]
+            assert found.tokens[row][found.tokens[row] != PAD_ID].tolist() == plain
+
+
+def test_a_canvas_sees_both_sides_and_a_causal_target_only_the_left():
+    for causal in (False, True):
+        twin, memory = model(causal), model(causal).encode(sources())
+        target = torch.randint(5, V, (3, 6), generator=generator(7))
+        changed = target.clone()
+        changed[:, 4] = 5 + (target[:, 4] - 4) % (V - 5)
+        moved = (twin.decode(memory, target) - twin.decode(memory, changed)).abs().amax((0, 2))
+        assert (moved[:4] > 1e-4).all() != causal
+        assert (moved[4:] > 1e-4).all()
+
+
+def test_padding_of_source_and_target_changes_nothing():
+    for causal in (False, True):
+        twin, source = model(causal), sources()
+        target = torch.randint(5, V, (1, 4), generator=generator(8))
+        alone = twin.decode(twin.encode(source[1:2, :5]), target)
+        padded = torch.nn.functional.pad(target, (0, 3))
+        together = twin.decode(twin.encode(source[1:2]), padded)[:, :4]
+        torch.testing.assert_close(alone, together, atol=1e-5, rtol=1e-4)
+
+
+def test_a_length_of_0_is_never_proposed():
+    twin = model()
+    with torch.no_grad():
+        twin.length_head.bias[0] = 100.0
+    memory = twin.encode(sources())
+    assert (candidate_lengths(twin, memory, 12) >= 1).all()
+    assert twin.log_lengths(memory).exp().sum(1).tolist() == pytest.approx([1, 1, 1])
+
+
+def test_of_several_lengths_the_surest_wins():
+    twin, source = model(), sources()
+    together = mask_predict(twin, source, 3, n_lengths=4)
+    tried = candidate_lengths(twin, twin.encode(source), 4)
+    alone = [mask_predict(twin, source, 3, lengths=tried[:, i]) for i in range(4)]
+    scores = torch.stack([a.scores for a in alone], 1)
+    torch.testing.assert_close(together.scores, scores.max(1).values)
+    for row, best in enumerate(scores.argmax(1).tolist()):
+        n = int(tried[row, best])
+        assert together.tokens[row, :n].tolist() == alone[best].tokens[row, :n].tolist()
+        assert (together.tokens[row, n:] == PAD_ID).all()
+    assert len(together.trace) == 3
+
+
+def pairs() -> tuple[Tensor, Tensor]:
+    """Targets are the source's numbers, each plus one."""
+    source = torch.randint(5, V - 1, (64, 6), generator=generator(9))
+    lengths = torch.randint(2, 7, (64, 1), generator=generator(10))
+    source = source.masked_fill(torch.arange(6) >= lengths, PAD_ID)
+    target = torch.where(source == PAD_ID, PAD_ID, source + 1)
+    return torch.nn.functional.pad(source, (1, 0), value=CLS_ID), target
+
+
+def test_gaps_from_one_to_all_each_as_often():
+    source, target = pairs()
+    lengths = (target != PAD_ID).sum(1)
+    data, shares = GapPairs(source, target, seed=0), []
+    for epoch in range(200):
+        batch = data(torch.arange(64), epoch)
+        hidden = batch.labels != -100
+        assert (hidden.sum(1) >= 1).all() and not (hidden & (target == PAD_ID)).any()
+        assert torch.equal(batch.shown == MASK_ID, hidden)
+        assert torch.equal(batch.labels[hidden], target[hidden])
+        shares.append(hidden.sum(1)[lengths == 4])
+    counts = torch.cat(shares).bincount(minlength=5)[1:].float()
+    assert (counts / counts.sum()).tolist() == pytest.approx([0.25] * 4, abs=0.03)
+    one, other = data(torch.tensor([5, 9]), 3), data(torch.tensor([9]), 3)
+    assert torch.equal(one.shown[1], other.shown[0])
+
+
+def test_next_words_are_asked_and_the_end_with_them():
+    source, target = pairs()
+    batch = NextWordPairs(source, target)(torch.arange(3), 0)
+    for row in range(3):
+        n = int((target[row] != PAD_ID).sum())
+        assert batch.shown[row, : n + 1].tolist() == [CLS_ID, *target[row, :n].tolist()]
+        assert batch.labels[row, : n + 1].tolist() == [*target[row, :n].tolist(), SEP_ID]
+        assert (batch.labels[row, n + 1 :] == -100).all()
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_both_learn(causal):
+    source, target = pairs()
+    twin = fresh(Seq2Seq, Seq2SeqConfig(causal=causal, max_target=12, **SIZES))
+    data = NextWordPairs(source, target) if causal else GapPairs(source, target, seed=0)
+    loss = partial(next_word_loss if causal else gap_loss, label_smoothing=0.0)
+    history = fit(twin, data, loss, Recipe(steps=60, batch_size=32, adamw_lr=1e-2))
+    assert sum(history.losses[-5:]) < 0.7 * sum(history.losses[:5])
+
+
+def test_rows_that_do_not_match_are_named():
+    with pytest.raises(ValueError, match=r"as many of the one as of the other"):
+        GapPairs(torch.zeros(3, 4, dtype=torch.int64), torch.zeros(2, 4, dtype=torch.int64), 0)

@@ -1,0 +1,139 @@
+"""The recorded experiment of lesson 7, and the images that come from the hub."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+from mlm_course.corpora import hub_images
+from mlm_course.corpora.hub import HubUnreachable
+from mlm_course.corpora.images import digits
+from mlm_course.experiments import image_mae as experiment
+from mlm_course.models import ImageMAE, fresh
+from mlm_course.models.image_mae import patchify
+from mlm_course.results import recorded
+
+
+@pytest.fixture(scope="module")
+def model():
+    return fresh(ImageMAE, experiment.CONFIG)
+
+
+def test_the_marks_without_a_model():
+    """The mean image is known to lie near .073; a linear guess has to be better at both ratios."""
+    found = experiment.without_a_model()
+    assert found["mean image"]["0.75"] == pytest.approx(0.073, abs=0.002)
+    for ratio in ("0.5", "0.75"):
+        assert found["linear"][ratio] < 0.8 * found["mean image"][ratio]
+    assert found["linear"]["0.5"] < found["linear"]["0.75"]
+
+
+def test_a_linear_guess_leaves_what_is_visible_and_finds_what_is_linear():
+    g = torch.Generator().manual_seed(0)
+    mixed = torch.randn(2000, 2, generator=g) @ torch.randn(2, 6, generator=g)  # (N, 6), rank 2
+    spread = torch.cov(mixed.T) + 1e-6 * torch.eye(6)
+    image = mixed[0].reshape(3, 2)
+    removed = torch.tensor([False, True, True])
+    guess = experiment.linear_guess(image * ~removed[:, None], removed, spread)
+    assert torch.equal(guess[0], image[0])
+    assert torch.allclose(guess, image, atol=1e-2)  # two visible numbers determine the rest
+
+
+def test_errors_look_at_removed_patches_only(model, monkeypatch):
+    before = experiment.errors(model)
+    real = ImageMAE.forward
+
+    def spoilt(self, images, ratio, noise):
+        found = real(self, images, ratio, noise)
+        return found._replace(patches=found.patches + 9 * (1 - found.mask[..., None]))
+
+    monkeypatch.setattr(ImageMAE, "forward", spoilt)
+    assert experiment.errors(model) == before
+
+
+def test_a_probe_reads_what_is_linear():
+    """Labels written into the features are read; noise is not."""
+    data = experiment.data()
+    written = torch.nn.functional.one_hot(data.train_labels, 10).float()
+    held_out = torch.nn.functional.one_hot(data.test_labels, 10).float()
+    assert experiment.probe(written, held_out, labels=300) == 1.0
+    g = torch.Generator().manual_seed(0)
+    blind = [torch.randn(len(labels), 10, generator=g) for labels in (written, held_out)]
+    assert experiment.probe(*blind, labels=300) < 0.3
+
+
+def test_mask_tokens_in_the_encoder_cost_more(model):
+    everything = replace(experiment.CONFIG, mask_tokens_in_encoder=True)
+    assert experiment.gigaflops(everything, 2) > 1.3 * experiment.gigaflops(experiment.CONFIG, 2)
+
+
+def test_a_run_returns_what_the_lesson_prints(monkeypatch):
+    monkeypatch.setattr(experiment, "RECIPE", replace(experiment.RECIPE, steps=2, batch_size=8))
+    monkeypatch.setattr(experiment, "SHORT", replace(experiment.SHORT, steps=1, batch_size=8))
+    monkeypatch.setattr(experiment, "RATIOS", (0.5,))
+    monkeypatch.setattr(experiment, "LABELS", (60, 80))
+    found = experiment.run()
+    assert json.dumps(found)
+    record = recorded("image_mae")
+    for part in ("digits", "ratios", "encoders", "probes"):
+        assert set(found[part]) <= set(record[part])
+
+
+def test_the_record_keeps_its_promises():
+    """The bars of lesson 7, and what it says in words."""
+    record = recorded("image_mae")
+    long = record["digits"]
+    assert long["errors"]["0.75"] <= 0.040 and long["errors"]["0.5"] <= 0.033
+    assert long["seconds"] <= 120
+    for ratio, error in long["errors"].items():
+        assert error < long["without a model"]["linear"][ratio]
+    probes = record["probes"]
+    assert probes["raw pixels"]["1438"] >= probes["trained encoder"]["1438"] - 0.01
+    assert probes["untrained encoder"]["1438"] < probes["trained encoder"]["1438"] - 0.03
+    assert probes["raw pixels"]["100"] == pytest.approx(probes["trained encoder"]["100"], abs=0.02)
+    without, everything = record["encoders"].values()
+    assert everything["probes"]["100"] < without["probes"]["100"] - 0.03
+    assert everything["gigaflops a step"] > 1.7 * without["gigaflops a step"]
+    assert everything["errors"]["0.75"] < without["errors"]["0.75"]  # and so the lesson says
+    best = {at: min(record["ratios"], key=lambda r: record["ratios"][r]["errors"][at])
+            for at in ("0.5", "0.75")}  # fmt: skip
+    assert best == {"0.5": "0.5", "0.75": "0.75"}
+
+
+class Picture:
+    """What numpy can read, as Pillow's images are."""
+
+    def __init__(self, *shape):
+        self.shape = shape
+
+    def __array__(self, dtype=None, copy=None):
+        return torch.full(self.shape, 255, dtype=torch.uint8).numpy()
+
+
+@pytest.mark.parametrize(("name", "shape"), [("mnist", (28, 28)), ("cifar10", (32, 32, 3))])
+def test_images_from_the_hub(name, shape, monkeypatch):
+    column = hub_images.KNOWN_IMAGES[name].column
+    rows = [{column: Picture(*shape), "label": k} for k in range(3)]
+    monkeypatch.setattr(hub_images, "rows_from_hub", lambda *_, **__: rows)
+    found = hub_images.load_images(name, n=3)
+    channels = shape[2] if len(shape) == 3 else 1
+    assert found.images.shape == (3, channels, *shape[:2]) and (found.images == 1).all()
+    assert found.labels.tolist() == [0, 1, 2]
+
+
+def test_without_the_hub_the_digits_take_its_place(monkeypatch, capsys):
+    def fail(*_, **__):
+        raise HubUnreachable("the hub cannot be reached")
+
+    monkeypatch.setattr(hub_images, "rows_from_hub", fail)
+    found = hub_images.load_images("mnist", n=5)
+    assert torch.equal(found.images, digits().train[:5]) and len(found.labels) == 5
+    assert "the hub cannot be reached" in capsys.readouterr().out
+    assert patchify(found.images, 2).shape == (5, 16, 4)
+
+
+@pytest.mark.parametrize(("name", "n"), [("imagenet", 10), ("mnist", 0)])
+def test_wrong_requests_for_images(name, n):
+    with pytest.raises(ValueError, match="must be"):
+        hub_images.load_images(name, n=n)

@@ -1,0 +1,358 @@
+"""Masked autoencoders for text: what the encoder never sees, and where each vector goes."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional as F
+
+from mlm_course.corpora import tinyworld
+from mlm_course.corruption import MASK_ONLY, Corrupted, Masker
+from mlm_course.evaluation import directions_needed
+from mlm_course.experiments import text_mae as experiment
+from mlm_course.models import (
+    EncoderConfig,
+    RetroMAE,
+    StackConfig,
+    TextMAE,
+    TextMAEConfig,
+    fresh,
+)
+from mlm_course.models.heads import SequenceClassifier
+from mlm_course.models.storage import load_model, save_model
+from mlm_course.models.text_mae import keep_visible
+from mlm_course.training import MaskedRows, Recipe, RetroRows, fit, masked_lm_loss, retro_mae_loss
+
+V, T = 30, 12
+PAD, CLS, MASK = 0, 2, 4
+SIZES = {"vocab_size": V, "max_length": T, "d_model": 16, "n_layers": 2, "n_heads": 2}
+CONFIG = TextMAEConfig(**SIZES, decoder=StackConfig(d_model=8, n_layers=1, n_heads=2))
+QUICK = settings(deadline=None, max_examples=50, derandomize=True)
+
+
+def seeded(seed):
+    return torch.Generator().manual_seed(seed)
+
+
+def stirred(model, seed=1):
+    """The model with weights large enough that every difference shows."""
+    g = seeded(seed)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.3 * torch.randn(parameter.shape, generator=g))
+    return model.eval()
+
+
+@pytest.fixture
+def model():
+    return stirred(fresh(TextMAE, CONFIG))
+
+
+@pytest.fixture
+def rows():
+    """Three rows, one of them with padding, and what is hidden."""
+    ids = torch.randint(5, V, (3, T), generator=seeded(2))
+    ids[:, 0], ids[2, 8:] = CLS, PAD
+    hidden = torch.zeros(3, T, dtype=torch.bool)
+    hidden[0, [3, 4, 9]], hidden[1, [1, 2, 5, 6, 11]], hidden[2, [2, 7]] = True, True, True
+    return ids, hidden, ids != PAD
+
+
+@st.composite
+def gaps(draw):
+    B, size = draw(st.integers(1, 4)), draw(st.integers(1, 9))
+    lengths = draw(st.lists(st.integers(1, size), min_size=B, max_size=B))
+    bits = draw(st.lists(st.booleans(), min_size=B * size, max_size=B * size))
+    text = torch.arange(size) < torch.tensor(lengths)[:, None]
+    ids = torch.arange(5, 5 + B * size).view(B, size).masked_fill(~text, PAD)
+    return ids, torch.tensor(bits).view(B, size) & text, text
+
+
+@QUICK
+@given(gaps())
+def test_kept_are_the_visible_tokens_in_order_and_where_they_stood(example):
+    ids, hidden, text = example
+    kept = keep_visible(ids, hidden, text)
+    real = torch.ones_like(kept.ids, dtype=torch.bool) if kept.real is None else kept.real
+    for b in range(len(ids)):
+        places = (text[b] & ~hidden[b]).nonzero()[:, 0]
+        assert torch.equal(kept.positions[b][real[b]], places)
+        assert torch.equal(kept.ids[b][real[b]], ids[b][places])
+    assert kept.ids.shape[1] == max(1, int((text & ~hidden).sum(1).max()))
+    assert (kept.ids[~real] == PAD).all()
+
+
+@QUICK
+@given(gaps())
+def test_ids_restore_puts_each_token_back_where_it_stood(example):
+    ids, hidden, text = example
+    kept = keep_visible(ids, hidden, text)
+    filler = torch.full((len(ids), ids.shape[1] - kept.ids.shape[1]), PAD)
+    restored = torch.cat([kept.ids, filler], 1).gather(1, kept.ids_restore)
+    assert torch.equal(restored, ids.masked_fill(hidden, PAD))
+
+
+def test_rows_with_equally_many_visible_tokens_need_no_mask():
+    hidden = torch.tensor([[False, True, False], [True, False, False]])
+    assert keep_visible(torch.ones(2, 3, dtype=torch.long), hidden).real is None
+
+
+def test_what_stands_at_hidden_places_has_no_influence(model, rows):
+    ids, hidden, text = rows
+    nonsense = ids.where(~hidden, 5 + (ids - 4) % (V - 5))
+    assert (ids != nonsense).sum() == hidden.sum()
+    for other in (nonsense, ids.masked_fill(hidden, MASK), ids.masked_fill(hidden, PAD)):
+        assert torch.equal(model(ids, text, hidden), model(other, text, hidden))
+
+
+def test_nothing_visible_tells_nothing(model, rows):
+    ids, _, text = rows
+    hidden = text.clone()
+    hidden[1:, 0] = False
+    answers = model(ids, text, hidden)
+    assert answers.isfinite().all()
+    nonsense = ids.where(~hidden, 5 + (ids - 4) % (V - 5))
+    torch.testing.assert_close(answers, model(nonsense, text, hidden))
+    alone = model(ids[:1], text[:1], hidden[:1])
+    torch.testing.assert_close(answers[:T], alone)
+    assert not torch.allclose(alone[0], alone[1])  # the places still differ
+
+
+def test_padding_and_company_have_no_influence(model, rows):
+    ids, hidden, text = rows
+    together = model(ids, text, hidden)
+    one_by_one = [
+        model(i[t][None], None, h[t][None]) for i, h, t in zip(ids, hidden, text, strict=True)
+    ]
+    torch.testing.assert_close(together, torch.cat(one_by_one), atol=1e-5, rtol=1e-4)
+
+
+def test_visible_words_do_have_influence_wherever_they_stand(model, rows):
+    ids, hidden, text = rows
+    before = model(ids, text, hidden)
+    other = ids.clone()
+    other[0, 7] = 5 + (ids[0, 7] - 4) % (V - 5)
+    after = model(other, text, hidden)
+    assert (before != after).any(1)[:3].all() and torch.equal(before[3:], after[3:])
+
+
+def test_the_places_count_not_the_order_among_those_left():
+    """The same words left over with gaps elsewhere are another question."""
+    model = stirred(fresh(TextMAE, CONFIG))
+    ids = torch.tensor([[CLS, 7, 8, 9, 9], [CLS, 7, 9, 8, 9]])
+    hidden = torch.tensor([[0, 0, 0, 1, 0], [0, 0, 1, 0, 0]]).bool()
+    kept = keep_visible(ids, hidden)
+    assert torch.equal(kept.ids[0], kept.ids[1])
+    latent = model.encode(kept)
+    assert not torch.allclose(latent[0], latent[1], atol=1e-3)
+    assert not torch.allclose(*model(ids, None, hidden), atol=1e-3)
+
+
+def test_decoding_puts_each_latent_at_its_own_place(model, rows):
+    """With a decoder that does nothing, what comes out is what was put in, in its place."""
+    ids, hidden, text = rows
+    model.decoder = torch.nn.Module()
+    model.decoder.forward = lambda x, mask: x
+    model.to_decoder, model.from_decoder = torch.nn.Identity(), torch.nn.Identity()
+    kept = keep_visible(ids, hidden, text)
+    latent = torch.randn(*kept.ids.shape, 8, generator=seeded(3))
+    x = model.decode(latent, kept, text) - model.decoder_positions.weight
+    for b in range(3):
+        places = (text[b] & ~hidden[b]).nonzero()[:, 0]
+        torch.testing.assert_close(x[b, places], latent[b, : len(places)])
+        gone = (~text[b] | hidden[b]).nonzero()[:, 0]
+        torch.testing.assert_close(x[b, gone], model.mask_token[0].expand(len(gone), -1))
+
+
+def test_gradients_reach_every_part(model, rows):
+    ids, hidden, _ = rows
+    masked_lm_loss(model, Corrupted(ids, ids.where(hidden, -100), hidden))[0].backward()
+    assert [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()] == []
+    assert model.mask_token.grad.abs().sum() > 0
+    used = model.encoder.embeddings.position.weight.grad.any(1)  # (T,)
+    visible = ((~hidden) & (ids != PAD)).any(0)
+    assert torch.equal(used, visible)
+
+
+def test_it_needs_hidden_and_says_what_it_cannot_do(model, rows):
+    ids, hidden, _ = rows
+    with pytest.raises(ValueError, match="needs `hidden`"):
+        model(ids)
+    with pytest.raises(ValueError, match="no segments"):
+        model(ids, None, hidden, segments=torch.zeros_like(ids))
+    long = torch.ones(1, T + 1, dtype=torch.long)
+    with pytest.raises(ValueError, match=f"positions for {T} only"):
+        model(long, None, long == 0)
+
+
+def test_heads_stand_on_its_encoder(model, rows):
+    ids, _, text = rows
+    assert SequenceClassifier(model.encoder, 2)(ids, text).shape == (3, 2)
+
+
+def test_a_stored_model_answers_the_same(model, rows, tmp_path):
+    ids, hidden, text = rows
+    save_model(model, tmp_path / "m.safetensors")
+    again = load_model(tmp_path / "m.safetensors")
+    assert isinstance(again, TextMAE) and again.config == CONFIG
+    assert torch.equal(model(ids, text, hidden), again(ids, text, hidden))
+
+
+def test_it_learns_texts_by_heart():
+    ids = torch.randint(5, V, (4, T), generator=seeded(4))
+    ids[:, 0] = CLS
+    masker = Masker(V, range(5), MASK, ratio=0.4, proportions=MASK_ONLY)
+    recipe = Recipe(steps=80, batch_size=4, optimizer="adamw", lr=1e-2, schedule="constant")
+    data = MaskedRows(ids, masker, seed=0)
+    history = fit(fresh(TextMAE, CONFIG), data, masked_lm_loss, recipe)
+    assert history.losses[0] > 3 and sum(history.losses[-5:]) / 5 < 2
+
+
+# RetroMAE
+
+
+@pytest.fixture
+def retro():
+    return stirred(fresh(RetroMAE, EncoderConfig(**SIZES)))
+
+
+def seen_by(text, seed=5):
+    return (torch.rand(*text.shape, T, generator=seeded(seed)) > 0.5) & text[:, None]
+
+
+def test_retro_rows_are_drawn_for_each_place_and_never_show_it_itself():
+    ids = torch.randint(5, V, (40, T), generator=seeded(6))
+    masker = Masker(V, range(5), MASK, ratio=0.3, proportions=MASK_ONLY)
+    rows = RetroRows(MaskedRows(ids, masker, seed=0), seed=0, ratio=0.6)
+    batch = rows(torch.arange(40), 0)
+    assert len(rows) == 40 and batch.seen.shape == (40, T, T)
+    assert not batch.seen.diagonal(dim1=1, dim2=2).any()
+    others = ~torch.eye(T, dtype=torch.bool)
+    assert batch.seen[:, others].float().mean() == pytest.approx(0.4, abs=0.02)
+    assert not torch.equal(batch.seen[:, 0, 2:], batch.seen[:, 1, 2:])
+    again, other = rows(torch.tensor([7, 3]), 0), rows(torch.arange(40), 1)
+    assert torch.equal(again.seen, batch.seen[[7, 3]])
+    assert torch.equal(again.input_ids, batch.input_ids[[7, 3]])
+    assert not torch.equal(other.seen, batch.seen)
+
+
+def test_retro_a_place_answers_from_the_sentence_and_what_it_sees_alone(retro, rows):
+    ids, _, text = rows
+    seen = seen_by(text) & ~torch.eye(T, dtype=torch.bool)
+    sentence = torch.randn(3, 16, generator=seeded(7))
+    before = retro.restore(sentence, ids, seen)
+    for place in range(1, T):
+        other = ids.clone()
+        other[:, place] = 5 + (ids[:, place] - 4) % (V - 5)
+        changed = (retro.restore(sentence, other, seen) - before).abs().amax(-1) > 1e-6  # (B, T)
+        assert torch.equal(changed, seen[:, :, place])  # never at the place itself
+
+
+def test_retro_all_else_comes_from_the_sentence_vector(retro, rows):
+    ids, _, _ = rows
+    nothing = torch.zeros(3, T, T, dtype=torch.bool)
+    sentence = torch.randn(3, 16, generator=seeded(7))
+    before = retro.restore(sentence, ids, nothing)
+    other_words = torch.randint(5, V, ids.shape, generator=seeded(8))
+    assert torch.equal(before, retro.restore(sentence, other_words, nothing))
+    moved = retro.restore(sentence + torch.eye(3, 16)[:1], ids, nothing)
+    assert ((moved - before).abs().amax(-1) > 1e-6).all()
+
+
+def test_retro_encoder_is_a_masked_lm_that_sees_mask(retro, rows):
+    ids, hidden, text = rows
+    shown = ids.masked_fill(hidden, MASK)
+    guesses, restored = retro(shown, text, hidden, ids, seen_by(text))
+    torch.testing.assert_close(guesses, retro.masked_lm(shown, text, hidden))
+    assert restored.shape == (3, T, V)
+    assert retro.encoder is retro.masked_lm.encoder
+
+
+def test_retro_loss_asks_for_hidden_words_and_in_the_decoder_for_all_ordinary_ones(retro, rows):
+    ids, hidden, text = rows
+    shown, labels = ids.masked_fill(hidden, MASK), ids.where(hidden, -100)
+    seen = seen_by(torch.ones_like(text))
+    loss, count = retro_mae_loss(retro, (shown, labels, hidden, seen))
+    x = retro.encoder(shown, text)
+    guesses = retro.masked_lm.logits(x[hidden])
+    restored = retro.masked_lm.logits(retro.restore(x[:, 0], ids, seen & text[:, None]))
+    ordinary = ids > MASK
+    expected = F.cross_entropy(guesses, ids[hidden]) + F.cross_entropy(
+        restored[ordinary], ids[ordinary]
+    )
+    assert count == 3
+    torch.testing.assert_close(loss / count, expected)
+
+
+def test_retro_loss_without_anything_hidden_is_the_decoders(retro, rows):
+    ids, hidden, text = rows
+    nothing, labels = torch.zeros_like(hidden), torch.full_like(ids, -100)
+    loss, _ = retro_mae_loss(retro, (ids, labels, nothing, seen_by(text)))
+    assert loss.isfinite() and loss > 0
+
+
+# The experiment
+
+
+def test_directions_needed_counts_the_largest_first():
+    x = torch.diag(torch.tensor([3.0, 1.0, 2.0, 0.0]))  # squares 9, 1, 4: of 14
+    for share, expected in ((0.6, 1), (0.7, 2), (0.92, 2), (0.95, 3), (1 - 1e-6, 3)):
+        assert directions_needed(x, share) == expected
+
+
+def test_the_best_guesser_is_the_posterior():
+    sentence = "after lunch clara felt sleepy , so she yawned all afternoon ."
+    ids = tinyworld.encode([sentence.split()])
+    hidden = torch.zeros_like(ids, dtype=torch.bool)
+    hidden[0, [2, 4]] = True  # "lunch", which "afternoon" gives away, and a fixed word
+    assert experiment.best_accuracy(Corrupted(ids, ids.where(hidden, -100), hidden)) == 1
+
+
+def test_a_probe_reads_at_the_word_it_names_or_the_whole_text():
+    readings = tinyworld.sample_readings(60, seeded(50))
+    ids = tinyworld.encode([r.words for r in readings])
+    x = ids[..., None].float()  # (N, T, 1): each vector says which word stands there
+    probe = experiment.PROBES["one person: whose name is he or she"]
+    vectors, answers = experiment.asked(x, readings, probe)
+    people = [r for r in readings if "person.subject" in r.roles]
+    assert answers == [r.latents["person"]["name"] for r in people]
+    assert {tinyworld.vocabulary()[int(v)] for v in vectors} == {"he", "she"}
+    vectors, answers = experiment.asked(x, readings, experiment.PROBES["the mood of the text"])
+    first = next(i for i, r in enumerate(readings) if "mood" in r.latents)
+    assert answers[0] == readings[first].latents["mood"]["kind"]
+    assert vectors[0].item() == pytest.approx(x[first][ids[first] > 0].mean().item())
+
+
+def test_a_probe_finds_what_is_there_and_not_what_is_not():
+    answers = [str(int(i)) for i in torch.randint(4, (400,), generator=seeded(9))]
+    there = F.one_hot(torch.tensor([int(a) for a in answers])).float()
+    noise = torch.randn(400, 4, generator=seeded(10))
+    assert experiment.probe_accuracy(there, answers, 50) == 1
+    assert experiment.probe_accuracy(noise, answers, 50) < 0.4
+
+
+def test_the_experiment_runs_small(monkeypatch):
+    small = replace(experiment.SMALL, steps=2, batch_size=8)
+    monkeypatch.setattr(experiment, "SMALL", small)
+    monkeypatch.setattr(experiment, "RECIPE", replace(experiment.RECIPE, steps=2, batch_size=8))
+    for name, n in (("SENTENCES", 50), ("SMALL_SENTENCES", 50), ("TEST_SENTENCES", 40)):
+        monkeypatch.setattr(experiment, name, n)
+    monkeypatch.setattr(experiment, "READINGS", 200)
+    monkeypatch.setattr(experiment, "SEEDS", (0,))
+    record = experiment.run()
+    assert record["variants"].keys() >= {"15 % hidden", "positions counted anew"}
+    compared = record["compared"]
+    assert compared.keys() > {"autoencoder", "masked language model", "untrained"}
+    assert len(compared["autoencoder"]["each seed"]) == 1
+    assert compared["untrained"]["probes"].keys() == record["probes"].keys()
+    assert 0.7 < record["best_accuracy"] < 1
+
+
+def test_positions_counted_anew_lose_the_gaps():
+    model = stirred(experiment.build(kind=experiment.CountedAnew))
+    ids = torch.tensor([[CLS, 7, 8, 9, 9], [CLS, 7, 9, 8, 9]])
+    kept = keep_visible(ids, torch.tensor([[0, 0, 0, 1, 0], [0, 0, 1, 0, 0]]).bool())
+    latent = model.encode(kept)
+    torch.testing.assert_close(latent[0], latent[1])
