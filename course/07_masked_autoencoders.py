@@ -518,7 +518,7 @@ def held_out_error(model: nn.Module, ratio: float = 0.75) -> float:
 
 # %% tags=["nbval-ignore-output"]
 recipe = Recipe(
-    steps=20 if FAST else 300, batch_size=512, lr=0.03, adamw_lr=4e-3,
+    steps=20 if FAST else 240, batch_size=512, lr=0.03, adamw_lr=4e-3,
     warmup=0.03, schedule="cosine", betas=(0.9, 0.95), weight_decay=0.05,
 )  # fmt: skip
 data = MaskedImages(scale.standard(digits.train), n_patches=16, seed=0)

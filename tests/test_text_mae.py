@@ -257,6 +257,9 @@ def test_retro_all_else_comes_from_the_sentence_vector(retro, rows):
     before = retro.restore(sentence, ids, nothing)
     other_words = torch.randint(5, V, ids.shape, generator=seeded(8))
     assert torch.equal(before, retro.restore(sentence, other_words, nothing))
+    first = nothing.clone()
+    first[..., 0] = True  # all see the sentence's place, whatever `seen` says
+    assert torch.equal(before, retro.restore(sentence, ids, first))
     moved = retro.restore(sentence + torch.eye(3, 16)[:1], ids, nothing)
     assert ((moved - before).abs().amax(-1) > 1e-6).all()
 
