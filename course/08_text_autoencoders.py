@@ -408,7 +408,7 @@ def evaluate(model: nn.Module) -> dict[str, float]:
 
 # %% tags=["nbval-ignore-output"]
 recipe = Recipe(
-    steps=25 if FAST else 300, batch_size=64, adamw_lr=4e-3, weight_decay=0.0, betas=(0.9, 0.95)
+    steps=25 if FAST else 250, batch_size=64, adamw_lr=4e-3, weight_decay=0.0, betas=(0.9, 0.95)
 )
 data = MaskedRows(sentences, hiding(V, ratio=0.4), seed=0)
 model = text_mae()
