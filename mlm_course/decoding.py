@@ -208,9 +208,11 @@ def mask_predict(
     places = torch.arange(int(tried.max()), device=source.device)
     hidden = places < tried.flatten()[:, None]  # (B * n, N)
     repeated = memory.rows(row)
+    kept = model.start(repeated)  # once for all steps
 
     def predict(canvas: Tensor) -> Tensor:
-        return model.decode(repeated, canvas).index_fill(-1, _never(canvas), -math.inf)
+        logits = model.decode(repeated, canvas, source=kept)
+        return logits.index_fill(-1, _never(canvas), -math.inf)
 
     canvas = torch.where(hidden, MASK_ID, PAD_ID)
     trace = refine(predict, canvas, hidden, MASK_ID, steps, sampler, generator)

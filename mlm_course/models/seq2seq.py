@@ -143,13 +143,23 @@ class Seq2Seq(nn.Module):
         visible = source != PAD_ID
         return Memory(self.encoder(source, visible), visible)
 
-    def decode(self, memory: Memory, target: Tensor, asked: Tensor | None = None) -> Tensor:
-        """Logits (B, T, V), or (n, V) of the n places asked for, (B, T) bool, in reading order."""
+    def decode(
+        self,
+        memory: Memory,
+        target: Tensor,
+        asked: Tensor | None = None,
+        source: list[KeyValues] | None = None,
+    ) -> Tensor:
+        """Logits (B, T, V), or (n, V) of the n places asked for, (B, T) bool, in reading order.
+
+        source: what `start` returned for this memory, for a target that is decoded several times.
+        """
         x = self._embedded(target, 0)
         mask = self._target_mask(target)
         source_mask = memory.visible[:, None, None, :]  # (B, 1, 1, S)
-        for block in self._stack():
-            x = block(x, block.source_keys(memory.vectors), source_mask, mask)
+        source = self.start(memory) if source is None else source
+        for block, kept in zip(self._stack(), source, strict=True):
+            x = block(x, kept, source_mask, mask)
         return self.logits(x if asked is None else x[asked])
 
     def start(self, memory: Memory) -> list[KeyValues]:
