@@ -5,6 +5,7 @@
 - `python_docs`: real English from the Python on this machine: its manual and docstrings.
 - `boxes`: a puzzle of labelled boxes that cannot be solved without attention.
 - `word_vectors`: vectors for the words of a text, by counting which words stand together.
+- `pairs`: numbers, dates and cheques in two languages, with all right translations.
 - `hub`: any text data set through Hugging Face `datasets`, or Python's manual when the hub
   cannot be reached.
 

@@ -4,6 +4,7 @@ from mlm_course.models.encoder import BlockStack, Encoder, EncoderConfig, StackC
 from mlm_course.models.image_mae import ImageMAE, ImageMAEConfig
 from mlm_course.models.masked_lm import MaskedLM
 from mlm_course.models.pretrained import pretrained
+from mlm_course.models.seq2seq import Seq2Seq, Seq2SeqConfig
 from mlm_course.models.text_mae import RetroMAE, TextMAE, TextMAEConfig
 
 __all__ = [
@@ -14,6 +15,8 @@ __all__ = [
     "ImageMAEConfig",
     "MaskedLM",
     "RetroMAE",
+    "Seq2Seq",
+    "Seq2SeqConfig",
     "StackConfig",
     "TextMAE",
     "TextMAEConfig",

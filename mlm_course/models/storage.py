@@ -16,12 +16,14 @@ from torch import nn
 from mlm_course.models.encoder import EncoderConfig
 from mlm_course.models.image_mae import ImageMAE, ImageMAEConfig
 from mlm_course.models.masked_lm import MaskedLM
+from mlm_course.models.seq2seq import Seq2Seq, Seq2SeqConfig
 from mlm_course.models.text_mae import TextMAE, TextMAEConfig
 
 _KINDS: Mapping[str, tuple[type[nn.Module], type[Any]]] = {
     "MaskedLM": (MaskedLM, EncoderConfig),
     "ImageMAE": (ImageMAE, ImageMAEConfig),
     "TextMAE": (TextMAE, TextMAEConfig),
+    "Seq2Seq": (Seq2Seq, Seq2SeqConfig),
 }
 
 

@@ -1,0 +1,81 @@
+"""How long a cheque takes, word by word and by Mask-Predict, alone and in batches. Lesson 9.
+
+Both twins answer the same cheques in turns, so that what else the machine does slows both. The
+models are those that experiment `pairs` ships.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from statistics import median, quantiles
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mlm_course.corpora import pairs
+from mlm_course.decoding import autoregressive, mask_predict
+from mlm_course.experiments.pairs import STEPS
+from mlm_course.models import pretrained
+from mlm_course.tokenization import PAD_ID
+
+BATCHES = (1, 4, 16, 64)
+ROUNDS = 25
+SHORTEST = 25  # tokens of the answers
+N_LENGTHS = 1
+
+
+def sources() -> Tensor:
+    """Cheques that neither model has seen, and whose answers have at least SHORTEST tokens, (N, S)."""
+    tokenizer = pretrained("cheques_autoregressive")[1]
+    drawn = pairs.cheques(2 * max(BATCHES), seed=2)
+    source, target = pairs.encode_pairs(tokenizer, drawn)
+    return source[(target != PAD_ID).sum(1) >= SHORTEST]
+
+
+def take_turns(
+    contestants: dict[str, Callable[[Tensor], Any]], batches: list[Tensor]
+) -> dict[str, list[float]]:
+    """Seconds that each contestant takes for each batch, after two that do not count."""
+    seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    for lap, batch in enumerate([*batches[:2], *batches]):
+        for name, answer in contestants.items():
+            start = time.perf_counter()
+            answer(batch)
+            if lap >= 2:
+                seconds[name].append(time.perf_counter() - start)
+    return seconds
+
+
+def compared(seconds: dict[str, list[float]]) -> dict[str, Any]:
+    """Milliseconds, and how many times as fast as word by word: of the medians, and its quartiles."""
+    slow = seconds["word by word"]
+    found = {}
+    for name, own in seconds.items():
+        each = [a / b for a, b in zip(slow, own, strict=True)]
+        low, _, high = quantiles(each, n=4)
+        found[name] = {
+            "ms": round(1000 * median(own), 2),
+            "times_as_fast": round(median(slow) / median(own), 2),
+            "quartiles": [round(low, 2), round(high, 2)],
+        }
+    return found
+
+
+def run() -> dict[str, Any]:
+    """Times for every batch size and number of steps."""
+    twin, parallel = (pretrained(f"cheques_{name}")[0] for name in ("autoregressive", "distilled"))
+    contestants: dict[str, Callable[[Tensor], Any]] = {
+        "word by word": lambda batch: autoregressive(twin, batch)
+    }
+    for steps in STEPS:
+        contestants[f"T={steps}"] = lambda batch, t=steps: mask_predict(
+            parallel, batch, t, N_LENGTHS
+        )  # type: ignore[misc]
+    known, generator = sources(), torch.Generator().manual_seed(0)
+    found = {}
+    for size in BATCHES:
+        order = [torch.randperm(len(known), generator=generator)[:size] for _ in range(ROUNDS)]
+        found[size] = compared(take_turns(contestants, [known[index] for index in order]))
+    return {"rounds": ROUNDS, "candidate_lengths": N_LENGTHS, "batches": found}
