@@ -1,4 +1,4 @@
-"""`python -m mlm_course`: build the notebooks, list the exercises, run the recorded experiments."""
+"""`python -m mlm_course`: build notebooks, list exercises, run experiments, examine this machine."""
 
 import argparse
 import sys
@@ -45,6 +45,14 @@ def experiment_command(options: argparse.Namespace) -> int:
     return 0
 
 
+def doctor_command(options: argparse.Namespace) -> int:
+    from mlm_course.doctor import doctor
+
+    report = doctor()
+    print(report)
+    return 1 if report.problems else 0
+
+
 def experiments() -> list[str]:
     folder = Path(__file__).parent / "experiments"
     return sorted(path.stem for path in folder.glob("[a-z]*.py"))
@@ -64,6 +72,8 @@ def main() -> int:
     experiment = commands.add_parser("experiment", help="run a recorded experiment again")
     experiment.add_argument("name", choices=experiments())
     experiment.set_defaults(run=experiment_command)
+    doctor = commands.add_parser("doctor", help="what is wrong with this environment, and the fix")
+    doctor.set_defaults(run=doctor_command)
     options = parser.parse_args()
     return options.run(options)
 

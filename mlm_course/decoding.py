@@ -17,6 +17,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from mlm_course.corruption.strategies import lowest
 from mlm_course.models.seq2seq import KeyValues, Memory, Seq2Seq
 from mlm_course.tokenization import CLS_ID, MASK_ID, PAD_ID, SEP_ID, UNK_ID
 
@@ -151,7 +152,7 @@ def reopen(
         score = torch.rand(confidence.shape, generator=generator, device=confidence.device)
     elif sampler.gumbel:
         score = score.log() + sampler.gumbel * (1 - done / steps) * _gumbel(score, generator)
-    return least(score.masked_fill(~candidates, math.inf), n_open(hidden, done, steps, sampler))
+    return lowest(score.masked_fill(~candidates, math.inf), n_open(hidden, done, steps, sampler))
 
 
 def n_open(hidden: Tensor, done: int, steps: int, sampler: Sampler) -> Tensor:
@@ -162,12 +163,6 @@ def n_open(hidden: Tensor, done: int, steps: int, sampler: Sampler) -> Tensor:
     total = hidden.sum(1)
     share = sampler.schedule(done / steps)
     return (total * share + 1e-9).long().clamp(min=1).minimum(total)
-
-
-def least(score: Tensor, counts: Tensor) -> Tensor:
-    """The counts[b] smallest scores of each row, bool (B, N); of equal ones the first."""
-    rank = score.argsort(dim=1, stable=True).argsort(1)  # (B, N)
-    return rank < counts[:, None]
 
 
 def _gumbel(like: Tensor, generator: torch.Generator | None) -> Tensor:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from mlm_course import corruption as c
 from mlm_course.corruption.noise import mix64
+from mlm_course.corruption.strategies import lowest
 
 V = 60
 SPECIALS = (0, 1, 2, 3, 4)
@@ -720,3 +721,9 @@ def test_the_number_of_threads_is_left_as_it_was():
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+def test_of_equal_keys_the_leftmost_are_taken():
+    keys = torch.tensor([[0.3, 0.1, 0.1, 0.2], [0.5, 0.5, 0.5, 0.5]])
+    taken = lowest(keys, torch.tensor([2, 3]))
+    assert taken.int().tolist() == [[0, 1, 1, 0], [1, 1, 1, 0]]

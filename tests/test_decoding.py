@@ -20,7 +20,6 @@ from mlm_course.decoding import (
     autoregressive,
     candidate_lengths,
     choose_tokens,
-    least,
     mask_predict,
     n_open,
     refine,
@@ -162,11 +161,6 @@ def test_a_drawn_token_has_the_models_probability_whatever_the_temperature():
     torch.testing.assert_close(p, logits.softmax(-1).gather(-1, tokens[..., None])[..., 0])
     best, p = choose_tokens(logits, 0)
     assert torch.equal(best, logits.argmax(-1))
-
-
-def test_least_takes_the_first_of_equal_scores():
-    score = torch.tensor([[0.3, 0.1, 0.1, 0.2], [0.5, 0.5, 0.5, 0.5]])
-    assert least(score, torch.tensor([2, 3])).int().tolist() == [[0, 1, 1, 0], [1, 1, 1, 0]]
 
 
 def test_bad_settings_are_named():

@@ -158,8 +158,14 @@ def normalised_patches(patches: Tensor) -> Tensor:
 
     Source: He et al. 2022, section 3 ("reconstruction target").
     """
-    mean, variance = patches.mean(-1, keepdim=True), patches.var(-1, keepdim=True)
-    return (patches - mean) / (variance + EPS).sqrt()
+    mean, spread = mean_and_spread(patches)
+    return (patches - mean) / spread
+
+
+def mean_and_spread(patches: Tensor) -> tuple[Tensor, Tensor]:
+    """Each patch's mean and its standard deviation, unbiased, eps inside: two (B, L, 1)."""
+    variance = patches.var(-1, keepdim=True)
+    return patches.mean(-1, keepdim=True), (variance + EPS).sqrt()
 
 
 def patch_loss(predicted: Tensor, target: Tensor, mask: Tensor) -> Tensor:
@@ -271,8 +277,8 @@ def filled_in(images: Tensor, found: Reconstruction, config: ImageMAEConfig) -> 
     """
     patches, restored = patchify(images, config.patch_size), found.patches
     if config.norm_pix:
-        mean, variance = patches.mean(-1, keepdim=True), patches.var(-1, keepdim=True)
-        restored = restored * (variance + EPS).sqrt() + mean
+        mean, spread = mean_and_spread(patches)
+        restored = restored * spread + mean
     mask = found.mask[..., None]
     return unpatchify(
         patches * (1 - mask) + restored * mask, config.patch_size, config.height, config.width

@@ -1,0 +1,221 @@
+"""What is wrong with this environment, and the fix: `python -m mlm_course doctor`, or `doctor()`.
+
+It has to work where little else does: nothing outside the standard library is imported before it is
+asked about, and every check that fails becomes a finding.
+"""
+
+from __future__ import annotations
+
+import html
+import importlib
+import importlib.metadata
+import os
+import platform
+import shutil
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+PYTHON = (3, 11)
+NEEDED_MEMORY, NEEDED_DISK = 2.0, 3.0  # GB: a lesson takes up to 1.2 GB beside browser and server
+HUB = ("huggingface.co", 443)
+CONSTRAINTS = Path(__file__).parents[1] / "constraints.txt"
+SIGNS = {"ok": "ok", "note": "note", "problem": "PROBLEM"}
+
+
+class Finding(NamedTuple):
+    """One thing looked at: level "ok", "note" or "problem", and what to do about it."""
+
+    what: str
+    found: str
+    level: str = "ok"
+    fix: str = ""
+
+
+class Report(tuple[Finding, ...]):
+    """Findings that show themselves as a table in a notebook and as lines elsewhere."""
+
+    @property
+    def problems(self) -> int:
+        """How many findings keep the course from running."""
+        return sum(finding.level == "problem" for finding in self)
+
+    def __repr__(self) -> str:
+        width = max(len(finding.what) for finding in self)
+        lines = []
+        for what, found, level, fix in self:
+            lines.append(f"{SIGNS[level]:>7}  {what:<{width}}  {found}")
+            lines += [f"{'':>7}  {'':<{width}}  -> {fix}"] if fix else []
+        return "\n".join([*lines, "", self.summary()])
+
+    def summary(self) -> str:
+        """The outcome in one sentence."""
+        if not self.problems:
+            return "Every lesson can run here."
+        return f"To mend: {self.problems}. The lines marked PROBLEM say how."
+
+    def _repr_html_(self) -> str:
+        cells = "".join(
+            "<tr>" + "".join(f"<td style='text-align:left'>{html.escape(cell)}</td>" for cell in
+            (SIGNS[level], what, found, fix)) + "</tr>"
+            for what, found, level, fix in self
+        )  # fmt: skip
+        head = "<tr><th></th><th>What</th><th>Found</th><th>What to do</th></tr>"
+        return f"<table>{head}{cells}</table><p>{html.escape(self.summary())}</p>"
+
+
+def doctor() -> Report:
+    """A report on Python, packages, device, memory, disk, hub and widgets."""
+    checks: tuple[Callable[[], Iterator[Finding]], ...] = (
+        python, packages, device, memory, disk, hub, widgets
+    )  # fmt: skip
+    return Report(finding for check in checks for finding in _survived(check))
+
+
+def _survived(check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    """What a check finds; one that fails itself is a finding too."""
+    try:
+        yield from check()
+    except Exception as problem:
+        said = f"could not be looked at: {type(problem).__name__}: {problem}"
+        yield Finding(check.__name__, said, "note", "Please report this line.")
+
+
+def python() -> Iterator[Finding]:
+    """The version of Python."""
+    found = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+    if sys.version_info[:2] >= PYTHON:
+        yield Finding("Python", found)
+    else:
+        wanted = ".".join(map(str, PYTHON))
+        yield Finding("Python", found, "problem", f"Install Python {wanted} or newer, then again.")
+
+
+def packages() -> Iterator[Finding]:
+    """Every package the course needs: there, new enough, as tested."""
+    requirements = importlib.metadata.requires("mlm-course")
+    tested = tested_versions()
+    for text in requirements or []:
+        if "extra ==" not in text:
+            yield package(text, tested)
+
+
+def package(requirement: str, tested: dict[str, str]) -> Finding:
+    """One package against what pyproject.toml supports and what was tested.
+
+    requirement: such as "torch>=2.9,<3"; tested: versions by name, where the repository is there.
+    """
+    from packaging.requirements import Requirement
+
+    wanted = Requirement(requirement)
+    name, install = wanted.name, f'pip install "{requirement}"'
+    try:
+        found = importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return Finding(name, "is missing", "problem", install)
+    if not wanted.specifier.contains(found, prereleases=True):
+        fix = install + ", then restart the kernel"
+        return Finding(name, f"{found}, supported is {wanted.specifier}", "problem", fix)
+    if broken := _import_error(name):
+        fix = f"pip install --force-reinstall --no-deps {name}=={found}"
+        return Finding(name, f"{found}, but cannot be imported: {broken}", "problem", fix)
+    known = tested.get(name.lower().replace("_", "-"))
+    if known and known != found.split("+")[0]:
+        return Finding(name, f"{found} (tested with {known})")
+    return Finding(name, found)
+
+
+def _import_error(name: str) -> str:
+    """Why a package cannot be imported, "" if it can; ImportError and OSError are what it takes."""
+    modules = {"pillow": "PIL", "scikit-learn": "sklearn", "ipython": "IPython"}
+    try:
+        importlib.import_module(modules.get(name.lower(), name))
+    except (ImportError, OSError) as error:
+        return str(error).splitlines()[0] if str(error) else type(error).__name__
+    return ""
+
+
+def tested_versions() -> dict[str, str]:
+    """Versions by package that every test has been run with; none outside a clone."""
+    if not CONSTRAINTS.exists():
+        return {}
+    lines = CONSTRAINTS.read_text("utf-8").splitlines()
+    pairs = [line.split(";")[0].split("==") for line in lines if "==" in line]
+    return {name.strip().lower().replace("_", "-"): version.strip() for name, version in pairs}
+
+
+def device() -> Iterator[Finding]:
+    """What torch computes on."""
+    import torch
+
+    if torch.cuda.is_available():
+        gigabytes = torch.cuda.get_device_properties(0).total_memory / 1e9
+        yield Finding("device", f"{torch.cuda.get_device_name(0)}, {gigabytes:.0f} GB")
+    elif torch.backends.mps.is_available():
+        yield Finding("device", "Apple GPU (MPS)", "note",
+                      "Lessons use the CPU; results on MPS differ in the last digits.")  # fmt: skip
+    else:
+        threads = torch.get_num_threads()
+        fix = 'Nothing to do: lessons need no GPU. Their sections "On a GPU" say what would run.'
+        yield Finding("device", f"CPU, {os.cpu_count()} cores, {threads} threads", "ok", fix)
+
+
+def memory() -> Iterator[Finding]:
+    """Memory that is free now."""
+    import psutil
+
+    free, total = psutil.virtual_memory().available / 1e9, psutil.virtual_memory().total / 1e9
+    found = f"{free:.1f} of {total:.1f} GB free"
+    fix = "Close other notebooks (Kernel > Shut Down All Kernels) and programs."
+    yield Finding("memory", found, *(("ok",) if free >= NEEDED_MEMORY else ("problem", fix)))
+
+
+def disk() -> Iterator[Finding]:
+    """Room in the working folder, and whether it may be written to."""
+    here = Path.cwd()
+    free = shutil.disk_usage(here).free / 1e9
+    fix = "Make room: checkpoints lie in runs/, downloads in the Hugging Face cache."
+    enough = ("ok",) if free >= NEEDED_DISK else ("note", fix)
+    yield Finding("disk", f"{free:.1f} GB free", *enough)
+    if not os.access(here, os.W_OK):
+        fix = "Copy the course to a folder of your own; else progress and checkpoints are lost."
+        yield Finding("folder", f"{here} cannot be written to", "note", fix)
+
+
+def hub(address: tuple[str, int] = HUB, timeout: float = 3.0) -> Iterator[Finding]:
+    """Whether data sets can be downloaded."""
+    fix = "Nothing to do: every lesson has its own data. Only larger data sets are missing."
+    if os.environ.get("HF_HUB_OFFLINE") == "1":
+        yield Finding("hub", "switched off by HF_HUB_OFFLINE=1", "note", fix)
+        return
+    try:
+        socket.create_connection(address, timeout).close()
+    except OSError as problem:
+        said = f"{address[0]} cannot be reached ({problem})"
+        yield Finding("hub", said, "note", fix)
+    else:
+        yield Finding("hub", f"{address[0]} answers")
+
+
+def widgets() -> Iterator[Finding]:
+    """Whether widgets are live here, or pictures that stand still."""
+    shell = _shell()
+    if "google.colab" in sys.modules:
+        fix = "If a widget stays empty: from google.colab import output; output.enable_custom_widget_manager()"
+        yield Finding("widgets", "live, in Colab", "ok", fix)
+    elif hasattr(shell, "kernel"):
+        fix = "If a widget shows as text: restart JupyterLab from the environment that runs this kernel."
+        yield Finding("widgets", "live, if the page has a running kernel", "ok", fix)
+    else:
+        yield Finding("widgets", "no notebook here: they show as text", "note",
+                      "Open the lessons in JupyterLab (make lab).")  # fmt: skip
+
+
+def _shell() -> Any:
+    try:
+        from IPython.core.getipython import get_ipython
+    except ImportError:
+        return None
+    return get_ipython()
