@@ -15,6 +15,7 @@ from mlm_course.views import (
     heat_map,
     mask_matrix,
     patch_grid,
+    refinement_steps,
     render_html,
     show,
     token_strip,
@@ -301,8 +302,11 @@ def test_token_strip_counts_what_is_hidden():
 
 
 def test_token_strip_of_tokens_only_and_of_none():
-    assert token_strip(["a", "b"])["summary"] == "a b\n0 of 2 tokens hidden: a ratio of 0.00."
-    assert token_strip([])["summary"].endswith("0 of 0 tokens hidden: a ratio of 0.00.")
+    nothing = "0 of 2 tokens hidden: a ratio of 0.00."
+    assert token_strip(["a", "b"], [False, False])["summary"] == f"a b\n{nothing}"
+    assert token_strip(["a", "b"], can_hide=[True, True])["summary"] == f"a b\n{nothing}"
+    assert token_strip([], [])["summary"].endswith("0 of 0 tokens hidden: a ratio of 0.00.")
+    assert token_strip(["a", "b"], title="A strip")["summary"] == "A strip: a b"
 
 
 # ---------------------------------------------------------------- what is refused
@@ -379,6 +383,7 @@ def all_views(tokens):
         token_strip(tokens, some, tokens[::-1], np.linspace(0, 1, n), title=tokens[0]),
         training_curve({t: [(1, 2.0), (2, 1.0)] for t in tokens}, floor=0.5, title=tokens[0]),
         patch_grid([image_named(t) for t in tokens], 2, title=tokens[0]),
+        refinement_steps([tokens] * 2, [[0.5] * n] * 2, [[True] * n, some], some, title=tokens[0]),
     ]
 
 

@@ -15,6 +15,7 @@ from mlm_course.widgets import (
     MaskMatrix,
     MaskPlayground,
     PatchGrid,
+    RefinementSteps,
     TrainingCurve,
 )
 
@@ -57,12 +58,20 @@ def patches(tokens=WORDS):
     return PatchGrid([PatchImage(t, torch.ones(4, 4) / 2, frames) for t in tokens], 2)
 
 
+def refinement(tokens=WORDS):
+    hidden = [[True] * 4, [True, False, False, True]]
+    return RefinementSteps(
+        [tokens[::-1], [tokens[0], *tokens[2:0:-1], tokens[3]]], [[0.5] * 4] * 2, hidden
+    )
+
+
 MAKERS = {
     "explorer": lambda tokens=WORDS: AttentionExplorer(tokens, SCORES, CAUSAL),
     "matrix": lambda tokens=WORDS: MaskMatrix(tokens, tokens, CAUSAL, {"future": CAUSAL}),
     "playground": playground,
     "curve": curve,
     "patches": patches,
+    "refinement": refinement,
 }
 
 

@@ -6,6 +6,7 @@ from mlm_course.views.heat import heat_map
 from mlm_course.views.mask import mask_matrix
 from mlm_course.views.patch_grid import PatchFrame, PatchImage, patch_grid
 from mlm_course.views.picture import Picture, render_html, show
+from mlm_course.views.refinement import refinement_steps
 from mlm_course.views.strip import token_strip
 from mlm_course.views.weights import weights_view
 
@@ -17,6 +18,7 @@ __all__ = [
     "heat_map",
     "mask_matrix",
     "patch_grid",
+    "refinement_steps",
     "render_html",
     "show",
     "token_strip",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mlm_course.views import attention, curve, heat, mask, strip, weights
+from mlm_course.views import attention, curve, heat, mask, refinement, strip, weights
 from mlm_course.views.patch_grid import html as patch_grid_html
 
 View = dict[str, Any]
@@ -15,6 +15,7 @@ RENDERERS = {
     "weights": weights.html,
     "training_curve": curve.html,
     "patch_grid": patch_grid_html,
+    "refinement": refinement.html,
 }
 
 

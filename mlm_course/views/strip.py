@@ -22,8 +22,9 @@ def token_strip(
 
     tokens, T strings; hidden bool (T,), True = removed from view; shown, T strings or None, what
     is seen where a token is hidden ("[MASK]" if left out); numbers (T,), one below each token,
-    None for no number; can_hide bool (T,), True = candidate for hiding. ValueError where lengths
-    do not match or a token that may not be hidden is.
+    None for no number; can_hide bool (T,), True = candidate for hiding. Without hidden and
+    can_hide the summary says nothing of a ratio. ValueError where lengths do not match or a token
+    that may not be hidden is.
     """
     names = checks.tokens_of("tokens", tokens)
     size = len(names)
@@ -41,7 +42,8 @@ def token_strip(
         "numbers": _numbers(numbers, size),
         "can_hide": candidates,
     }
-    return {**view, "summary": _summary(view)}
+    asked = hidden is not None or can_hide is not None
+    return {**view, "summary": _summary(view, asked)}
 
 
 def _flags(name: str, values: Any, size: int, default: bool) -> list[bool]:
@@ -79,11 +81,11 @@ def counts(hidden: Sequence[bool], can_hide: Sequence[bool]) -> str:
     return f"{of}{rest} hidden: a ratio of {ratio}."
 
 
-def _summary(view: dict[str, Any]) -> str:
+def _summary(view: dict[str, Any], asked: bool) -> str:
     pairs = zip(view["tokens"], view["shown"], view["hidden"], strict=True)
     seen = " ".join(s if gone else t for t, s, gone in pairs)
     lead = f"{view['title']}: " if view["title"] else ""
-    lines = [lead + seen, counts(view["hidden"], view["can_hide"])]
+    lines = [lead + seen, *([counts(view["hidden"], view["can_hide"])] if asked else [])]
     if view["numbers"]:
         named = zip(view["tokens"], view["numbers"], strict=True)
         told = ", ".join(f"{t} {text.number(x)}" for t, x in named if x is not None)

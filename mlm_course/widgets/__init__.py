@@ -5,6 +5,7 @@ from mlm_course.widgets.mask_matrix import MaskMatrix
 from mlm_course.widgets.mask_playground import MaskPlayground
 from mlm_course.widgets.patch_grid import PatchGrid
 from mlm_course.widgets.progress import progress_display
+from mlm_course.widgets.refinement import RefinementSteps
 from mlm_course.widgets.training_curve import TrainingCurve
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "MaskMatrix",
     "MaskPlayground",
     "PatchGrid",
+    "RefinementSteps",
     "TrainingCurve",
     "progress_display",
 ]

@@ -23,16 +23,19 @@ class Display(Protocol):
 
 
 def progress_display(
-    total: float | None = None, floor: float | None = None, title: str = "Training curve"
+    total: float | None = None,
+    floor: float | None = None,
+    title: str = "Training curve",
+    y: str = "loss (nats)",
 ) -> Display:
     """Display that suits where the code runs.
 
-    total, the number of steps; floor, the lowest loss there can be. In a notebook's kernel a
-    TrainingCurve, shown at once; in a terminal one line, written over; otherwise (a file, a pipe)
-    a plain line every tenth of the way.
+    total, the number of steps; floor, the lowest loss there can be; y, what the loss is and its
+    unit. In a notebook's kernel a TrainingCurve, shown at once; in a terminal one line, written
+    over; otherwise (a file, a pipe) a plain line every tenth of the way.
     """
     if hasattr(get_ipython(), "kernel"):
-        return TrainingCurve(floor, total, title, only="loss").live()
+        return TrainingCurve(floor, total, title, y=y, only="loss").live()
     return TerminalLine(total) if sys.stdout.isatty() else Log(total)
 
 

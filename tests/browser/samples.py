@@ -12,6 +12,7 @@ from mlm_course.views import (
     heat_map,
     mask_matrix,
     patch_grid,
+    refinement_steps,
     token_strip,
     training_curve,
     weights_view,
@@ -21,6 +22,7 @@ from mlm_course.widgets import (
     MaskMatrix,
     MaskPlayground,
     PatchGrid,
+    RefinementSteps,
     TrainingCurve,
 )
 
@@ -90,12 +92,36 @@ def patches(names: list[str] = WORDS, **how: Any) -> PatchGrid:
     return PatchGrid(images(names), 2, **how)
 
 
+def refined(tokens: list[str] = WORDS) -> dict[str, Any]:
+    """Three steps to six tokens; the first is given, and at each step all of them can be seen."""
+    first, a, b, c, d, last = tokens
+    return {
+        "tokens": [[first, b, a, d, c, last], [first, a, b, d, c, last], tokens],
+        "confidences": [
+            [1.0, 0.3, 0.2, 0.5, 0.4, 0.9],
+            [1.0, 0.6, 0.7, 0.5, 0.4, 0.9],
+            [1.0, 0.6, 0.7, 0.8, 0.85, 0.9],
+        ],
+        "hidden": [
+            [False] + [True] * 5,
+            [False, True, True, False, False, False],
+            [False, False, False, True, True, False],
+        ],
+        "right": [True] * 4 + [False, True],
+    }
+
+
+def refinement(tokens: list[str] = WORDS, **how: Any) -> RefinementSteps:
+    return RefinementSteps(**refined(tokens), **how)
+
+
 WIDGETS = {
     "explorer": explorer,
     "matrix": matrix,
     "playground": playground,
     "curve": curve,
     "patches": patches,
+    "refinement": refinement,
 }
 
 
@@ -109,5 +135,6 @@ def views(tokens: list[str] = WORDS) -> dict[str, dict[str, Any]]:
         "strip": token_strip(tokens, bernoulli(0.5, 0), can_hide=CAN_HIDE, title="A strip"),
         "curve": training_curve(learning(tokens), floor=0.352, best=40, title="Training"),
         "patches": patch_grid(images(tokens), 2, title="Patches"),
+        "refinement": refinement_steps(**refined(tokens), title="Three steps"),
         "wide": heat_map(tokens * 5, tokens * 5, np.eye(5 * SIZE), title="Wide"),
     }

@@ -20,6 +20,7 @@ CELLS = [
     "playground = samples.playground(); playground",
     "curve = samples.curve(); curve",
     "patches = samples.patches(); patches",
+    "refinement = samples.refinement(); refinement",
     "import time; from mlm_course.widgets import progress_display\n"
     "running = progress_display(total=150, floor=0.352)\n"
     "for step, value in samples.learning(['loss'], 150)['loss']:\n"
@@ -125,6 +126,19 @@ def test_stored_patches_survive_a_notebook_that_is_not_trusted(page):
     assert all(90 <= box["width"] <= 300 for box in boxes)
 
 
+def test_a_stored_refinement_survives_a_notebook_that_is_not_trusted(page):
+    """JupyterLab's sanitiser leaves the hatching, the shades and the columns."""
+    table = page.locator(".jp-OutputArea-output table").filter(has_text="✗")
+    expect(table).to_have_count(1)
+    boxes = table.locator("tr").nth(2).locator("td").all()
+    styles = "e => [...e.querySelectorAll('div')].map((d) => getComputedStyle(d))"
+    hatched = f"e => ({styles})(e).some((look) => look.backgroundImage.includes('gradient'))"
+    assert [box.evaluate(hatched) for box in boxes] == [False, True, True, False, False, False]
+    shades = [box.evaluate(f"e => ({styles})(e).at(-1)?.backgroundColor") for box in boxes]
+    assert shades[:3] == [None, "rgba(43, 123, 186, 0.35)", "rgba(43, 123, 186, 0.4)"]
+    assert len({round(box.bounding_box()["y"]) for box in boxes}) == 1
+
+
 def test_explorer_in_jupyterlab(ran):
     widget = ran.locator(".mlm").nth(0)
     caption = widget.locator(".mlm-row caption")
@@ -197,9 +211,30 @@ def test_patches_in_jupyterlab(ran):
     assert ran.evaluate(STATE) == before
 
 
+def test_refinement_in_jupyterlab(ran):
+    widget = ran.locator(".mlm").nth(5)
+    words, told = widget.locator(".mlm-words").nth(0), widget.locator(".mlm-words").nth(1)
+    widget.get_by_role("slider").focus()
+    before = ran.evaluate(STATE)
+    ran.keyboard.press("ArrowRight")
+    expect(words).to_contain_text("Step 2 of 3: 2 of 5 tokens filled in, 2 of them changed")
+    expect(words).to_contain_text("Masked again: the 2 least confident of 5.")
+    expect_python(ran, "refinement.step", "2")
+    for key in ("Tab", "Tab", "Enter"):
+        ran.keyboard.press(key)
+    expect(words).to_contain_text("Step 3 of 3")
+    for key in ("Tab", "ArrowRight", "ArrowRight", "ArrowRight", "ArrowUp"):
+        ran.keyboard.press(key)
+    expect(told).to_have_text("Token 4: step 1 chose “down” (0.50); masked again before step 3.")
+    expect_python(ran, "refinement.step", "2")
+    assert ran.evaluate(STATE) == before
+    python(ran, "setattr(refinement, 'step', 1)")
+    expect(words).to_contain_text("Step 1 of 3: all 5 tokens filled in")
+
+
 def test_a_training_moves_and_leaves_its_curve_behind_once(ran):
     """While the cell ran the page followed; then the static picture took the widget's place."""
-    cell = ran.locator(".jp-CodeCell").nth(6)
+    cell = ran.locator(".jp-CodeCell").nth(7)
     expect(cell.get_by_role("img", name="Line chart, Training curve: loss")).to_have_count(1)
     assert cell.get_by_role("img").evaluate("e => e.complete && e.naturalWidth > 0")
     expect(cell.locator(".mlm")).to_have_count(0)
@@ -207,7 +242,13 @@ def test_a_training_moves_and_leaves_its_curve_behind_once(ran):
     assert 4 <= ran.evaluate("seen.size") <= 12  # a second and a half
 
 
-STOPS = {"explorer": 7, "matrix": 1, "playground": 6, "patches": 8}  # a curve has no keys
+STOPS = {
+    "explorer": 7,
+    "matrix": 1,
+    "playground": 6,
+    "patches": 8,
+    "refinement": 4,
+}  # a curve has no keys
 
 
 @pytest.mark.parametrize("name", STOPS)

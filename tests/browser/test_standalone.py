@@ -18,14 +18,15 @@ from samples import (
     matrix,
     patches,
     playground,
+    refinement,
     views,
 )
 
-from mlm_course.views import attention_view, render_html
+from mlm_course.views import attention_view, refinement_steps, render_html
 from mlm_course.views.curve import value_text
 from mlm_course.views.mask import sentence
 from mlm_course.views.text import label, number
-from mlm_course.widgets import AttentionExplorer, PatchGrid
+from mlm_course.widgets import AttentionExplorer, PatchGrid, RefinementSteps
 
 pytestmark = pytest.mark.browser
 
@@ -541,6 +542,195 @@ def test_one_image_at_one_ratio_needs_no_controls(page):
     assert page.get_by_role("gridcell").count() == 16
     page.evaluate("leave()")
     assert page.evaluate("listeners()") == 0
+
+
+# ---------------------------------------------------------------- refinement steps
+
+
+def lines(page: Page) -> list[list[str]]:
+    """What the model saw, what stands there after the step, and the line of numbers."""
+    tokens = page.locator(".mlm-refined button").all()
+    each = [token.locator("> *").all_text_contents() for token in tokens]
+    return [list(line) for line in zip(*each, strict=True)]
+
+
+def expected_lines(view, step: int) -> list[list[str]]:
+    now, last = view["steps"][step - 1], step == len(view["steps"])
+    places = range(len(now["tokens"]))
+    seen = ["[MASK]" if now["hidden"][n] else now["tokens"][n] for n in places]
+    sure = ["given" if view["given"][n] else number(now["confidences"][n]) for n in places]
+    arrows = [" ↓" if now["again"][n] else "" for n in places]
+    marks = [(" ✓" if right else " ✗") if last else "" for right in view["right"]]
+    return [
+        seen,
+        now["tokens"],
+        ["".join(parts) for parts in zip(sure, arrows, marks, strict=True)],
+    ]
+
+
+def story(view, place: int, step: int) -> str:
+    parts = [words for words, a, b in view["history"][place] if a <= step <= b]
+    return f"Token {place + 1}: {'; '.join(parts)}."
+
+
+def test_refinement_by_slider_and_buttons(page):
+    widget = refinement(title="Three steps")
+    mount(page, widget)
+    words, slider = page.locator(".mlm-words").first, page.get_by_role("slider")
+    back, forth = (
+        page.get_by_role("button", name="Previous"),
+        page.get_by_role("button", name="Next"),
+    )
+
+    def expect_step(step):
+        settle(page)
+        assert widget.step == step
+        assert lines(page) == expected_lines(widget.view, step)
+        now = widget.view["steps"][step - 1]
+        expect(words).to_have_text(f"{now['words']} {now['why']}")
+        expect(slider).to_have_value(str(step))
+        expect(slider).to_have_attribute("aria-valuetext", f"step {step} of 3")
+        expect(back).to_have_attribute("aria-disabled", str(step == 1).lower())
+        expect(forth).to_have_attribute("aria-disabled", str(step == 3).lower())
+
+    expect_step(1)
+    forth.click()
+    expect_step(2)
+    forth.click()
+    forth.click(force=True)  # there is no step 4
+    expect_step(3)
+    back.click()
+    expect_step(2)
+    slider.focus()
+    press(page, "ArrowRight")
+    expect_step(3)
+    press(page, "Home")
+    expect_step(1)
+    back.click(force=True)
+    expect_step(1)
+    expect(page.locator(".mlm > strong")).to_have_text("Three steps")
+
+
+def test_refinement_by_keyboard(page):
+    widget = refinement()
+    mount(page, widget)
+    told = page.locator(".mlm-words").nth(1)
+    expect(told).to_have_text("")
+    stops = []
+    for _ in range(4):
+        press(page, "Tab")
+        stops.append(page.evaluate("document.activeElement.textContent || 'slider'"))
+    assert stops[:3] == ["slider", "Previous", "Next"]
+    expect(told).to_have_text(story(widget.view, 0, 1))
+    press(page, "ArrowRight", "ArrowRight")
+    expect(told).to_have_text(story(widget.view, 2, 1))
+    expect(told).to_contain_text("step 1 chose “the” (0.20); masked again before step 2.")
+    press(page, "ArrowDown")
+    assert widget.step == 2
+    expect(told).to_have_text(story(widget.view, 2, 2))
+    expect(page.locator(":focus")).to_have_attribute("aria-label", "cat, 0.70, was masked, changed")
+    press(page, "ArrowDown", "ArrowDown", "ArrowRight", "ArrowRight")
+    assert widget.step == 3
+    expect(told).to_have_text(story(widget.view, 4, 3))
+    expect(told).to_contain_text("this is wrong.")
+    press(page, "ArrowUp", "End")
+    assert widget.step == 2
+    expect(told).to_have_text(story(widget.view, 5, 2))
+    press(page, "Home")
+    expect(told).to_have_text("Token 1: “[CLS]” is given, never masked.")
+    assert page.locator(".mlm-refined [tabindex='0']").count() == 1
+    assert page.locator("[aria-live=polite]").count() == 2
+    press(page, "Tab")
+    assert page.evaluate("document.activeElement.tagName") == "BODY"
+
+
+def test_a_token_tells_its_history_to_the_pointer_too(page):
+    widget = refinement(step=2)
+    mount(page, widget)
+    told, tokens = page.locator(".mlm-words").nth(1), page.locator(".mlm-refined button")
+    tokens.nth(1).hover()
+    expect(told).to_have_text(story(widget.view, 1, 2))
+    page.mouse.move(1100, 700)
+    expect(told).to_have_text("")
+    tokens.nth(3).click()
+    tokens.nth(1).hover()
+    page.mouse.move(1100, 700)
+    expect(told).to_have_text(story(widget.view, 3, 2))
+    page.get_by_role("button", name="Next").click()
+    expect(told).to_have_text(story(widget.view, 3, 3))
+    press(page, "Shift+Tab", "Tab", "Tab")
+    expect(page.locator(":focus")).to_have_attribute(
+        "aria-label", "sat, 0.80, was masked, changed, right"
+    )
+
+
+def test_refinement_looks_of_masks_confidences_and_what_goes_again(page):
+    widget = refinement()
+    mount(page, widget)
+    tokens = page.locator(".mlm-refined button")
+    for step, now in enumerate(widget.view["steps"], start=1):
+        widget.step = step
+        widget.push()
+        hatched = "e => getComputedStyle(e.children[0]).backgroundImage !== 'none'"
+        shade = "e => getComputedStyle(e.children[1]).backgroundColor"
+        dashed = "e => getComputedStyle(e.children[1]).outlineStyle === 'dashed'"
+        bold = "e => getComputedStyle(e.children[1]).fontWeight === '700'"
+        assert [t.evaluate(hatched) for t in tokens.all()] == now["hidden"]
+        assert [t.evaluate(dashed) for t in tokens.all()] == now["again"]
+        assert [t.evaluate(bold) for t in tokens.all()] == now["changed"]
+        shades = [round(sure * 0.6 * 20) / 20 for sure in now["confidences"]]
+        expected = [f"rgba(43, 123, 186, {s:g})" for s in shades]
+        assert [t.evaluate(shade) for t in tokens.all()] == ["rgba(0, 0, 0, 0)", *expected[1:]]
+
+
+def test_shades_are_those_of_the_static_picture(page):
+    values = [*np.random.default_rng(2).random(200).round(3).tolist(), 0.0, 0.5, 1.0]
+    view = refinement_steps([["a"] * 203], [values], [[True] * 203])
+    mount(page, RefinementSteps([["a"] * 203], [values], [[True] * 203]))
+    live = "all => all.map((e) => getComputedStyle(e.children[1]).backgroundColor)"
+    shown = page.locator(".mlm-refined button").evaluate_all(live)
+    colours = [colour.replace("rgb(", "rgba(") for colour in shown]
+    html = render_html(view)
+    assert [html.count(f'background-color:{colour}"') for colour in dict.fromkeys(colours)] == [
+        colours.count(colour) for colour in dict.fromkeys(colours)
+    ]
+
+
+def test_nothing_moves_while_the_steps_go_by(page):
+    mount(page, refinement(["a", "a long word", "b", "c", "another word", "日本語の言葉"]))
+    tokens = page.locator(".mlm-refined li")
+    places = []
+    for _ in range(3):
+        places.append([tuple(token.bounding_box().values()) for token in tokens.all()])
+        page.get_by_role("button", name="Next").click(force=True)
+    assert places[0] == places[1] == places[2]
+
+
+def test_refinement_follows_python_and_takes_a_smaller_view(page):
+    widget = refinement()
+    mount(page, widget)
+    before = page.evaluate("listeners()")
+    widget.step = 3
+    widget.push()
+    assert lines(page) == expected_lines(widget.view, 3)
+    widget.view = refinement_steps([["a", "b"]], [[0.5, 0.6]], [[True, True]], [True, False])
+    widget.push()
+    assert lines(page) == [["[MASK]"] * 2, ["a", "b"], ["0.50 ✓", "0.60 ✗"]]
+    assert page.locator("input").count() == 0  # one step: nothing to choose
+    assert page.evaluate("listeners()") == before
+    page.evaluate("leave()")
+    assert page.evaluate("listeners()") == 0
+
+
+def test_a_stored_refinement_scrolls_inside_itself(page):
+    page.set_viewport_size({"width": 320, "height": 800})
+    blank(page, render_html(views(LONG)["refinement"]))
+    region = page.get_by_role("region")
+    assert region.first.evaluate("e => e.scrollWidth > e.clientWidth")
+    press(page, "Tab", "ArrowRight", "ArrowRight")
+    page.wait_for_function("document.querySelector('[role=region]').scrollLeft > 0")
+    step = page.locator("th[scope=row]").first
+    assert 0 <= step.bounding_box()["x"] <= 40  # its number stays in sight
 
 
 # ---------------------------------------------------------------- all alike

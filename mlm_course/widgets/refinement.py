@@ -1,0 +1,43 @@
+"""The refinement steps: a text that is filled in, masked again in part, and filled in again."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import traitlets
+
+from mlm_course.views import refinement_steps
+from mlm_course.widgets.base import CourseWidget, script
+
+
+class RefinementSteps(CourseWidget):
+    """Steps of a refinement to walk through: what was masked, what was filled in, what goes again.
+
+    tokens, T steps of N strings, as they stand after the step; confidences (T, N), 0 to 1, each
+    from the step that chose the token; hidden bool (T, N), True = masked when the step began;
+    right bool (N,), whether each of the last tokens is right. step, 1 to T, follows what the
+    reader chooses and may be set. All of it is computed before: the slider never waits for
+    Python. ValueError where shapes differ or a token changes without being masked.
+    """
+
+    _esm = script("refinement.js")
+
+    step = traitlets.Int(1).tag(sync=True)
+
+    def __init__(
+        self,
+        tokens: Iterable[Iterable[str]],
+        confidences: Any,
+        hidden: Any,
+        right: Any = None,
+        title: str = "",
+        step: int = 1,
+    ) -> None:
+        view = refinement_steps(tokens, confidences, hidden, right, title)
+        super().__init__(view=view, step=step)
+
+    @traitlets.validate("step")
+    def _exists(self, proposal: dict[str, Any]) -> int:
+        value, last = proposal["value"], len(self.view["steps"])
+        if not 1 <= value <= last:
+            raise traitlets.TraitError(f"step must lie between 1 and {last}; got {value}.")
+        return value
