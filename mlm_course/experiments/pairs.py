@@ -97,7 +97,9 @@ def trained(model: Seq2Seq, data: Cheques, target: Tensor, folder: str | None) -
         model, examples, loss, RECIPE, evaluate=evaluate, evaluate_every=RECIPE.steps // 4,
         folder=folder, save_every=500,
     )  # fmt: skip
-    return training_record(model.eval(), RECIPE, 0.0, history)
+    record = training_record(model.eval(), RECIPE, 0.0, history)
+    del record["mask_ratio"]  # from one word to all of them, each time another share
+    return record
 
 
 def answers_of(model: Seq2Seq, source: Tensor, steps: int = 4, **how: Any) -> Decoded:
@@ -155,6 +157,9 @@ def tables(twin: Seq2Seq, models: dict[str, Seq2Seq], data: Cheques) -> dict[str
     return {
         "autoregressive": {"greedy": ask(twin), "beam 4": ask(twin, beam=4)},
         "steps": {name: {t: ask(m, steps=t) for t in STEPS} for name, m in models.items()},
+        "steps_one_length": {
+            name: {t: ask(m, steps=t, n_lengths=1) for t in STEPS} for name, m in models.items()
+        },
         "lengths": {
             name: {n: {"right": ask(m, n_lengths=n)["right"]} for n in LENGTHS}
             for name, m in models.items()
