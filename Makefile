@@ -2,6 +2,6 @@
 PYTHON ?= python3
 export LAB_ARGS TORCH
 
-.PHONY: lab test notebooks build bench
-lab test notebooks build bench:
+.PHONY: lab test notebooks build test-colab bench
+lab test notebooks build test-colab bench:
 	@$(PYTHON) tasks.py $@

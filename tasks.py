@@ -4,6 +4,7 @@ lab        create .venv if missing and open JupyterLab on lesson 1 (LAB_ARGS add
 test       create .venv if missing and run every test
 notebooks  run the notebook tests only: solutions strictly, lessons unsolved
 build      rebuild lessons/ and solutions/ from course/
+test-colab run every lesson quickly with the package versions of Google Colab
 bench      print the measurements that the README names
 """
 
@@ -18,7 +19,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
-PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+INSIDE = "Scripts/python.exe" if os.name == "nt" else "bin/python"  # of an environment
+PYTHON = VENV / INSIDE
 CPU_INDEX = ["--extra-index-url", "https://download.pytorch.org/whl/cpu"]
 FIRST_LESSON = "lessons/01_attention.ipynb"
 
@@ -82,10 +84,10 @@ def lab() -> int:
     return run(PYTHON, "-m", "jupyterlab", *where, *options)
 
 
-def nbval(folder: str, mode: str, **environment: str) -> int:
+def nbval(folder: str, mode: str, python: Path = PYTHON, **environment: str) -> int:
     """nbval over one folder, one torch thread a kernel, without a network where the system allows."""
     pytest = [
-        PYTHON,
+        python,
         "-m",
         "pytest",
         "-q",
@@ -103,7 +105,7 @@ def nbval(folder: str, mode: str, **environment: str) -> int:
             "OMP_NUM_THREADS": "1",
             "MLM_COURSE_PROGRESS": os.path.join(scratch, "progress.json"),
         }
-        command = [PYTHON, "tests/offline.py", *pytest, mode, *options, *notebooks]
+        command = [python, "tests/offline.py", *pytest, mode, *options, *notebooks]
         return run(*command, **environment)
 
 
@@ -121,6 +123,20 @@ def test() -> int:
     return notebooks() or package
 
 
+def test_colab() -> int:
+    """Every lesson, unsolved and in fast mode, with Colab's packages, in an environment of its own."""
+    folder = ROOT / ".venv-colab"
+    if not (folder / INSIDE).exists():
+        venv.create(folder, with_pip=True)
+    say("Installing what Colab brings into .venv-colab.")
+    tools = ["pytest>=8.4", "pytest-xdist>=3.6", "nbval>=0.11", "transformers>=5.10"]
+    install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-e", ".", *tools]
+    if run(folder / INSIDE, *install, "-c", "constraints-colab.txt"):
+        sys.exit("The installation failed; pip says why above.")
+    say("Running lessons/ with Colab's packages; its widget manager is not among them.")
+    return nbval("lessons", "--nbval-lax", folder / INSIDE, MLM_COURSE_FAST="1")
+
+
 def build() -> int:
     return run(PYTHON, "-m", "mlm_course", "build")
 
@@ -130,7 +146,10 @@ def bench() -> int:
     return max(run(PYTHON, script) for script in scripts)
 
 
-TASKS = {task.__name__: task for task in (lab, test, notebooks, build, bench)}
+TASKS = {
+    task.__name__.replace("_", "-"): task
+    for task in (lab, test, notebooks, build, test_colab, bench)
+}
 
 if __name__ == "__main__":
     if len(sys.argv) != 2 or sys.argv[1] not in TASKS:

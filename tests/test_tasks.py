@@ -3,9 +3,11 @@
 import importlib.util
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -76,3 +78,26 @@ def test_lab_passes_its_options_on(tasks, monkeypatch):
 def test_without_a_task_it_says_what_there_is():
     result = subprocess.run([sys.executable, "tasks.py"], cwd=ROOT, capture_output=True, text=True)
     assert result.returncode and "notebooks" in result.stderr
+
+
+def test_colab_lessons_run_in_an_environment_of_their_own(tasks, monkeypatch):
+    monkeypatch.setattr(tasks, "ROOT", tasks.VENV.parent)
+    tasks.test_colab()
+    made, installed, ran = tasks.calls
+    python = tasks.VENV.parent / ".venv-colab" / tasks.INSIDE
+    assert made == ("venv", tasks.VENV.parent / ".venv-colab")
+    assert installed[0] == ran[0] == python and "constraints-colab.txt" in installed
+    assert "lessons" in ran and "--nbval-lax" in ran
+
+
+def test_what_colab_brings_is_supported():
+    """Each version in constraints-colab.txt meets what pyproject.toml asks for."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    supported = {r.name.lower(): r.specifier for r in map(Requirement, project["dependencies"])}
+    lines = (ROOT / "constraints-colab.txt").read_text().splitlines()
+    colab = [Requirement(line) for line in lines if not line.startswith("#")]
+    named = [c for c in colab if c.name in supported]
+    assert len(named) >= 6
+    for c in named:
+        (only,) = c.specifier
+        assert supported[c.name].contains(only.version), c.name
