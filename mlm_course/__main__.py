@@ -45,6 +45,15 @@ def experiment_command(options: argparse.Namespace) -> int:
     return 0
 
 
+def results_command(options: argparse.Namespace) -> int:
+    from mlm_course.results.page import page
+
+    path = Path("course/RESULTS.md")
+    path.write_text(page(), encoding="utf-8")
+    print(f"Written: {path}")
+    return 0
+
+
 def doctor_command(options: argparse.Namespace) -> int:
     from mlm_course.doctor import doctor
 
@@ -72,6 +81,8 @@ def main() -> int:
     experiment = commands.add_parser("experiment", help="run a recorded experiment again")
     experiment.add_argument("name", choices=experiments())
     experiment.set_defaults(run=experiment_command)
+    results = commands.add_parser("results", help="render all recorded experiments as a page")
+    results.set_defaults(run=results_command)
     doctor = commands.add_parser("doctor", help="what is wrong with this environment, and the fix")
     doctor.set_defaults(run=doctor_command)
     options = parser.parse_args()

@@ -1,0 +1,104 @@
+"""All recorded experiments as one page of tables: `python -m mlm_course results`."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mlm_course.results import HERE, recorded
+
+ABOUT = ("command", "minutes", "machine", "threads", "versions")
+HEAD = """# Results
+
+Every recorded experiment of the course, rendered from `mlm_course/results/*.json` by
+`python -m mlm_course results`; do not edit. Each can be run again by the command it names. Shares are
+between 0 and 1, losses in nats, unless a name says otherwise. What a column means stands at the top
+of the experiment's file in `mlm_course/experiments`.
+"""
+
+
+def page() -> str:
+    """The whole page as Markdown, experiments in the order of their names."""
+    names = sorted(path.stem for path in HERE.glob("*.json"))
+    return "\n".join([HEAD, *(section(name, recorded(name)) for name in names)])
+
+
+def section(name: str, record: Mapping[str, Any]) -> str:
+    """One experiment: what it is, how it was run, and its tables."""
+    threads = record.get("threads")
+    versions = record.get("versions", {})
+    run = [
+        f"`{record['command']}`",
+        f"{record['minutes']:g} minutes",
+        record["machine"],
+        *([f"{threads} thread{'s' * (threads != 1)}"] if threads else []),
+        *(
+            f"{package} {versions[package]}"
+            for package in ("python", "torch")
+            if package in versions
+        ),
+    ]
+    found = {key: value for key, value in record.items() if key not in ABOUT}
+    return "\n".join([f"## {name}", "", summary(name), "", "; ".join(run), "", *tables(found, "")])
+
+
+def summary(name: str, folder: Path = HERE.parent / "experiments") -> str:
+    """The first line of the experiment's own description."""
+    text = ast.get_docstring(ast.parse((folder / f"{name}.py").read_text("utf-8"))) or ""
+    return text.split("\n")[0]
+
+
+def tables(found: Any, title: str) -> Iterator[str]:
+    """Lines of Markdown for a value of a record: numbers in a line, rows in tables, the rest below."""
+    if isinstance(found, list):
+        found = dict(enumerate(found, start=1))
+    plain = {key: value for key, value in found.items() if not _is_nested(value)}
+    nested = {key: value for key, value in found.items() if _is_nested(value)}
+    if plain:
+        line = "; ".join(f"{key} {_text(value)}" for key, value in plain.items())
+        yield from (f"**{title}**: {line}" if title else line, "")
+    if not plain and _is_row_of_rows(nested):
+        yield from (f"**{title}**", "")
+        yield from _grid(nested)
+        return
+    for key, value in nested.items():
+        yield from tables(value, f"{title}, {key}" if title else str(key))
+
+
+def _grid(rows: Mapping[Any, Mapping[str, Any]]) -> Iterator[str]:
+    columns = list(dict.fromkeys(column for row in rows.values() for column in row))
+    yield "| | " + " | ".join(map(_cell, columns)) + " |"
+    yield "|---" * (len(columns) + 1) + "|"
+    for name, row in rows.items():
+        yield f"| {_cell(name)} | " + " | ".join(_cell(row.get(c, "")) for c in columns) + " |"
+    yield ""
+
+
+def _is_nested(value: Any) -> bool:
+    return isinstance(value, dict) or _is_table(value)
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(row, dict) for row in value)
+
+
+def _is_row_of_rows(value: Mapping[Any, Any]) -> bool:
+    rows = list(value.values())
+    return bool(rows) and all(
+        isinstance(row, dict) and not any(map(_is_nested, row.values())) for row in rows
+    )
+
+
+def _cell(value: Any) -> str:
+    return _text(value).replace("|", "\\|")
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_text, value))
+    if isinstance(value, float):
+        return f"{value:.5g}"
+    return json.dumps(value) if isinstance(value, bool | None) else str(value)
