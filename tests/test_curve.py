@@ -515,6 +515,15 @@ def test_outside_a_kernel_nothing_is_displayed(monkeypatch):
     assert shown == []
 
 
+def test_in_a_kernel_the_axis_says_what_the_loss_is(monkeypatch):
+    import mlm_course.widgets.progress as module
+
+    displayed(monkeypatch)
+    monkeypatch.setattr(module, "get_ipython", lambda: SimpleNamespace(kernel=True))
+    assert progress_display(10).picture()["y"] == "loss (nats)"
+    assert progress_display(10, y="squared error").picture()["y"] == "squared error"
+
+
 def test_no_clock_and_no_chance_in_a_picture():
     view = training_curve({"a": [(s, math.sin(s)) for s in range(999)]}, floor=-1.0, best=5)
     again = training_curve({"a": [(s, math.sin(s)) for s in range(999)]}, floor=-1.0, best=5)

@@ -336,6 +336,19 @@ def test_a_probe_finds_what_is_there_and_not_what_is_not():
     assert experiment.probe_accuracy(noise, answers, 50) < 0.4
 
 
+def test_one_answer_for_all_is_the_mark_for_each_probe(monkeypatch):
+    monkeypatch.setattr(experiment, "READINGS", 300)
+    found = experiment.most_common()
+    assert found.keys() == experiment.PROBES.keys()
+    moods = [r.latents["mood"]["kind"] for r in experiment.texts_to_read() if "mood" in r.latents]
+    train, test = moods[: len(moods) // 2], moods[len(moods) // 2 :]
+    shares = {mood: test.count(mood) / len(test) for mood in set(train)}
+    most = max(map(train.count, shares))
+    mark = found["the mood of the text"]
+    assert mark.texts == len(test)
+    assert mark.accuracy in [shares[mood] for mood in shares if train.count(mood) == most]
+
+
 def test_the_experiment_runs_small(monkeypatch):
     small = replace(experiment.SMALL, steps=2, batch_size=8)
     monkeypatch.setattr(experiment, "SMALL", small)

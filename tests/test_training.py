@@ -27,6 +27,7 @@ from mlm_course.training import (
 )
 from mlm_course.training.data import rows_of_step, share, shuffled
 from mlm_course.training.optimizers import MuonAndAdamW
+from mlm_course.training.step import size_of
 
 N, T, V = 48, 10, 30
 QUICK = Recipe(steps=6, batch_size=8, lr=0.01, optimizer="adamw", warmup=2)
@@ -425,6 +426,12 @@ def test_the_display_gets_points_and_a_status_line(monkeypatch):
     assert screen.finished == 1
     with pytest.raises(TypeError, match="progress_display"):
         trained(display=True)
+
+
+def test_the_speed_is_in_tokens_for_ids_and_in_rows_for_images():
+    ids = torch.zeros(3, 5, dtype=torch.int64)
+    assert size_of((ids, ids)) == (15, "tokens")
+    assert size_of({"images": torch.zeros(3, 1, 4, 4)}) == (3, "rows")
 
 
 def test_the_display_is_closed_when_training_fails():

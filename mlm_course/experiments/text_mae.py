@@ -57,6 +57,13 @@ class Probe(NamedTuple):
     labels: int
 
 
+class Baseline(NamedTuple):
+    """The mark for a probe: how many texts test it, and the share that one answer gets right."""
+
+    texts: int
+    accuracy: float
+
+
 PROBES = {
     "one person: whose name is he or she": Probe("person.subject", "person", "name", 500),
     "two people: which one is he or she": Probe("pair.second_subject", "pair", "second", 250),
@@ -171,10 +178,28 @@ def probed(encoder: Vectors) -> dict[str, float]:
 
     The first half of the texts is for training, from which each of four draws takes some labels.
     """
-    readings = language.sample_readings(READINGS, torch.Generator().manual_seed(50))
+    readings = texts_to_read()
     ids = language.encode([r.words for r in readings])  # (N, T)
     x = torch.cat([encoder(rows, visible_mask(rows)) for rows in ids.split(256)])  # (N, T, D)
     return {name: probe_accuracy(*asked(x, readings, p), p.labels) for name, p in PROBES.items()}
+
+
+def texts_to_read() -> list[language.Reading]:
+    """The texts that the probes ask about."""
+    return language.sample_readings(READINGS, torch.Generator().manual_seed(50))
+
+
+def most_common() -> dict[str, Baseline]:
+    """For each question of PROBES what one answer for all texts scores, on those of the test."""
+    readings, found = texts_to_read(), {}
+    longest = max(len(r.words) for r in readings) + 2
+    nothing = torch.zeros(len(readings), longest, 1)
+    for name, probe in PROBES.items():
+        answers = asked(nothing, readings, probe)[1]
+        train, test = answers[: len(answers) // 2], answers[len(answers) // 2 :]
+        common = max(sorted(set(train)), key=train.count)
+        found[name] = Baseline(len(test), test.count(common) / len(test))
+    return found
 
 
 def asked(x: Tensor, readings: list[language.Reading], probe: Probe) -> tuple[Tensor, list[str]]:

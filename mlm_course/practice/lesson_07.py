@@ -1,5 +1,7 @@
 """Lesson 7: masked autoencoders. Small images, and a small model whose parts are used one by one."""
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -182,11 +184,16 @@ def _wrong_encode(
     after: Function = lambda x, shuffled, mae: x,
     cls_first: bool = True,
     early: bool = False,
+    encoded: bool = True,
+    places: slice = slice(1, None),
 ) -> Function:
-    """before: what is done to all patches; after: to those that stay; early: encoded before."""
+    """before: what is done to all patches; after: to those that stay; early: encoded before.
+
+    encoded: at all; places: which position vectors are added.
+    """
 
     def run(mae, images, ratio, noise):
-        x = before(mae.embed(package.patchify(images, 2)), mae.positions[1:])
+        x = before(mae.embed(package.patchify(images, 2)), mae.positions[places])
         cls = mae.cls_token.expand(len(x), -1, -1)
         if early:
             x = mae.encoder(torch.cat([cls, x], 1))
@@ -194,13 +201,27 @@ def _wrong_encode(
         shuffled = package.random_masking(x, ratio, noise)
         x = after(shuffled.visible, shuffled, mae)
         x = torch.cat([cls, x] if cls_first else [x, cls], 1)
-        return x if early else mae.encoder(x), shuffled.mask, shuffled.ids_restore
+        x = mae.encoder(x) if encoded and not early else x
+        return x, shuffled.mask, shuffled.ids_restore
 
     return run
 
 
 def _without_cls(mae, images, ratio, noise):
     x = mae.embed(package.patchify(images, 2)) + mae.positions[1:]
+    shuffled = package.random_masking(x, ratio, noise)
+    return mae.encoder(shuffled.visible), shuffled.mask, shuffled.ids_restore
+
+
+def _all_encoded(mae, images, ratio, noise):
+    x = mae.embed(package.patchify(images, 2)) + mae.positions[1:]
+    _, mask, ids_restore = package.random_masking(x, ratio, noise)
+    return mae.encoder(torch.cat([mae.cls_token.expand(len(x), -1, -1), x], 1)), mask, ids_restore
+
+
+def _cls_before_masking(mae, images, ratio, noise):
+    x = mae.embed(package.patchify(images, 2))
+    x = torch.cat([mae.cls_token.expand(len(x), -1, -1), x], 1) + mae.positions
     shuffled = package.random_masking(x, ratio, noise)
     return mae.encoder(shuffled.visible), shuffled.mask, shuffled.ids_restore
 
@@ -235,6 +256,7 @@ def _wrong_loss(
     drop: Function = lambda x: x[:, 1:],
     loss: Function = package.patch_loss,
     use: Function = lambda latent, mae: mae.to_decoder(latent),
+    decode: Function = lambda x, mae: mae.decoder(x),
 ) -> Function:
     """The whole model with another way to fill, to place, to drop [CLS], or to judge."""
 
@@ -242,7 +264,7 @@ def _wrong_loss(
         latent, mask, ids_restore = mae.encode(images, ratio, noise)
         x = use(latent, mae)
         x = torch.cat([x[:, :1], fill(x[:, 1:], ids_restore, mae.mask_token)], 1)
-        x = mae.decoder(place(x, mae.decoder_positions))
+        x = decode(place(x, mae.decoder_positions), mae)
         return loss(drop(mae.to_pixels(x)), package.patchify(images, 2), mask)
 
     return run
@@ -255,6 +277,39 @@ def _positions_before_filling(mae, images, ratio, noise):
     x = torch.cat([x[:, :1], package.put_back(x[:, 1:], ids_restore, mae.mask_token)], 1)
     predicted = mae.to_pixels(mae.decoder(x))[:, 1:]
     return package.patch_loss(predicted, package.patchify(images, 2), mask)
+
+
+def _filled_before_narrowing(mae, images, ratio, noise):
+    latent, mask, ids_restore = mae.encode(images, ratio, noise)
+    filled = package.put_back(latent[:, 1:], ids_restore, mae.mask_token)
+    x = mae.to_decoder(torch.cat([latent[:, :1], filled], 1))
+    predicted = mae.to_pixels(mae.decoder(x + mae.decoder_positions))[:, 1:]
+    return package.patch_loss(predicted, package.patchify(images, 2), mask)
+
+
+def _cls_among_patches(cls_again: bool) -> Function:
+    """All vectors put back, [CLS] among them; cls_again: and in front as well."""
+
+    def run(mae, images, ratio, noise):
+        latent, mask, ids_restore = mae.encode(images, ratio, noise)
+        x = mae.to_decoder(latent)
+        filled = package.put_back(x, ids_restore, mae.mask_token)
+        x = torch.cat([x[:, :1], filled], 1) if cls_again else filled
+        predicted = mae.to_pixels(mae.decoder(x + mae.decoder_positions))[:, 1:]
+        return package.patch_loss(predicted, package.patchify(images, 2), mask)
+
+    return run
+
+
+def _cls_dropped_early(mae, images, ratio, noise):
+    latent, mask, ids_restore = mae.encode(images, ratio, noise)
+    x = package.put_back(mae.to_decoder(latent)[:, 1:], ids_restore, mae.mask_token)
+    predicted = mae.to_pixels(mae.decoder(x + mae.decoder_positions[1:]))
+    return package.patch_loss(predicted, package.patchify(images, 2), mask)
+
+
+def _loss_of_normalised(predicted, target, mask):
+    return package.patch_loss(predicted, package.normalised_patches(target), mask)
 
 
 def _in_shuffled_order(visible, ids_restore, token):
@@ -359,7 +414,12 @@ EXERCISES = (
             Misconception(
                 _wrong_shuffle(count=lambda n, ratio: max(1, round(n * (1 - ratio)))),
                 "You keep one patch more where the share is not a whole number: int() cuts off, "
-                "round() does not.",
+                "round() and math.ceil() do not.",
+                also=(_wrong_shuffle(count=lambda n, ratio: math.ceil(n * (1 - ratio))),),
+            ),
+            Misconception(
+                _wrong_shuffle(order=lambda noise: noise.argsort(1, descending=True)),
+                "You sorted from large to small. The patches with the smallest noise stay.",
             ),
             Misconception(
                 _wrong_shuffle(count=lambda n, ratio: max(1, int(n * ratio))),
@@ -373,6 +433,16 @@ EXERCISES = (
                 _wrong_shuffle(mask_of=_mask_not_restored),
                 "Your mask is in shuffled order: the first `keep` places are 0 in every row. Ask where "
                 "each patch went: ids_restore >= keep.",
+            ),
+            Misconception(
+                _wrong_shuffle(mask_of=lambda place, keep: (place.argsort(1) >= keep).float()),
+                "Your mask compares ids_shuffle with `keep`: those are names of patches, not places. "
+                "Ask to which place each patch went: ids_restore >= keep.",
+            ),
+            Misconception(
+                _wrong_shuffle(kept=lambda ids, keep: ids.argsort(1)[:, :keep]),
+                "You return the first entries of ids_restore: the places to which patches 0, 1, ... "
+                "went. Which patches stay is said by the first entries of ids_shuffle.",
             ),
             Misconception(
                 _wrong_shuffle(mask_of=lambda place, keep: place >= keep),
@@ -564,6 +634,20 @@ EXERCISES = (
                 "out: `visible` is shorter.",
             ),
             Misconception(
+                _all_encoded,
+                "Your encoder got all patches. Pass on `visible`, what random_masking returns first.",
+            ),
+            Misconception(
+                _wrong_encode(encoded=False),
+                "These vectors have not been through the encoder yet: pass [CLS] and the visible "
+                "patches to `mae.encoder`.",
+            ),
+            Misconception(
+                _wrong_encode(places=slice(None, -1)),
+                "Each patch got the position of the one before it. Row 0 of `mae.positions` is "
+                "[CLS]'s, the patches' begin at row 1: `mae.positions[1:]`.",
+            ),
+            Misconception(
                 _wrong_encode(early=True),
                 "The encoder saw all patches, and only then some were removed: the visible vectors know "
                 "what is to be guessed. Remove first, encode afterwards.",
@@ -581,6 +665,11 @@ EXERCISES = (
                 "[CLS] was shuffled with the patches, so mask and ids_restore have a place too many. "
                 "Add it after the masking.",
             ),
+            Misconception(
+                _cls_before_masking,
+                "[CLS] was there before the masking, and the noise has no number for it. Put it in "
+                "front of the visible patches, after random_masking.",
+            ),
         ),
     ),
     Exercise(
@@ -594,7 +683,7 @@ EXERCISES = (
             "x = mae.to_decoder(latent), (B, 1+K, D). Put back x[:, 1:] only, then [CLS] in front "
             "again, then + mae.decoder_positions.",
             "predicted = mae.to_pixels(mae.decoder(x + mae.decoder_positions))[:, 1:]; return "
-            "patch_loss(predicted, patchify(images, 2), mask)",
+            "package.patch_loss(predicted, package.patchify(images, mae.config.patch_size), mask)",
         ),
         misconceptions=(
             Misconception(
@@ -634,6 +723,35 @@ EXERCISES = (
                 _wrong_loss(use=lambda latent, mae: latent),
                 "mae.to_decoder is missing. Here both are equally wide, so nothing breaks, but the "
                 "decoder has numbers of its own.",
+            ),
+            Misconception(
+                _wrong_loss(decode=lambda x, mae: x),
+                "mae.decoder is missing: the mask tokens went to mae.to_pixels without having seen "
+                "any patch.",
+            ),
+            Misconception(
+                _filled_before_narrowing,
+                "The mask token is a vector of the decoder, and yours went through mae.to_decoder. "
+                "That layer first, then put back.",
+            ),
+            Misconception(
+                _cls_among_patches(cls_again=True),
+                "[CLS] was put back among the patches, so each of them moved on by one. Put back "
+                "`x[:, 1:]`, then [CLS] in front again.",
+            ),
+            Misconception(
+                _cls_among_patches(cls_again=False),
+                "[CLS] was put back among the patches, and a place is missing in front. Put back "
+                "`x[:, 1:]`, then `x[:, :1]` in front again.",
+            ),
+            Misconception(
+                _cls_dropped_early,
+                "[CLS] was dropped before the decoder. It goes through: in front, as in the encoder. "
+                "Drop it from what comes out.",
+            ),
+            Misconception(
+                _wrong_loss(loss=_loss_of_normalised),
+                "The target is the patches as they are. Normalised ones are the variant `norm_pix`.",
             ),
         ),
     ),

@@ -62,18 +62,21 @@ def _hidden(g: torch.Generator, rows: int, length: int, counts: tuple[int, ...])
     return hidden
 
 
-def _texts(g: torch.Generator, rows: int, length: int) -> Tensor:
+def _texts(g: torch.Generator, rows: int, length: int, vocabulary: int = VOCABULARY) -> Tensor:
     """[CLS], ordinary tokens, all of a row different, [SEP]."""
-    ids = torch.rand(rows, VOCABULARY - 5, generator=g).argsort(1)[:, :length] + 5
+    ids = torch.rand(rows, vocabulary - 5, generator=g).argsort(1)[:, :length] + 5
     ids[:, 0], ids[:, -1] = CLS_ID, SEP_ID
     return ids
 
 
 def _row_with_gaps(g: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Three rows; one hides more than another, and one ends in padding."""
-    ids, hidden = _texts(g, 3, 9), _hidden(g, 3, 9, (2, 5, 3))
-    ids[2, 6:] = torch.tensor([SEP_ID, PAD_ID, PAD_ID])
-    hidden[:, 2], hidden[:, 3], hidden[2, 6:] = True, False, False
+    """Three rows; the second keeps the most, and the last ends in padding.
+
+    They are so long that a sort which is not stable mixes them (shorter ones come out right).
+    """
+    ids, hidden = _texts(g, 3, 20, vocabulary=40), _hidden(g, 3, 20, (6, 3, 9))
+    ids[2, 17:] = torch.tensor([SEP_ID, PAD_ID, PAD_ID])
+    hidden[:, 2], hidden[:, 3], hidden[2, 17:] = True, False, False
     return ids, ~hidden & (ids != PAD_ID)
 
 
@@ -167,9 +170,22 @@ def _shortest(ids, visible):
     return tuple(part[:, : visible.sum(1).min()] for part in found)
 
 
+def _as_wide_as_the_first(ids, visible):
+    order = (~visible).int().argsort(dim=1, stable=True)
+    positions = order[:, : visible[0].sum()]
+    real = visible.gather(1, positions)
+    return ids.gather(1, positions) * real, positions * real, real
+
+
 def _spread_out(ids, visible):
     places = torch.arange(ids.shape[1]).expand_as(ids)
     return ids * visible, places * visible, visible.clone()
+
+
+def _tokens_first(latent, order, token):
+    B, K, D = latent.shape
+    x = torch.cat([token.expand(B, order.shape[1] - K, D), latent], 1)
+    return x.gather(1, order.argsort(1)[..., None].expand(-1, -1, D))
 
 
 def _changed_decoder_input(change: Function) -> Function:
@@ -265,6 +281,23 @@ def _sees(
     return run
 
 
+def _first_not_itself(noise, text, ratio):
+    return decoder_sees(noise, text, ratio) & ~torch.eye(noise.shape[1], dtype=torch.bool)
+
+
+def _only_among_words(noise, text, ratio):
+    is_self = torch.eye(noise.shape[1], dtype=torch.bool)
+    seen = (noise >= ratio) & ~is_self & text[:, None] & text[:, :, None]
+    seen[..., 0] = True
+    return seen
+
+
+def _first_query(noise, text, ratio):
+    seen = _sees(first=False)(noise, text, ratio)
+    seen[:, 0] = True
+    return seen
+
+
 def _count(energy: Tensor, share: float, extra: int = 1) -> int:
     reached = energy.cumsum(0) / energy.sum()
     return int((reached < share).sum()) + extra
@@ -314,13 +347,19 @@ EXERCISES = (
                 _as_kept(_right_positions, _right_real, lambda ids, positions, real: ids),
                 "`real` and `positions` are right, but the ids behind a short row's end are those of "
                 "hidden tokens. Put 0, [PAD], there.",
-                also=(
-                    _as_kept(
-                        lambda ids, positions, real: positions,
-                        _right_real,
-                        lambda ids, positions, real: ids,
-                    ),
+            ),
+            Misconception(
+                _as_kept(
+                    lambda ids, positions, real: positions,
+                    _right_real,
+                    lambda ids, positions, real: ids,
                 ),
+                "`real` is right. Behind a short row's end both ids and positions must be 0: multiply "
+                "both by `real`.",
+            ),
+            Misconception(
+                _as_kept(lambda ids, positions, real: positions, _right_real, _right_ids),
+                "The positions of padding point at hidden places. Put 0 there.",
             ),
             Misconception(
                 _as_kept(
@@ -342,6 +381,11 @@ EXERCISES = (
                 _shortest,
                 "K is the smallest number of visible tokens, so the other rows lose some. Take the "
                 "largest, and pad.",
+            ),
+            Misconception(
+                _as_wide_as_the_first,
+                "K is the first row's number of visible tokens, so longer rows lose some. Take the "
+                "largest of all rows.",
             ),
             Misconception(
                 _spread_out,
@@ -409,6 +453,11 @@ EXERCISES = (
                     latent, torch.arange(order.shape[1]).expand_as(order), token[None, None]
                 ),
                 "The latents are still at the front, all mask tokens behind. Undo the sorting.",
+            ),
+            Misconception(
+                _tokens_first,
+                "Your mask tokens stand before the latents. In the order of `order` the visible "
+                "places come first.",
             ),
             Misconception(
                 lambda latent, order, token: package_put_back(
@@ -618,7 +667,7 @@ EXERCISES = (
     ),
     Exercise(
         id="8.7",
-        prompt="RetroMAE: who sees whom",
+        prompt="RetroMAE: which key each query sees",
         reference=decoder_sees,
         inputs=_noise_and_text,
         hints=(
@@ -656,6 +705,20 @@ EXERCISES = (
             Misconception(
                 _sees(turned=True),
                 "`text` was applied to the queries. It is about keys, the last axis: `text[:, None]`.",
+            ),
+            Misconception(
+                _first_not_itself,
+                "Place 0 does not see itself: the diagonal was taken out after it was let in. Let "
+                "place 0 in last.",
+            ),
+            Misconception(
+                _only_among_words,
+                "`text` was applied to queries and keys. Only keys are kept out: what a place of "
+                "padding sees does not matter.",
+            ),
+            Misconception(
+                _first_query,
+                "`seen[:, 0]` is query 0. The last axis holds the keys: `seen[..., 0]`.",
             ),
         ),
     ),

@@ -23,7 +23,8 @@ class StepResult(NamedTuple):
 
     loss: Tensor  # before the step changed the weights
     counted: Tensor  # how much was hidden, by what the sum of losses was divided
-    size: int  # what was looked at, on this process: tokens where batches hold ids, else rows
+    size: int  # how much was looked at, on this process
+    unit: str = "tokens"  # what size counts: tokens where batches hold ids, else rows
 
 
 class TrainingStep:
@@ -49,7 +50,7 @@ class TrainingStep:
         if not self.model.training:
             self.model.train()
         seed_dropout(stirred(self.recipe.seed, step, self.accelerator.process_index), self.device)
-        summed, count, size = self._backward(step)
+        summed, count, size, unit = self._backward(step)
         loss = summed / count.clamp(min=1)  # nothing hidden: 0, not 0/0
         self._stop_if_infinite(loss, step)
         self._scale_gradients(count)
@@ -57,23 +58,24 @@ class TrainingStep:
         set_learning_rate(self.optimizer, self.recipe.factor(step))
         self.optimizer.step()
         self.optimizer.zero_grad()
-        return StepResult(loss, count, size)
+        return StepResult(loss, count, size, unit)
 
-    def _backward(self, step: int) -> tuple[Tensor, Tensor, int]:
-        """Gradients of the loss's sum over all pieces; that sum, what was counted, the size."""
+    def _backward(self, step: int) -> tuple[Tensor, Tensor, int, str]:
+        """Gradients of the loss's sum over all pieces; that sum, what was counted, size and unit."""
         recipe, here = self.recipe, self.accelerator
         index, epoch = rows_of_step(len(self.data), recipe.batch_size, recipe.seed, step)
         pieces = share(index, recipe.accumulate, here.process_index, here.num_processes)
-        totals, size = torch.zeros(2, device=self.device), 0
+        totals, size, unit = torch.zeros(2, device=self.device), 0, "tokens"
         for number, piece in enumerate(pieces, start=1):
             batch = self._on_device(self.data(piece, epoch))
             with self._together_if(number == len(pieces)):
                 summed, count = self.loss(self.called, batch)
                 here.backward(summed / recipe.batch_size)  # any fixed number; see below
             totals += torch.stack([summed.detach().float(), _tensor(count, self.device)])
-            size += size_of(batch)
+            more, unit = size_of(batch)
+            size += more
         summed, count = here.reduce(totals, "sum") if here.num_processes > 1 else totals
-        return summed, count, size
+        return summed, count, size, unit
 
     def _scale_gradients(self, count: Tensor) -> None:
         """Gradients of the sum, divided by what was counted everywhere.
@@ -150,11 +152,11 @@ def stop_if_infinite(value: float, step: int, name: str = "loss") -> None:
         )
 
 
-def size_of(batch: Any) -> int:
-    """How much a batch holds: tokens if it holds ids, else rows."""
+def size_of(batch: Any) -> tuple[int, str]:
+    """How much a batch holds, and of what: tokens if it holds ids, else rows."""
     while not isinstance(batch, Tensor):
         batch = next(iter(batch.values() if isinstance(batch, dict) else batch))
-    return len(batch) if batch.is_floating_point() else batch.numel()
+    return (len(batch), "rows") if batch.is_floating_point() else (batch.numel(), "tokens")
 
 
 def _tensor(count: Tensor | int, device: torch.device) -> Tensor:

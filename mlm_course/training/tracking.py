@@ -76,7 +76,7 @@ class Reporter:
 
     def __post_init__(self) -> None:
         self.pending: list[tuple[Tensor, Tensor, float]] = []
-        self.sizes, self.shown, self.has_warned = 0, 0.0, False
+        self.sizes, self.unit, self.shown, self.has_warned = 0, "tokens", 0.0, False
         self.first = len(self.history)
         self.began = time.perf_counter()
         self.before = self.history.seconds[-1] if self.history.seconds else 0.0
@@ -88,6 +88,7 @@ class Reporter:
         seconds = self.before + time.perf_counter() - self.began
         self.pending.append((result.loss, result.counted, seconds))
         self.sizes += result.size * self.accelerator.num_processes
+        self.unit = result.unit
         if result.loss.device.type == "cpu" or len(self.pending) >= ASKED_EVERY:
             self.flush()
 
@@ -145,7 +146,7 @@ class Reporter:
             parts.append(f"loss {history.losses[-1]:.3f}")
         if self.floor is not None:
             parts.append(f"floor {self.floor:.3f}")
-        parts.append(f"{self.sizes / taken:,.0f} tokens/s")
+        parts.append(f"{self.sizes / taken:,.0f} {self.unit}/s")
         return ", ".join([*parts, f"{int(left) // 60}:{int(left) % 60:02d} left"])
 
     def finish(self) -> None:
