@@ -20,10 +20,12 @@ MAY_IMPORT = {
     "models": MODELS,
     "training": MODELS | {"training", "evaluation"},
     "decoding": MODELS | {"decoding"},
+    "diffusion": MODELS | {"decoding", "diffusion", "evaluation"},
     "evaluation": MODELS | {"evaluation", "decoding"},
     "views": {"views"},
     "widgets": {"views", "widgets"},
-    "practice": MODELS | {"training", "decoding", "evaluation", "views", "widgets", "practice"},
+    "practice": MODELS
+    | {"training", "decoding", "diffusion", "evaluation", "views", "widgets", "practice"},
 }
 FORBIDDEN = {"views": {"torch", "ipywidgets", "anywidget"}}
 

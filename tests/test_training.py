@@ -27,7 +27,7 @@ from mlm_course.training import (
 )
 from mlm_course.training.data import rows_of_step, share, shuffled
 from mlm_course.training.optimizers import MuonAndAdamW
-from mlm_course.training.step import size_of
+from mlm_course.training.step import TrainingStep, size_of
 
 N, T, V = 48, 10, 30
 QUICK = Recipe(steps=6, batch_size=8, lr=0.01, optimizer="adamw", warmup=2)
@@ -496,3 +496,28 @@ def test_a_missing_tracker_names_what_to_install(monkeypatch):
             trained(tracker=tracker)
     with pytest.raises(ValueError, match="tensorboard, wandb"):
         trained(tracker="paper")
+
+
+def test_evaluate_and_the_caller_get_the_model_where_it_was(monkeypatch):
+    """As on a machine with a GPU, where the model was on the CPU and is trained elsewhere."""
+    moves, seen = [], []
+    real = TrainingStep.__init__
+
+    class Traveller(MaskedLM):
+        def to(self, device):
+            moves.append(str(device))
+            return self
+
+    def starts(self, *arguments):
+        real(self, *arguments)
+        moves.clear()
+        self.home = "home"
+
+    def evaluate(model):
+        seen.append(list(moves))
+        return {"loss": 0.0}
+
+    monkeypatch.setattr(TrainingStep, "__init__", starts)
+    model = Traveller(EncoderConfig(V, max_length=T, d_model=16, n_layers=1, n_heads=2))
+    fit(model, rows(), masked_lm_loss, replace(QUICK, steps=2), evaluate=evaluate)
+    assert seen == [["home"]] and moves == ["home", "cpu", "home"]

@@ -314,6 +314,101 @@ def mae_by_picking(mae, images, ratio, noise):
     return F.mse_loss(predicted[:, 1:][removed], true[removed])
 
 
+def guess_by_counting(joint, text, hidden, place):
+    chance = torch.zeros(joint.shape[place], dtype=joint.dtype)
+    for words in np.ndindex(*joint.shape):
+        if all(hidden[i] or words[i] == int(text[i]) for i in range(joint.ndim)):
+            chance[words[place]] += joint[words]
+    return chance / chance.sum()
+
+
+def bound_row_by_row(surprise, hidden, words):
+    rows = zip(surprise, hidden, words, strict=True)
+    return torch.stack([len(x[w]) * x[h].mean() for x, h, w in rows])
+
+
+def rate_bound_row_by_row(surprise, noise, rate):
+    rows = zip(surprise, noise, rate, strict=True)
+    return torch.stack([x[u < t].sum() / t for x, u, t in rows])
+
+
+def pseudo_likelihood_one_by_one(predict, ids, mask_id):
+    total = torch.zeros(())
+    for place, word in enumerate(ids.tolist()):
+        canvas = ids.clone()
+        canvas[place] = mask_id
+        total = total + predict(canvas[None])[0, place, word]
+    return total
+
+
+def taught_by_sums(student, teacher, temperature):
+    p, q = (torch.softmax(x / temperature, -1) for x in (teacher, student))
+    return temperature * temperature * (p * (p.log() - q.log())).sum() / len(student)
+
+
+def mixed_place_by_place(p, answers):
+    total = 0.0
+    for one in answers.tolist():
+        chance = 1.0
+        for place, word in enumerate(one):
+            agree = [m for m, other in enumerate(answers.tolist()) if other[place] == word]
+            chance *= sum(float(p[m]) for m in agree)
+        total += chance
+    return total
+
+
+def hidden_by_sorting(target, share, noise):
+    hidden = torch.zeros_like(target, dtype=torch.bool)
+    for row, ids in enumerate(target):
+        places = ids.nonzero()[:, 0]
+        n = math.floor(share[row].item() * len(places)) + 1
+        hidden[row, places[noise[row, places].sort().indices[:n]]] = True
+    return hidden
+
+
+def lengths_one_by_one(scores, n):
+    rows = scores[:, 1:] - scores[:, 1:].logsumexp(1, keepdim=True)
+    order = rows.argsort(1, descending=True)[:, :n]
+    return order + 1, rows.gather(1, order)
+
+
+def reopened_by_sorting(confidence, real, done, steps):
+    opened = torch.zeros_like(real)
+    for row in range(len(real)):
+        places = [i for i in range(real.shape[1]) if real[row, i]]
+        places.sort(key=lambda i: confidence[row, i].item())
+        opened[row, places[: max(1, len(places) * (steps - done) // steps)]] = True
+    return opened
+
+
+def filled_in_place(predict, tokens, confidence, hidden):
+    canvas = tokens.clone()
+    canvas[hidden] = 4
+    p, best = F.softmax(predict(canvas), -1)[hidden].max(-1)
+    new = confidence.clone()
+    canvas[hidden], new[hidden] = best, p
+    return canvas, new
+
+
+def mask_predict_row_by_row(predict, real, steps):
+    tokens, confidence = torch.zeros(real.shape, dtype=torch.int64), torch.ones(real.shape)
+    tokens[real] = 4
+    opened = real
+    for left in range(steps, 0, -1):
+        if left < steps:
+            opened = reopened_by_sorting(confidence, real, steps - left, steps)
+        tokens, confidence = filled_in_place(predict, tokens, confidence, opened)
+    return tokens, confidence
+
+
+def best_by_loop(confidence, real):
+    scores = [
+        [c[r].log().mean() for c, r in zip(*row, strict=True)]
+        for row in zip(confidence, real, strict=True)
+    ]
+    return torch.tensor([row.index(max(row)) for row in scores]), torch.tensor(scores)
+
+
 VARIANTS = {
     "1.1": average_by_loop,
     "1.2": lambda q, k: torch.einsum("bhtd,bhsd->bhts", q, k) / q.size(-1) ** 0.5,
@@ -369,4 +464,19 @@ VARIANTS = {
     "8.5": mae_loss_row_by_row,
     "8.6": directions_by_eigenvalues,
     "8.7": seen_by_loop,
+    "9.1": mixed_place_by_place,
+    "9.2": hidden_by_sorting,
+    "9.3": lambda target: target.ne(0).unsqueeze(1).repeat(1, target.shape[1], 1),
+    "9.4": lengths_one_by_one,
+    "9.5": reopened_by_sorting,
+    "9.6": filled_in_place,
+    "9.7": mask_predict_row_by_row,
+    "9.8": best_by_loop,
+    "10.1": guess_by_counting,
+    "10.2": bound_row_by_row,
+    "10.3": rate_bound_row_by_row,
+    "10.4": pseudo_likelihood_one_by_one,
+    "10.5": lambda hidden, noise, t, s: hidden.logical_and(noise * t < s),
+    "10.6": lambda g, size: size * F.normalize(g.reshape(len(g), -1), dim=1).view_as(g),
+    "10.7": taught_by_sums,
 }

@@ -28,7 +28,7 @@ def ship(name: str, model: nn.Module, tokenizer: Tokenizer | None = None) -> Non
 def pretrained(name: str) -> tuple[Any, Any]:
     """A trained model, in evaluation mode, and its tokenizer; for tinyworld its words, a tuple.
 
-    name: a folder of mlm_course/checkpoints, such as "python_docs" or "tinyworld" (masked language
+    name: a folder of mlm_course/checkpoints, such as "python_docs", "tinyworld", "diffusion" (masked language
     models), "cheques_distilled" (Seq2Seq). How each was trained is recorded in mlm_course/results;
     `python -m mlm_course experiment NAME` trains it again. Raises ValueError for an unknown name.
     """

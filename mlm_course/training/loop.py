@@ -38,7 +38,8 @@ def fit(
     data, loss: see `Data` and `Loss`. evaluate(model) returns values by name, asked after every
     `evaluate_every` steps and at the end, without dropout and gradients. keep_best, one of those
     names: in the end the model gets the weights that did best. The model is left in evaluation
-    mode, on the device that was used (a GPU if there is one; ACCELERATE_USE_CPU=1 forbids it).
+    mode. It is trained on a GPU if there is one (ACCELERATE_USE_CPU=1 forbids it); `evaluate` and,
+    in the end, the caller get it on the device where it was before.
 
     folder: a checkpoint goes there after every `save_every` steps, at the end, and on Ctrl-C.
     The same call again goes on where the newest one stopped, and on a CPU ends with the very same

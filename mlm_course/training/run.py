@@ -49,7 +49,7 @@ class Run:
         """Asks `evaluate` about the model without dropout; of several processes the first counts."""
         self.report.flush()
         self.model.eval()
-        with torch.no_grad():
+        with torch.no_grad(), self.take_step.at_home():
             metrics = {name: float(value) for name, value in evaluate(self.model).items()}
         metrics = broadcast_object_list([metrics])[0]
         self.report.evaluated(metrics)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, NamedTuple
 
 import torch
@@ -31,7 +32,7 @@ class TrainingStep:
     """A model, its optimiser and its data, one call a step.
 
     Called with the step, counted from 0, it returns what that came to. Moves the model to the
-    accelerator's device.
+    accelerator's device; `release` brings it home.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class TrainingStep:
     ) -> None:
         self.accelerator, self.model, self.data, self.recipe = accelerator, model, data, recipe
         self.loss, self.device = loss, accelerator.device
+        self.home = next((p.device for p in model.parameters()), self.device)
         self.runner = accelerator.prepare_model(model)  # moved, autocast, wrapped for processes
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         self.optimizer = make_optimizer(model, recipe)
@@ -126,12 +128,24 @@ class TrainingStep:
         if self.accelerator.scaler and state["scaler"]:
             self.accelerator.scaler.load_state_dict(state["scaler"])
 
+    @contextmanager
+    def at_home(self) -> Iterator[None]:
+        """The model on the device it came from, where its caller's own data lies."""
+        if self.home == self.device:
+            yield
+            return
+        self.model.to(self.home)
+        yield
+        self.model.to(self.device)
+
     def release(self) -> None:
-        """The model as it came: no autocast, not training."""
+        """The model as it came: on its device, no autocast, not training."""
         if self.recipe.precision != "no":
             for name in ("forward", "_original_forward"):  # what Accelerate put over the class's
                 self.model.__dict__.pop(name, None)
         self.model.eval()
+        if self.home != self.device:
+            self.model.to(self.home)
 
 
 def seed_dropout(seed: int, device: torch.device) -> None:

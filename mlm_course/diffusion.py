@@ -1,0 +1,192 @@
+"""Masked diffusion: hide at every rate, and know what such guesses say about a whole text. Lesson 10.
+
+A text of N words is hidden at a rate t between 0 and 1, or n of its words are, n from 1 to N. Summed
+with the right weights, the surprise of the hidden words is an upper bound on -log p(text), and equal
+to it if the guesses are the exact conditional probabilities.
+
+Shapes everywhere: B rows of T tokens, of which N are words that may be hidden; V tokens known.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import cache
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mlm_course.corruption import Corrupted, RowNoise, hideable
+from mlm_course.corruption.replacement import IGNORED
+from mlm_course.decoding import Predict
+from mlm_course.evaluation import visible_mask
+from mlm_course.tokenization import CLS_ID, MASK_ID, PAD_ID, SEP_ID, SPECIAL_IDS
+
+# answers(hidden (M, N) bool) -> log-probabilities (M, N) of the true words at the hidden places
+Answers = Callable[[Tensor], Tensor]
+
+
+class GapRows:
+    """Rows of token ids of which n words are hidden, n drawn anew each time, from 1 to all.
+
+    ids (R, T) int64; special tokens are never hidden. Called with the index (B,) of some rows and
+    the epoch: their `Corrupted` input_ids, labels and hidden, each (B, T).
+    Source: Ghazvininejad et al. 2019, section 2.1; Liao et al. 2020, section 3.
+    """
+
+    def __init__(self, ids: Tensor, seed: int) -> None:
+        if ids.ndim != 2:
+            raise ValueError(f"ids must have shape (R, T), rows of tokens, not {tuple(ids.shape)}.")
+        self.ids, self.seed = ids, seed
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __call__(self, index: Tensor, epoch: int) -> Corrupted:
+        ids, noise = self.ids[index], RowNoise(self.seed, epoch, index)
+        words = hideable(ids, SPECIAL_IDS)
+        n = 1 + (noise.uniform(1)[:, 0] * words.sum(1)).long()  # (B,): 1..N
+        return hide(ids, choose(words, n, noise.uniform(ids.shape[1])))
+
+
+def choose(words: Tensor, n: Tensor, noise: Tensor) -> Tensor:
+    """n[b] of each row's words, those with the least noise: words bool, noise, result (B, T)."""
+    order = noise.masked_fill(~words, 2.0).argsort(1)
+    return (order.argsort(1) < n[:, None]) & words
+
+
+def hide(ids: Tensor, hidden: Tensor) -> Corrupted:
+    """The rows with [MASK] at the hidden places, and what stood there: both (B, T)."""
+    return Corrupted(ids.masked_fill(hidden, MASK_ID), ids.masked_fill(~hidden, IGNORED), hidden)
+
+
+def surprises(model: nn.Module, batch: Corrupted) -> Tensor:
+    """-log p of each hidden word, 0 at all other places: (B, T), in nats."""
+    ids, labels, hidden = batch
+    logits = model(ids, visible_mask(ids), hidden)  # (n, V)
+    each = F.cross_entropy(logits.float(), labels[hidden], reduction="none")
+    return torch.zeros(ids.shape, device=ids.device).masked_scatter(hidden, each)
+
+
+def row_bounds(surprise: Tensor, hidden: Tensor, n_words: Tensor) -> Tensor:
+    """One draw of the bound for each row, in nats: N times the mean surprise of its hidden words.
+
+    surprise, hidden (B, T); n_words (B,): N. Its mean over n ~ U{1..N} and over the places is at
+    least -log p(text). Source: Liao et al. 2020, section 3; Sahoo et al. 2024, section 3.
+    """
+    return n_words * (surprise * hidden).sum(1) / hidden.sum(1).clamp(min=1)
+
+
+def diffusion_loss(model: nn.Module, batch: Corrupted) -> tuple[Tensor, Tensor]:
+    """The bound on -log p of all rows, summed, and the number of their words: nats a word.
+
+    batch: as `GapRows` gives it. For `fit`.
+    """
+    words = hideable(batch.input_ids, SPECIAL_IDS) | batch.hidden
+    n_words = words.sum(1)
+    return row_bounds(surprises(model, batch), batch.hidden, n_words).sum(), n_words.sum()
+
+
+@torch.no_grad()
+def likelihood_bound(
+    model: nn.Module, ids: Tensor, generator: torch.Generator, draws: int = 8
+) -> Tensor:
+    """The bound on -log p of each row (B,), in nats; lengths are taken as given.
+
+    Each draw hides n words; the draws of a row spread n evenly over 1..N, which keeps the noise low.
+    """
+    words = hideable(ids, SPECIAL_IDS)
+    total, start = torch.zeros(len(ids)), torch.rand(len(ids), generator=generator)
+    for draw in range(draws):
+        share = (start + draw) / draws  # (B,) below 2: stratified
+        n = 1 + (share % 1 * words.sum(1)).long()
+        batch = hide(ids, choose(words, n, torch.rand(ids.shape, generator=generator)))
+        total += row_bounds(surprises(model, batch), batch.hidden, words.sum(1))
+    return total / draws
+
+
+# What follows is for writing: rows to fill, and a model that `refine` can ask.
+
+
+def blank(lengths: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows of [MASK] between [CLS] and [SEP], and which places are to be filled: two (B, T)."""
+    places = torch.arange(int(lengths.max()) + 2)
+    hidden = (places >= 1) & (places <= lengths[:, None])
+    canvas = torch.where(hidden, MASK_ID, PAD_ID)
+    canvas[:, 0] = CLS_ID
+    return canvas.scatter(1, lengths[:, None] + 1, SEP_ID), hidden
+
+
+def predictor(model: nn.Module) -> Predict:
+    """A masked language model as `decoding.refine` asks it; it never answers with a special token."""
+
+    @torch.no_grad()
+    def predict(canvas: Tensor) -> Tensor:
+        never = torch.tensor(SPECIAL_IDS, device=canvas.device)
+        return model(canvas, visible_mask(canvas)).index_fill(-1, never, -math.inf)
+
+    return predict
+
+
+# What follows is exact: small enough to look at all 2^N ways to hide some of N words.
+
+
+def exact_answers(joint: Tensor, text: Tensor) -> Answers:
+    """The exact conditional probabilities of a text's words, from the table of all texts.
+
+    joint (V, ..., V), N axes, sums to 1: the probability of every text; text (N,) int64.
+    """
+    N = joint.ndim
+
+    @cache
+    def of(*hidden: bool) -> Tensor:
+        seen = tuple(slice(None) if gap else word for gap, word in zip(hidden, text, strict=True))
+        left = joint[seen] / joint[seen].sum()  # an axis for each hidden word
+        gaps = [i for i in range(N) if hidden[i]]
+        found = torch.zeros(N, dtype=joint.dtype)
+        for axis, i in enumerate(gaps):
+            others = [a for a in range(len(gaps)) if a != axis]
+            found[i] = (left.sum(others) if others else left)[text[i]].log()
+        return found
+
+    return lambda hidden: torch.stack([of(*row) for row in hidden.tolist()])
+
+
+def all_ways_to_hide(N: int) -> Tensor:
+    """Every way to hide at least one of N places: (2^N - 1, N) bool."""
+    numbers = torch.arange(1, 2**N)[:, None]
+    return (numbers >> torch.arange(N)) % 2 == 1
+
+
+def bound_by_count(answers: Answers, N: int) -> Tensor:
+    """N times the mean over n = 1..N of the mean surprise of n hidden words; all ways, no chance."""
+    hidden = all_ways_to_hide(N)
+    n = hidden.sum(1)  # (M,)
+    means = -(answers(hidden) * hidden).sum(1) / n
+    ways = torch.tensor([math.comb(N, k) for k in n.tolist()])  # with as many words hidden
+    return (N * means / (N * ways)).sum()
+
+
+def bound_by_rate(answers: Answers, N: int) -> Tensor:
+    """The integral over t from 0 to 1 of (1 / t) times the mean surprise of what rate t hides.
+
+    What stands under the integral is a polynomial in t: Gauss and Legendre's rule is exact.
+    """
+    import numpy as np
+
+    hidden = all_ways_to_hide(N)
+    n = hidden.sum(1)  # (M,)
+    summed = -(answers(hidden) * hidden).sum(1)  # (M,)
+    points, weights = (torch.from_numpy(x) for x in np.polynomial.legendre.leggauss(N))
+    total = torch.zeros((), dtype=torch.float64)
+    for t, weight in zip((points + 1) / 2, weights / 2, strict=True):
+        chance = t**n * (1 - t) ** (N - n)  # (M,) of hiding just these
+        total = total + weight * (chance * summed).sum() / t
+    return total
+
+
+def leave_one_out(answers: Answers, N: int) -> Tensor:
+    """Minus the pseudo-log-likelihood: each word hidden alone, the surprises summed."""
+    one = torch.eye(N, dtype=torch.bool)
+    return -(answers(one) * one).sum()
