@@ -1060,9 +1060,9 @@ line, open_places = (x.to(device) for x in blank(torch.tensor([17])))
 if GPU:  # rows of stories are full, without [CLS] and [SEP]
     line = torch.full((1, big.max_length), tokenization.MASK_ID, device=device)
     open_places = torch.ones_like(line, dtype=torch.bool)
-sampler = replace(LLADA, temperature=1.0)
+sampler, passes = replace(LLADA, temperature=1.0), 64 if GPU else 8
 with torch.no_grad():
-    last = refine(predictor(writer), line, open_places, tokenization.MASK_ID, 64 if GPU else 8, sampler,
+    last = refine(predictor(writer), line, open_places, tokenization.MASK_ID, passes, sampler,
                   torch.Generator(device).manual_seed(0))[-1].tokens[0]  # fmt: skip
 shown = big_tokenizer.decode(last.tolist()) if GPU else " ".join(words(last))
 print(shown[:200])
