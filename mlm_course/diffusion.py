@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from mlm_course.corruption import Corrupted, RowNoise, hideable
 from mlm_course.corruption.replacement import IGNORED
+from mlm_course.corruption.strategies import choose_any_count, choose_count
 from mlm_course.decoding import Predict
 from mlm_course.evaluation import visible_mask
 from mlm_course.tokenization import CLS_ID, MASK_ID, PAD_ID, SEP_ID, SPECIAL_IDS
@@ -46,14 +47,7 @@ class GapRows:
     def __call__(self, index: Tensor, epoch: int) -> Corrupted:
         ids, noise = self.ids[index], RowNoise(self.seed, epoch, index)
         words = hideable(ids, SPECIAL_IDS)
-        n = 1 + (noise.uniform(1)[:, 0] * words.sum(1)).long()  # (B,): 1..N
-        return hide(ids, choose(words, n, noise.uniform(ids.shape[1])))
-
-
-def choose(words: Tensor, n: Tensor, noise: Tensor) -> Tensor:
-    """n[b] of each row's words, those with the least noise: words bool, noise, result (B, T)."""
-    order = noise.masked_fill(~words, 2.0).argsort(1)
-    return (order.argsort(1) < n[:, None]) & words
+        return hide(ids, choose_any_count(words, noise))
 
 
 def hide(ids: Tensor, hidden: Tensor) -> Corrupted:
@@ -101,7 +95,7 @@ def likelihood_bound(
     for draw in range(draws):
         share = (start + draw) / draws  # (B,) below 2: stratified
         n = 1 + (share % 1 * words.sum(1)).long()
-        batch = hide(ids, choose(words, n, torch.rand(ids.shape, generator=generator)))
+        batch = hide(ids, choose_count(words, n, generator))
         total += row_bounds(surprises(model, batch), batch.hidden, words.sum(1))
     return total / draws
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from mlm_course.corpora import tinyworld
+from mlm_course.corruption.strategies import choose_count
 from mlm_course.decoding import LLADA, MDLM
 from mlm_course.diffusion import (
     GapRows,
@@ -17,7 +18,6 @@ from mlm_course.diffusion import (
     blank,
     bound_by_count,
     bound_by_rate,
-    choose,
     diffusion_loss,
     exact_answers,
     hide,
@@ -200,7 +200,7 @@ def test_the_draws_of_a_row_spread_over_all_numbers_of_words(monkeypatch):
 
 def test_exactly_so_many_words_are_chosen_and_no_others():
     words = torch.tensor([[False, True, True, True, False], [True, True, False, False, False]])
-    chosen = choose(words, torch.tensor([2, 5]), torch.rand(2, 5, generator=generator()))
+    chosen = choose_count(words, torch.tensor([2, 5]), generator())
     assert chosen.sum(1).tolist() == [2, 2] and not (chosen & ~words).any()
 
 

@@ -84,9 +84,19 @@ def choose_fixed_count(can_hide: Tensor, ratio: Ratio, generator: Noise) -> Tens
 
 
 def choose_count(can_hide: Tensor, count: Tensor, generator: Noise) -> Tensor:
-    """`count` (B,) int64 candidates of each row, all subsets equally likely."""
+    """`count` (B,) int64 candidates of each row, or all if there are fewer; all subsets equally likely."""
     noise = uniform(can_hide, generator).masked_fill(~can_hide, 2.0)
-    return lowest(noise, count)
+    return lowest(noise, count) & can_hide
+
+
+def choose_any_count(can_hide: Tensor, generator: Noise) -> Tensor:
+    """n candidates of each row, n drawn from 1 to all of them: can_hide, result (B, T) bool.
+
+    What a model must train on that is to fill an empty page.
+    Source: Ghazvininejad et al. 2019, section 2.1.
+    """
+    share = uniform(can_hide[:, :1], generator)[:, 0]  # (B,)
+    return choose_count(can_hide, 1 + (share * can_hide.sum(1)).long(), generator)
 
 
 def lowest(keys: Tensor, count: Tensor) -> Tensor:

@@ -15,11 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from mlm_course.corpora import tinyworld as language
+from mlm_course.corruption.strategies import choose_count
 from mlm_course.decoding import LLADA, MASK_PREDICT, MASKGIT, MDLM, Predict, Sampler, refine
 from mlm_course.diffusion import (
     GapRows,
     blank,
-    choose,
     diffusion_loss,
     hide,
     likelihood_bound,
@@ -132,7 +132,7 @@ def by_share(model: nn.Module | None, ids: Tensor) -> list[float]:
     for share in SHARES:
         generator, words = torch.Generator().manual_seed(7), ids > max(SPECIAL_IDS)
         n = (share * words.sum(1)).round().long().clamp(min=1)
-        batch = hide(ids, choose(words, n, torch.rand(ids.shape, generator=generator)))
+        batch = hide(ids, choose_count(words, n, generator))
         if model is None:
             found.append(language.loss_floor(ids, batch.hidden))
         else:

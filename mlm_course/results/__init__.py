@@ -43,12 +43,17 @@ def write_record(name: str, found: Mapping[str, Any], seconds: float) -> Path:
     return path
 
 
-def training_record(model: Any, recipe: Any, mask_ratio: float, history: Any) -> dict[str, Any]:
-    """What a record says of a training by `fit`: its size, its numbers, its minutes, its course."""
+def training_record(
+    model: Any, recipe: Any, mask_ratio: float | None, history: Any
+) -> dict[str, Any]:
+    """What a record says of a training by `fit`: its size, its numbers, its minutes, its course.
+
+    mask_ratio: None where no one share is hidden; the record leaves it out.
+    """
     return {
         "parameters": sum(p.numel() for p in model.parameters()),
         "recipe": asdict(recipe),
-        "mask_ratio": mask_ratio,
+        **({} if mask_ratio is None else {"mask_ratio": mask_ratio}),
         "training_minutes": round(history.seconds[-1] / 60, 1),
         "result": history.evaluations[-1],
         "curve": history.evaluations,

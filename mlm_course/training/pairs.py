@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from mlm_course.corruption import RowNoise
 from mlm_course.corruption.replacement import IGNORED
-from mlm_course.corruption.strategies import choose_count
+from mlm_course.corruption.strategies import choose_any_count
 from mlm_course.tokenization import CLS_ID, MASK_ID, PAD_ID, SEP_ID
 
 
@@ -37,8 +37,7 @@ class GapPairs:
     def __call__(self, index: Tensor, epoch: int) -> PairBatch:
         target, noise = self.target[index], RowNoise(self.seed, epoch, index)
         real = target != PAD_ID
-        n = 1 + (noise.uniform(1)[:, 0] * real.sum(1)).long()  # (B,): 1..L
-        hidden = choose_count(real, n, noise)
+        hidden = choose_any_count(real, noise)
         shown = target.masked_fill(hidden, MASK_ID)
         return PairBatch(self.source[index], shown, target.masked_fill(~hidden, IGNORED))
 
