@@ -1,9 +1,10 @@
-"""`python -m mlm_course`: build notebooks, list exercises, run experiments, examine this machine."""
+"""`python -m mlm_course`: build notebooks, run experiments, train on many devices, examine this machine."""
 
 import argparse
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 
 def build_command(options: argparse.Namespace) -> int:
@@ -45,6 +46,18 @@ def experiment_command(options: argparse.Namespace) -> int:
     return 0
 
 
+def train_command(options: argparse.Namespace) -> int:
+    from mlm_course.train import train
+
+    given = {k: v for k, v in vars(options).items() if v is not None and k != "run"}
+    try:
+        train(**given)
+    except (ConnectionError, FloatingPointError, KeyboardInterrupt, ValueError) as problem:
+        print(problem or "Stopped.", file=sys.stderr)
+        return 1
+    return 0
+
+
 def results_command(options: argparse.Namespace) -> int:
     from mlm_course.results.page import page
 
@@ -67,9 +80,32 @@ def experiments() -> list[str]:
     return sorted(path.stem for path in folder.glob("[a-z]*.py"))
 
 
+def add_train(commands: Any) -> None:
+    """The options of `train`; those left out are the lesson's."""
+    train = commands.add_parser("train", help="train a lesson's model on one device or many")
+    train.add_argument("name", choices=("mlm", "mae", "cmlm"), help="lesson 5, 7 or 9")
+    train.add_argument("--folder", required=True, help="for checkpoints, model and history")
+    whole = {
+        "steps": "optimiser steps",
+        "batch-size": "rows a step, over all processes together",
+        "rows": "of the training data, the first so many",
+        "save-every": "steps between two checkpoints; default: 100",
+        "accumulate": "pieces in which each process works through its share of a step",
+        "seed": "of data order and dropout",
+    }
+    for option, text in whole.items():
+        train.add_argument(f"--{option}", type=int, help=text)
+    train.add_argument("--optimizer", choices=("muon", "adamw"))
+    train.add_argument("--lr", type=float, help="peak learning rate")
+    train.add_argument("--precision", choices=("no", "bf16", "fp16"))
+    train.add_argument("--compile", action="store_true", help="through torch.compile")
+    train.set_defaults(run=train_command)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m mlm_course", description=__doc__)
     commands = parser.add_subparsers(required=True)
+    add_train(commands)
     build = commands.add_parser("build", help="write lessons/ and solutions/ from course/")
     build.add_argument("lessons", nargs="*", metavar="LESSON", help='such as "1"; default: all')
     what = build.add_mutually_exclusive_group()

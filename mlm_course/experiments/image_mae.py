@@ -69,11 +69,16 @@ def errors(model: nn.Module) -> dict[str, float]:
     return found
 
 
+def build(config: ImageMAEConfig = CONFIG, seed: int = RECIPE.seed) -> ImageMAE:
+    """The model to train: two blocks in the encoder, one in the decoder."""
+    return fresh(ImageMAE, config, seed)
+
+
 def trained(
     recipe: Recipe, ratio: float = RATIO, config: ImageMAEConfig = CONFIG, every: int = 0
 ) -> tuple[ImageMAE, list[dict[str, Any]], float]:
     """A model, its errors after every so many steps, and the seconds that its training took."""
-    model = fresh(ImageMAE, config, recipe.seed)
+    model = build(config, recipe.seed)
     loss = partial(masked_pixel_loss, ratio=ratio)
     began = time.perf_counter()
     history = fit(

@@ -41,6 +41,7 @@ def save_model(model: nn.Module, path: str | Path, dtype: torch.dtype = torch.fl
     about = {"model": name, "config": json.dumps(asdict(config))}
     unfinished = path.with_name(path.name + ".unfinished")
     save_file(weights, unfinished, metadata=about)
+    unfinished.chmod(0o644)  # safetensors lets nobody else read it
     unfinished.replace(path)
 
 

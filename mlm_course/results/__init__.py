@@ -1,6 +1,7 @@
 """Recorded experiments: what ran longer than a lesson may, with all that is needed to run it again.
 
-One JSON file each, written by `python -m mlm_course experiment NAME`.
+One JSON file each, written by `python -m mlm_course experiment NAME`; and benchmarks.json, which
+`make bench` writes.
 """
 
 from __future__ import annotations
@@ -9,9 +10,11 @@ import importlib.metadata
 import json
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import torch
@@ -55,14 +58,27 @@ def training_record(
         "recipe": asdict(recipe),
         **({} if mask_ratio is None else {"mask_ratio": mask_ratio}),
         "training_minutes": round(history.seconds[-1] / 60, 1),
+        "step_seconds": step_seconds(history.seconds),
         "result": history.evaluations[-1],
         "curve": history.evaluations,
     }
 
 
+def step_seconds(moments: Sequence[float], parts: int = 10) -> dict[str, float]:
+    """The median step, and that of the quickest part of the run, when the machine did little else.
+
+    moments: seconds from the start to the end of each step.
+    """
+    taken = [after - before for before, after in pairwise([0.0, *moments])]
+    size = -(-len(taken) // parts)
+    medians = [median(taken[i : i + size]) for i in range(0, len(taken), size)]
+    return {"median": round(median(taken), 3), "quickest tenth": round(min(medians), 3)}
+
+
 def machine() -> str:
-    """Processor kind and number of cores, without a name that would identify the machine."""
-    return f"{os.cpu_count()} CPU cores, {platform.machine()}, {platform.system()}"
+    """Processor kind, number of cores and GPU, without a name that would identify the machine."""
+    cores = f"{os.cpu_count()} CPU cores, {platform.machine()}, {platform.system()}"
+    return f"{cores}, {torch.cuda.get_device_name()}" if torch.cuda.is_available() else cores
 
 
 def versions() -> dict[str, str]:

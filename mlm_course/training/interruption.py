@@ -14,22 +14,24 @@ from mlm_course.training.history import History
 class Interruption:
     """A wish to stop, noted when it comes and answered when the weights are whole.
 
-    The second Ctrl-C stops at once. Other threads than the main one hear no signals, and of several
-    processes one would leave the others waiting: there nothing is changed.
+    Alone, the second Ctrl-C stops at once. One of several processes also notes SIGTERM, which torchrun
+    sends to the rest when one is lost: they end their step, or fail in it, and say what has happened.
+    Other threads than the main one hear no signals.
     """
 
     def __init__(self, is_alone: bool) -> None:
-        self.asked = False
-        self.listens = is_alone and threading.current_thread() is threading.main_thread()
+        self.asked, self.is_alone = False, is_alone
+        self.signals = [signal.SIGINT] if is_alone else [signal.SIGINT, signal.SIGTERM]
+        if threading.current_thread() is not threading.main_thread():
+            self.signals = []
 
     def __enter__(self) -> Interruption:
-        if self.listens:
-            self.before: Any = signal.signal(signal.SIGINT, self._ask)
+        self.before: dict[int, Any] = {n: signal.signal(n, self._ask) for n in self.signals}
         return self
 
     def __exit__(self, *error: object) -> None:
-        if self.listens:
-            signal.signal(signal.SIGINT, self.before)
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
 
     def answer(self, history: History, folder: str | Path | None) -> None:
         """KeyboardInterrupt, with a sentence, if somebody has asked; history has been saved."""
@@ -40,6 +42,6 @@ class Interruption:
             )
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
+        if self.asked and self.is_alone:
             raise KeyboardInterrupt
         self.asked = True

@@ -12,6 +12,7 @@ from mlm_course.training.data import Data
 from mlm_course.training.history import History
 from mlm_course.training.interruption import Interruption
 from mlm_course.training.losses import Loss
+from mlm_course.training.processes import lost_process_saves
 from mlm_course.training.recipe import Recipe
 from mlm_course.training.run import Evaluate, Run
 from mlm_course.training.step import TrainingStep
@@ -45,10 +46,12 @@ def fit(
     The same call again goes on where the newest one stopped, and on a CPU ends with the very same
     bits as if nothing had happened; a finished run is only loaded.
     tracker: "tensorboard" or "wandb". display: see `Display`; floor: a line of text for it.
-    Under `accelerate launch` or torchrun the processes share each step's rows.
+    Under `accelerate launch` or torchrun the processes share each step's rows; the folder may go on
+    with another number of them.
 
     Errors: ValueError for a folder that holds another run; FloatingPointError for a loss that is
-    no number; KeyboardInterrupt after Ctrl-C, between two steps. Warnings: nothing hidden in a
+    no number; KeyboardInterrupt after Ctrl-C, between two steps; ConnectionError, after a checkpoint,
+    if another process is gone. Warnings: nothing hidden in a
     batch, a damaged checkpoint, a full disk.
     """
     _check(evaluate, keep_best, display)
@@ -57,7 +60,8 @@ def fit(
     accelerator = start_accelerator(recipe, tracker, str(folder or "runs"))
     take_step = TrainingStep(accelerator, model, data, loss, recipe)
     run = Run(take_step, saved, keep_best, display or None, floor)
-    with run, Interruption(is_alone=accelerator.num_processes == 1) as interruption:
+    interruption = Interruption(is_alone=accelerator.num_processes == 1)
+    with run, interruption, lost_process_saves(run, checkpoints):
         for step in range(len(run.history), recipe.steps):
             run.report.step(take_step(step))
             is_last = step + 1 == recipe.steps

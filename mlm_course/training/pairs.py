@@ -77,13 +77,15 @@ def gap_loss(
 ) -> tuple[Tensor, int]:
     """Cross-entropy of the hidden words, summed, and their number; with it the length's.
 
-    The mean over the rows of the length's cross-entropy counts length_weight times as much as the
-    mean over the words. Source: Ghazvininejad et al. 2019, section 2 (and code for the weight).
+    A row's length counts length_weight times for each of its hidden words, as if every word asked for
+    it: so the sum stays the same however rows are shared among pieces and processes.
+    Source: Ghazvininejad et al. 2019, section 2 (and code for the weight).
     """
     asked = batch.labels != IGNORED
     logits, log_lengths = model(batch.source, batch.shown, asked)
     lengths = (batch.shown != PAD_ID).sum(1)
-    length_loss = length_weight * F.nll_loss(log_lengths, lengths) * len(logits)
+    of_rows = F.nll_loss(log_lengths, lengths, reduction="none")  # (B,)
+    length_loss = length_weight * (of_rows * asked.sum(1)).sum()
     return _summed(logits, batch.labels[asked], label_smoothing) + length_loss, len(logits)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import warnings
 from dataclasses import asdict, dataclass
@@ -43,13 +44,25 @@ def start_accelerator(recipe: Recipe, tracker: str | None, logs: str) -> Acceler
         _check_tracker(tracker)
     if AcceleratorState._shared_state.get("_mixed_precision", recipe.precision) != recipe.precision:
         AcceleratorState._reset_state()  # else a notebook's first precision would be its only one
-    accelerator = Accelerator(mixed_precision=recipe.precision, log_with=tracker, project_dir=logs)
+    accelerator = Accelerator(
+        mixed_precision=recipe.precision, log_with=tracker, project_dir=logs, cpu=_share_a_cpu()
+    )
     if recipe.precision == "fp16" and accelerator.device.type == "cpu":
         raise ValueError('precision="fp16" needs a GPU: use "bf16" or "no" on a CPU.')
     if tracker is not None:
         config = {k: str(v) if k == "betas" or v is None else v for k, v in asdict(recipe).items()}
         accelerator.init_trackers("mlm_course", config)
     return accelerator
+
+
+def _share_a_cpu() -> bool:
+    """Whether several processes were started where no GPU can be shared: they talk through gloo.
+
+    Accelerate, not told so, would let each of them train alone.
+    """
+    several = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    device = torch.accelerator.current_accelerator(check_available=True)
+    return several and (device is None or device.type == "mps")
 
 
 def _check_tracker(tracker: str) -> None:

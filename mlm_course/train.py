@@ -1,0 +1,123 @@
+"""`python -m mlm_course train`: a lesson's model, on one device, on several, on several machines.
+
+    python -m mlm_course train mlm --folder runs/one
+    torchrun --nproc_per_node 2 -m mlm_course train mlm --folder runs/two
+    accelerate launch --multi_gpu --num_processes 2 -m mlm_course train mlm --folder runs/two
+
+The recipe is the lesson's. Its batch_size is the whole step's, however many processes share it, and
+masks follow from seed, epoch and row: so the number of processes changes the time, not the curve.
+Two machines: `torchrun --nnodes 2 --node_rank 0 --master_addr HOST ...` on one, rank 1 on the other.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from accelerate import PartialState
+from torch import nn
+
+from mlm_course.experiments import image_mae, pairs, tinyworld
+from mlm_course.models.storage import save_model
+from mlm_course.training import (
+    Data,
+    GapPairs,
+    History,
+    Loss,
+    MaskedImages,
+    MaskedRows,
+    Recipe,
+    fit,
+    gap_loss,
+    masked_lm_loss,
+    masked_pixel_loss,
+)
+from mlm_course.training.run import Evaluate
+from mlm_course.widgets import progress_display
+
+
+class Task(NamedTuple):
+    """What a lesson trains, with all that `fit` needs."""
+
+    model: nn.Module
+    data: Data
+    loss: Loss
+    recipe: Recipe
+    evaluate: Evaluate
+    floor: float | None = None
+
+
+def mlm(rows: int | None = None) -> Task:
+    """The masked language model of tinyworld, with the exact floor. Lesson 5."""
+    ids = tinyworld.sentences(rows or tinyworld.SENTENCES, 0)
+    masked, floor = tinyworld.masked_test_set()
+    data = MaskedRows(ids, tinyworld.masker(), seed=0)
+    model, evaluate = tinyworld.build(), tinyworld.tester(masked)
+    return Task(model, data, masked_lm_loss, tinyworld.RECIPE, evaluate, floor)
+
+
+def mae(rows: int | None = None) -> Task:
+    """The masked autoencoder of digits. Lesson 7."""
+    images = image_mae.scale().standard(image_mae.data().train[:rows])
+    data = MaskedImages(images, image_mae.PATCHES, seed=0)
+    loss = partial(masked_pixel_loss, ratio=image_mae.RATIO)
+    return Task(image_mae.build(), data, loss, image_mae.RECIPE, image_mae.errors)
+
+
+def cmlm(rows: int | None = None) -> Task:
+    """The conditional masked language model of cheques, on the pairs as they are. Lesson 9."""
+    cheques = pairs.corpus(rows or pairs.TRAIN)
+    model = pairs.build(False, cheques.tokenizer.get_vocab_size())
+    data = GapPairs(cheques.source, cheques.target, seed=0)
+
+    def evaluate(model: Any) -> Mapping[str, float]:
+        return pairs.quality(pairs.answers_of(model, cheques.test_source), cheques)
+
+    return Task(model, data, gap_loss, pairs.RECIPE, evaluate)
+
+
+TASKS: Mapping[str, Callable[[int | None], Task]] = {"mlm": mlm, "mae": mae, "cmlm": cmlm}
+
+
+def train(
+    name: str,
+    folder: str | Path,
+    *,
+    rows: int | None = None,
+    save_every: int = 100,
+    precision: str = "no",
+    **changes: Any,
+) -> History:
+    """Training of one of `TASKS`; checkpoints, model.safetensors and history.json go into the folder.
+
+    rows: of the training data, None for all. precision, changes: fields of its `Recipe`. The same
+    call again goes on from the newest checkpoint. Errors: see `fit`.
+
+    In fp32 the number of processes changes the losses by rounding only: below 1e-5 with AdamW. Muon
+    rounds to bf16 within each step, which makes some 1e-4 of it.
+    """
+    task = TASKS[name](rows)
+    recipe = replace(task.recipe, precision=precision, **changes)
+    history = fit(
+        task.model, task.data, task.loss, recipe, evaluate=task.evaluate, floor=task.floor,
+        folder=folder, save_every=save_every,
+        display=progress_display(recipe.steps),
+    )  # fmt: skip
+    if PartialState().is_main_process:
+        save_model(task.model, Path(folder) / "model.safetensors")
+        text = json.dumps(history.to_dict(), indent=1)
+        (Path(folder) / "history.json").write_text(text + "\n", "utf-8")
+        print(f"{_devices()}: {history!r}. Written to {folder}", flush=True)
+    return history
+
+
+def _devices() -> str:
+    state = PartialState()
+    together = f"{state.num_processes} processes" if state.num_processes > 1 else "1 process"
+    kind = state.device.type
+    return f"{together} on {torch.cuda.get_device_name() if kind == 'cuda' else kind}"
