@@ -127,6 +127,13 @@ def test_a_folder_of_another_run_is_one_sentence(tmp_path, monkeypatch, capsys):
     assert "holds another training run" in error and "Traceback" not in error
 
 
+def test_a_launcher_that_starts_one_process_instead_of_several_is_noticed(tmp_path, monkeypatch):
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")  # all that accelerate launch --cpu sets
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    with pytest.warns(UserWarning, match="Only one process was started"):
+        train("mae", tmp_path, steps=1, batch_size=16, rows=32)
+
+
 def test_every_name_of_the_command_is_a_task():
     text = Path(command.__file__).read_text("utf-8")
     assert f"choices={tuple(TASKS)}".replace("'", '"') in text
