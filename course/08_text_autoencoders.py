@@ -44,7 +44,16 @@ from mlm_course.models.image_mae import put_back as put_back_at
 from mlm_course.models.text_mae import keep_visible
 from mlm_course.practice import check, hint, progress, quiz, solution
 from mlm_course.results import recorded
-from mlm_course.training import MaskedRows, Recipe, RetroRows, fit, masked_lm_loss, retro_mae_loss
+from mlm_course.training import (
+    MaskedRows,
+    Recipe,
+    RetroRows,
+    find_device,
+    fit,
+    masked_lm_loss,
+    retro_mae_loss,
+    run_folder,
+)
 from mlm_course.views import show, token_strip, training_curve
 from mlm_course.widgets import progress_display
 
@@ -861,31 +870,42 @@ assert FAST or own + 0.2 < average < another
 # %% [markdown]
 # ## On a GPU
 #
-# The same code on real English, larger. (Not measured: no GPU was at hand when this was written. Needs a network.)
+# The same code on real English, larger, streamed (needs a network). `find_device` says which GPU there is and what suits it: 16-bit numbers. (`torch.compile` stays off: the number of
+# visible words, and with it the length of the encoder's rows, changes from batch to batch.) `run_folder` names a folder for checkpoints, on Google Drive where Colab has it mounted: if the
+# runtime is lost, run the lesson's cells again, and this training goes on from the last one. (Not measured: no GPU was at hand when this was written.)
 
 # %%
-GPU = torch.cuda.is_available()
+machine = find_device()
+GPU = machine.is_gpu
 gpu_sizes = {"vocab_size": 8000, "max_length": 128, "d_model": 384, "n_layers": 6, "n_heads": 6}
 decoder = StackConfig(d_model=384, n_layers=1, n_heads=6)
 if not GPU:  # the twin: the same lines, small
     gpu_sizes = {"vocab_size": 2000, "max_length": 64, "d_model": 64, "n_layers": 2, "n_heads": 2}
     decoder = StackConfig(d_model=64, n_layers=1, n_heads=2)
 big = TextMAEConfig(**gpu_sizes, decoder=decoder)
-big_recipe = Recipe(steps=3000 if GPU else 5, batch_size=128 if GPU else 8)
+big_recipe = Recipe(
+    steps=3000 if GPU else 5,
+    batch_size=128 if GPU else 8,
+    precision=machine.precision,
+)
 
 # %% tags=["nbval-ignore-output"]
+print(machine)
 if GPU:
     from mlm_course.corpora.hub import load_text
 
     texts = load_text("wikitext-103", n=200_000)
-else:
-    print("No GPU here: five steps of a small model on Python's manual instead of wikitext.")
+else:  # five steps on Python's manual
     texts = python_docs.paragraphs(manual)
 big_tokenizer = tokenization.train_wordpiece(texts, big.vocab_size)
 text_ids = tokenization.encode(big_tokenizer, texts, special_tokens=False)
 big_rows = torch.tensor(tokenization.pack(text_ids, big.max_length)[:-1])
 big_data = MaskedRows(big_rows, hiding(big.vocab_size, ratio=0.3), seed=0)
-history = fit(fresh(TextMAE, big), big_data, masked_lm_loss, big_recipe)
+history = fit(
+    fresh(TextMAE, big), big_data, masked_lm_loss, big_recipe,
+    folder=run_folder("lesson_08") if GPU else None, save_every=200,
+    display=progress_display(big_recipe.steps),
+)  # fmt: skip
 print(f"{len(big_rows):,} rows; loss {history.losses[0]:.2f} -> {history.losses[-1]:.2f}")
 
 # %% [markdown]

@@ -37,7 +37,7 @@ from mlm_course.models.heads import mean_over_tokens
 from mlm_course.practice import check, hint, progress, quiz, solution
 from mlm_course.results import recorded
 from mlm_course.tokenization import CLS_ID, MASK_ID, PAD_ID, SPECIAL_IDS
-from mlm_course.training import MaskedRows, Recipe, fit, masked_lm_loss
+from mlm_course.training import MaskedRows, Recipe, find_device, fit, masked_lm_loss, run_folder
 from mlm_course.training.pairs import GapPairs, NextWordPairs, gap_loss, next_word_loss
 from mlm_course.training.schedules import SCHEDULES
 from mlm_course.views import mask_matrix, refinement_steps, show, token_strip
@@ -1079,18 +1079,19 @@ assert kept >= 0.95 and speeds["4"] >= 3
 #
 # ## On a GPU
 #
-# English to German on Multi30k (29,000 captions of photographs): both kinds of model, from the same lines. (Not measured: no GPU and no network were at hand when this was written. Without a GPU, the twin of
-# this cell takes a few steps on cheques.)
+# English to German on Multi30k (29,000 captions of photographs, streamed): both kinds of model, from the same lines. (Not measured: no GPU and no network were at hand when this was written. Without a GPU, the twin of
+# this cell takes a few steps on cheques.) `find_device` says which GPU there is and what suits it: 16-bit numbers, `torch.compile` on CUDA. `run_folder` names a folder for the checkpoints of each training, on Google
+# Drive where Colab has it mounted: if the runtime is lost, run the lesson's cells again, and each goes on from its last one.
 
 # %%
-GPU = torch.cuda.is_available()
+machine = find_device()
+GPU = machine.is_gpu
 if GPU:
     from mlm_course.corpora.hub_pairs import load_pairs
 
     corpus = load_pairs("multi30k", n=29_000)
     held_out = load_pairs("multi30k", split="test", n=1000)
 else:
-    print("No GPU here: a few steps on cheques instead of Multi30k.")
     corpus, held_out = train_pairs[:400], test_pairs[:8]
 big_tokenizer = pairs.vocabulary(corpus, vocab_size=8000 if GPU else 400)
 source, target = pairs.encode_pairs(big_tokenizer, corpus)
@@ -1102,14 +1103,21 @@ big_sizes = Seq2SeqConfig(
     n_heads=width // 64, dropout=0.3 if GPU else 0.0, decoder_layers=layers, max_target=longest,
 )  # fmt: skip
 big_recipe = Recipe(
-    steps=15_000 if GPU else 3, batch_size=128 if GPU else 8, schedule="inverse_square_root"
-)
+    steps=15_000 if GPU else 3, batch_size=128 if GPU else 8, schedule="inverse_square_root",
+    precision=machine.precision, compile=machine.compile,
+)  # fmt: skip
 
 # %% tags=["nbval-ignore-output"]
+print(machine)
 for causal in (True, False):
-    big = fresh(Seq2Seq, replace(big_sizes, causal=causal)).to("cuda" if GPU else "cpu")
+    big = fresh(Seq2Seq, replace(big_sizes, causal=causal)).to(machine.kind)
     data = NextWordPairs(source, target) if causal else GapPairs(source, target, seed=0)
-    fit(big, data, next_word_loss if causal else gap_loss, big_recipe)
+    name = "lesson_09_left_to_right" if causal else "lesson_09_mask_predict"
+    fit(
+        big, data, next_word_loss if causal else gap_loss, big_recipe,
+        folder=run_folder(name) if GPU else None, save_every=500,
+        display=progress_display(big_recipe.steps),
+    )  # fmt: skip
     texts = []
     for rows in asked_source.to(big.output_bias.device).split(100):  # all at once need much memory
         if causal:

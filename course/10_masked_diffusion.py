@@ -49,7 +49,7 @@ from mlm_course.models.image_mae import patchify
 from mlm_course.models.pretrained import pretrained
 from mlm_course.practice import check, hint, progress, quiz, solution
 from mlm_course.results import recorded
-from mlm_course.training import MaskedRows, Recipe, fit, masked_lm_loss
+from mlm_course.training import MaskedRows, Recipe, find_device, fit, masked_lm_loss, run_folder
 from mlm_course.views import refinement_steps, show
 from mlm_course.widgets import RefinementSteps, progress_display
 
@@ -1029,16 +1029,25 @@ for n in (1, 5):
 # %% [markdown]
 # ## On a GPU
 #
-# The same code on real stories: a model that is trained on every share, then asked to write. (Not measured: no GPU was at hand when this was written. Needs a network.)
+# The same code on real stories, streamed (needs a network): a model that is trained on every share, then asked to write. `find_device` says which GPU there is and what suits it: 16-bit numbers, `torch.compile` on
+# CUDA. `run_folder` names a folder for checkpoints, on Google Drive where Colab has it mounted: if the runtime is lost, run the lesson's cells again, and this training goes on from the last one. (Not measured: no GPU was
+# at hand when this was written.)
 
 # %%
-GPU = torch.cuda.is_available()
+machine = find_device()
+GPU = machine.is_gpu
 big = EncoderConfig(8000, 128, d_model=512, n_layers=8, n_heads=8)
 if not GPU:  # the twin: the same lines, small
     big = EncoderConfig(V, 26, d_model=32, n_layers=1, n_heads=2)
-big_recipe = Recipe(steps=20_000 if GPU else 5, batch_size=128 if GPU else 8)
+big_recipe = Recipe(
+    steps=20_000 if GPU else 5,
+    batch_size=128 if GPU else 8,
+    precision=machine.precision,
+    compile=machine.compile,
+)
 
 # %% tags=["nbval-ignore-output"]
+print(machine)
 if GPU:
     from mlm_course.corpora.hub import load_text
 
@@ -1046,24 +1055,23 @@ if GPU:
     big_tokenizer = tokenization.train_wordpiece(stories, big.vocab_size)
     story_ids = tokenization.encode(big_tokenizer, stories, special_tokens=False)
     big_rows = torch.tensor(tokenization.pack(story_ids, big.max_length)[:-1])
-else:
-    print("No GPU here: five steps of a small model on tinyworld instead of stories.")
+else:  # five steps on tinyworld
     big_rows = sentences(200, 60)
-writer = fresh(MaskedLM, big)
+writer = fresh(MaskedLM, big).to(machine.kind)
 history = fit(writer, GapRows(big_rows, seed=0), diffusion_loss, big_recipe,
+              folder=run_folder("lesson_10") if GPU else None, save_every=500,
               display=progress_display(big_recipe.steps))  # fmt: skip
 print(
     f"{len(big_rows):,} rows; bound {history.losses[0]:.2f} -> {history.losses[-1]:.2f} nats a word"
 )
-device = next(writer.parameters()).device
-line, open_places = (x.to(device) for x in blank(torch.tensor([17])))
+line, open_places = (x.to(machine.kind) for x in blank(torch.tensor([17])))
 if GPU:  # rows of stories are full, without [CLS] and [SEP]
-    line = torch.full((1, big.max_length), tokenization.MASK_ID, device=device)
+    line = torch.full((1, big.max_length), tokenization.MASK_ID, device=machine.kind)
     open_places = torch.ones_like(line, dtype=torch.bool)
 sampler, passes = replace(LLADA, temperature=1.0), 64 if GPU else 8
 with torch.no_grad():
     last = refine(predictor(writer), line, open_places, tokenization.MASK_ID, passes, sampler,
-                  torch.Generator(device).manual_seed(0))[-1].tokens[0]  # fmt: skip
+                  torch.Generator(machine.kind).manual_seed(0))[-1].tokens[0]  # fmt: skip
 shown = big_tokenizer.decode(last.tolist()) if GPU else " ".join(words(last))
 print(shown[:200])
 
@@ -1082,7 +1090,7 @@ quiz("10")
 # - Mask-Predict, MaskGIT, LLaDA and MDLM differ in **which guesses they keep**. More steps, more valid text: words filled in one step do not know of each other, whoever guesses.
 # - Taking the likeliest word gives one text for each blank line. Judge variety beside validity.
 #
-# **Next:** lesson 11, when it is there, makes models smaller and faster.
+# **Next:** lesson 11 makes models smaller and faster, and measures what that costs.
 
 # %%
 progress("10")

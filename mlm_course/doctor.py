@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import mlm_course
+
 PYTHON = (3, 11)
 NEEDED_MEMORY, NEEDED_DISK = 2.0, 3.0  # GB: a lesson takes up to 1.2 GB beside browser and server
 HUB = ("huggingface.co", 443)
@@ -64,6 +66,23 @@ class Report(tuple[Finding, ...]):
         )  # fmt: skip
         head = "<tr><th></th><th>What</th><th>Found</th><th>What to do</th></tr>"
         return f"<table>{head}{cells}</table><p>{html.escape(self.summary())}</p>"
+
+
+def this_machine() -> str:
+    """Versions and device in one line: "mlm_course 0.1.0, torch 2.13.0, Python 3.11, device: cpu".
+
+    The first cell of each lesson prints it. Torch is imported, as the lesson's next cell would do.
+    """
+    import torch
+
+    gpu = torch.accelerator.current_accelerator(check_available=True)
+    kind = gpu.type if gpu else "cpu"
+    name = f" ({torch.cuda.get_device_name()})" if kind == "cuda" else ""
+    python_version = ".".join(platform.python_version_tuple()[:2])
+    return (
+        f"mlm_course {mlm_course.__version__}, torch {torch.__version__}, "
+        f"Python {python_version}, device: {kind}{name}"
+    )
 
 
 def doctor() -> Report:
@@ -155,7 +174,7 @@ def device() -> Iterator[Finding]:
         yield Finding("device", f"{torch.cuda.get_device_name(0)}, {gigabytes:.0f} GB")
     elif torch.backends.mps.is_available():
         yield Finding("device", "Apple GPU (MPS)", "note",
-                      "Lessons use the CPU; results on MPS differ in the last digits.")  # fmt: skip
+                      "Training uses it, results differ there; ACCELERATE_USE_CPU=1 forbids it.")  # fmt: skip
     else:
         threads = torch.get_num_threads()
         fix = 'Nothing to do: lessons need no GPU. Their sections "On a GPU" say what would run.'

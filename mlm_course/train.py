@@ -24,7 +24,6 @@ import torch
 from accelerate import PartialState
 from torch import nn
 
-from mlm_course.experiments import image_mae, pairs, tinyworld
 from mlm_course.models.storage import save_model
 from mlm_course.training import (
     Data,
@@ -44,7 +43,10 @@ from mlm_course.widgets import progress_display
 
 
 class Task(NamedTuple):
-    """What a lesson trains, with all that `fit` needs."""
+    """What a lesson trains, with all that `fit` needs.
+
+    Every process loads the lesson of its task only: memory counts as often as there are processes.
+    """
 
     model: nn.Module
     data: Data
@@ -56,6 +58,8 @@ class Task(NamedTuple):
 
 def mlm(rows: int | None = None) -> Task:
     """The masked language model of tinyworld, with the exact floor. Lesson 5."""
+    from mlm_course.experiments import tinyworld
+
     ids = tinyworld.sentences(rows or tinyworld.SENTENCES, 0)
     masked, floor = tinyworld.masked_test_set()
     data = MaskedRows(ids, tinyworld.masker(), seed=0)
@@ -65,6 +69,8 @@ def mlm(rows: int | None = None) -> Task:
 
 def mae(rows: int | None = None) -> Task:
     """The masked autoencoder of digits. Lesson 7."""
+    from mlm_course.experiments import image_mae
+
     images = image_mae.scale().standard(image_mae.data().train[:rows])
     data = MaskedImages(images, image_mae.PATCHES, seed=0)
     loss = partial(masked_pixel_loss, ratio=image_mae.RATIO)
@@ -73,6 +79,8 @@ def mae(rows: int | None = None) -> Task:
 
 def cmlm(rows: int | None = None) -> Task:
     """The conditional masked language model of cheques, on the pairs as they are. Lesson 9."""
+    from mlm_course.experiments import pairs
+
     cheques = pairs.corpus(rows or pairs.TRAIN)
     model = pairs.build(False, cheques.tokenizer.get_vocab_size())
     data = GapPairs(cheques.source, cheques.target, seed=0)

@@ -1,15 +1,23 @@
 """The bootstrap cell installs the course from a repository, in an environment without it."""
 
+import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
 import sysconfig
+import tomllib
 from pathlib import Path
 
 import pytest
+import torch
+from packaging.requirements import Requirement
 
-from mlm_course.authoring.generated import Publication, bootstrap
+from mlm_course.authoring.generated import SMALL_PACKAGES, Publication, bootstrap
+from mlm_course.authoring.notebooks import with_generated_cells
+from mlm_course.authoring.source import Cell, Source
+from mlm_course.doctor import this_machine
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -62,6 +70,7 @@ def run(python: Path, code: str, folder: Path) -> subprocess.CompletedProcess:
     )
 
 
+LINE = r"mlm_course \d\S+, torch \d\S+, Python 3\.\d+, device: \w+( \(.+\))?"
 SHOW = "\nimport mlm_course.attention; print(mlm_course.__file__)"
 
 
@@ -71,7 +80,9 @@ def test_the_cell_installs_the_course_once_and_then_does_nothing(repository, bar
     assert "No module named 'mlm_course'" in before.stderr
     first = run(bare_python, cell + SHOW, tmp_path)
     assert first.returncode == 0, first.stderr
-    assert "site-packages" in first.stdout and "bare" in first.stdout
+    line, file = first.stdout.splitlines()
+    assert re.fullmatch(LINE, line)
+    assert "site-packages" in file and "bare" in file
     shutil.move(repository, repository.with_name("moved"))  # a second run must not need it
     second = run(bare_python, cell + SHOW, tmp_path)
     shutil.move(repository.with_name("moved"), repository)
@@ -100,3 +111,58 @@ def test_without_an_address_the_cell_says_how_to_start(tmp_path):
     python = fresh / Path(sys.executable).relative_to(sys.prefix)
     result = run(python, bootstrap(Publication("", "v9")), tmp_path)
     assert "Start JupyterLab with `make lab`" in result.stderr
+
+
+def test_installed_locally_the_cell_prints_one_line_and_nothing_else(tmp_path):
+    result = run(Path(sys.executable), bootstrap(Publication("", "v9")), tmp_path)
+    assert re.fullmatch(LINE + "\n", result.stdout) and not result.stderr
+
+
+def test_the_line_names_the_device(monkeypatch):
+    """Stand-ins for what is not at hand: two kinds of GPU, and none."""
+    for found, end in (("mps", "device: mps"), ("cuda", "device: cuda (Card 9)"), (None, "cpu")):
+        device = found and torch.device(found)
+        monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda d=device, **_: d)
+        monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Card 9")
+        assert this_machine().endswith(end) and re.fullmatch(LINE, this_machine())
+
+
+def test_the_line_is_not_compared_between_machines():
+    cells = with_generated_cells(
+        Source("01_a", (Cell("markdown", "# A"),)), Publication("", ""), None
+    )
+    (code,) = [cell for cell in cells if cell.kind == "code"]
+    assert code.tags == ("nbval-ignore-output",)
+
+
+def asked_of_pip(monkeypatch, absent: set[str]) -> list[str]:
+    """The words after pip that the published cell would run where `absent` cannot be imported."""
+    calls: list[list[str]] = []
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name not in absent or None)
+    monkeypatch.setattr(subprocess, "call", lambda words: calls.append(words) or 0)
+    exec(bootstrap(Publication("https://example.org/c", "v9")), {})
+    monkeypatch.undo()
+    return calls[0][3:] if calls else []
+
+
+def test_only_what_is_missing_is_installed_and_nothing_it_asks_for(monkeypatch, capsys):
+    course = "git+https://example.org/c@v9"
+    wanted = asked_of_pip(monkeypatch, {"mlm_course", "num2words", "docopt"})
+    assert wanted == ["install", "--quiet", "--no-deps", course, "num2words", "docopt"]
+    assert asked_of_pip(monkeypatch, {"psygnal"})[3:] == ["psygnal"]
+    assert asked_of_pip(monkeypatch, set()) == []
+    assert len(capsys.readouterr().out.splitlines()) == 3  # one line a run
+
+
+# What Colab's own list of packages named (github.com/googlecolab/backend-info), or one of those needs.
+ON_COLAB = set(
+    "torch numpy matplotlib ipython ipywidgets datasets tokenizers accelerate safetensors "
+    "huggingface_hub pillow babel scikit-learn".split()
+)
+
+
+def test_every_dependency_is_on_colab_or_installed_by_the_cell():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    needed = {Requirement(line).name for line in project["dependencies"]}
+    assert needed <= ON_COLAB | set(SMALL_PACKAGES)
+    assert not ON_COLAB & set(SMALL_PACKAGES)

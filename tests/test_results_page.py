@@ -1,12 +1,15 @@
 """course/RESULTS.md: every record, rendered."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from mlm_course import __main__ as command
+from mlm_course import results
 from mlm_course.results import HERE
-from mlm_course.results.page import page, section, summary, tables
+from mlm_course.results import page as of_page
+from mlm_course.results.page import BENCHMARKS, page, section, summary, tables
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -20,7 +23,19 @@ def test_every_record_has_its_section_and_command():
     text = page()
     for path in HERE.glob("*.json"):
         assert f"\n## {path.stem}\n" in text
-        assert f"`python -m mlm_course experiment {path.stem}`" in text
+        if path.stem != BENCHMARKS:
+            assert f"`python -m mlm_course experiment {path.stem}`" in text
+
+
+def test_benchmarks_have_a_section_of_their_own(tmp_path, monkeypatch):
+    part = {"about": "What it is.", "command": "run it", "machine": "a box", "failed": "It broke."}
+    (tmp_path / "benchmarks.json").write_text(json.dumps({"one": part}), "utf-8")
+    (tmp_path / "masking.json").write_text((HERE / "masking.json").read_text("utf-8"), "utf-8")
+    monkeypatch.setattr(results, "HERE", tmp_path)
+    monkeypatch.setattr(of_page, "HERE", tmp_path)
+    text = page()
+    assert text.index("\n## masking\n") < text.index("\n## benchmarks\n")
+    assert text.endswith("### one\n\nWhat it is.\n\n`run it`; a box\n\nFailed: It broke.\n")
 
 
 def test_numbers_stand_in_a_line_and_rows_in_a_table():

@@ -90,8 +90,7 @@ import sys
 
 packages = {{
     "mlm_course": "git+{repository}@{tag}",
-    "anywidget": "anywidget",
-    "psygnal": "psygnal",
+{small}
 }}
 missing = [source for name, source in packages.items() if importlib.util.find_spec(name) is None]
 if missing and subprocess.call(
@@ -100,12 +99,25 @@ if missing and subprocess.call(
     raise RuntimeError("The course could not be installed; pip says why above. Run this cell again.")
 importlib.invalidate_caches()"""
 
+_SAY_WHERE = """
+
+from mlm_course.doctor import this_machine
+
+print(this_machine())"""
+
+# What the course needs and Colab may lack, each with what it needs itself. Everything else that
+# pyproject.toml names is there; torch, numpy and ipywidgets must stay as they are.
+SMALL_PACKAGES = ("anywidget", "psygnal", "num2words", "docopt")
+
 
 def bootstrap(publication: Publication) -> str:
-    """The code cell that makes `import mlm_course` work, here or on Colab.
+    """The code cell that makes `import mlm_course` work, here or on Colab, and says what runs.
 
-    It never touches torch, numpy or ipywidgets: --no-deps, and only small packages by name.
+    It never touches torch, numpy or ipywidgets: --no-deps, and only small packages by name. Its one
+    line differs between machines, so it is not compared.
     """
     if not publication.repository:
-        return _LOCAL
-    return _PUBLISHED.format(repository=publication.repository, tag=publication.tag)
+        return _LOCAL + _SAY_WHERE
+    small = "\n".join(f'    "{name}": "{name}",' for name in SMALL_PACKAGES)
+    cell = _PUBLISHED.format(repository=publication.repository, tag=publication.tag, small=small)
+    return cell + _SAY_WHERE

@@ -23,7 +23,7 @@ def with_generated_cells(
     return [
         source.cells[0],
         Cell("markdown", "\n\n".join(filter(None, head))),
-        Cell("code", bootstrap(publication)),
+        Cell("code", bootstrap(publication), tags=("nbval-ignore-output",)),
         *source.cells[1:],
     ]
 

@@ -76,14 +76,30 @@ def load_text(
     if data_files is not None:
         rows = _open(name, config, split, streaming, data_files=data_files)
         return list(islice(_texts(rows, column), n))
-    known = KNOWN.get(name.lower(), Known(name, None, None))
-    known = Known(known.hub_id, config or known.config, column or known.column)
     try:
-        read = partial(_texts, column=known.column)
-        return rows_from_hub(known, split, n, read, streaming=streaming, timeout=timeout)
+        return texts_from_hub(
+            name, split, n, config=config, column=column, streaming=streaming, timeout=timeout
+        )
     except HubUnreachable as reason:
         print(f"{name!r} is not available ({reason}): Python's own manual takes its place.")
         return python_docs.paragraphs(python_docs.manual())[:n]
+
+
+def texts_from_hub(
+    name: str,
+    split: str = "train",
+    n: int | None = None,
+    *,
+    config: str | None = None,
+    column: str | None = None,
+    streaming: bool = True,
+    timeout: float = 5.0,
+) -> list[str]:
+    """As `load_text` without files, but HubUnreachable where the hub does not answer."""
+    known = KNOWN.get(name.lower(), Known(name, None, None))
+    known = Known(known.hub_id, config or known.config, column or known.column)
+    read = partial(_texts, column=known.column)
+    return rows_from_hub(known, split, n, read, streaming=streaming, timeout=timeout)
 
 
 def rows_from_hub(

@@ -43,13 +43,20 @@ def load_images(
         raise ValueError(f"name must be one of {', '.join(KNOWN_IMAGES)}, not {name!r}.")
     if n is not None and n < 1:
         raise ValueError(f"n must be at least 1, or None for all images, not {n}.")
-    known = KNOWN_IMAGES[name]
     try:
-        rows = rows_from_hub(known, split, n, lambda rows: rows, timeout=timeout)
+        return images_from_hub(name, split, n, timeout)
     except HubUnreachable as reason:
         print(f"{name!r} is not available ({reason}): scikit-learn's digits take its place.")
         found = digits()
         return Labelled(found.train[:n], found.train_labels[:n])
+
+
+def images_from_hub(
+    name: str, split: str = "train", n: int | None = None, timeout: float = 5.0
+) -> Labelled:
+    """As `load_images`, but HubUnreachable where the hub does not answer."""
+    known = KNOWN_IMAGES[name]
+    rows = rows_from_hub(known, split, n, lambda rows: rows, timeout=timeout)
     pictures = torch.stack([_pixels(row[str(known.column)]) for row in rows])
     return Labelled(pictures, torch.tensor([row["label"] for row in rows]))
 

@@ -38,6 +38,17 @@ def load_pairs(
         raise ValueError(f"name must be one of {', '.join(KNOWN_PAIRS)}, not {name!r}.")
     if n is not None and n < 1:
         raise ValueError(f"n must be at least 1, or None for all pairs, not {n}.")
+    try:
+        return pairs_from_hub(name, split, n, timeout)
+    except HubUnreachable as reason:
+        print(f"{name!r} is not available ({reason}): cheques, French to English, take its place.")
+        return cheques(n or 1000, seed=0 if split == "train" else 1)
+
+
+def pairs_from_hub(
+    name: str, split: str = "train", n: int | None = None, timeout: float = 5.0
+) -> list[Pair]:
+    """As `load_pairs`, but HubUnreachable where the hub does not answer."""
     known = KNOWN_PAIRS[name]
 
     def read(rows: Iterable[Mapping[str, Any]]) -> Iterator[Pair]:
@@ -46,8 +57,4 @@ def load_pairs(
             if source and target:
                 yield Pair(source, target, frozenset([target]))
 
-    try:
-        return rows_from_hub(Known(known.hub_id, None, None), split, n, read, timeout=timeout)
-    except HubUnreachable as reason:
-        print(f"{name!r} is not available ({reason}): cheques, French to English, take its place.")
-        return cheques(n or 1000, seed=0 if split == "train" else 1)
+    return rows_from_hub(Known(known.hub_id, None, None), split, n, read, timeout=timeout)

@@ -68,7 +68,7 @@ def _build(path: Path, about: dict[str, str], weights: dict[str, torch.Tensor]) 
     kind, config = _KINDS[about["model"]]
     try:
         sizes: dict[str, Any] = json.loads(about["config"])
-        with torch.device("meta"):
+        with torch.random.fork_rng(devices=[]):  # a meta device would import torch's compiler, 2 s
             model = kind(config(**sizes))
         model.load_state_dict(weights, assign=True)
     except RuntimeError:  # PyTorch lists every weight, a line each

@@ -1,48 +1,63 @@
-"""All recorded experiments as one page of tables: `python -m mlm_course results`."""
+"""All recorded experiments and benchmarks as one page of tables: `python -m mlm_course results`."""
 
 from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from inspect import cleandoc
 from pathlib import Path
 from typing import Any
 
-from mlm_course.results import HERE, recorded
+from mlm_course.results import HERE, benchmarks, recorded
 
 ABOUT = ("command", "minutes", "machine", "threads", "versions")
+BENCHMARKS = "benchmarks"  # a record of another kind: parts, each measured on its own
 HEAD = """# Results
 
-Every recorded experiment of the course, rendered from `mlm_course/results/*.json` by
+Every recorded experiment and benchmark of the course, rendered from `mlm_course/results/*.json` by
 `python -m mlm_course results`; do not edit. Each can be run again by the command it names. Shares are
 between 0 and 1, losses in nats, unless a name says otherwise. What a column means stands at the top
-of the experiment's file in `mlm_course/experiments`.
+of the file in `mlm_course/experiments`, or in `tests/bench` for a benchmark.
 """
 
 
 def page() -> str:
-    """The whole page as Markdown, experiments in the order of their names."""
+    """The whole page as Markdown: experiments in the order of their names, then benchmarks."""
     names = sorted(path.stem for path in HERE.glob("*.json"))
-    return "\n".join([HEAD, *(section(name, recorded(name)) for name in names)])
+    sections = [section(name, recorded(name)) for name in names if name != BENCHMARKS]
+    if BENCHMARKS in names:
+        sections.append(benchmark_section(recorded(BENCHMARKS)))
+    return "\n".join([HEAD, *sections])
 
 
 def section(name: str, record: Mapping[str, Any]) -> str:
     """One experiment: what it is, how it was run, and its tables."""
-    threads = record.get("threads")
-    versions = record.get("versions", {})
-    run = [
-        f"`{record['command']}`",
-        f"{record['minutes']:g} minutes",
-        record["machine"],
-        *([f"{threads} thread{'s' * (threads != 1)}"] if threads else []),
-        *(
-            f"{package} {versions[package]}"
-            for package in ("python", "torch")
-            if package in versions
-        ),
-    ]
     found = {key: value for key, value in record.items() if key not in ABOUT}
-    return "\n".join([f"## {name}", "", summary(name), "", "; ".join(run), "", *tables(found, "")])
+    lines = [f"## {name}", "", summary(name), "", how_it_was_run(record), "", *tables(found, "")]
+    return "\n".join(lines)
+
+
+def benchmark_section(record: Mapping[str, Any]) -> str:
+    """All benchmarks: of each what it is, how it was run, and its table."""
+    lines = [f"## {BENCHMARKS}", "", cleandoc(benchmarks.__doc__ or ""), ""]
+    for name, part in record.items():
+        how = how_it_was_run(part, ("python", "torch", "transformers"))
+        lines += [f"### {name}", "", part["about"], "", how, "", *benchmarks.table(part), ""]
+    return "\n".join(lines)
+
+
+def how_it_was_run(record: Mapping[str, Any], packages: Sequence[str] = ("python", "torch")) -> str:
+    """Command, minutes, machine, threads and versions, as far as a record has them."""
+    threads, versions = record.get("threads"), record.get("versions", {})
+    parts = [
+        f"`{record['command']}`",
+        f"{record['minutes']:g} minutes" if "minutes" in record else "",
+        record["machine"],
+        f"{threads} thread{'s' * (threads != 1)}" if threads else "",
+        *(f"{package} {versions[package]}" for package in packages if package in versions),
+    ]
+    return "; ".join(filter(None, parts))
 
 
 def summary(name: str, folder: Path = HERE.parent / "experiments") -> str:

@@ -1,6 +1,8 @@
 """Training: the loop that lesson 5 writes by hand, plus what long runs need."""
 
 from mlm_course.training.data import Data, ImageBatch, MaskedImages, MaskedRows
+from mlm_course.training.devices import Device, find_device
+from mlm_course.training.folders import run_folder
 from mlm_course.training.history import History
 from mlm_course.training.loop import fit
 from mlm_course.training.losses import Loss, masked_lm_loss, masked_pixel_loss
@@ -19,6 +21,7 @@ from mlm_course.training.schedules import SCHEDULES
 __all__ = [
     "SCHEDULES",
     "Data",
+    "Device",
     "GapPairs",
     "History",
     "ImageBatch",
@@ -29,6 +32,7 @@ __all__ = [
     "PairBatch",
     "Recipe",
     "RetroRows",
+    "find_device",
     "fit",
     "gap_loss",
     "make_optimizer",
@@ -37,4 +41,5 @@ __all__ = [
     "next_word_loss",
     "optimizer_groups",
     "retro_mae_loss",
+    "run_folder",
 ]

@@ -1,27 +1,27 @@
 """Our corruption against transformers' collator for language modelling: how many times as fast.
 
-Run `python tests/bench/bench_corruption.py`. 256 rows of 128 ids, 15 % hidden, 80/10/10. All
-contestants take turns within one run; printed are medians of 20 and, since times depend on the
-machine, ratios: of the medians, and the quartiles of the 20 ratios of one round each. Exits with 1
-if a ratio lies below its bar.
+256 rows of 128 ids, 15 % hidden, 80/10/10. All contestants take turns within one run; printed are
+medians of 20 and, since times depend on the machine, ratios: of the medians, and the quartiles of
+the 20 ratios of one round each.
 """
 
 from __future__ import annotations
 
-import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import torch
-import transformers
+from reporting import main
+from side_by_side import WARM_UP, Times, times_as_fast
 from tokenizers import Tokenizer, models
 from transformers import DataCollatorForLanguageModeling, PreTrainedTokenizerFast
 
 from mlm_course.corruption import Masker, MaskingCollator
+from mlm_course.results.benchmarks import Finding
 
-ROUNDS, WARM_UP = 20, 3
+ROUNDS = 20
 ROWS, LENGTH, VOCAB = 256, 128, 8000
 SPECIALS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
@@ -87,31 +87,18 @@ def timed(run: Callable[[Any], object], make_input: Callable[[], Any]) -> float:
     return time.perf_counter() - start
 
 
-def main() -> int:
-    print(
-        f"torch {torch.__version__}, transformers {transformers.__version__}, "
-        f"{torch.get_num_threads()} threads; {ROWS} rows of {LENGTH} ids, median of {ROUNDS}"
-    )
-    pairs = duels()
-    times: list[list[tuple[float, float]]] = [[] for _ in pairs]
-    for lap in range(WARM_UP + ROUNDS):
+def measure(small: bool) -> Iterator[Finding]:
+    pairs, (rounds, warm_up) = duels(), (2, 1) if small else (ROUNDS, WARM_UP)
+    times: list[Times] = [{"transformers": [], "ours": []} for _ in pairs]
+    for lap in range(warm_up + rounds):
         for duel, taken in zip(pairs, times, strict=True):
             one = timed(duel.theirs, duel.their_input), timed(duel.ours, duel.our_input)
-            if lap >= WARM_UP:
-                taken.append(one)
-    below = 0
+            if lap >= warm_up:
+                taken["transformers"].append(one[0])
+                taken["ours"].append(one[1])
     for duel, taken in zip(pairs, times, strict=True):
-        theirs, ours = (statistics.median(side) for side in zip(*taken, strict=True))
-        low, _, high = statistics.quantiles([a / b for a, b in taken], n=4)
-        missed = theirs / ours < duel.bar
-        below += missed
-        print(
-            f"{duel.name:56s} {theirs * 1e3:6.2f} ms / {ours * 1e3:5.2f} ms = "
-            f"{theirs / ours:5.1f} times ({low:.1f} to {high:.1f}); "
-            f"bar {duel.bar:g}{': MISSED' if missed else ''}"
-        )
-    return int(below > 0)
+        yield times_as_fast(duel.name, taken, "transformers", at_least=duel.bar)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(measure))

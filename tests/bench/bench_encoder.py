@@ -1,26 +1,26 @@
 """One training step of our masked language model against transformers' and plain PyTorch's.
 
-Run `python tests/bench/bench_encoder.py`. Same sizes, same batch, dropout off, fp32, the same AdamW;
-all three take turns within one run. Printed are medians of 20 and ratios, with the quartiles of the
-20 ratios of one round each. PyTorch's encoder also projects the hidden rows only; transformers'
-projects all, as it does. Exits with 1 if a ratio lies below its bar.
+Same sizes, same batch, dropout off, fp32, the same AdamW; all three take turns within one run.
+Printed are medians of 20 and ratios, with the quartiles of the 20 ratios of one round each.
+PyTorch's encoder also projects the hidden rows only; transformers' projects all, as it does.
 """
 
 from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
-import transformers
-from side_by_side import milliseconds, ratio, stepper, take_turns
+from reporting import main
+from side_by_side import WARM_UP, stepper, take_turns, times_as_fast
+from theirs import bert
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import BertConfig, BertForMaskedLM
 
 from mlm_course.models import EncoderConfig, MaskedLM
+from mlm_course.results.benchmarks import Finding
 
 ROUNDS, LAYERS, HEADS = 20, 4, 4
 BARS = {"transformers": 1.65, "nn.TransformerEncoder": 1.1}
@@ -57,21 +57,6 @@ class PlainTorch(nn.Module):
         return F.linear(self.norm(F.gelu(self.dense(x))), self.token.weight, self.bias)
 
 
-def their_model(size: Size) -> BertForMaskedLM:
-    return BertForMaskedLM(
-        BertConfig(
-            vocab_size=size.vocab,
-            hidden_size=size.d,
-            num_hidden_layers=LAYERS,
-            num_attention_heads=HEADS,
-            intermediate_size=4 * size.d,
-            max_position_embeddings=size.length,
-            hidden_dropout_prob=0.0,
-            attention_probs_dropout_prob=0.0,
-        )
-    )
-
-
 def contestants(size: Size) -> dict[str, Callable[[], None]]:
     """For each, a function that does one training step on the same batch."""
     torch.manual_seed(0)
@@ -79,10 +64,8 @@ def contestants(size: Size) -> dict[str, Callable[[], None]]:
     hidden = torch.rand(ids.shape) < 0.15
     shown, labels = ids.masked_fill(hidden, 4), ids.masked_fill(~hidden, -100)
     ones = torch.ones_like(ids)
-    ours = MaskedLM(
-        EncoderConfig(size.vocab, size.length, d_model=size.d, n_layers=LAYERS, n_heads=HEADS)
-    )
-    theirs, plain = their_model(size), PlainTorch(size)
+    config = EncoderConfig(size.vocab, size.length, d_model=size.d, n_layers=LAYERS, n_heads=HEADS)
+    ours, theirs, plain = MaskedLM(config), bert(config), PlainTorch(size)
     return {
         "ours": stepper(ours, lambda: F.cross_entropy(ours(shown, None, hidden), ids[hidden])),
         "transformers": stepper(
@@ -94,25 +77,15 @@ def contestants(size: Size) -> dict[str, Callable[[], None]]:
     }
 
 
-def main() -> int:
+def measure(small: bool) -> Iterator[Finding]:
     warnings.filterwarnings("ignore", message="enable_nested_tensor")
-    print(
-        f"torch {torch.__version__}, transformers {transformers.__version__}, "
-        f"{torch.get_num_threads()} threads, median of {ROUNDS}"
-    )
-    below = 0
-    for size in SIZES:
-        times = take_turns(contestants(size), ROUNDS)
+    rounds, warm_up = (2, 0) if small else (ROUNDS, WARM_UP)
+    for size in SIZES[:1] if small else SIZES:
+        times = take_turns(contestants(size), rounds, warm_up)
         for name, bar in BARS.items():
-            found = ratio(times, name, "ours")
-            below += found.median < bar
-            print(
-                f"V={size.vocab} d={size.d} {size.rows}x{size.length}: "
-                f"{milliseconds(times, 'ours')} against {name} {milliseconds(times, name)} = {found} "
-                f"times as fast; bar {bar}{': MISSED' if found.median < bar else ''}"
-            )
-    return int(below > 0)
+            what = f"training step, V={size.vocab}, d={size.d}, batch {size.rows} x {size.length}"
+            yield times_as_fast(what, times, name, at_least=bar)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(measure))

@@ -1,29 +1,29 @@
 """What leaving the removed patches out of the encoder saves, and our training step beside transformers'.
 
-Run `python tests/bench/bench_image_mae.py`. Images of 224 x 224, patches of 16 x 16, so 196 patches;
+Images of 224 x 224, patches of 16 x 16, so 196 patches;
 75 % removed. "Everything" is the same model with mask tokens in its encoder, which then works on all
 196 patches and [CLS]; the decoder is the same.
 FLOPs: forward and backward of one image, counted by torch.utils.flop_counter: 2 for each multiply-add
 in a matrix product (linear layers, attention, their gradients) and nothing else. On the meta device,
 where attention is two plain products that are counted as such (`check_attention`).
 Times: one training step, fp32, no dropout, the same AdamW, contestants take turns within one run.
-Exits with 1 if a ratio lies below its bar.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
-import transformers
-from side_by_side import milliseconds, ratio, stepper, take_turns
+from reporting import main
+from side_by_side import WARM_UP, stepper, take_turns, times_as_fast
+from theirs import vit_mae
 from torch.utils.flop_counter import FlopCounterMode
-from transformers import ViTMAEConfig, ViTMAEForPreTraining
 
 from mlm_course.models import ImageMAE, ImageMAEConfig, StackConfig, fresh
 from mlm_course.models.image_mae import patch_loss
+from mlm_course.results.benchmarks import Finding
 
 ROUNDS = 20
 REMOVED = 0.75
@@ -54,10 +54,11 @@ def stack(d_model: int, n_layers: int, n_heads: int) -> StackConfig:
 VIT_L = Sizes(stack(1024, 24, 16), stack(512, 8, 16))
 VIT_L_LIGHT = Sizes(stack(1024, 24, 16), stack(512, 1, 16))
 SMALL = Sizes(stack(192, 8, 3), stack(96, 1, 3))
-BESIDE_TRANSFORMERS = {  # sizes, images a step
-    "8 x 192, decoder 1 x 96": (SMALL, 16),
-    "4 x 128, decoder 2 x 64": (Sizes(stack(128, 4, 4), stack(64, 2, 4)), 16),
+BESIDE_TRANSFORMERS = {
+    "8 x 192, decoder 1 x 96": SMALL,
+    "4 x 128, decoder 2 x 64": Sizes(stack(128, 4, 4), stack(64, 2, 4)),
 }
+EVERYTHING = "everything in the encoder"
 
 
 # FLOPs
@@ -100,24 +101,25 @@ def check_attention(sizes: Sizes, everything: bool) -> None:
     assert count(sizes, everything).attention == 3 * expected
 
 
-def report_flops() -> bool:
-    passed = True
-    for name, sizes in (("8-block", VIT_L), ("1-block", VIT_L_LIGHT)):
-        full, light = count(sizes, everything=True), count(sizes, everything=False)
+def flops() -> Iterator[Finding]:
+    for blocks, sizes in ((8, VIT_L), (1, VIT_L_LIGHT)):
         for everything in (True, False):
             check_attention(sizes, everything)
-        forward = count(sizes, True, False).total / count(sizes, False, False).total
-        found = full.total / light.total
-        print(
-            f"FLOPs, ViT-L, {name} decoder: {full.total / 1e9:.1f} G with everything in the encoder, "
-            f"{light.total / 1e9:.1f} G without the removed patches: {found:.2f} times fewer "
-            f"(forward alone {forward:.2f}, both stacks alone {full.stacks / light.stacks:.2f}); "
-            f"attention is {full.attention / full.total:.1%} and {light.attention / light.total:.1%}"
-        )
-        if sizes is VIT_L:
-            passed = abs(found - FLOPS) <= TOLERANCE
-            print(f"  wanted: {FLOPS} +- {TOLERANCE}{'' if passed else ': MISSED'}")
-    return passed
+        full, light = count(sizes, everything=True), count(sizes, everything=False)
+        is_bar = sizes is VIT_L
+        what = f"ViT-L, decoder of {blocks} block{'s' * (blocks > 1)}, FLOPs"
+        yield Finding(
+            what=f"{what} forward and backward, times fewer",
+            ours=light.total / 1e9, unit="G", peer=EVERYTHING, theirs=full.total / 1e9,
+            ratio=full.total / light.total,
+            at_least=FLOPS - TOLERANCE if is_bar else None,
+            at_most=FLOPS + TOLERANCE if is_bar else None,
+        )  # fmt: skip
+        yield Finding(
+            what=f"{what} of both stacks alone, times fewer",
+            ours=light.stacks / 1e9, unit="G", peer=EVERYTHING, theirs=full.stacks / 1e9,
+            ratio=full.stacks / light.stacks,
+        )  # fmt: skip
 
 
 # Time
@@ -134,19 +136,7 @@ def our_step(sizes: Sizes, images: torch.Tensor, everything: bool = False) -> Ca
 
 
 def their_step(sizes: Sizes, images: torch.Tensor) -> Callable[[], None]:
-    encoder, decoder = sizes
-    config = ViTMAEConfig(
-        hidden_size=encoder.d_model,
-        num_hidden_layers=encoder.n_layers,
-        num_attention_heads=encoder.n_heads,
-        intermediate_size=encoder.d_ff,
-        decoder_hidden_size=decoder.d_model,
-        decoder_num_hidden_layers=decoder.n_layers,
-        decoder_num_attention_heads=decoder.n_heads,
-        decoder_intermediate_size=decoder.d_ff,
-        mask_ratio=REMOVED,
-    )
-    model, draws = ViTMAEForPreTraining(config), torch.Generator().manual_seed(0)
+    model, draws = vit_mae(sizes.config(), REMOVED), torch.Generator().manual_seed(0)
     return stepper(
         model, lambda: model(images, noise=torch.rand(len(images), 196, generator=draws)).loss
     )
@@ -156,48 +146,19 @@ def some_images(n: int) -> torch.Tensor:
     return torch.rand(n, 3, 224, 224, generator=torch.Generator().manual_seed(0))
 
 
-def report_time(rounds: int) -> bool:
-    images = some_images(16)
-    steps = {
-        "everything": our_step(SMALL, images, everything=True),
-        "visible": our_step(SMALL, images),
-    }
-    times = take_turns(steps, rounds)
-    found = ratio(times, "everything", "visible")
-    print(
-        f"Step time, 196 patches, 16 images, encoder 8 x 192, decoder 1 x 96: everything "
-        f"{milliseconds(times, 'everything')}, visible only {milliseconds(times, 'visible')} = "
-        f"{found} times as fast; bar {TIME_BAR}{'' if found.median >= TIME_BAR else ': MISSED'}"
-    )
-    return found.median >= TIME_BAR
-
-
-def report_transformers(rounds: int) -> bool:
-    passed = True
-    for name, (sizes, n_images) in BESIDE_TRANSFORMERS.items():
-        images = some_images(n_images)
-        steps = {"ours": our_step(sizes, images), "transformers": their_step(sizes, images)}
-        times = take_turns(steps, rounds)
-        found = ratio(times, "transformers", "ours")
-        passed &= found.median >= TRANSFORMERS_BAR
-        print(
-            f"Beside transformers' ViTMAEForPreTraining, encoder {name}, {n_images} images: ours "
-            f"{milliseconds(times, 'ours')}, theirs {milliseconds(times, 'transformers')} = {found} "
-            f"times as fast; bar {TRANSFORMERS_BAR}"
-            f"{'' if found.median >= TRANSFORMERS_BAR else ': MISSED'}"
-        )
-    return passed
-
-
-def main(arguments: Sequence[str]) -> int:
-    rounds = int(arguments[0]) if arguments else ROUNDS
-    print(
-        f"torch {torch.__version__}, transformers {transformers.__version__}, "
-        f"{torch.get_num_threads()} threads, median of {rounds} (quartiles of single rounds)"
-    )
-    passed = [report_flops(), report_time(rounds), report_transformers(rounds)]
-    return int(not all(passed))
+def measure(small: bool) -> Iterator[Finding]:
+    yield from flops()
+    rounds, warm_up = (2, 0) if small else (ROUNDS, WARM_UP)
+    images = some_images(2 if small else 16)
+    steps = {EVERYTHING: our_step(SMALL, images, everything=True), "ours": our_step(SMALL, images)}
+    what = f"training step, {len(images)} images, encoder 8 x 192, decoder 1 x 96"
+    yield times_as_fast(what, take_turns(steps, rounds, warm_up), EVERYTHING, at_least=TIME_BAR)
+    for name, sizes in BESIDE_TRANSFORMERS.items():
+        steps = {"transformers": their_step(sizes, images), "ours": our_step(sizes, images)}
+        what = f"training step, {len(images)} images, encoder {name}"
+        times = take_turns(steps, rounds, warm_up)
+        yield times_as_fast(what, times, "transformers", at_least=TRANSFORMERS_BAR)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(measure))

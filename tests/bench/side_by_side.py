@@ -10,6 +10,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from mlm_course.results.benchmarks import Finding
+
+WARM_UP = 3  # rounds that do not count
+
 Times = dict[str, list[float]]
 
 
@@ -20,13 +24,11 @@ class Ratio(NamedTuple):
     low: float  # quartiles of the ratios of one round each
     high: float
 
-    def __str__(self) -> str:
-        return f"{self.median:.2f} ({self.low:.2f} to {self.high:.2f})"
-
 
 def stepper(model: nn.Module, loss: Callable[[], Tensor]) -> Callable[[], None]:
     """A function that does one training step with AdamW, the same for every model."""
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
+    parameters = list(model.parameters())
+    optimizer = torch.optim.AdamW(parameters, lr=1e-4, fused=parameters[0].is_cuda or None)
 
     def step() -> None:
         loss().backward()
@@ -36,7 +38,7 @@ def stepper(model: nn.Module, loss: Callable[[], Tensor]) -> Callable[[], None]:
     return step
 
 
-def take_turns(steps: Mapping[str, Callable[[], None]], rounds: int, warm_up: int = 3) -> Times:
+def take_turns(steps: Mapping[str, Callable[[], None]], rounds: int, warm_up: int) -> Times:
     """Seconds of each round for each contestant; every other round they go backwards."""
     times: Times = {name: [] for name in steps}
     order = list(steps.items())
@@ -52,9 +54,17 @@ def take_turns(steps: Mapping[str, Callable[[], None]], rounds: int, warm_up: in
 def ratio(times: Times, slow: str, fast: str) -> Ratio:
     """How many times as long `slow` took as `fast`."""
     each = [a / b for a, b in zip(times[slow], times[fast], strict=True)]
-    low, _, high = statistics.quantiles(each, n=4)
+    low, _, high = statistics.quantiles(each, n=4, method="inclusive")
     return Ratio(statistics.median(times[slow]) / statistics.median(times[fast]), low, high)
 
 
-def milliseconds(times: Times, name: str) -> str:
-    return f"{statistics.median(times[name]) * 1e3:.0f} ms"
+def times_as_fast(
+    what: str, times: Times, peer: str, ours: str = "ours", at_least: float | None = None
+) -> Finding:
+    """How many times as fast `ours` is as `peer`, both names in `times`."""
+    found = ratio(times, peer, ours)
+    mine, theirs = (1e3 * statistics.median(times[name]) for name in (ours, peer))
+    return Finding(
+        what=f"{what}, times as fast", ours=mine, unit="ms", peer=peer, theirs=theirs,
+        ratio=found.median, low=found.low, high=found.high, at_least=at_least,
+    )  # fmt: skip

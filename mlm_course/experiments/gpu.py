@@ -1,0 +1,282 @@
+"""The sections "On a GPU" of lessons 5, 7, 8, 9 and 10 on real data: minutes, memory and result of each.
+
+Sizes and recipes are those of the sections; every model is scored on data that it has not seen. Needs
+CUDA, the hub and the package sacrebleu: where one is missing, a sentence says so and nothing is recorded.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from importlib.util import find_spec
+from typing import Any, NamedTuple
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+
+from mlm_course import tokenization
+from mlm_course.corpora import pairs
+from mlm_course.corpora.hub import HubUnreachable, texts_from_hub
+from mlm_course.corpora.hub_images import images_from_hub
+from mlm_course.corpora.hub_pairs import pairs_from_hub
+from mlm_course.corpora.images import Scale
+from mlm_course.decoding import autoregressive, mask_predict
+from mlm_course.diffusion import GapRows, diffusion_loss, likelihood_bound
+from mlm_course.evaluation import score_hidden
+from mlm_course.experiments.python_docs import masker
+from mlm_course.models import (
+    EncoderConfig,
+    ImageMAE,
+    ImageMAEConfig,
+    MaskedLM,
+    Seq2Seq,
+    Seq2SeqConfig,
+    StackConfig,
+    TextMAE,
+    TextMAEConfig,
+    fresh,
+)
+from mlm_course.models.image_mae import patch_loss
+from mlm_course.results import training_record
+from mlm_course.training import (
+    Device,
+    GapPairs,
+    MaskedImages,
+    MaskedRows,
+    NextWordPairs,
+    Recipe,
+    find_device,
+    fit,
+    gap_loss,
+    masked_lm_loss,
+    masked_pixel_loss,
+    next_word_loss,
+)
+
+Record = dict[str, Any]
+HELD_OUT = 500  # rows of text at most
+RATIO, TEST_RATIO = 0.3, 0.15  # of text, to train and to score
+REMOVED = 0.75  # of images
+BATCH = 100  # sentences answered, or images restored, at a time
+TEXT = Recipe(steps=3000, batch_size=128)
+CLOTHES = Recipe(
+    steps=5000, batch_size=512, lr=0.03, adamw_lr=4e-3, warmup=0.03, schedule="cosine",
+    betas=(0.9, 0.95), weight_decay=0.05,
+)  # fmt: skip
+CAPTIONS = Recipe(steps=15_000, batch_size=128, schedule="inverse_square_root")
+BERT = EncoderConfig(8000, 128, d_model=384, n_layers=6, n_heads=6)
+TEXT_MAE = TextMAEConfig(
+    8000, 128, d_model=384, n_layers=6, n_heads=6,
+    decoder=StackConfig(d_model=384, n_layers=1, n_heads=6),
+)  # fmt: skip
+WRITER = EncoderConfig(8000, 128, d_model=512, n_layers=8, n_heads=8)
+IMAGES = ImageMAEConfig(
+    28, 28, 4, 1, position_base=100,
+    encoder=StackConfig(d_model=192, n_layers=6), decoder=StackConfig(d_model=96, n_layers=2),
+)  # fmt: skip
+
+
+class Downloaded(NamedTuple):
+    """What the sections train on; images (N, 1, 28, 28) to train on and held out, pairs likewise."""
+
+    stories: list[str]
+    articles: list[str]
+    clothes: tuple[Tensor, Tensor]
+    captions: tuple[list[pairs.Pair], list[pairs.Pair]]
+
+
+def run() -> Record:
+    """The record of all sections. SystemExit with a sentence where there is nothing to measure."""
+    device, data = gpu(), download()
+
+    def suited(recipe: Recipe) -> Recipe:
+        return replace(recipe, precision=device.precision, compile=device.compile)
+
+    text, stories = suited(TEXT), data.stories
+    sections: dict[str, Callable[[], Record]] = {
+        "lesson 5, TinyStories": lambda: guess(MaskedLM, BERT, stories[:50_000], text),
+        "lesson 7, Fashion-MNIST": lambda: restore(IMAGES, *data.clothes, suited(CLOTHES)),
+        "lesson 8, WikiText-103": lambda: guess(TextMAE, TEXT_MAE, data.articles, text),
+        "lesson 9, Multi30k": lambda: translate(512, 6, *data.captions, suited(CAPTIONS)),
+        "lesson 10, TinyStories": lambda: write(WRITER, stories, replace(text, steps=20_000)),
+    }
+    return {"device": device.name, **{name: measured(part) for name, part in sections.items()}}
+
+
+def gpu() -> Device:
+    """The CUDA device to measure on."""
+    device = find_device()
+    if device.kind != "cuda":
+        raise SystemExit("Nothing recorded: experiment gpu needs a CUDA device, and there is none.")
+    if find_spec("sacrebleu") is None:
+        raise SystemExit(
+            "Nothing recorded: experiment gpu scores translations with sacrebleu (pip install it)."
+        )
+    return device
+
+
+def download() -> Downloaded:
+    """Everything from the hub before anything is trained."""
+    try:
+        return Downloaded(
+            texts_from_hub("tinystories", n=200_000),
+            texts_from_hub("wikitext-103", n=200_000),
+            (
+                images_from_hub("fashion_mnist").images,
+                images_from_hub("fashion_mnist", "test").images,
+            ),
+            (pairs_from_hub("multi30k"), pairs_from_hub("multi30k", "test")),
+        )
+    except HubUnreachable as reason:
+        raise SystemExit(
+            f"Nothing recorded: experiment gpu reads from the hub ({reason})."
+        ) from reason
+
+
+def measured(section: Callable[[], Record]) -> Record:
+    """What a section finds, with all its minutes and the most memory that its tensors took."""
+    began, memory = time.perf_counter(), {}
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+    found = section()
+    if torch.cuda.is_available():
+        memory["peak_gigabytes"] = round(torch.cuda.max_memory_allocated() / 1e9, 2)
+    return {"minutes": round((time.perf_counter() - began) / 60, 1), **memory, **found}
+
+
+def rows_of(texts: Sequence[str], config: EncoderConfig) -> tuple[Tensor, Tensor]:
+    """Full rows of ids to train on and held out, (N, T) and (M, T)."""
+    tokenizer = tokenization.train_wordpiece(texts, config.vocab_size)
+    ids = tokenization.encode(tokenizer, texts, special_tokens=False)
+    rows = torch.tensor(tokenization.pack(ids, config.max_length)[:-1])
+    held_out = min(HELD_OUT, len(rows) // 10)
+    return rows[:-held_out], rows[-held_out:]
+
+
+def guess(
+    kind: Callable[[Any], nn.Module], config: EncoderConfig, texts: Sequence[str], recipe: Recipe
+) -> Record:
+    """Lessons 5 and 8: a model that guesses hidden words, scored with 15 % of held-out rows hidden."""
+    train, held_out = rows_of(texts, config)
+    hide = masker(config.vocab_size, TEST_RATIO)
+    masked = hide(held_out, torch.Generator().manual_seed(0))
+    model = on_device(fresh(kind, config))
+    history = fit(
+        model, MaskedRows(train, masker(config.vocab_size, RATIO), seed=0), masked_lm_loss, recipe,
+        evaluate=lambda model: score_hidden(model, masked, batch_size=BATCH)._asdict(),
+        evaluate_every=max(1, recipe.steps // 5),
+    )  # fmt: skip
+    return {"rows": len(train), **training_record(model, recipe, RATIO, history)}
+
+
+def write(config: EncoderConfig, texts: Sequence[str], recipe: Recipe) -> Record:
+    """Lesson 10: a masked diffusion model; its bound on held-out rows, in nats a token."""
+    train, held_out = rows_of(texts, config)
+    model = fresh(MaskedLM, config)  # at home on the CPU, where the bound is computed
+
+    def evaluate(model: nn.Module) -> dict[str, float]:
+        bounds = likelihood_bound(model, held_out, torch.Generator().manual_seed(0))
+        return {"bound": bounds.sum().item() / held_out.numel()}
+
+    history = fit(model, GapRows(train, seed=0), diffusion_loss, recipe, evaluate=evaluate)
+    return {"rows": len(train), **training_record(model, recipe, None, history)}
+
+
+def restore(config: ImageMAEConfig, train: Tensor, test: Tensor, recipe: Recipe) -> Record:
+    """Lesson 7: a masked autoencoder; the squared error of removed patches, pixels from 0 to 1."""
+    scale, n_patches = Scale.of(train), config.grid[0] * config.grid[1]
+    noise = torch.rand(len(test), n_patches, generator=torch.Generator().manual_seed(2))
+    model = on_device(fresh(ImageMAE, config))
+
+    @torch.no_grad()
+    def evaluate(model: nn.Module) -> dict[str, float]:
+        total, device = 0.0, place(model)
+        for images, ranks in zip(test.split(BATCH), noise.split(BATCH), strict=True):
+            found = model(scale.standard(images).to(device), REMOVED, ranks.to(device))
+            error = patch_loss(found.patches.float(), found.target, found.mask)
+            total += error.item() * len(images)
+        return {"error": total / len(test) * scale.spread**2}
+
+    data = MaskedImages(scale.standard(train), n_patches, seed=0)
+    history = fit(
+        model, data, masked_pixel_loss, recipe,
+        evaluate=evaluate, evaluate_every=max(1, recipe.steps // 5),
+    )  # fmt: skip
+    return {"images": len(train), **training_record(model, recipe, REMOVED, history)}
+
+
+def translate(
+    width: int, layers: int, train: list[pairs.Pair], test: list[pairs.Pair], recipe: Recipe,
+    vocab_size: int = 8000, dropout: float = 0.3,
+) -> Record:  # fmt: skip
+    """Lesson 9: an autoregressive model (beam 4) and a CMLM (10 steps, 5 lengths), scored by BLEU."""
+    tokenizer = pairs.vocabulary(train, vocab_size)
+    source, target = pairs.encode_pairs(tokenizer, train)
+    asked = pairs.encode_pairs(tokenizer, test)[0]
+    longest = max(source.shape[1], target.shape[1], asked.shape[1]) + 1
+    sizes = Seq2SeqConfig(
+        tokenizer.get_vocab_size(), longest, d_model=width, n_layers=layers, n_heads=max(1, width // 64),
+        dropout=dropout, decoder_layers=layers, max_target=longest,
+    )  # fmt: skip
+    signature = {"BLEU": bleu_of(["a"], ["a"])[1]} if find_spec("sacrebleu") else {}
+    found: Record = {"pairs": len(train), **signature}
+    for causal in (True, False):
+        model = on_device(fresh(Seq2Seq, replace(sizes, causal=causal)))
+        data: Any = NextWordPairs(source, target) if causal else GapPairs(source, target, seed=0)
+        history = fit(
+            model, data, next_word_loss if causal else gap_loss, recipe,
+            evaluate=lambda model: quality(answers(model, tokenizer, asked), tokenizer, test),
+        )  # fmt: skip
+        name = "left to right" if causal else "Mask-Predict"
+        found[name] = training_record(model, recipe, None, history)
+    return found
+
+
+def answers(model: Any, tokenizer: Tokenizer, asked: Tensor) -> list[str]:
+    """The model's answers to sources (N, S), as text with spaces between words and signs."""
+    found = []
+    for rows in asked.to(place(model)).split(BATCH):
+        if model.config.causal:
+            tokens = autoregressive(model, rows, beam=4).tokens
+        else:
+            tokens = mask_predict(model, rows, steps=10, n_lengths=5).tokens
+        found += [pairs.read(tokenizer, row) for row in tokens.tolist()]
+    return found
+
+
+def quality(
+    texts: list[str], tokenizer: Tokenizer, asked: Sequence[pairs.Pair]
+) -> dict[str, float]:
+    """The share of answers that are the given one and, where sacrebleu is installed, BLEU.
+
+    The given answers get the same spaces between words and signs as the model's have.
+    """
+    given = [spaced(tokenizer, pair.target) for pair in asked]
+    right = sum(text == wanted for text, wanted in zip(texts, given, strict=True)) / len(given)
+    bleu = {"BLEU": bleu_of(texts, given)[0]} if find_spec("sacrebleu") else {}
+    return {"right": right, **bleu}
+
+
+def bleu_of(texts: list[str], given: list[str]) -> tuple[float, str]:
+    """BLEU and its signature (Post 2018)."""
+    from sacrebleu.metrics import BLEU
+
+    metric = BLEU()
+    return metric.corpus_score(texts, [given]).score, str(metric.get_signature())
+
+
+def spaced(tokenizer: Tokenizer, text: str) -> str:
+    """A text with spaces between its words and signs, as `pairs.read` gives it."""
+    plain = tokenizer.normalizer.normalize_str(text)
+    return " ".join(word for word, _ in tokenizer.pre_tokenizer.pre_tokenize_str(plain))
+
+
+def on_device(model: nn.Module) -> nn.Module:
+    """The model where it will be trained, so that it is scored there too."""
+    return model.to(find_device().kind)
+
+
+def place(model: nn.Module) -> torch.device:
+    return next(model.parameters()).device
