@@ -2,6 +2,8 @@
 PYTHON ?= python3
 export LAB_ARGS TORCH
 
-.PHONY: lab test notebooks build test-colab bench
-lab test notebooks build test-colab bench:
+TASKS = lab test notebooks build test-colab test-binder test-oldest test-newest bench
+
+.PHONY: $(TASKS)
+$(TASKS):
 	@$(PYTHON) tasks.py $@

@@ -1,15 +1,19 @@
 """What `make` does, in plain Python, so that it works on Windows too: python tasks.py lab
 
-lab        create .venv if missing and open JupyterLab on lesson 1 (LAB_ARGS adds options)
-test       create .venv if missing and run every test
-notebooks  run the notebook tests only: solutions strictly, lessons unsolved
-build      rebuild lessons/ and solutions/ from course/
-test-colab run every lesson quickly with the package versions of Google Colab
-bench      print the measurements that the README names
+lab         create .venv if missing and open JupyterLab on lesson 1 (LAB_ARGS adds options)
+test        create .venv if missing and run every test
+notebooks   run the notebook tests only: solutions strictly, lessons unsolved
+build       rebuild lessons/ and solutions/ from course/
+test-colab  run every lesson quickly with the package versions of Google Colab
+test-binder run every lesson quickly in 2 GB of memory, which is what Binder gives
+test-oldest run tests and lessons with the oldest packages that pyproject.toml supports
+test-newest run tests and lessons with the newest packages that pyproject.toml supports
+bench       run every benchmark, record what it finds, and render course/RESULTS.md
 """
 
 import hashlib
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -23,6 +27,7 @@ INSIDE = "Scripts/python.exe" if os.name == "nt" else "bin/python"  # of an envi
 PYTHON = VENV / INSIDE
 CPU_INDEX = ["--extra-index-url", "https://download.pytorch.org/whl/cpu"]
 FIRST_LESSON = "lessons/01_attention.ipynb"
+BINDER_GB = 2.0
 
 
 def say(sentence: str) -> None:
@@ -84,29 +89,28 @@ def lab() -> int:
     return run(PYTHON, "-m", "jupyterlab", *where, *options)
 
 
-def nbval(folder: str, mode: str, python: Path = PYTHON, **environment: str) -> int:
-    """nbval over one folder, one torch thread a kernel, without a network where the system allows."""
-    pytest = [
-        python,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "-n",
-        2,
-        "--dist",
-        "loadscope",
-    ]
+def nbval(
+    folder: str,
+    mode: str,
+    python: Path = PYTHON,
+    workers: int = 2,
+    within: tuple[object, ...] = (),
+    **environment: str,
+) -> int:
+    """nbval over a folder or notebook, one torch thread a kernel, the CPU only, without a network
+    where the system allows; `within` stands before the command."""
+    pytest = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    several = ["-n", workers, "--dist", "loadscope"] if workers > 1 else []
     options = ["--nbval-current-env", "--nbval-cell-timeout=120"]
     notebooks = [folder, "tests/no_network.ipynb", "--nbval-sanitize-with=tests/sanitize.cfg"]
     with tempfile.TemporaryDirectory() as scratch:
         environment |= {
             "OMP_NUM_THREADS": "1",
+            "ACCELERATE_USE_CPU": "1",  # the same numbers everywhere, and no hours on a GPU
             "MLM_COURSE_PROGRESS": os.path.join(scratch, "progress.json"),
         }
-        command = [python, "tests/offline.py", *pytest, mode, *options, *notebooks]
-        return run(*command, **environment)
+        command = [*within, python, "tests/offline.py", *pytest, *several, mode, *options]
+        return run(*command, *notebooks, **environment)
 
 
 def notebooks() -> int:
@@ -123,18 +127,75 @@ def test() -> int:
     return notebooks() or package
 
 
-def test_colab() -> int:
-    """Every lesson, unsolved and in fast mode, with Colab's packages, in an environment of its own."""
-    folder = ROOT / ".venv-colab"
+def environment_of(name: str, constraints: Path, *packages: str) -> Path:
+    """The interpreter of an environment of its own, .venv-NAME, with packages as constrained."""
+    folder = ROOT / f".venv-{name}"
     if not (folder / INSIDE).exists():
         venv.create(folder, with_pip=True)
-    say("Installing what Colab brings into .venv-colab.")
-    tools = ["pytest>=8.4", "pytest-xdist>=3.6", "nbval>=0.11", "transformers>=5.10"]
-    install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-e", ".", *tools]
-    if run(folder / INSIDE, *install, "-c", "constraints-colab.txt"):
+    say(f"Installing into {folder.name}.")
+    install = ["-m", "pip", "install", "--disable-pip-version-check", "--upgrade"]
+    eager = ["--upgrade-strategy", "eager"]
+    if run(folder / INSIDE, *install, *eager, "-e", *packages, "-c", constraints):
         sys.exit("The installation failed; pip says why above.")
+    return folder / INSIDE
+
+
+def test_colab() -> int:
+    """Every lesson, unsolved and in fast mode, with Colab's packages, in an environment of its own."""
+    tools = ["pytest>=8.4", "pytest-xdist>=3.6", "nbval>=0.11", "transformers>=5.10"]
+    python = environment_of("colab", Path("constraints-colab.txt"), ".", *tools)
     say("Running lessons/ with Colab's packages; its widget manager is not among them.")
-    return nbval("lessons", "--nbval-lax", folder / INSIDE, MLM_COURSE_FAST="1")
+    return nbval("lessons", "--nbval-lax", python, MLM_COURSE_FAST="1")
+
+
+def torch_here() -> str:
+    """torch as constraints.txt pins it: another one would be gigabytes, or not to be had."""
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    return next(line for line in lines if line.startswith("torch=="))
+
+
+def lower_bounds() -> list[str]:
+    """Every package that pyproject.toml names, at the oldest version it supports, as pins."""
+    import tomllib  # not in a Python too old for the course, which must get as far as its sentence
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    groups = [project["dependencies"], *project["optional-dependencies"].values()]
+    found = [re.match(r"([\w.-]+)>=([\d.]+)", line) for group in groups for line in group]
+    pins = [f"{match[1]}=={match[2]}" for match in found if match and match[1] != "torch"]
+    return [*pins, torch_here()]
+
+
+def test_supported(name: str, pins: list[str]) -> int:
+    """Tests, without browser and style, and lessons in fast mode, in .venv-NAME with such pins."""
+    with tempfile.TemporaryDirectory() as scratch:
+        constraints = Path(scratch) / f"constraints-{name}.txt"
+        constraints.write_text("\n".join(pins) + "\n", encoding="utf-8")
+        python = environment_of(name, constraints, ".[dev]")
+    say(f"Running the tests of the package with the {name} packages.")
+    chosen = ["-m", "not browser", "--ignore=tests/browser", "--ignore=tests/test_style.py"]
+    package = run(python, "-m", "pytest", "-n", 2, "--dist", "loadscope", "-q", *chosen)
+    say(f"Running lessons/ with the {name} packages.")
+    return nbval("lessons", "--nbval-lax", python, MLM_COURSE_FAST="1") or package
+
+
+def test_oldest() -> int:
+    return test_supported("oldest", lower_bounds())
+
+
+def test_newest() -> int:
+    return test_supported("newest", [torch_here()])
+
+
+def test_binder() -> int:
+    """Every lesson, unsolved and in fast mode; each with its kernel may take 2 GB."""
+    within, failed = (PYTHON, "tests/limited.py", BINDER_GB), []
+    for path in sorted((ROOT / "lessons").glob("[0-9]*.ipynb")):
+        say(f"Running {path.name} in {BINDER_GB} GB of memory.")
+        notebook = f"lessons/{path.name}"
+        if nbval(notebook, "--nbval-lax", workers=1, within=within, MLM_COURSE_FAST="1"):
+            failed.append(path.stem)
+    say(f"Failed: {', '.join(failed)}." if failed else "Every lesson stays below the limit.")
+    return len(failed)
 
 
 def build() -> int:
@@ -142,14 +203,18 @@ def build() -> int:
 
 
 def bench() -> int:
-    scripts = sorted((ROOT / "tests/bench").glob("bench_*.py"))
-    return max(run(PYTHON, script) for script in scripts)
+    """Every benchmark, recorded; the page of results is written even if one failed or missed a bar."""
+    say("Measuring, half an hour: leave the machine alone meanwhile.")
+    worst = run(PYTHON, "tests/bench/run.py")
+    return run(PYTHON, "-m", "mlm_course", "results") or worst
 
 
 TASKS = {
     task.__name__.replace("_", "-"): task
-    for task in (lab, test, notebooks, build, test_colab, bench)
-}
+    for task in (
+        lab, test, notebooks, build, test_colab, test_binder, test_oldest, test_newest, bench
+    )
+}  # fmt: skip
 
 if __name__ == "__main__":
     if len(sys.argv) != 2 or sys.argv[1] not in TASKS:

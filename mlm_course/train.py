@@ -109,7 +109,7 @@ def train(
     call again goes on from the newest checkpoint. Errors: see `fit`.
 
     In fp32 the number of processes changes the losses by rounding only: below 1e-5 with AdamW. Muon
-    rounds to bf16 within each step, which makes up to 1e-3 of it in the first 60 steps of `mlm`.
+    rounds to bf16 within each step, which makes some 1e-3 of it in the first 40 steps of `mlm`.
     """
     _warn_if_alone()
     task = TASKS[name](rows)

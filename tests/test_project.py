@@ -21,11 +21,15 @@ MAY_IMPORT = {
     "training": MODELS | {"training", "evaluation"},
     "decoding": MODELS | {"decoding"},
     "diffusion": MODELS | {"decoding", "diffusion", "evaluation"},
+    "cost": MODELS | {"cost"},
+    "compression": MODELS | {"compression"},
+    "packing": BASE | {"packing"},
     "evaluation": MODELS | {"evaluation", "decoding"},
     "views": {"views"},
     "widgets": {"views", "widgets"},
     "practice": MODELS
-    | {"training", "decoding", "diffusion", "evaluation", "views", "widgets", "practice"},
+    | {"training", "decoding", "diffusion", "evaluation", "views", "widgets", "practice"}
+    | {"cost", "compression", "packing"},
 }
 FORBIDDEN = {"views": {"torch", "ipywidgets", "anywidget"}}
 

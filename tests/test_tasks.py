@@ -1,11 +1,14 @@
 """tasks.py, which `make` calls: clear words, and nothing done twice."""
 
 import importlib.util
+import re
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
+import nbformat
+import psutil
 import pytest
 from packaging.requirements import Requirement
 
@@ -86,7 +89,7 @@ def test_colab_lessons_run_in_an_environment_of_their_own(tasks, monkeypatch):
     made, installed, ran = tasks.calls
     python = tasks.VENV.parent / ".venv-colab" / tasks.INSIDE
     assert made == ("venv", tasks.VENV.parent / ".venv-colab")
-    assert installed[0] == ran[0] == python and "constraints-colab.txt" in installed
+    assert installed[0] == ran[0] == python and Path("constraints-colab.txt") in installed
     assert "lessons" in ran and "--nbval-lax" in ran
 
 
@@ -101,3 +104,104 @@ def test_what_colab_brings_is_supported():
     for c in named:
         (only,) = c.specifier
         assert supported[c.name].contains(only.version), c.name
+
+
+@pytest.mark.parametrize("name", ["oldest", "newest"])
+def test_supported_packages_are_tried_in_an_environment_of_their_own(tasks, monkeypatch, name):
+    pins = []
+
+    def run(*words, **_):
+        tasks.calls.append(words)
+        pins.extend(path.read_text() for path in words if str(path).endswith(f"-{name}.txt"))
+        return 0
+
+    monkeypatch.setattr(tasks, "run", run)
+    monkeypatch.setattr(tasks, "environment_of", with_environments_in(tasks.VENV.parent, tasks))
+    assert tasks.TASKS[f"test-{name}"]() == 0
+    installed, tests, lessons = tasks.calls[1:]
+    assert f".venv-{name}" in str(installed[0]) and ".[dev]" in installed
+    assert tests[0] == lessons[0] == installed[0]
+    assert "not browser" in tests and "--nbval-lax" in lessons
+    assert "torch==2.13.0" in pins[0] and ("numpy==2.0" in pins[0]) is (name == "oldest")
+
+
+def with_environments_in(folder, tasks):
+    """environment_of, but with its environments in another folder."""
+    real = tasks.environment_of
+
+    def environment_of(*words):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(tasks, "ROOT", folder)
+            return real(*words)
+
+    return environment_of
+
+
+def test_a_failure_in_either_half_is_a_failure(tasks, monkeypatch):
+    monkeypatch.setattr(tasks, "environment_of", lambda *_: tasks.PYTHON)
+    for failing in ("pytest", "tests/offline.py"):
+        monkeypatch.setattr(tasks, "run", lambda *words, f=failing, **_: int(f in words[:3]))
+        assert tasks.test_oldest() == 1
+
+
+def test_the_oldest_packages_are_read_from_pyproject(tasks):
+    """Each dependency once, at the first version its range allows; torch as it is here."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    groups = [project["dependencies"], *project["optional-dependencies"].values()]
+    named = [Requirement(line) for group in groups for line in group]
+    wanted = {r.name: r.specifier for r in named if r.name != project["name"]}
+    pins = [Requirement(line) for line in tasks.lower_bounds()]
+    assert sorted(pin.name for pin in pins) == sorted(wanted)
+    for pin in pins:
+        (only,) = pin.specifier
+        assert wanted[pin.name].contains(only.version)
+        assert pin.name == "torch" or f">={only.version}" in str(wanted[pin.name])
+
+
+def test_lessons_run_on_the_cpu_whatever_there_is(tasks, monkeypatch):
+    seen = {}
+    monkeypatch.setattr(tasks, "run", lambda *_, **environment: seen.update(environment) or 0)
+    tasks.nbval("lessons", "--nbval-lax")
+    assert seen["ACCELERATE_USE_CPU"] == "1" and seen["OMP_NUM_THREADS"] == "1"
+
+
+def test_on_binder_each_lesson_has_2_gb(tasks, monkeypatch, capsys):
+    assert tasks.test_binder() == 0
+    lessons = sorted((ROOT / "lessons").glob("[0-9]*.ipynb"))
+    assert len(tasks.calls) == len(lessons) >= 10
+    for words, path in zip(tasks.calls, lessons, strict=True):
+        assert words[1:3] == ("tests/limited.py", 2.0) and f"lessons/{path.name}" in words
+        assert "-n" not in words  # two at a time would be two on one Binder
+    assert "Every lesson stays below" in capsys.readouterr().out
+    monkeypatch.setattr(tasks, "run", lambda *words, **_: int(f"lessons/{path.name}" in words))
+    assert tasks.test_binder() == 1
+    assert f"Failed: {path.stem}." in capsys.readouterr().out
+
+
+def limited(folder: Path, code: str) -> subprocess.CompletedProcess:
+    """A notebook of one cell, run as `make test-binder` runs a lesson."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+    nbformat.write(notebook, folder / "one.ipynb")
+    within = [sys.executable, ROOT / "tests/limited.py", "2.0"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval-lax"]
+    options = ["--nbval-current-env", "--rootdir", folder, folder / "one.ipynb"]
+    return subprocess.run([*within, *command, *options], capture_output=True, text=True)
+
+
+def test_a_notebook_that_takes_more_is_ended_and_said_so(tmp_path):
+    code = "import os\nprint(os.getpid(), file=open('pid', 'w'))\nb'x' * 2_500_000_000"
+    result = limited(tmp_path, code)
+    assert result.returncode == 1
+    assert re.search(r"ended, because it took 2\.\d GB of memory; 2\.0 GB is what", result.stdout)
+    assert not psutil.pid_exists(int((tmp_path / "pid").read_text()))  # the kernel is gone, too
+
+
+def test_a_notebook_that_reserves_memory_but_does_not_use_it_passes(tmp_path):
+    result = limited(tmp_path, "import numpy\nnumpy.zeros(2_500_000_000, dtype='uint8')[:5]")
+    assert result.returncode == 0, result.stdout
+    assert re.search(r"at most 0\.\d of 2\.0 GB", result.stdout)
+
+
+def test_a_failing_command_fails_within_its_limit_too():
+    command = [sys.executable, ROOT / "tests/limited.py", "2.0", sys.executable, "-c", "exit(3)"]
+    assert subprocess.run(command, capture_output=True).returncode == 3

@@ -346,6 +346,64 @@ def taught_by_sums(student, teacher, temperature):
     return temperature * temperature * (p * (p.log() - q.log())).sum() / len(student)
 
 
+def flops_by_products(D, n_layers, d_ff, V, rows, length, hidden):
+    def product(n, m, k):
+        return 2 * n * m * k
+
+    tokens, forward = rows * length, 0
+    for _ in range(n_layers):
+        forward += 4 * product(tokens, D, D) + product(tokens, D, d_ff) + product(tokens, d_ff, D)
+        forward += rows * (product(length, D, length) + product(length, length, D))
+    return 3 * (forward + product(hidden, D, D) + product(hidden, D, V))
+
+
+def floor_by_cases(work, flops_a_second, bytes_a_second):
+    total = 0.0
+    for flops, size in work:
+        waits = flops * bytes_a_second < size * flops_a_second
+        total += size / bytes_a_second if waits else flops / flops_a_second
+    return total
+
+
+def texts_token_by_token(ids):
+    texts, places = torch.zeros_like(ids), torch.zeros_like(ids)
+    for row, line in enumerate(ids.tolist()):
+        text = place = 0
+        for column, token in enumerate(line):
+            texts[row, column], places[row, column] = text, place
+            place += 1
+            if token == 3:
+                text, place = text + 1, 0
+    return texts, places
+
+
+def largest_by_count(weight, sparsity):
+    stay = weight.numel() - round(sparsity * weight.numel())
+    kept = torch.zeros(weight.numel(), dtype=torch.bool)
+    kept[weight.flatten().square().topk(stay).indices] = True
+    return kept.reshape(weight.shape)
+
+
+def quantised_row_by_row(weight):
+    codes, scales = [], []
+    for row in weight:
+        most = max(row.max().item(), -row.min().item())
+        scales.append(row.new_tensor([most / 127 if most else 1.0]))
+        codes.append((row / scales[-1]).round().to(torch.int8))
+    return torch.stack(codes), torch.stack(scales)
+
+
+def two_goals_by_sums(student, teacher, target, temperature, share):
+    soft = taught_by_sums(student, teacher, temperature)
+    truth = -torch.stack([F.log_softmax(s, 0)[t] for s, t in zip(student, target, strict=True)])
+    return share * soft + truth.mean() - share * truth.mean()
+
+
+def sent_one_by_one(sums, counts):
+    total, n = counts.sum().item(), len(sums)
+    return torch.stack([own.sum() * n / total for own in sums])
+
+
 def mixed_place_by_place(p, answers):
     total = 0.0
     for one in answers.tolist():
@@ -479,4 +537,11 @@ VARIANTS = {
     "10.5": lambda hidden, noise, t, s: hidden.logical_and(noise * t < s),
     "10.6": lambda g, size: size * F.normalize(g.reshape(len(g), -1), dim=1).view_as(g),
     "10.7": taught_by_sums,
+    "11.1": flops_by_products,
+    "11.2": floor_by_cases,
+    "11.3": texts_token_by_token,
+    "11.4": largest_by_count,
+    "11.5": quantised_row_by_row,
+    "11.6": two_goals_by_sums,
+    "11.7": sent_one_by_one,
 }

@@ -32,6 +32,7 @@ def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
         environment = {
             **os.environ,
             "OMP_NUM_THREADS": "1",
+            "ACCELERATE_USE_CPU": "1",
             "MLM_COURSE_PROGRESS": str(Path(scratch) / "progress.json"),
         }
         client = NotebookClient(

@@ -1,0 +1,179 @@
+"""Smaller models: pruning, whole numbers of 8 bits, and learning from a larger model. Lesson 11."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils import parametrize
+
+from mlm_course.attention import MultiHeadAttention
+
+
+def matrices(model: nn.Module) -> Iterator[tuple[str, nn.Linear]]:
+    """The linear layers of a model by name, in order."""
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Linear):
+            yield name, module
+
+
+# ---- pruning
+
+
+def largest(weight: Tensor, sparsity: float) -> Tensor:
+    """Which weights stay when the smallest, as a share `sparsity`, go: bool, of weight's shape.
+
+    round(sparsity * count) of them go; among equals, those that come first.
+    Source: Han et al. 2015, section 3.
+    """
+    if not 0 <= sparsity <= 1:
+        raise ValueError(f"sparsity is a share between 0 and 1, not {sparsity}.")
+    gone = round(sparsity * weight.numel())
+    order = weight.detach().abs().flatten().argsort(stable=True)
+    keep = torch.ones(weight.numel(), dtype=torch.bool, device=weight.device)
+    keep[order[:gone]] = False
+    return keep.view_as(weight)
+
+
+class Kept(nn.Module):
+    """A weight of which only some numbers count: the others are 0, and get no gradient."""
+
+    keep: Tensor
+
+    def __init__(self, keep: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("keep", keep)
+
+    def forward(self, weight: Tensor) -> Tensor:
+        return weight * self.keep
+
+
+def prune(model: nn.Module, sparsity: float) -> nn.Module:
+    """A copy of a model whose linear layers have lost their smallest weights, each layer the same share.
+
+    Trained further, it keeps its zeros. Embeddings, norms and biases stay whole.
+    """
+    pruned = copy.deepcopy(model)
+    for _, layer in list(matrices(pruned)):
+        keep = largest(layer.weight, sparsity)
+        parametrize.register_parametrization(layer, "weight", Kept(keep))
+    return pruned
+
+
+def drop_units(model: nn.Module, share: float) -> nn.Module:
+    """A copy of a model whose feed-forward networks lost their weakest units, so that they are smaller.
+
+    A unit's strength: the length of what it reads times the length of what it writes.
+    Source: the idea of structured pruning, Li et al. 2017.
+    """
+    small = copy.deepcopy(model)
+    for block in small.encoder.blocks:  # type: ignore[union-attr]
+        mlp = block.feed_forward
+        strength = mlp.expand.weight.norm(dim=1) * mlp.contract.weight.norm(dim=0)  # (d_ff,)
+        kept = strength.topk(round((1 - share) * len(strength))).indices.sort().values
+        mlp.expand.weight = nn.Parameter(mlp.expand.weight.detach()[kept].clone())
+        if mlp.expand.bias is not None:
+            mlp.expand.bias = nn.Parameter(mlp.expand.bias.detach()[kept].clone())
+        mlp.contract.weight = nn.Parameter(mlp.contract.weight.detach()[:, kept].clone())
+    return small
+
+
+# ---- quantisation
+
+
+class Quantised(NamedTuple):
+    """Whole numbers from -127 to 127 (int8) and the scale by which they are to be multiplied."""
+
+    codes: Tensor
+    scale: Tensor
+
+
+def quantise(weight: Tensor, per_row: bool = True) -> Quantised:
+    """The nearest multiples of a scale that fits the largest weight, of each row or of all.
+
+    weight (R, C) -> codes (R, C) int8, scale (R, 1) or (1, 1). A row of zeros gets the scale 1.
+    Source: Jacob et al. 2018, section 2.1 (symmetric here).
+    """
+    size = weight.abs()
+    most = size.amax(1, keepdim=True) if per_row else size.amax().view(1, 1)
+    scale = torch.where(most > 0, most / 127, torch.ones_like(most))
+    return Quantised((weight / scale).round().to(torch.int8), scale)
+
+
+def restored(quantised: Quantised) -> Tensor:
+    """The weights that the codes stand for, (R, C) float."""
+    return quantised.codes * quantised.scale
+
+
+def rounded(model: nn.Module, per_row: bool = True) -> tuple[nn.Module, int]:
+    """A copy of a model with all matrices, embeddings too, as int8 can hold them; bytes it then takes.
+
+    The copy computes in float: it shows what int8 does to the answers, not to the time.
+    """
+    copied, size = copy.deepcopy(model), 0
+    with torch.no_grad():
+        for parameter in copied.parameters():
+            if parameter.ndim == 2:
+                found = quantise(parameter, per_row)
+                parameter.copy_(restored(found))
+                size += found.codes.nbytes + found.scale.nbytes
+            else:
+                size += parameter.nbytes
+    return copied, size
+
+
+class SeparateProjections(MultiHeadAttention):
+    """Attention whose query, key and value layers are called one by one, whatever they are."""
+
+    def project(self, x: Tensor, memory: Tensor | None) -> tuple[Tensor, ...]:
+        """Queries, keys and values, each from its own layer."""
+        other = x if memory is None else memory
+        return self.query(x), self.key(other), self.value(other)
+
+
+def int8_layers(model: nn.Module) -> nn.Module:
+    """A copy of a model whose linear layers multiply in int8, by PyTorch's dynamic quantisation.
+
+    Weights are quantised once, what comes in anew at each call ("dynamic"), and the products are
+    added up in 32 bits. For a CPU, without training. Errors: RuntimeError where this PyTorch cannot.
+    """
+    try:
+        from torch.ao.quantization import quantize_dynamic
+    except ImportError:
+        raise RuntimeError("This PyTorch has no torch.ao.quantization any more.") from None
+    copied = copy.deepcopy(model).eval()
+    for module in copied.modules():
+        if type(module) is MultiHeadAttention:
+            module.__class__ = SeparateProjections
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # deprecated in favour of the package torchao
+        return quantize_dynamic(copied, {nn.Linear}, dtype=torch.qint8)
+
+
+# ---- distillation
+
+
+def softened_loss(student: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tensor:
+    """Divergence of a student's softened answers from a teacher's, times temperature squared.
+
+    Logits (n, V) of both; one number, the mean over n. The teacher's may be log-probabilities.
+    Source: Hinton et al. 2015, section 2.
+    """
+    learnt, taught = ((x / temperature).log_softmax(-1) for x in (student, teacher))
+    return temperature**2 * F.kl_div(learnt, taught, reduction="batchmean", log_target=True)
+
+
+def distillation_loss(
+    student: Tensor, teacher: Tensor, target: Tensor, temperature: float, share: float
+) -> Tensor:
+    """A mixture of two goals: `share` of the teacher's softened answers, the rest of the true words.
+
+    student, teacher (n, V) logits; target (n,) ids. Source: Hinton et al. 2015, section 2.
+    """
+    truth = F.cross_entropy(student, target)
+    return share * softened_loss(student, teacher, temperature) + (1 - share) * truth

@@ -1,0 +1,114 @@
+"""What a training step has to cost: FLOPs, bytes, and the time that neither can fall below. Lesson 11.
+
+A FLOP is one multiplication or addition; a multiply-add is two. Only matrix products are counted.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from statistics import median
+from typing import Any
+
+import torch
+
+from mlm_course.models import EncoderConfig
+
+BYTES_A_NUMBER = 4  # fp32
+
+
+def matrix_parameters(config: EncoderConfig) -> tuple[int, int]:
+    """Parameters that a token is multiplied by in the blocks, and in the head if it is hidden.
+
+    Four matrices of attention and two of the feed-forward network a block; dense and decoder in the
+    head. Embeddings are looked up, norms and biases are no matrix products.
+    """
+    D = config.d_model
+    blocks = config.n_layers * (4 * D * D + 2 * D * config.d_ff)
+    return blocks, D * D + D * config.vocab_size
+
+
+def training_flops(config: EncoderConfig, rows: int, length: int, hidden: int) -> int:
+    """FLOPs of a step, forward and backward, of a masked language model: rows of `length` tokens.
+
+    hidden: tokens that are projected to the vocabulary. 6 a parameter and token: 2 forward, 4
+    backward (for the input and for the weights). Attention: T scores and T weighted values a token,
+    twice D multiply-adds each, three times (forward and twice as much backward).
+    Source: Kaplan et al. 2020, section 2.1.
+    """
+    blocks, head = matrix_parameters(config)
+    tokens = rows * length
+    attention = 12 * config.n_layers * tokens * length * config.d_model
+    return 6 * (blocks * tokens + head * hidden) + attention
+
+
+def optimizer_bytes(parameters: int) -> int:
+    """Bytes that a step of AdamW in fp32 has to read and write, whatever the batch.
+
+    It reads parameter, gradient and both running averages, and writes all but the gradient.
+    Source: Loshchilov and Hutter 2019, algorithm 2.
+    """
+    return 7 * BYTES_A_NUMBER * parameters
+
+
+def training_memory(parameters: int) -> dict[str, int]:
+    """Bytes held through a step of AdamW in fp32, by what they hold; activations not counted."""
+    one = BYTES_A_NUMBER * parameters
+    return {"parameters": one, "gradients": one, "running averages": 2 * one}
+
+
+def time_floor(
+    work: Sequence[tuple[float, float]], flops_a_second: float, bytes_a_second: float
+) -> float:
+    """Seconds below which pieces of work, one after another, cannot fall; each (FLOPs, bytes).
+
+    A piece takes as long as the slower of its two needs. Source: Williams et al. 2009 (roofline).
+    """
+    return sum(max(f / flops_a_second, b / bytes_a_second) for f, b in work)
+
+
+def exchange_seconds(gradient_bytes: float, processes: int, bytes_a_second: float) -> float:
+    """Seconds to add up the gradients of all processes, each with a link of that rate.
+
+    In a ring each process sends and receives 2 (n - 1) / n times the gradient.
+    Source: Patarasuk and Yuan 2009.
+    """
+    return 2 * (processes - 1) / processes * gradient_bytes / bytes_a_second
+
+
+def take_turns(ways: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
+    """Seconds of each way, in turns, after one round that does not count.
+
+    In turns, because whatever else the machine does then slows all of them alike.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for lap in range(rounds + 1):
+        for name, way in ways.items():
+            start = time.perf_counter()
+            way()
+            if lap:
+                seconds[name].append(time.perf_counter() - start)
+    return seconds
+
+
+def times_as_fast(seconds: Mapping[str, Sequence[float]], base: str) -> dict[str, float]:
+    """How many times as fast as `base` each way is: the median over rounds of the ratio."""
+    slow = seconds[base]
+    return {
+        name: median(a / b for a, b in zip(slow, own, strict=True)) for name, own in seconds.items()
+    }
+
+
+def matmul_rate(size: int = 512, rounds: int = 5, dtype: torch.dtype = torch.float32) -> float:
+    """FLOPs a second of a product of two square matrices: the best of some rounds."""
+    a = torch.linspace(-1, 1, size * size).view(size, size).to(dtype)  # constants would be quicker
+    best = min(take_turns({"": lambda: (a @ a)[0, 0].item()}, rounds)[""])  # item waits for a GPU
+    return 2 * size**3 / best
+
+
+def copy_rate(megabytes: int = 64, rounds: int = 5) -> float:
+    """Bytes a second read and written by copying more than the caches hold: the best of some rounds."""
+    source = torch.ones(megabytes * 2**18)
+    target = torch.empty_like(source)
+    best = min(take_turns({"": lambda: target.copy_(source)}, rounds)[""])
+    return 2 * source.nbytes / best

@@ -1,0 +1,278 @@
+"""Smaller models and what a step costs: against PyTorch's own counts, and against themselves."""
+
+import math
+
+import pytest
+import torch
+from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from mlm_course import cost, tokenization
+from mlm_course.attention import same_document_mask
+from mlm_course.compression import (
+    distillation_loss,
+    drop_units,
+    int8_layers,
+    largest,
+    matrices,
+    prune,
+    quantise,
+    restored,
+    rounded,
+    softened_loss,
+)
+from mlm_course.experiments import scale
+from mlm_course.experiments.tinyworld import masker, sentences
+from mlm_course.models import EncoderConfig, MaskedLM, fresh
+from mlm_course.packing import padding_share, texts_in_rows
+from mlm_course.results import recorded
+from mlm_course.training import masked_lm_loss
+
+pytestmark = pytest.mark.usefixtures("on_one_cpu_thread")
+V, T = 40, 12
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def small(**sizes):
+    sizes = {"d_model": 16, "n_layers": 2, "n_heads": 2, "d_ff": 24, **sizes}
+    return fresh(MaskedLM, EncoderConfig(V, T, **sizes)).eval()
+
+
+def some_ids(rows=3):
+    ids = torch.randint(5, V, (rows, T), generator=generator(1))
+    return ids, torch.rand(rows, T, generator=generator(2)) < 0.4
+
+
+# ---- cost
+
+
+@pytest.mark.parametrize("sizes", [{}, {"n_layers": 3, "d_ff": 20}, {"bias": False}])
+def test_flops_are_those_that_pytorch_counts(sizes):
+    model, (ids, hidden) = small(**sizes), some_ids()
+    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
+        model(ids, None, hidden).square().sum().backward()
+    expected = cost.training_flops(model.config, *ids.shape, int(hidden.sum()))
+    assert counter.get_total_flops() == expected
+
+
+def test_memory_and_bytes_are_those_of_the_optimiser():
+    model = small()
+    optimizer = torch.optim.AdamW(model.parameters())
+    model(some_ids()[0]).sum().backward()
+    optimizer.step()
+    held = [p for p in model.parameters() if p.grad is not None]
+    states = [s for state in optimizer.state.values() for s in state.values() if s.numel() > 1]
+    n = sum(p.numel() for p in held)
+    found = cost.training_memory(n)
+    assert found["running averages"] == sum(s.nbytes for s in states)
+    assert found["gradients"] == sum(p.grad.nbytes for p in held)
+    assert cost.optimizer_bytes(n) == 7 * found["parameters"]
+
+
+def test_the_floor_is_the_slower_need_of_each_piece():
+    assert cost.time_floor([(10.0, 1.0), (2.0, 8.0)], 5.0, 2.0) == 2.0 + 4.0
+    assert cost.time_floor([], 1.0, 1.0) == 0
+
+
+def test_one_process_exchanges_nothing_and_many_twice_the_gradient():
+    assert cost.exchange_seconds(100.0, 1, 10.0) == 0
+    assert cost.exchange_seconds(100.0, 2, 10.0) == 10.0
+    assert cost.exchange_seconds(100.0, 1000, 10.0) == pytest.approx(20, rel=0.01)
+
+
+def test_ways_take_turns_and_the_first_round_does_not_count():
+    calls = []
+    seconds = cost.take_turns({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, 3)
+    assert "".join(calls) == "abababab" and [len(s) for s in seconds.values()] == [3, 3]
+    ratios = cost.times_as_fast({"slow": [2.0, 4.0, 6.0], "quick": [1.0, 1.0, 2.0]}, "slow")
+    assert ratios == {"slow": 1.0, "quick": 3.0}
+
+
+def test_rates_are_positive_numbers():
+    assert cost.matmul_rate(64, 2) > 1e6 and cost.copy_rate(1, 2) > 1e6
+
+
+# ---- pruning
+
+
+def test_the_largest_weights_stay():
+    weight = torch.tensor([[0.1, -3.0, 0.2], [2.0, -0.3, 0.0]])
+    assert largest(weight, 0.5).tolist() == [[False, True, False], [True, True, False]]
+    assert largest(weight, 0.0).all() and not largest(weight, 1.0).any()
+    assert int(largest(torch.ones(10), 0.3).sum()) == 7  # equals: still the share that was asked
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        largest(weight, 50)
+
+
+def test_a_pruned_model_keeps_its_zeros_in_training_and_the_original_is_left_alone():
+    model, (ids, hidden) = small(), some_ids()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    pruned = prune(model, 0.75)
+    optimizer = torch.optim.AdamW(pruned.parameters(), lr=0.1)
+    for _ in range(3):
+        F.cross_entropy(pruned(ids, None, hidden), ids[hidden]).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    for (name, layer), (_, old) in zip(matrices(pruned), matrices(model), strict=True):
+        assert (layer.weight == 0).double().mean() == 0.75, name
+        assert not torch.equal(layer.weight, old.weight * (layer.weight != 0))
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+
+
+def test_pruning_nothing_changes_nothing():
+    model, (ids, _) = small(), some_ids()
+    assert torch.equal(prune(model, 0.0)(ids), model(ids))
+
+
+def test_dropping_units_that_write_nothing_changes_nothing_and_makes_matrices_smaller():
+    model, (ids, _) = small(), some_ids()
+    for block in model.encoder.blocks:
+        block.feed_forward.contract.weight.data[:, ::2] = 0
+    smaller = drop_units(model, 0.5)
+    assert torch.allclose(smaller(ids), model(ids), atol=1e-6)
+    assert smaller.encoder.blocks[0].feed_forward.expand.weight.shape == (12, 16)
+
+
+# ---- quantisation
+
+
+def test_rounding_is_off_by_half_a_step_at_most():
+    weight = torch.randn(5, 30, generator=generator()) * torch.logspace(-3, 3, 5)[:, None]
+    codes, scale = quantise(weight)
+    assert codes.dtype == torch.int8 and scale.shape == (5, 1)
+    assert codes.abs().amax(1).tolist() == [127] * 5
+    off = (restored(quantise(weight)) - weight).abs()
+    assert (off <= scale / 2 * 1.001).all()
+
+
+def test_a_scale_for_each_row_is_closer_where_rows_differ():
+    weight = torch.randn(4, 50, generator=generator()) * torch.tensor([[0.01], [0.1], [1], [10]])
+    errors = [(restored(quantise(weight, way)) - weight)[0].norm() for way in (True, False)]
+    assert errors[0] < errors[1] / 100
+
+
+def test_a_row_of_zeros_is_no_trouble():
+    codes, scale = quantise(torch.zeros(2, 3))
+    assert not codes.any() and (scale == 1).all()
+
+
+def test_a_rounded_model_takes_a_quarter_and_answers_nearly_the_same():
+    model, (ids, _) = small(), some_ids()
+    copied, size = rounded(model)
+    whole = sum(p.nbytes for p in model.parameters())
+    assert whole / 4 < size < whole / 2
+    assert torch.allclose(copied(ids), model(ids), atol=0.02)
+    assert not torch.equal(copied(ids), model(ids))
+
+
+def test_int8_layers_answer_nearly_the_same():
+    model, (ids, hidden) = small(), some_ids()
+    try:
+        layers = int8_layers(model)
+    except RuntimeError as problem:
+        pytest.skip(str(problem))
+    with torch.no_grad():
+        off = layers(ids, None, hidden) - model(ids, None, hidden)
+    assert 0 < off.abs().max() < 0.05
+    assert type(model.encoder.blocks[0].attention.query) is torch.nn.Linear  # the original
+
+
+# ---- distillation
+
+
+def test_a_student_that_agrees_with_its_teacher_has_nothing_to_learn_from_it():
+    logits, target = torch.randn(6, 9, generator=generator()), torch.arange(6)
+    assert softened_loss(logits, logits, 3.0).item() == pytest.approx(0, abs=1e-6)
+    half = distillation_loss(logits, logits, target, 3.0, 0.5)
+    assert half.item() == pytest.approx(F.cross_entropy(logits, target).item() / 2, rel=1e-5)
+
+
+def test_the_teachers_part_is_the_divergence_of_softened_answers():
+    student, teacher = (torch.randn(4, 7, generator=generator(s)) for s in (1, 2))
+    p, q = ((x / 2).softmax(-1) for x in (teacher, student))
+    expected = 4 * (p * (p / q).log()).sum(-1).mean()
+    assert math.isclose(softened_loss(student, teacher, 2.0), expected, rel_tol=1e-5)
+
+
+def test_softened_gradients_stay_about_as_large_at_high_temperature():
+    student, teacher = (torch.randn(50, 7, generator=generator(s)) for s in (1, 2))
+    lengths = []
+    for temperature in (10.0, 100.0):
+        logits = student.clone().requires_grad_()
+        softened_loss(logits, teacher, temperature).backward()
+        lengths.append(logits.grad.norm().item())
+    assert lengths[0] == pytest.approx(lengths[1], rel=0.1)
+
+
+# ---- packing
+
+
+def test_texts_and_places_of_a_packed_row():
+    ids = torch.tensor([[9, 9, 3, 9, 3, 3, 9], [9, 9, 9, 9, 9, 9, 9]])
+    texts, places = texts_in_rows(ids)
+    assert texts.tolist() == [[0, 0, 0, 1, 1, 2, 3], [0] * 7]
+    assert places.tolist() == [[0, 1, 2, 0, 1, 0, 0], [0, 1, 2, 3, 4, 5, 6]]
+
+
+def test_packed_texts_that_are_kept_apart_get_the_vectors_they_have_alone():
+    model = small()
+    texts = [torch.randint(5, V, (n,), generator=generator(n)).tolist() for n in (4, 2, 3)]
+    packed = torch.tensor(tokenization.pack(texts, T)[:1])
+    numbers, places = texts_in_rows(packed)
+    apart = model.encoder(packed, same_document_mask(numbers), positions=places)[0]
+    ended = [[*text, tokenization.SEP_ID] for text in texts[:-1]] + [texts[-1]]
+    alone = torch.cat([model.encoder(torch.tensor([text]))[0] for text in ended])
+    assert torch.allclose(apart[: len(alone)], alone, atol=1e-5)
+    assert not torch.allclose(model.encoder(packed)[0][: len(alone)], alone, atol=1e-3)
+
+
+def test_the_share_of_padding():
+    assert padding_share(torch.tensor([[5, 6, 0, 0], [5, 0, 0, 0]])) == 5 / 8
+
+
+# ---- the experiment
+
+
+class Table(torch.nn.Module):
+    """A model that gives the logits it was made with."""
+
+    def __init__(self, logits):
+        super().__init__()
+        self.logits = logits
+
+    def forward(self, ids, attention_mask=None, hidden=None):
+        return self.logits
+
+
+def test_a_students_goals_are_what_their_names_say():
+    batch = masker(0.3)(sentences(4, 0), generator())
+    n, target = int(batch.hidden.sum()), batch.labels[batch.hidden]
+    one, other = (Table(torch.randn(n, 205, generator=generator(s))) for s in (1, 2))
+    found = {g: scale.taught_by(g, other)(one, batch)[0].item() for g in ("half", "teacher")}
+    true = F.cross_entropy(one.logits, target, reduction="sum").item()
+    assert scale.taught_by("true words", other) is masked_lm_loss
+    assert found["half"] == pytest.approx((found["teacher"] + true) / 2, rel=1e-5)
+    assert scale.taught_by("teacher", one)(one, batch)[0].item() == pytest.approx(0, abs=1e-3)
+    exact = scale.tinyworld.masked_posterior(batch.input_ids, batch.hidden)[batch.hidden]
+    perfect = Table(exact.float().clamp_min(1e-30).log())
+    assert scale.taught_by("exact", other)(perfect, batch)[0].item() == pytest.approx(0, abs=1e-3)
+
+
+def test_the_record_says_what_lesson_11_says():
+    record = recorded("scale")
+    assert record["zeros, times as fast"]["90 % zeros"] < 1.2
+    by_size = list(record["hidden tokens only, times as fast by vocabulary"].values())
+    assert by_size == sorted(by_size) and by_size[-1] > 1.5
+    packing = record["packing, real tokens a second"]
+    assert packing["packed"] > 1.3 and packing["packed, texts apart"] > 1.3
+    for name in ("tinyworld", "docstrings"):
+        rows = record[f"pruning, {name}"]
+        assert rows["0.9"]["removed"] < rows["0.9"]["trained on"] < rows["0"]["removed"]
+        assert rows["0.3"]["removed"] > rows["0"]["removed"] - 0.03
+    int8 = record["int8, docstrings"]
+    assert int8["a scale for each row"]["bytes"] < 0.3 * int8["fp32"]["bytes"]
+    assert abs(int8["a scale for each row"]["accuracy"] - int8["fp32"]["accuracy"]) < 0.02
