@@ -191,7 +191,8 @@ ax.loglog(grid, (grid * bytes_a_second).clamp(max=flops_a_second) / 1e9, "k-")
 for name, intensity in pieces.items():
     limit = min(intensity * bytes_a_second, flops_a_second) / 1e9
     ax.loglog(intensity, limit, "o")
-    ax.annotate(name, (intensity, limit), textcoords="offset points", xytext=(6, -12), fontsize=8)
+    place = (-42, 6) if name == "AdamW" else (6, -12)
+    ax.annotate(name, (intensity, limit), textcoords="offset points", xytext=place, fontsize=8)
     print(f"{name:>30}: {intensity:5.1f} FLOPs a byte, at most {limit:6.1f} billion FLOPs a second")
 ax.set(xlabel="FLOPs for each byte moved", ylabel="billion FLOPs a second, at most")
 plt.show()
@@ -714,8 +715,8 @@ else:
     for n in (1, 16):
         ways = {"fp32": partial(answer, model, n), "int8": partial(answer, int8_model, n)}
         faster = times_as_fast(take_turns(ways, ROUNDS), "fp32")["int8"]
-        effects[f"int8, {n} rows (answering)"] = faster
-        print(f"{n:2} rows: {faster:.2f} times as fast")
+        effects[f"int8, {n} at once (answering)"] = faster
+        print(f"{n:2} row{'s' * (n > 1)}: {faster:.2f} times as fast")
 
 # %%
 found = dict(record["int8, docstrings"])

@@ -252,14 +252,18 @@ def test_a_students_goals_are_what_their_names_say():
     batch = masker(0.3)(sentences(4, 0), generator())
     n, target = int(batch.hidden.sum()), batch.labels[batch.hidden]
     one, other = (Table(torch.randn(n, 205, generator=generator(s))) for s in (1, 2))
-    found = {g: scale.taught_by(g, other)(one, batch)[0].item() for g in ("half", "teacher")}
+    found = {
+        g: scale.taught_by(g, other)(one, batch)[0].item() for g in ("teacher and words", "teacher")
+    }
     true = F.cross_entropy(one.logits, target, reduction="sum").item()
     assert scale.taught_by("true words", other) is masked_lm_loss
-    assert found["half"] == pytest.approx((found["teacher"] + true) / 2, rel=1e-5)
+    assert found["teacher and words"] == pytest.approx((found["teacher"] + true) / 2, rel=1e-5)
     assert scale.taught_by("teacher", one)(one, batch)[0].item() == pytest.approx(0, abs=1e-3)
     exact = scale.tinyworld.masked_posterior(batch.input_ids, batch.hidden)[batch.hidden]
     perfect = Table(exact.float().clamp_min(1e-30).log())
-    assert scale.taught_by("exact", other)(perfect, batch)[0].item() == pytest.approx(0, abs=1e-3)
+    assert scale.taught_by("exact chances", other)(perfect, batch)[0].item() == pytest.approx(
+        0, abs=1e-3
+    )
 
 
 def test_the_record_says_what_lesson_11_says():

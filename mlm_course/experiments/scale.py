@@ -45,6 +45,7 @@ AGAIN = Recipe(steps=60, batch_size=64, optimizer="adamw", lr=5e-4, weight_decay
 STUDENT = Recipe(steps=150, batch_size=64, adamw_lr=4e-3, weight_decay=0.0, betas=(0.9, 0.95))
 WIDTHS = (128, 256, 512)
 RUNS = (("fp32", "no", 0), ("fp32, another seed", "no", 1), ("bf16", "bf16", 0))
+GOALS = ("true words", "teacher and words", "teacher", "exact chances")
 SHARED_STEPS = 40  # of training in one process and in two
 
 
@@ -295,7 +296,10 @@ def quantisation(model: nn.Module, test: Corrupted) -> dict[str, Any]:
 
 
 def taught_by(goal: str, teacher: nn.Module) -> Loss:
-    """A loss by its name: from true words, from a teacher, from half of each, or from exact chances."""
+    """A loss by its name: from true words, from a teacher, from both, or from exact chances."""
+
+    if goal not in GOALS:
+        raise ValueError(f"A student's goal is one of {', '.join(GOALS)}, not {goal!r}.")
 
     def loss(model: nn.Module, batch: Corrupted) -> tuple[Tensor, int]:
         ids, labels, hidden = batch
@@ -324,8 +328,7 @@ def distillation() -> dict[str, Any]:
     for n in (300, 20_000):
         rows = MaskedRows(sentences(n, 60), masker(0.3), seed=0)
         found[f"{n} sentences"] = {
-            goal: round(sum(gaps(goal, teacher, rows, masked, floor)) / 2, 3)
-            for goal in ("true words", "teacher and words", "teacher", "exact chances")
+            goal: round(sum(gaps(goal, teacher, rows, masked, floor)) / 2, 3) for goal in GOALS
         }
     return found
 
