@@ -204,7 +204,7 @@ def build() -> int:
 
 def bench() -> int:
     """Every benchmark, recorded; the page of results is written even if one failed or missed a bar."""
-    say("Measuring, half an hour: leave the machine alone meanwhile.")
+    say("Measuring, twenty minutes: leave the machine alone meanwhile.")
     worst = run(PYTHON, "tests/bench/run.py")
     return run(PYTHON, "-m", "mlm_course", "results") or worst
 
