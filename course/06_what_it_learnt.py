@@ -765,15 +765,15 @@ curves = {name: [] for name in features}
 best_c = {}
 for name, (train_x, test_x) in features.items():
     search = GridSearchCV(LogisticRegression(max_iter=300), {"C": [0.001, 0.01, 0.1, 1, 10]}, cv=4)
-    best_c[name] = search.fit(train_x, rows.labels).best_params_["C"]
+    best_c[name] = search.fit(train_x, rows.labels.numpy()).best_params_["C"]
     for n in label_counts:
         right = []
         for draw in range(3):
             g = torch.Generator().manual_seed(draw)
             chosen = torch.randperm(len(train_messages), generator=g)[:n].numpy()
             probe = LogisticRegression(C=best_c[name], max_iter=300)
-            probe.fit(train_x[chosen], rows.labels[chosen])
-            right.append(probe.score(test_x, test_rows.labels))
+            probe.fit(train_x[chosen], rows.labels[chosen].numpy())
+            right.append(probe.score(test_x, test_rows.labels.numpy()))
         curves[name].append(sum(right) / len(right))
 
 # %% tags=["nbval-ignore-output"]

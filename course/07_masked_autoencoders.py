@@ -624,7 +624,8 @@ shown = {
     "a quarter, the rest from the mean image": filled,
     "a quarter, the rest from the model": restored(model, scale, digits.test, 0.75, noise),
 }
-right = {name: reader.score(x.flatten(1), digits.test_labels) for name, x in shown.items()}
+answers = digits.test_labels.numpy()
+right = {name: reader.score(x.flatten(1), answers) for name, x in shown.items()}
 for name, share in right.items():
     print(f"{name:40} {share:.0%} read correctly")
 
@@ -816,7 +817,7 @@ def probe(train: Tensor, test: Tensor, labels: int, draws: int = 1) -> float:
         drawn = torch.randperm(len(train), generator=seeded(draw))[:labels]
         reader = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
         reader.fit(train[drawn], digits.train_labels[drawn])
-        found.append(reader.score(test, digits.test_labels))
+        found.append(reader.score(test, digits.test_labels.numpy()))
     return sum(found) / draws
 
 

@@ -720,7 +720,7 @@ for name, reader in readers.items():
     x, other = (text_vectors(reader.eval(), side.ids) for side in sides)
     x, other = ((part - x.mean(0)) / x.std(0) for part in (x, other))
     classifier = LogisticRegression(C=0.01, max_iter=500).fit(x.numpy(), sides[0].labels)
-    right = classifier.score(other.numpy(), sides[1].labels)
+    right = classifier.score(other.numpy(), sides[1].labels.numpy())
     print(f"{name:>22}: right about {right:.0%} of {len(sides[1].labels)} messages", end=", ")
     print(f"one standard error: {100 * (right * (1 - right) / len(other)) ** 0.5:.0f} points")
 

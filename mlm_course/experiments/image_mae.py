@@ -154,7 +154,7 @@ def recognised(model: ImageMAE) -> dict[str, float]:
         for name, guess in guesses.items()
     }
     return {
-        name: round(float(reader.score(seen.flatten(1), data().test_labels)), 4)
+        name: round(float(reader.score(seen.flatten(1), data().test_labels.numpy())), 4)
         for name, seen in shown.items()
     }
 
