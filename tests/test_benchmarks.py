@@ -223,7 +223,7 @@ def test_the_flops_it_counts_are_those_of_the_matrix_products():
     with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
         torch.nn.functional.cross_entropy(model(shown, None, hidden), labels[hidden]).backward()
     assert hidden.sum(1).tolist() == [2] * sizes.rows  # 15 % of 16
-    expected = bench_gpu.mlm_flops(sizes.text, sizes.rows, int(hidden.sum()))
+    expected = bench_gpu.training_flops(sizes.text, *hidden.shape, int(hidden.sum()))
     assert counter.get_total_flops() == expected
 
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from mlm_course.compression import softened_loss
 from mlm_course.diffusion import exact_answers, leave_one_out, row_bounds
 from mlm_course.practice.exercise import Exercise, Function, Misconception, Question
 
@@ -47,13 +48,6 @@ def stays_hidden(hidden: Tensor, noise: Tensor, t: float, s: float) -> Tensor:
 def worst_push(gradient: Tensor, size: float) -> Tensor:
     length = gradient.flatten(1).norm(dim=1)  # (B,)
     return size * gradient / length[:, None, None]
-
-
-def distillation_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
-    taught = (teacher / temperature).log_softmax(-1)
-    learnt = (student / temperature).log_softmax(-1)
-    divergence = F.kl_div(learnt, taught, reduction="batchmean", log_target=True)
-    return temperature**2 * divergence
 
 
 def _small_language(g: torch.Generator) -> tuple[Tensor, Tensor, Tensor, int]:
@@ -523,7 +517,7 @@ EXERCISES = (
     Exercise(
         id="10.7",
         prompt="Learning from a teacher",
-        reference=distillation_loss,
+        reference=softened_loss,
         inputs=_two_logits,
         hints=(
             "Divide both by the temperature and make them (log-)probabilities. How far is the student's "

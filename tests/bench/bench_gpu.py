@@ -29,6 +29,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mlm_course.corruption import choose_fixed_count
+from mlm_course.cost import training_flops
 from mlm_course.models import EncoderConfig, ImageMAE, ImageMAEConfig, MaskedLM, StackConfig, fresh
 from mlm_course.models.image_mae import patch_loss
 from mlm_course.results.benchmarks import Finding
@@ -114,15 +115,6 @@ def product(place: Place, n: int) -> Callable[[], None]:
     return place.step(run)
 
 
-def mlm_flops(config: EncoderConfig, rows: int, hidden: int) -> int:
-    """FLOPs of a training step on full rows, `hidden` tokens hidden in all: see the top of this file."""
-    D, T = config.d_model, config.max_length
-    blocks = config.n_layers * (4 * D * D + 2 * D * config.d_ff)
-    head = D * D + config.vocab_size * D
-    attention = 12 * config.n_layers * rows * T * T * D
-    return 6 * (blocks * rows * T + head * hidden) + attention
-
-
 def masked_rows(sizes: Sizes, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
     """What the model is shown, what it is asked (-100 elsewhere) and where, each (B, T)."""
     generator = torch.Generator().manual_seed(0)
@@ -149,7 +141,7 @@ def mlm(place: Place, sizes: Sizes, rounds: tuple[int, int]) -> Iterator[Finding
     config = sizes.text
     what = f"MLM step, d={config.d_model}, {config.n_layers} layers, batch {sizes.rows} x {config.max_length}"
     for how, bar in zip(HOW, (None, RATE_BAR), strict=True):
-        work = mlm_flops(config, sizes.rows, len(answers))
+        work = training_flops(config, sizes.rows, config.max_length, len(answers))
         yield rate_share(f"{what}, {how}", times, f"ours, {how}", work, sizes.product, bar)
     for how in HOW:
         peer = f"transformers, {how}"
