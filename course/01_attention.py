@@ -101,7 +101,7 @@ except RuntimeError as error:
 # the other to a *component* of a vector.
 #
 # > **In fact** the similarities become *weights*, and the weights average the values. What is added to
-# > the word's own vector later on is that average, by a "residual connection", which lesson 4 builds.
+# > the word's own vector later on is that average, by a "residual connection", which lesson 5 builds.
 # > (Vaswani et al. 2017, sections 3.1 and 3.2.1)
 
 # %% [markdown]
@@ -133,7 +133,7 @@ assert "false" in manual.nearest("true", n=10)  # true of every Python's manual
 # Nobody told the program that "true" has something to do with "false". It is in the company they keep.
 #
 # Now look up the words of our sentence. We stretch each vector until its numbers are around 1 in size,
-# whatever `D` is. The vectors inside a transformer are kept at that size too (lesson 4).
+# whatever `D` is. The vectors inside a transformer are kept at that size too (lesson 5).
 
 # %%
 sentence = "the for statement is used to iterate over the elements of a sequence".split()
@@ -642,7 +642,7 @@ print("the same outputs, in the new order:", torch.allclose(before[shuffled], af
 # %% [markdown]
 # Each word hears exactly what it heard before. To attention, a sentence is a *bag* of words. "dog bites
 # man" and "man bites dog" are the same to it. So transformers (networks built from attention layers) add a vector for
-# the *position* to each word's vector; lesson 4 builds that.
+# the *position* to each word's vector; lesson 5 builds that.
 #
 # > **Often read:** masked language models, which fill gaps in text, are **autoregressive**: they produce each word from
 # > the words before it.

@@ -227,7 +227,7 @@ class NextWord(nn.Module):
 
     def forward(self, ids: Tensor, attention_mask: Tensor) -> Tensor:
         x = (self.word(ids) + self.position.weight[: ids.shape[1]]) / 2  # (B, T, d_model)
-        return self.guess(x + self.attention(x, attention_mask))  # "x +": lesson 4 says why
+        return self.guess(x + self.attention(x, attention_mask))  # "x +": lesson 5 says why
 
 
 # %% [markdown]
@@ -544,7 +544,7 @@ for masked in ([True, False, True, False], [True, True, False, False]):
 
 # %% [markdown]
 # > **In fact** the first mask leaves "dog" twice, the second leaves one of each. Whether a repetition survives is an accident
-# > of the positions. Lesson 3 builds masks that *do* look at the content, on purpose.
+# > of the positions. Lesson 4 builds masks that *do* look at the content, on purpose.
 
 # %% [markdown]
 # ## Quiz
@@ -561,7 +561,7 @@ quiz("2")
 # - A loss too good to be true is a leak. Change the future and see whether the past notices.
 # - `[MASK]` is a token, not an attention mask: it listens and is listened to.
 #
-# **Next:** lesson 3 turns text into tokens and decides which of them to hide.
+# **Next:** lesson 3 turns text into tokens; lesson 4 decides which of them to hide.
 
 # %%
 progress("2")

@@ -83,7 +83,7 @@ def experiments() -> list[str]:
 def add_train(commands: Any) -> None:
     """The options of `train`; those left out are the lesson's."""
     train = commands.add_parser("train", help="train a lesson's model on one device or many")
-    train.add_argument("name", choices=("mlm", "mae", "cmlm"), help="lesson 5, 7 or 9")
+    train.add_argument("name", choices=("mlm", "mae", "cmlm"), help="lesson 6, 9 or 11")
     train.add_argument("--folder", required=True, help="for checkpoints, model and history")
     whole = {
         "steps": "optimiser steps",

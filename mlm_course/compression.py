@@ -1,4 +1,4 @@
-"""Smaller models: pruning, whole numbers of 8 bits, and learning from a larger model. Lesson 11."""
+"""Smaller models: pruning, whole numbers of 8 bits, and learning from a larger model. Lesson 13."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a training step has to cost: FLOPs, bytes, and the time that neither can fall below. Lesson 11.
+"""What a training step has to cost: FLOPs, bytes, and the time that neither can fall below. Lesson 13.
 
 A FLOP is one multiplication or addition; a multiply-add is two. Only matrix products are counted.
 """

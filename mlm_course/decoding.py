@@ -1,4 +1,4 @@
-"""Writing text by filling gaps again and again: Mask-Predict and its relatives. Lessons 9 and 10.
+"""Writing text by filling gaps again and again: Mask-Predict and its relatives. Lessons 11 and 12.
 
 One procedure, `refine`. It starts from gaps alone; each step predicts all gaps at once and then
 opens some of them again, fewer each time. Who decides which, and by what, is a `Sampler`:

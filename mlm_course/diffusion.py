@@ -1,4 +1,4 @@
-"""Masked diffusion: hide at every rate, and know what such guesses say about a whole text. Lesson 10.
+"""Masked diffusion: hide at every rate, and know what such guesses say about a whole text. Lesson 12.
 
 A text of N words is hidden at a rate t between 0 and 1, or n of its words are, n from 1 to N. Summed
 with the right weights, the surprise of the hidden words is an upper bound on -log p(text), and equal

@@ -1,4 +1,4 @@
-"""How good is it? Losses, accuracies and other scores. Lessons 5, 6, 8 and 9."""
+"""How good is it? Losses, accuracies and other scores. Lessons 6, 8, 10 and 11."""
 
 from __future__ import annotations
 

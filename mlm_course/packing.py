@@ -1,4 +1,4 @@
-"""Several texts in one row: which token belongs to which text, and where it stands there. Lesson 11."""
+"""Several texts in one row: which token belongs to which text, and where it stands there. Lesson 13."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ class Task(NamedTuple):
 
 
 def mlm(rows: int | None = None) -> Task:
-    """The masked language model of tinyworld, with the exact floor. Lesson 5."""
+    """The masked language model of tinyworld, with the exact floor. Lesson 6."""
     from mlm_course.experiments import tinyworld
 
     ids = tinyworld.sentences(rows or tinyworld.SENTENCES, 0)
@@ -68,7 +68,7 @@ def mlm(rows: int | None = None) -> Task:
 
 
 def mae(rows: int | None = None) -> Task:
-    """The masked autoencoder of digits. Lesson 7."""
+    """The masked autoencoder of digits. Lesson 9."""
     from mlm_course.experiments import image_mae
 
     images = image_mae.scale().standard(image_mae.data().train[:rows])
@@ -78,7 +78,7 @@ def mae(rows: int | None = None) -> Task:
 
 
 def cmlm(rows: int | None = None) -> Task:
-    """The conditional masked language model of cheques, on the pairs as they are. Lesson 9."""
+    """The conditional masked language model of cheques, on the pairs as they are. Lesson 11."""
     from mlm_course.experiments import pairs
 
     cheques = pairs.corpus(rows or pairs.TRAIN)

@@ -266,7 +266,7 @@ def test_a_students_goals_are_what_their_names_say():
     )
 
 
-def test_the_record_says_what_lesson_11_says():
+def test_the_record_says_what_lesson_13_says():
     record = recorded("scale")
     assert record["zeros, times as fast"]["90 % zeros"] < 1.2
     by_size = list(record["hidden tokens only, times as fast by vocabulary"].values())

@@ -1,4 +1,4 @@
-"""The recorded experiment of lesson 7, and the images that come from the hub."""
+"""The recorded experiment of lesson 9, and the images that come from the hub."""
 
 import json
 from dataclasses import replace
@@ -81,7 +81,7 @@ def test_a_run_returns_what_the_lesson_prints(monkeypatch):
 
 
 def test_the_record_keeps_its_promises():
-    """The bars of lesson 7, and what it says in words."""
+    """The bars of lesson 9, and what it says in words."""
     record = recorded("image_mae")
     long = record["digits"]
     assert long["errors"]["0.75"] <= 0.040 and long["errors"]["0.5"] <= 0.033

@@ -1,4 +1,4 @@
-"""The recorded experiments of lesson 9 on cheques, and the models that come with them."""
+"""The recorded experiments of lesson 11 on cheques, and the models that come with them."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Images of data sets on the Hugging Face hub. Lesson 7.
+"""Images of data sets on the Hugging Face hub. Lesson 9.
 
     load_images("fashion_mnist", n=60_000).images    # (60000, 1, 28, 28)
 

@@ -1,4 +1,4 @@
-"""Pairs of sentences from data sets on the Hugging Face hub. Lesson 9.
+"""Pairs of sentences from data sets on the Hugging Face hub. Lesson 11.
 
     load_pairs("multi30k", n=29_000)[0].target    # "Zwei junge weiße Männer sind ..."
 

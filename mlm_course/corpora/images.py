@@ -1,4 +1,4 @@
-"""Images that are there without a network: scikit-learn's digits and its two photographs. Lesson 7."""
+"""Images that are there without a network: scikit-learn's digits and its two photographs. Lesson 9."""
 
 from __future__ import annotations
 

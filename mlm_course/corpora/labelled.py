@@ -1,4 +1,4 @@
-"""Text with labels that its own authors gave it, from the Python on this machine. Lesson 6.
+"""Text with labels that its own authors gave it, from the Python on this machine. Lesson 8.
 
 Three kinds of label, none of them made for this course:
 

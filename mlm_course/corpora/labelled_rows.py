@@ -1,4 +1,4 @@
-"""Labelled texts as rows of token ids with labels, ready for a model. Lesson 6."""
+"""Labelled texts as rows of token ids with labels, ready for a model. Lesson 8."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple

@@ -2,7 +2,7 @@
 
 Numbers come from num2words, dates from Babel (Unicode's CLDR). A number has one right translation; a
 date has several, because the countries that speak English order it differently. A cheque has both.
-Which answers are right is known exactly. Lesson 9.
+Which answers are right is known exactly. Lesson 11.
 """
 
 from __future__ import annotations

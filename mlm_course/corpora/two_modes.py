@@ -1,7 +1,7 @@
 """A source with two right answers, equally likely: as it stands, or with its first token at the end.
 
 What "today we went home" and "we went home today" are to a sentence in another language. Both are
-right; half of the one and half of the other is not, and may say a thing twice. Lesson 9.
+right; half of the one and half of the other is not, and may say a thing twice. Lesson 11.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What makes a small model learn sooner: each choice of lesson 5's recipe undone, one at a time."""
+"""What makes a small model learn sooner: each choice of lesson 6's recipe undone, one at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tinyworld sentences out of nothing: masked diffusion, its samplers and the exact marks. Lesson 10.
+"""Tinyworld sentences out of nothing: masked diffusion, its samplers and the exact marks. Lesson 12.
 
 One model, trained on every share of hidden words, writes whole sentences of given lengths. The
 language is known, so three things are exact: how probable a sentence is, whether a text is one, and

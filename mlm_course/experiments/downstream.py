@@ -1,4 +1,4 @@
-"""What pretraining is worth on three tasks, by number of labels. Lesson 6.
+"""What pretraining is worth on three tasks, by number of labels. Lesson 8.
 
 Four models for each task and number of labels: pretrained or random weights, frozen or fine-tuned,
 all of one architecture; beside them a simple model that has no network at all. No module is on both

@@ -1,7 +1,7 @@
 """A masked autoencoder on scikit-learn's digits: how well it restores, and what its choices are worth.
 
 Every model is scored on the same held-out digits with the same patches removed. Errors are mean
-squared errors of removed patches, pixels from 0 to 1. Lesson 7.
+squared errors of removed patches, pixels from 0 to 1. Lesson 9.
 """
 
 from __future__ import annotations

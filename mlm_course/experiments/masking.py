@@ -1,4 +1,4 @@
-"""What to hide: how often anew, how much, and in which pattern, on tinyworld. Lesson 5.
+"""What to hide: how often anew, how much, and in which pattern, on tinyworld. Lesson 6.
 
 Every model is scored on the same new sentences with 15 % of each hidden, and what is noted is its
 distance to the exact floor there: 0 would be perfect.

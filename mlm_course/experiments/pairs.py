@@ -1,4 +1,4 @@
-"""Cheques from French to English: word by word, and by Mask-Predict, raw and distilled. Lesson 9.
+"""Cheques from French to English: word by word, and by Mask-Predict, raw and distilled. Lesson 11.
 
 Three models of one size: an autoregressive twin; a conditional masked language model trained on the
 same pairs; and one trained on what the twin answers (sequence-level distillation, Kim and Rush

@@ -1,4 +1,4 @@
-"""How long a cheque takes, word by word and by Mask-Predict, alone and in batches. Lesson 9.
+"""How long a cheque takes, word by word and by Mask-Predict, alone and in batches. Lesson 11.
 
 Both twins answer the same cheques in turns, so that what else the machine does slows both. The
 models are those that experiment `pairs` ships.

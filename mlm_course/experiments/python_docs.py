@@ -1,4 +1,4 @@
-"""The masked language model of lesson 6: Python's docstrings, read by a small BERT. Lesson 5.
+"""The masked language model of lesson 7: Python's docstrings, read by a small BERT. Lesson 6.
 
 Trained on the docstrings of the standard library and five packages, tested on modules that were held
 out: no module, no docstring and no paragraph is on both sides.

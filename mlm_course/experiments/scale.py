@@ -1,4 +1,4 @@
-"""What makes training and models cheaper, and what it costs in accuracy, measured on one CPU thread. Lesson 11.
+"""What makes training and models cheaper, and what it costs in accuracy, measured on one CPU thread. Lesson 13.
 
 Times are ratios of calls that took turns, so that what else the machine does slows both. Trained
 models are compared on the same held-out rows with the same masks.

@@ -1,4 +1,4 @@
-"""Masked autoencoders for text beside masked language models, on tinyworld. Lesson 8.
+"""Masked autoencoders for text beside masked language models, on tinyworld. Lesson 10.
 
 One model with all the time it needs, next to the exact posterior. Then small ones: both kinds with
 the same sentences, steps and optimiser, several seeds each, tested on what was hidden and by linear
@@ -90,7 +90,7 @@ def build(width: int = 64, decoder_layers: int = 1, seed: int = 0,
 
 
 def build_masked_lm(width: int = 64, seed: int = 0) -> MaskedLM:
-    """Lesson 5's model with the same encoder."""
+    """Lesson 6's model with the same encoder."""
     return fresh(MaskedLM, EncoderConfig(**_sizes(width)), seed)
 
 

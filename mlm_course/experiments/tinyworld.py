@@ -1,4 +1,4 @@
-"""A masked language model of tinyworld, trained until it is close to the exact floor. Lessons 5, 6."""
+"""A masked language model of tinyworld, trained until it is close to the exact floor. Lessons 6, 7."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two right answers, equally likely: what mixing them costs, and what helps. Lesson 9.
+"""Two right answers, equally likely: what mixing them costs, and what helps. Lesson 11.
 
 Small models on `corpora.two_modes`, all of one size: a conditional masked language model (CMLM); the
 same trained on one of the two answers only, on the answers of an autoregressive twin, and with a

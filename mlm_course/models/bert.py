@@ -1,4 +1,4 @@
-"""BERT's published weights in our masked language model. Lesson 4.
+"""BERT's published weights in our masked language model. Lesson 5.
 
     model, tokenizer = bert_from_hub("bert-base-uncased")   # needs a network, 440 MB, kept
     model = from_bert(theirs.state_dict(), n_heads=12)       # from a BertForMaskedLM in memory

@@ -1,4 +1,4 @@
-"""The transformer encoder: from token ids to one vector a token that knows its surroundings. Lesson 4.
+"""The transformer encoder: from token ids to one vector a token that knows its surroundings. Lesson 5.
 
 Shapes everywhere: B rows of a batch, T tokens, D = d_model numbers a vector, H heads.
 """
@@ -55,7 +55,7 @@ class EncoderConfig(StackConfig):
 
     n_segments: 0 without segment embeddings, 2 in BERT. embedding_std: how large token embeddings
     start; BERT's .02 is small beside what the blocks add. On tinyworld .1 lets a model learn to copy
-    much sooner, on real text it does not help (lesson 5, section 11).
+    much sooner, on real text it does not help (lesson 6, section 11).
     """
 
     vocab_size: int

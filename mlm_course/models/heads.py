@@ -1,4 +1,4 @@
-"""Small heads on a pretrained encoder: a class for a text, for each token, or a span. Lesson 6.
+"""Small heads on a pretrained encoder: a class for a text, for each token, or a span. Lesson 8.
 
 Each head works on its own copy of the encoder, so that several tasks can start from one checkpoint.
 frozen=True leaves the copy as it is and trains the head alone: what the head finds was there before

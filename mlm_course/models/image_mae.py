@@ -1,4 +1,4 @@
-"""The masked autoencoder for images: most patches are removed, the few that stay are encoded. Lesson 7.
+"""The masked autoencoder for images: most patches are removed, the few that stay are encoded. Lesson 9.
 
 Shapes everywhere: B images of C channels, H x W pixels; L patches of P x P pixels, of which K stay
 visible; D numbers a vector in the encoder, fewer in the decoder.

@@ -1,4 +1,4 @@
-"""Looking into a trained model: its best answers, and where its heads look. Lesson 6."""
+"""Looking into a trained model: its best answers, and where its heads look. Lesson 7."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The masked language model: an encoder and a head that names the hidden tokens. Lessons 4 and 5."""
+"""The masked language model: an encoder and a head that names the hidden tokens. Lessons 5 and 6."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An encoder and a decoder that looks at it: word by word, or all gaps at once. Lesson 9.
+"""An encoder and a decoder that looks at it: word by word, or all gaps at once. Lesson 11.
 
 One class for both. With causal=True the decoder sees what stands to the left and predicts what
 comes next; with causal=False it sees the whole canvas and predicts what is hidden (a conditional

@@ -1,4 +1,4 @@
-"""Masked autoencoders for text: an encoder that never sees [MASK]. Lesson 8.
+"""Masked autoencoders for text: an encoder that never sees [MASK]. Lesson 10.
 
 TextMAE carries the image model's idea over to words (MAE-LM, Meng et al. 2023). RetroMAE (Xiao et
 al. 2022) is another model in spite of its name: its encoder does see [MASK], and its decoder gets

@@ -1,4 +1,4 @@
-"""The published weights of masked autoencoders in our own. Lesson 7.
+"""The published weights of masked autoencoders in our own. Lesson 9.
 
     model = vit_mae_from_hub("facebook/vit-mae-base")    # needs a network, 450 MB, kept
     found = model(imagenet_normalise(photographs), ratio=0.75, noise=noise)

@@ -330,7 +330,7 @@ EXERCISES = (
             ),
             Misconception(
                 lambda x, w_q, w_k, w_v, w_o, n: x + multi_head_attention(x, w_q, w_k, w_v, w_o, n),
-                "The input was added to the result. That is the residual connection, which lesson 4 "
+                "The input was added to the result. That is the residual connection, which lesson 5 "
                 "builds around attention. Here return the result alone.",
             ),
             Misconception(

@@ -1,869 +1,848 @@
-"""Lesson 5: MLM pretraining. Tiny models and ready-made batches come in as arguments."""
+"""Lesson 5: the encoder. Parts of a network come in as arguments, so results can be compared."""
 
-import warnings
+from typing import TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
-from mlm_course.corruption import MASK_ONLY, Corrupted, Masker, corrupt
+from mlm_course.attention import MultiHeadAttention
 from mlm_course.models import EncoderConfig, MaskedLM
+from mlm_course.models.encoder import FeedForward
 from mlm_course.practice.exercise import Exercise, Function, Misconception, Question
-from mlm_course.training import MaskedRows
-from mlm_course.training.schedules import linear
 
-TITLE = "MLM pretraining"
+TITLE = "The encoder (BERT)"
 
-VOCABULARY = 20  # ids 0 to 4 are special
-MASK_ID = 4
+Part = TypeVar("Part", bound=nn.Module)
 
 
-def masked_loss(logits: Tensor, ids: Tensor, hidden: Tensor) -> Tensor:
-    return F.cross_entropy(logits[hidden], ids[hidden])
+def embed(
+    ids: Tensor, segments: Tensor, token: Tensor, position: Tensor, segment: Tensor
+) -> Tensor:
+    return token[ids] + position[: ids.shape[1]] + segment[segments]
 
 
-def train(
-    model: MaskedLM, optimizer: Optimizer, scheduler: LRScheduler, batches: list[Corrupted]
-) -> list[float]:
-    losses = []
-    for ids, labels, hidden in batches:
-        loss = F.cross_entropy(model(ids, None, hidden), labels[hidden])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        scheduler.step()
-        losses.append(loss.item())
-    return losses
+def layer_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
+    return F.layer_norm(x, x.shape[-1:], weight, bias, eps)
 
 
-def evaluate(model: MaskedLM, data: MaskedRows, epoch: int) -> tuple[float, float]:
-    model.eval()
-    loss = right = count = 0.0
+def gelu(x: Tensor) -> Tensor:
+    return F.gelu(x)
+
+
+def post_norm_block(
+    x: Tensor,
+    attention: Function,
+    attention_norm: Function,
+    feed_forward: Function,
+    feed_forward_norm: Function,
+) -> Tensor:
+    x = attention_norm(x + attention(x))
+    return feed_forward_norm(x + feed_forward(x))
+
+
+def pre_norm_block(
+    x: Tensor,
+    attention: Function,
+    attention_norm: Function,
+    feed_forward: Function,
+    feed_forward_norm: Function,
+) -> Tensor:
+    x = x + attention(attention_norm(x))
+    return x + feed_forward(feed_forward_norm(x))
+
+
+def mlm_logits(
+    x: Tensor, hidden: Tensor, dense: Function, norm: Function, token: Tensor, bias: Tensor
+) -> Tensor:
+    return norm(F.gelu(dense(x[hidden]))) @ token.T + bias
+
+
+def block_parameters(D: int, d_ff: int) -> int:
+    return _count(D, d_ff)
+
+
+def bert(ids: Tensor, visible: Tensor, segments: Tensor, model: MaskedLM) -> Tensor:
+    return model(ids, visible, segments=segments)
+
+
+def _randomised(module: Part, g: torch.Generator) -> Part:
+    """Every parameter moved, so that a bias or a norm that is left out shows."""
     with torch.no_grad():
-        for index in torch.arange(len(data)).split(4):
-            ids, labels, hidden = data(index, 0)
-            logits, target = model(ids, None, hidden), labels[hidden]
-            loss += F.cross_entropy(logits, target, reduction="sum").item()
-            right += (logits.argmax(-1) == target).sum().item()
-            count += len(target)
-    model.train()
-    return loss / count, right / count
-
-
-def lr_factor(step: int, steps: int, warmup: int) -> float:
-    return linear(step, steps, warmup)
-
-
-def accumulate(model: MaskedLM, pieces: list[Corrupted]) -> Tensor | None:
-    total = sum(piece.hidden.sum() for piece in pieces)
-    for ids, labels, hidden in pieces:
-        summed = F.cross_entropy(model(ids, None, hidden), labels[hidden], reduction="sum")
-        (summed / total).backward()
-    return model.dense.weight.grad
-
-
-def replaced_labels(original: Tensor, shown: Tensor, hidden: Tensor) -> Tensor:
-    return shown != original
-
-
-class TrainedModel(MaskedLM):
-    """A model without a state to compare: `train` is there to change its weights."""
-
-    def state_dict(self, *_, **__):
-        """Nothing."""
-        return {}
-
-
-class ModelWithMode(MaskedLM):
-    """A model whose state says whether it is in training mode, so that leaving it shows."""
-
-    def get_extra_state(self) -> bool:
-        """True in training mode."""
-        return self.training
-
-
-class PieceByPiece(MaskedLM):
-    """A model that objects to a backward() through more than one call of it."""
-
-    arrived = 0  # calls whose gradients have come back in this backward()
-
-    def forward(self, *arguments, **options) -> Tensor:
-        """Logits that tell when their gradient arrives."""
-        logits = super().forward(*arguments, **options)
-        if logits.requires_grad:
-            logits.register_hook(self._count)
-        return logits
-
-    def _count(self, _: Tensor) -> None:
-        self.arrived += 1
-
-    def end_of_backward(self, _: Tensor) -> None:
-        """RuntimeError if gradients of several calls came back in one go."""
-        arrived, self.arrived = self.arrived, 0
-        if arrived > 1:
-            raise RuntimeError(f"one backward() went through {arrived} pieces at once")
-
-
-def _config(dropout: float = 0.0) -> EncoderConfig:
-    return EncoderConfig(
-        VOCABULARY, 10, d_model=12, n_layers=1, n_heads=2, d_ff=16, dropout=dropout
-    )
-
-
-def _stirred(model: MaskedLM, g: torch.Generator) -> MaskedLM:
-    """Larger weights than a fresh model's, so that it has opinions and learns in large steps."""
-    with torch.no_grad():
-        for parameter in model.parameters():
+        for parameter in module.parameters():
             parameter.add_(0.3 * torch.randn(parameter.shape, generator=g))
-    return model
+    module.requires_grad_(False)
+    return module.eval()
 
 
-def _texts(g: torch.Generator, rows: int, length: int) -> Tensor:
-    """[CLS], ordinary tokens, [SEP]; no padding."""
-    ids = torch.randint(5, VOCABULARY, (rows, length), generator=g)
-    ids[:, 0], ids[:, -1] = 2, 3
-    return ids
+def _tables(g: torch.Generator) -> tuple[Tensor, ...]:
+    """ids and segments (3, 6), tables of 11 tokens, 20 positions and 2 segments, D = 5."""
+    ids = torch.randint(11, (3, 6), generator=g)
+    segments = (torch.arange(6) >= torch.tensor([[2], [3], [4]])).long()
+    return ids, segments, *(torch.randn(n, 5, generator=g) for n in (11, 20, 2))
 
 
-def _hide(ids: Tensor, ratio: float, g: torch.Generator) -> Tensor:
-    hidden = (torch.rand(ids.shape, generator=g) < ratio) & (ids >= 5)
-    hidden[0, 1], hidden[0, 2] = True, False  # never none, never all
-    return hidden
+def _uneven_tokens(g: torch.Generator) -> tuple[Tensor, Tensor, Tensor, float]:
+    """Tokens of very different sizes; in one, all numbers are equal, in another nearly."""
+    x = torch.randn(2, 4, 6, generator=g) * torch.tensor([0.02, 1.0, 5.0, 0.5])[:, None] + 1
+    x[0, 1] = 2.0
+    weight, bias = 1 + 0.5 * torch.randn(6, generator=g), torch.randn(6, generator=g)
+    return x, weight, bias, 1e-3
 
 
-def _batch(g: torch.Generator, rows: int, length: int, ratio: float) -> Corrupted:
-    ids = _texts(g, rows, length)
-    ordinary = torch.arange(5, VOCABULARY)
-    hidden = _hide(ids, ratio, g)
-    return corrupt(ids, hidden, g, mask_id=MASK_ID, ordinary_ids=ordinary)
+def _normalised(x, axis, eps, unbiased=False):
+    variance = x.var(axis, keepdim=True, unbiased=unbiased)
+    return (x - x.mean(axis, keepdim=True)) / (variance + eps).sqrt()
 
 
-def _logits_and_gaps(g: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """Logits (3, 7, 9); the rows hide one, two and four tokens, and some are easier than others."""
-    hidden = torch.zeros(3, 7, dtype=torch.bool)
-    for row, count in enumerate((1, 2, 4)):
-        hidden[row, torch.randperm(7, generator=g)[:count]] = True
-    sharpness = torch.tensor([0.5, 1.0, 3.0])[:, None, None]
-    logits = sharpness * torch.randn(3, 7, 9, generator=g)
-    return logits, torch.randint(9, (3, 7), generator=g), hidden
+def _wrong_norm(axis: int | tuple[int, ...] | None = -1, unbiased=False, with_eps=True):
+    """LayerNorm with a slip; without an axis one mean and one variance for the whole tensor."""
+
+    def norm(x, weight, bias, eps):
+        axes = tuple(range(x.dim())) if axis is None else axis
+        return _normalised(x, axes, eps if with_eps else 0, unbiased) * weight + bias
+
+    return norm
 
 
-def _training(
-    g: torch.Generator,
-) -> tuple[MaskedLM, Optimizer, LRScheduler, list[Corrupted]]:
-    """SGD or AdamW, as a coin says, and a learning rate that jumps at each step."""
-    model = _stirred(TrainedModel(_config()), g)
-    batches = [_batch(g, 3, 8, 0.4) for _ in range(4)]
-    optimizer: Optimizer = torch.optim.SGD(model.parameters(), lr=0.2)
-    if torch.rand((), generator=g) < 0.5:
-        optimizer = torch.optim.AdamW(model.parameters(), lr=0.03)
-    optimizer.register_step_pre_hook(_ask_for_gradients)
-    return model, optimizer, LambdaLR(optimizer, [1.0, 0.2, 2.0, 0.5, 0.1].__getitem__), batches
+def _wrong_spread(spread: Function, unbiased: bool = False) -> Function:
+    """LayerNorm that divides by spread(variance, eps)."""
+
+    def norm(x, weight, bias, eps):
+        variance = x.var(-1, keepdim=True, unbiased=unbiased)
+        return (x - x.mean(-1, keepdim=True)) / spread(variance, eps) * weight + bias
+
+    return norm
 
 
-def _ask_for_gradients(optimizer: Optimizer, *_) -> None:
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    if not any(p.grad is not None and p.grad.any() for p in parameters):
-        raise RuntimeError("optimizer.step() was called, but there are no gradients")
+def _eps_outside(variance: Tensor, eps: float) -> Tensor:
+    return variance.sqrt() + eps
 
 
-def _evaluation(g: torch.Generator) -> tuple[MaskedLM, MaskedRows, int]:
-    """Ten rows, and a model in training mode whose dropout drops all, so that no chance is in it."""
-    model = _stirred(ModelWithMode(_config(dropout=1.0)), g)
-    with torch.no_grad():
-        model.decoder_bias[5:9] += 3.0  # a few favourites, so that some answers are right
-    ids = _texts(g, 10, 9)
-    ids[:, 2:6] = torch.randint(5, 9, (10, 4), generator=g)
-    masker = Masker(VOCABULARY, range(5), MASK_ID, ratio=0.4, proportions=MASK_ONLY)
-    data = MaskedRows(ids, masker, seed=int(torch.randint(1000, (1,), generator=g)))
-    return model, data, int(torch.randint(1, 9, (1,), generator=g))
+def _no_root(variance: Tensor, eps: float) -> Tensor:
+    return variance + eps
 
 
-def _moment(g: torch.Generator) -> tuple[int, int, int]:
-    """A step during the warm-up, at its end, right behind it, later, or the last of all."""
-    warmup, rest, moment = (
-        int(torch.randint(low, high, (1,), generator=g)) for low, high in ((3, 9), (6, 30), (0, 5))
+def _block_parts(g: torch.Generator) -> tuple:
+    parts = (
+        MultiHeadAttention(12, 3),
+        nn.LayerNorm(12),
+        FeedForward(12, 20),
+        nn.LayerNorm(12),
     )
-    during = int(torch.randint(warmup - 1, (1,), generator=g))
-    later = warmup + 1 + int(torch.randint(rest - 2, (1,), generator=g))
-    step = (during, warmup - 1, warmup, later, warmup + rest - 1)[moment]
-    return step, warmup + rest, warmup
+    return (torch.randn(2, 5, 12, generator=g), *(_randomised(part, g) for part in parts))
 
 
-def _pieces(g: torch.Generator) -> tuple[MaskedLM, list[Corrupted]]:
-    sizes = ((2, 6, 0.2), (4, 9, 0.7), (1, 8, 0.4))
-    model = _stirred(PieceByPiece(_config()), g)
-    model.decoder_bias.register_post_accumulate_grad_hook(model.end_of_backward)
-    return model, [_batch(g, *size) for size in sizes]
+def _head_parts(g: torch.Generator) -> tuple:
+    hidden = torch.rand(2, 7, generator=g) < 0.4
+    hidden[0, 2], hidden[1, 3] = True, False  # never all, never none
+    parts = (_randomised(nn.Linear(6, 6), g), _randomised(nn.LayerNorm(6), g))
+    tables = torch.randn(9, 6, generator=g), torch.randn(9, generator=g)
+    return (torch.randn(2, 7, 6, generator=g), hidden, *parts, *tables)
 
 
-def _generated(g: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """Texts in which a generator filled the gaps, about half of them as they were."""
-    original = _texts(g, 3, 11)
-    hidden = _hide(original, 0.5, g)
-    guesses = torch.randint(5, VOCABULARY, (3, 11), generator=g)
-    lucky = torch.rand(3, 11, generator=g) < 0.5
-    hidden[1, 3:5], lucky[1, 3:5] = True, torch.tensor([True, False])
-    guesses[1, 4] = 5 + (original[1, 4] - 4) % (VOCABULARY - 5)  # certainly another one
-    return original, torch.where(hidden & ~lucky, guesses, original), hidden
+def _head(x, hidden, dense, norm, token, bias, activation=F.gelu):
+    return norm(activation(dense(x[hidden]))) @ token.T + bias
 
 
-def _losses(logits: Tensor, ids: Tensor) -> Tensor:
-    """-log p of every token, (B, T)."""
-    return F.cross_entropy(logits.transpose(1, 2), ids, reduction="none")
+def _sizes(g: torch.Generator) -> tuple[int, int]:
+    D = 4 * int(torch.randint(5, 40, (1,), generator=g))
+    return D, 3 * D + 2
 
 
-def _mean_of_rows(logits: Tensor, ids: Tensor, hidden: Tensor) -> Tensor:
-    return ((_losses(logits, ids) * hidden).sum(1) / hidden.sum(1)).mean()
+def _count(D, d_ff, matrices=4, bias=True, norms=4, first_bias=None, second_bias=None):
+    attention = matrices * (D * D + D * bias)
+    first = (d_ff if first_bias is None else first_bias) * bias
+    last = (D if second_bias is None else second_bias) * bias
+    return attention + D * d_ff + first + d_ff * D + last + norms * D
 
 
-def _hidden_loss(model, batch, **options):
-    return F.cross_entropy(model(batch[0], None, batch[2]), batch[1][batch[2]], **options)
+def _little_bert(g: torch.Generator) -> tuple[Tensor, Tensor, Tensor, MaskedLM]:
+    """ids, visible and segments (3, 5) with padding, and a model of two blocks."""
+    visible = torch.arange(5) < torch.tensor([[5], [3], [4]])
+    ids = torch.randint(5, 23, (3, 5), generator=g).masked_fill(~visible, 0)
+    segments = (torch.arange(5) >= 2).long().expand(3, 5).clone()
+    config = EncoderConfig(
+        23, 9, d_model=12, n_layers=2, n_heads=3, d_ff=20, n_segments=2, pre_norm=False,
+        norm_eps=1e-12,
+    )  # fmt: skip
+    return ids, visible, segments, _randomised(MaskedLM(config), g)
 
 
-def _loss_of_all(model, batch):
-    ids, labels, hidden = batch
-    return F.cross_entropy(model(ids).flatten(0, 1), torch.where(hidden, labels, ids).flatten())
+def _embedded(ids, segments, e, with_segments=True, with_positions=True, norm=True):
+    x = e.token(ids)
+    if with_positions:
+        x = x + e.position(torch.arange(ids.shape[1]))
+    if with_segments:
+        x = x + e.segment(segments)
+    return e.norm(x) if norm else x
 
 
-def _copying_loss(model, batch):
-    return F.cross_entropy(model(batch[0], None, batch[2]), batch[0][batch[2]])
+def _wrong_bert(
+    mask=lambda visible: visible[:, None, None, :],
+    block=post_norm_block,
+    blocks=slice(None),
+    activation=F.gelu,
+    bias=True,
+    transpose=True,
+    head_norm=True,
+    **embedding,
+):
+    """BERT with one thing wrong."""
 
+    def forward(ids, visible, segments, model):
+        e, allowed = model.encoder.embeddings, mask(visible)
+        x = _embedded(ids, segments, e, **embedding)
+        for b in model.encoder.blocks[blocks]:
+            x = block(
+                x,
+                lambda x, b=b: b.attention(x, allowed),
+                b.attention_norm,
+                b.feed_forward,
+                b.feed_forward_norm,
+            )
+        x = activation(model.dense(x))
+        x = model.norm(x) if head_norm else x
+        logits = x @ (e.token.weight.T if transpose else e.token.weight)
+        return logits + model.decoder_bias if bias else logits
 
-def _train_in_order(
-    order: str, loss_of: Function = _hidden_loss, again: bool = False, note: Function = Tensor.item
-) -> Function:
-    """A training loop that does things in another order, or leaves some out."""
-
-    def run(model, optimizer, scheduler, batches):
-        warnings.filterwarnings("ignore", "Detected call of `lr_scheduler")  # that is the slip
-        losses = []
-        for batch in batches:
-            loss = loss_of(model, batch)
-            act = {
-                "clear": optimizer.zero_grad,
-                "backward": loss.backward,
-                "step": optimizer.step,
-                "schedule": scheduler.step,
-            }
-            for word in order.split():
-                act[word]()
-            losses.append(note(loss_of(model, batch) if again else loss))
-        return losses
-
-    return run
-
-
-RIGHT_ORDER = "clear backward step schedule"
-
-
-def _wrong_evaluation(
-    dropout: bool = False,
-    current: bool = False,
-    means: bool = False,
-    all_tokens: bool = False,
-    whole_only: bool = False,
-    stays: bool = False,
-) -> Function:
-    """An evaluation with one slip or two."""
-
-    def run(model, data, epoch):
-        model.train(dropout)
-        found = []
-        for index in torch.arange(len(data)).split(4)[: len(data) // 4 if whole_only else None]:
-            batch = data(index, epoch if current else 0)
-            logits, target = model(batch[0], None, batch[2]), batch[1][batch[2]]
-            right = (logits.argmax(-1) == target).sum().item()
-            loss = F.cross_entropy(logits, target, reduction="sum").item()
-            asked = batch[2].numel() if all_tokens else len(target)
-            found.append((loss, len(target), right, asked))
-        model.train(not stays)
-        return _mean_of_means(found) if means else _mean_of_sums(found)
-
-    return run
-
-
-def _scaled_evaluation(change: Function) -> Function:
-    """change(loss, accuracy, number of hidden tokens) -> what is returned."""
-
-    def run(model, data, epoch):
-        count = data(torch.arange(len(data)), 0).hidden.sum().item()
-        return change(*evaluate(model, data, epoch), count)
-
-    return run
-
-
-def _mean_of_sums(found):
-    loss, count, right, asked = (sum(column) for column in zip(*found, strict=True))
-    return loss / count, right / asked
-
-
-def _mean_of_means(found):
-    each = [_mean_of_sums([batch]) for batch in found]
-    return tuple(sum(column) / len(column) for column in zip(*each, strict=True))
-
-
-def _climb(step: int, warmup: int) -> float:
-    return min(1.0, (step + 1) / (warmup + 1))
-
-
-def _fall(step: int, steps: int, warmup: int) -> float:
-    return min(1.0, (steps - step) / (steps - warmup))
-
-
-def _wrong_factor(climb: Function = _climb, fall: Function = _fall) -> Function:
-    return lambda step, steps, warmup: climb(step, warmup) * fall(step, steps, warmup)
-
-
-def _wrong_accumulation(divisor: Function, clear: bool = False) -> Function:
-    """divisor(piece, pieces): by what the sum of a piece's losses is divided."""
-
-    def run(model, pieces):
-        for piece in pieces:
-            if clear:
-                model.zero_grad()
-            (_hidden_loss(model, piece, reduction="sum") / divisor(piece, pieces)).backward()
-        return model.dense.weight.grad
-
-    return run
-
-
-def _all_in_one(divisor: Function) -> Function:
-    """One backward() for all pieces."""
-
-    def run(model, pieces):
-        losses = [_hidden_loss(model, piece, reduction="sum") for piece in pieces]
-        (sum(losses) / divisor(pieces[0], pieces)).backward()
-        return model.dense.weight.grad
-
-    return run
-
-
-def _growing_sum(model, pieces):
-    loss = torch.zeros(())
-    for piece in pieces:
-        loss = loss + _hidden_loss(model, piece, reduction="sum") / _whole_count(piece, pieces)
-        loss.backward(retain_graph=True)
-    return model.dense.weight.grad
-
-
-def _own_count(piece, pieces):
-    return piece.hidden.sum()
-
-
-def _whole_count(piece, pieces):
-    return sum(one.hidden.sum() for one in pieces)
-
-
-MODE = "The model stays in evaluation mode, and training would go on without dropout: end with "
-MODE += "model.train()."
-SLIPS = {
-    "dropout": "Dropout was on: an evaluation begins with model.eval().",
-    "current": "The masks change with the epoch, so two evaluations cannot be compared: ask for the "
-    "masks of epoch 0, whatever `epoch` is.",
-    "means": "You took the mean of the batches' means, and so the tokens of the small last batch "
-    "count for more. Add up losses and right answers over all batches and divide once, by the "
-    "number of hidden tokens.",
-    "all_tokens": "The loss is right, but the accuracy was divided by the number of all tokens. Only "
-    "hidden ones were asked: divide by their number.",
-    "whole_only": "The last batch, with fewer than 4 rows, was left out.",
-}
+    return forward
 
 
 EXERCISES = (
     Exercise(
         id="5.1",
-        prompt="The loss",
-        reference=masked_loss,
-        inputs=_logits_and_gaps,
+        prompt="Embeddings",
+        reference=embed,
+        inputs=_tables,
         hints=(
-            "Keep the hidden places first. What is left is a list of n guesses, each of them V "
-            "numbers, and n true ids.",
-            "logits[hidden] is (n, V) and ids[hidden] is (n,). log_softmax over the last axis; then "
-            "take, from each line, the entry of the true id.",
-            "log_p = logits[hidden].log_softmax(-1); return -log_p.gather(1, "
-            "ids[hidden][:, None]).mean()",
+            "Three vectors for each token: for what it is, for where it stands, for its segment. Add "
+            "them.",
+            "table[numbers] looks up a row for each number. The position of a token is its place in "
+            "the row: 0, 1, 2, ..., the same in every row of the batch.",
+            "return token[ids] + position[: ids.shape[1]] + segment[segments]",
         ),
         misconceptions=(
             Misconception(
-                lambda z, i, h: _losses(z, i).mean(),
-                "This is the mean over all tokens. The visible ones can be copied and drown what is to "
-                "be learnt: hidden tokens only.",
+                lambda i, s, t, p, g: t[i] + g[s],
+                "The positions are missing: without them the order of the tokens is lost.",
             ),
             Misconception(
-                lambda z, i, h: F.cross_entropy(z[~h], i[~h]),
-                "This is the loss of the visible tokens. `hidden` is True at those that are to be "
-                "guessed.",
+                lambda i, s, t, p, g: t[i] + p[: i.shape[1]],
+                "The segments are missing: add segment[segments].",
             ),
             Misconception(
-                lambda z, i, h: (_losses(z, i) * h).mean(),
-                "The sum is right, but it is not divided by the number of hidden tokens, hidden.sum().",
-                also=(
-                    lambda z, i, h: F.cross_entropy(z[h], i[h], reduction="sum"),
-                    lambda z, i, h: F.cross_entropy(z[h], i[h], reduction="sum") / len(z),
+                lambda i, s, t, p, g: t[i] + p[1 : i.shape[1] + 1] + g[s],
+                "Your positions start at 1. The first token stands at position 0.",
+            ),
+            Misconception(
+                lambda i, s, t, p, g: t[i] + p[torch.arange(len(i))][:, None] + g[s],
+                "You counted the rows of the batch. A position is a place *within* a row: it counts "
+                "along axis 1.",
+                also=(lambda i, s, t, p, g: t[i] + p[: len(i)] + g[s],),
+            ),
+            Misconception(
+                lambda i, s, t, p, g: t[i] + p[torch.arange(i.numel()).reshape(i.shape)] + g[s],
+                "Your positions go on counting from one row of the batch to the next. Every row begins "
+                "at 0 again.",
+            ),
+            Misconception(
+                lambda i, s, t, p, g: t[i] + p[i] + g[s],
+                "You looked positions up by token id. A position says *where* a token stands, whatever "
+                "it is: 0, 1, 2, ...",
+            ),
+            Misconception(
+                lambda i, s, t, p, g: t[i] + p[i.shape[1]] + g[s],
+                "You took one row of `position`, number T, for all tokens. Take the rows 0 to T - 1: "
+                "position[:T], with a colon.",
+                also=(lambda i, s, t, p, g: t[i] + p[i.shape[1] - 1] + g[s],),
+            ),
+            Misconception(
+                lambda i, s, t, p, g: t[i] + p + g[s],
+                "`position` has a row for every place there could be. Take the first T of them.",
+            ),
+            Misconception(
+                lambda i, s, t, p, g: t[i] * p[: i.shape[1]] * g[s],
+                "The three vectors were multiplied. They are added.",
+            ),
+            Misconception(
+                lambda i, s, t, p, g: torch.cat(
+                    [t[i], p[: i.shape[1]].expand(len(i), -1, -1), g[s]], -1
                 ),
-            ),
-            Misconception(
-                lambda z, i, h: (_losses(z, i)[..., None] * h).sum() / h.sum(),
-                "After gather every loss has an axis of 1 left, and (B, T, 1) does not go with (B, T). "
-                "Take that axis off before you multiply: [..., 0].",
-            ),
-            Misconception(
-                _mean_of_rows,
-                "You took a mean for each row and the mean of these. Rows hide different numbers of "
-                "tokens, and each token should count the same: one mean over all hidden tokens.",
-            ),
-            Misconception(
-                lambda z, i, h: F.nll_loss(z.log_softmax(1)[h], i[h]),
-                "Your softmax does not run over the vocabulary. The probabilities of *one* token add up "
-                "to 1 over the last axis: log_softmax(-1).",
-                also=(
-                    lambda z, i, h: F.nll_loss(z.log_softmax(0)[h], i[h]),
-                    lambda z, i, h: F.nll_loss(z[h].log_softmax(0), i[h]),
-                ),
-            ),
-            Misconception(
-                lambda z, i, h: -F.cross_entropy(z[h], i[h]),
-                "The sign is wrong: log p is negative, the loss is -log p.",
-            ),
-            Misconception(
-                lambda z, i, h: -F.nll_loss(z[h].softmax(-1), i[h]),
-                "The logarithm is missing: the loss of a token is -log p, not p or -p. (F.nll_loss "
-                "expects log probabilities.)",
-                also=(
-                    lambda z, i, h: F.nll_loss(z[h].softmax(-1), i[h]),
-                    lambda z, i, h: 1 + F.nll_loss(z[h].softmax(-1), i[h]),
-                ),
-            ),
-            Misconception(
-                lambda z, i, h: F.cross_entropy(z[h].softmax(-1), i[h]),
-                "Softmax was applied twice: F.cross_entropy takes logits and applies it itself.",
-            ),
-            Misconception(
-                lambda z, i, h: -F.nll_loss(z[h], i[h]),
-                "The logits of the true tokens were taken as they are. First turn them into log "
-                "probabilities: log_softmax(-1).",
-                also=(lambda z, i, h: F.nll_loss(z[h], i[h]),),
+                "You put the three vectors side by side. They are added, so that a token still has D "
+                "numbers.",
             ),
         ),
     ),
     Exercise(
         id="5.2",
-        prompt="The loop",
-        reference=train,
-        inputs=_training,
-        plain_numbers=True,
+        prompt="LayerNorm",
+        reference=layer_norm,
+        inputs=_uneven_tokens,
         hints=(
-            "Each batch takes five things: the loss, old gradients away, new gradients, a step, the "
-            "next learning rate.",
-            "The loss is F.cross_entropy(model(ids, None, hidden), labels[hidden]). Then zero_grad, "
-            "backward, optimizer.step, scheduler.step, in this order.",
-            "optimizer.zero_grad(); loss.backward(); optimizer.step(); scheduler.step(); "
-            "losses.append(loss.item())",
+            "Each token on its own: which axis holds the numbers of one token?",
+            "mean and var over axis -1 with keepdim=True, and var with unbiased=False. The small eps "
+            "goes under the root.",
+            "mean = x.mean(-1, keepdim=True); var = x.var(-1, keepdim=True, unbiased=False); return "
+            "(x - mean) / (var + eps).sqrt() * weight + bias",
         ),
         misconceptions=(
             Misconception(
-                _train_in_order("clear backward schedule step"),
-                "The scheduler goes before the optimiser, so the first learning rate is never used. "
-                "First optimizer.step(), then scheduler.step().",
+                _wrong_norm(axis=-2),
+                "You normalised over the tokens (axis T). LayerNorm looks at one token at a time: its D "
+                "numbers, the last axis.",
+                also=(_wrong_norm(axis=-2, unbiased=True),),
             ),
             Misconception(
-                _train_in_order("backward step schedule"),
-                "Gradients are never cleared: backward() adds to what is there. Call "
-                "optimizer.zero_grad() once a batch.",
+                _wrong_norm(axis=0),
+                "You normalised over the batch: that is batch normalisation, and a sentence would "
+                "depend on its neighbours in the batch. Use the last axis.",
+                also=(_wrong_norm(axis=0, unbiased=True),),
             ),
             Misconception(
-                _train_in_order("backward clear step schedule"),
-                "There are no gradients when optimizer.step() comes: backward() has to come before it, "
-                "and zero_grad() must not stand between the two.",
-            ),
-            Misconception(
-                _train_in_order("clear backward schedule"),
-                "The weights stay the same from batch to batch: optimizer.step() is missing, or stands "
-                "behind the loop instead of in it.",
-            ),
-            Misconception(
-                _train_in_order("clear backward step"),
-                "The learning rate stays the same from batch to batch: scheduler.step() is missing, or "
-                "stands behind the loop instead of in it.",
-            ),
-            Misconception(
-                _train_in_order(RIGHT_ORDER, _loss_of_all),
-                "Your loss looks at all tokens. Ask for the hidden ones only: model(ids, None, hidden) "
-                "and labels[hidden].",
-            ),
-            Misconception(
-                _train_in_order(RIGHT_ORDER, _copying_loss),
-                "Your targets are what stands in the input now, mostly [MASK]. The true ids are in "
-                "labels[hidden].",
-            ),
-            Misconception(
-                _train_in_order(
-                    RIGHT_ORDER, lambda model, batch: _hidden_loss(model, batch, reduction="sum")
+                _wrong_norm(axis=None),
+                "One mean and one variance were used for many tokens: those of the whole tensor, or of "
+                "a row of the batch. Each token gets its own: over the last axis alone, with "
+                "keepdim=True.",
+                also=(
+                    _wrong_norm(axis=None, unbiased=True),
+                    _wrong_norm(axis=(-2, -1)),
+                    _wrong_norm(axis=(-2, -1), unbiased=True),
                 ),
-                "Your loss is the sum over the hidden tokens. Take their mean, as F.cross_entropy does "
-                "unless told otherwise.",
             ),
             Misconception(
-                _train_in_order(RIGHT_ORDER, again=True),
-                "You trained well, but wrote down losses that were computed again *after* the step. "
-                "Keep the one from before it: it costs nothing.",
+                _wrong_norm(unbiased=True),
+                "Your variance divides by D - 1, as `var` and `std` do unless told otherwise. LayerNorm "
+                "divides by D: unbiased=False.",
             ),
             Misconception(
-                _train_in_order(RIGHT_ORDER, note=lambda loss: loss),
-                "The training is right, but you collected tensors. They may hold on to all that led to "
-                "them, and in a long run that fills the memory: loss.item() is the number alone.",
+                _wrong_norm(with_eps=False),
+                "A token whose numbers are all equal has variance 0, and 0 / 0 is NaN. Add eps to the "
+                "variance.",
+                also=(_wrong_norm(unbiased=True, with_eps=False),),
+            ),
+            Misconception(
+                _wrong_spread(_eps_outside),
+                "You added eps to the standard deviation. It belongs under the root: (var + eps).sqrt().",
+                also=(_wrong_spread(_eps_outside, unbiased=True),),
+            ),
+            Misconception(
+                _wrong_spread(_no_root),
+                "You divided by the variance. Divide by its square root.",
+                also=(_wrong_spread(_no_root, unbiased=True),),
+            ),
+            Misconception(
+                lambda x, w, b, eps: x / (x.square().mean(-1, keepdim=True) + eps).sqrt() * w + b,
+                "The mean was not taken away. (Leaving it in is RMSNorm, which some newer models use.)",
+            ),
+            Misconception(
+                lambda x, w, b, eps: _normalised(x, -1, eps),
+                "`weight` and `bias` are not used yet: what is normalised is multiplied by weight, then "
+                "bias is added.",
+                also=(lambda x, w, b, eps: _normalised(x, -1, eps, unbiased=True),),
+            ),
+            Misconception(
+                lambda x, w, b, eps: (_normalised(x, -1, eps) + b) * w,
+                "`bias` was added before `weight` multiplies. First times weight, then plus bias.",
             ),
         ),
     ),
     Exercise(
         id="5.3",
-        prompt="Evaluation",
-        reference=evaluate,
-        inputs=_evaluation,
-        plain_numbers=True,
+        prompt="GELU",
+        reference=gelu,
+        inputs=lambda g: (2 * torch.randn(3, 7, generator=g),),
         hints=(
-            "Before the loop: which mode? In the loop: which masks? After the loop: divide by what?",
-            "model.eval() and torch.no_grad(); data(index, 0); add up the losses "
-            "(reduction='sum'), the right answers and the hidden tokens; divide once; "
-            "model.train().",
-            "logits, target = model(ids, None, hidden), labels[hidden]; loss += "
-            "F.cross_entropy(logits, target, reduction='sum').item(); right += (logits.argmax(-1) "
-            "== target).sum().item(); count += len(target)",
+            "Two factors: x itself, and the share of a bell curve that lies below x.",
+            "That share is (1 + erf(x / sqrt(2))) / 2; torch.erf works on tensors.",
+            "return x * (1 + torch.erf(x / math.sqrt(2))) / 2",
         ),
         misconceptions=(
-            *(
-                Misconception(
-                    _wrong_evaluation(**{slip: True}),
-                    SLIPS[slip],
-                    also=(_wrong_evaluation(stays=True, **{slip: True}),),
-                )
-                for slip in SLIPS
-            ),
-            Misconception(_wrong_evaluation(stays=True), f"The numbers are right. {MODE}"),
             Misconception(
-                _wrong_evaluation(dropout=True, current=True),
-                f"{SLIPS['dropout']} {SLIPS['current']}",
+                lambda x: F.gelu(x, approximate="tanh"),
+                "Very close: this is the approximation with tanh. It differs in the fourth digit, enough "
+                "to miss BERT's numbers. Use erf.",
             ),
             Misconception(
-                _scaled_evaluation(lambda loss, accuracy, n: (loss, accuracy * n)),
-                "The second number is a count of right answers. An accuracy is a share: divide it by "
-                "the number of hidden tokens.",
-                also=(_scaled_evaluation(lambda loss, accuracy, n: (loss * n, accuracy * n)),),
+                lambda x: x * torch.sigmoid(1.702 * x),
+                "This is the approximation with a sigmoid. BERT uses the exact form, with erf.",
             ),
             Misconception(
-                _scaled_evaluation(lambda loss, accuracy, n: (loss * n, accuracy)),
-                "The first number is the sum of the losses. Divide it by the number of hidden tokens.",
+                F.relu,
+                "This is ReLU: it cuts everything below 0 off. GELU lets a little through, and bends "
+                "smoothly.",
             ),
             Misconception(
-                _scaled_evaluation(lambda loss, accuracy, n: (accuracy, loss)),
-                "Right numbers in the wrong order: the loss comes first, then the accuracy.",
+                lambda x: (1 + torch.erf(x / 2**0.5)) / 2,
+                "This is the share alone, between 0 and 1. It still has to multiply x.",
+            ),
+            Misconception(
+                lambda x: x * (1 + torch.erf(x)) / 2,
+                "The square root of 2 is missing: erf(x / sqrt(2)).",
+            ),
+            Misconception(
+                lambda x: x * (1 + torch.erf(x) / 2**0.5) / 2,
+                "You divided by the square root of 2 *behind* erf. It divides x, before erf sees it: "
+                "erf(x / sqrt(2)).",
+                also=(
+                    lambda x: x * (1 + torch.erf(x)) / 2**0.5 / 2,
+                    lambda x: x * (1 + torch.erf(x)) / 2**0.5,
+                ),
+            ),
+            Misconception(
+                lambda x: x * (1 + torch.erf(x / 2)) / 2,
+                "Inside erf stands x divided by the square root of 2: not by 2, and not multiplied.",
+                also=(lambda x: x * (1 + torch.erf(x * 2**0.5)) / 2,),
+            ),
+            Misconception(
+                lambda x: x * (1 + torch.erf(x / 2**0.5)),
+                "The whole sum is to be halved, the 1 included: (1 + erf(...)) / 2.",
+                also=(lambda x: x * (1 + torch.erf(x / 2**0.5) / 2),),
+            ),
+            Misconception(
+                lambda x: x * torch.erf(x / 2**0.5),
+                "erf alone runs from -1 to 1. The share runs from 0 to 1: (1 + erf(...)) / 2.",
+            ),
+            Misconception(
+                F.silu,
+                "This is x * sigmoid(x), also called SiLU or Swish. GELU uses erf.",
             ),
         ),
     ),
     Exercise(
         id="5.4",
-        prompt="Warm-up and decay",
-        reference=lr_factor,
-        inputs=_moment,
-        trials=16,
+        prompt="BERT's block: post-norm",
+        reference=post_norm_block,
+        inputs=_block_parts,
         hints=(
-            "Two cases: still climbing (step < warmup), or on the way down.",
-            "Climbing: stair number step + 1 of warmup + 1. Down: how many steps are left, out of how "
-            "many behind the warm-up?",
-            "if step < warmup: return (step + 1) / (warmup + 1); return (steps - step) / (steps - "
-            "warmup)",
+            "Twice the same pattern: compute something from x, add it to x, normalise the sum.",
+            "The second half starts from the *result* of the first, for both its input and its sum.",
+            "x = attention_norm(x + attention(x)); return feed_forward_norm(x + feed_forward(x))",
         ),
         misconceptions=(
             Misconception(
-                _wrong_factor(lambda s, w: min(1.0, s / w)),
-                "The first step has the factor 0 and is lost. Count the stairs from 1: "
-                "(step + 1) / (warmup + 1).",
+                lambda x, a, n, f, m: m(f(n(a(x)))),
+                "Both residual connections are missing: what comes out of a sublayer is *added* to what "
+                "went in.",
             ),
             Misconception(
-                _wrong_factor(lambda s, w: s / (w + 1) if s < w else 1.0),
-                "You counted the stairs from 0, so the first step is lost. The first one is step + 1.",
+                lambda x, a, n, f, m: _second_half(n(a(x)), f, m),
+                "The residual connection around attention is missing: x + attention(x).",
             ),
             Misconception(
-                _wrong_factor(lambda s, w: min(1.0, (s + 1) / w)),
-                "The climb reaches 1 one step too early. All `warmup` steps lie below 1: divide by "
-                "warmup + 1.",
+                lambda x, a, n, f, m: m(f(n(x + a(x)))),
+                "The residual connection around the feed-forward network is missing.",
             ),
             Misconception(
-                _wrong_factor(lambda s, w: 1.0),
-                "There is no warm-up: during the first `warmup` steps the factor climbs.",
+                pre_norm_block,
+                "This is pre-norm: the norm stands before each sublayer. In BERT it comes after each "
+                "sum.",
             ),
             Misconception(
-                _wrong_factor(lambda s, w: (s + 1) / (w + 1)),
-                "The climb goes on behind the warm-up. It ends at 1.",
-            ),
-            Misconception(
-                _wrong_factor(fall=lambda s, n, w: 1.0),
-                "There is no way down: behind the warm-up the factor falls in a straight line.",
-            ),
-            Misconception(
-                _wrong_factor(fall=lambda s, n, w: 1 - s / n if s >= w else 1.0),
-                "Your way down begins at step 0, so the factor jumps where the warm-up ends. Measure it "
-                "from there: (steps - step) / (steps - warmup).",
-            ),
-            Misconception(
-                _wrong_factor(fall=lambda s, n, w: 1 - s / n),
-                "Your way down begins at step 0 and lowers the warm-up too. Measure it from the end of "
-                "the warm-up: (steps - step) / (steps - warmup).",
-            ),
-            Misconception(
-                _wrong_factor(fall=lambda s, n, w: 1 - max(0, s - w) / n),
-                "The line does not reach down to 0: it has steps - warmup steps for its way, not "
-                "`steps`.",
-            ),
-            Misconception(
-                _wrong_factor(fall=lambda s, n, w: min(1.0, (n - 1 - s) / (n - 1 - w))),
-                "The last step, number steps - 1, has the factor 0 and is lost. 0 is for step number "
-                "`steps`, which does not come any more.",
-            ),
-            Misconception(
-                _wrong_factor(fall=lambda s, n, w: (n - s) / (n - w)),
-                "During the warm-up the way down counts already, with a factor above 1. It begins "
-                "behind the warm-up.",
-            ),
-            Misconception(
-                _wrong_factor(
-                    lambda s, w: min(1, (s + 1) // (w + 1)),
-                    lambda s, n, w: min(1, (n - s) // (n - w)),
+                lambda x, a, n, f, m: _added(x + n(a(x)), lambda y: m(f(y))),
+                "You normalised one part of a sum. Add first, and normalise the sum, both times: "
+                "attention_norm(x + attention(x)).",
+                also=(
+                    lambda x, a, n, f, m: _added(n(x + a(x)), lambda y: m(f(y))),
+                    lambda x, a, n, f, m: _norm_plus(n(x + a(x)), f, m),
+                    lambda x, a, n, f, m: _norm_plus(_norm_plus(x, a, n), f, m),
                 ),
-                "`//` divides whole numbers and throws the rest away, so the factor is 0 nearly "
-                "everywhere. Use `/`.",
+            ),
+            Misconception(
+                lambda x, a, n, f, m: m(n(x + a(x)) + f(x)),
+                "The feed-forward network got the block's input. It should read what attention's half "
+                "has produced.",
+            ),
+            Misconception(
+                lambda x, a, n, f, m: m(x + f(n(x + a(x)))),
+                "The second sum adds the block's own input. Add what went into the feed-forward "
+                "network.",
+            ),
+            Misconception(
+                lambda x, a, n, f, m: _added(x + a(x), f),
+                "The sums are right, but neither of them is normalised.",
+            ),
+            Misconception(
+                lambda x, a, n, f, m: m(_added(x + a(x), f)),
+                "Only one of the two sums is normalised. Each sublayer has its own norm, behind its "
+                "sum.",
+                also=(lambda x, a, n, f, m: _added(n(x + a(x)), f),),
+            ),
+            Misconception(
+                lambda x, a, n, f, m: post_norm_block(x, a, m, f, n),
+                "The two norms have changed places.",
+            ),
+            Misconception(
+                lambda x, a, n, f, m: post_norm_block(x, a, n, f, n),
+                "attention_norm is used twice. The second sum has a norm of its own.",
             ),
         ),
     ),
     Exercise(
         id="5.5",
-        prompt="A big batch in pieces",
-        reference=accumulate,
-        inputs=_pieces,
+        prompt="A pre-norm block",
+        reference=pre_norm_block,
+        inputs=_block_parts,
         hints=(
-            "The mean of the big batch is one sum over all hidden tokens, divided by their number. A "
-            "sum can be taken piece by piece.",
-            "Count the hidden tokens of all pieces first. backward() adds to the gradients that are "
-            "there: one call for each piece, nothing cleared in between.",
-            "total = sum(piece.hidden.sum() for piece in pieces); for each piece: "
-            "(F.cross_entropy(..., reduction='sum') / total).backward()",
+            "The norm has moved: it now stands in front of the sublayer, inside the branch.",
+            "What is added to is x itself, never normalised: x + sublayer(norm(x)).",
+            "x = x + attention(attention_norm(x)); return x + feed_forward(feed_forward_norm(x))",
         ),
         misconceptions=(
             Misconception(
-                _wrong_accumulation(lambda piece, pieces: piece.hidden.sum() * len(pieces)),
-                "Each piece went in with its own mean: a token in a piece with few gaps counts for "
-                "more. Add up sums, and divide by the number of hidden tokens of *all* pieces.",
+                post_norm_block,
+                "This is post-norm: the sums are normalised. Here only what *enters* a sublayer is.",
+            ),
+            Misconception(
+                lambda x, a, n, f, m: _from_normalised(_from_normalised(x, n, a), m, f),
+                "You added to the normalised x. The residual connection carries x itself, untouched: "
+                "x + attention(attention_norm(x)).",
+            ),
+            Misconception(
+                lambda x, a, n, f, m: _added(x + a(n(x)), f),
+                "The feed-forward network's norm is missing.",
+            ),
+            Misconception(
+                lambda x, a, n, f, m: _added(x + a(x), lambda y: f(m(y))),
+                "Attention's norm is missing.",
+                also=(lambda x, a, n, f, m: _added(x + a(x), f),),
+            ),
+            Misconception(
+                lambda x, a, n, f, m: f(m(a(n(x)))),
+                "A residual connection is missing: *each* of the two sublayers adds what it found to "
+                "the x that it started from.",
                 also=(
-                    _wrong_accumulation(
-                        lambda piece, pieces: piece.hidden.sum() * _whole_count(piece, pieces)
-                    ),
+                    lambda x, a, n, f, m: _added(a(n(x)), lambda y: f(m(y))),
+                    lambda x, a, n, f, m: f(m(x + a(n(x)))),
                 ),
             ),
             Misconception(
-                _wrong_accumulation(_own_count),
-                "You added up the pieces' means: the gradient grows with the number of pieces. Add up "
-                "sums, and divide by the number of hidden tokens of *all* pieces.",
-            ),
-            Misconception(
-                _wrong_accumulation(lambda piece, pieces: 1),
-                "The sum is right, but it is not divided yet: by the number of hidden tokens of all "
-                "pieces.",
-            ),
-            Misconception(
-                _wrong_accumulation(
-                    lambda piece, pieces: sum(one.hidden.numel() for one in pieces)
+                lambda x, a, n, f, m: _added(x + n(a(x)), lambda y: m(f(y))),
+                "You normalised what comes *out* of a sublayer. Normalise what goes in, both times.",
+                also=(
+                    lambda x, a, n, f, m: _added(x + n(a(x)), lambda y: f(m(y))),
+                    lambda x, a, n, f, m: _added(x + a(n(x)), lambda y: m(f(y))),
                 ),
-                "You divided by the number of all tokens. Only the hidden ones have a loss: divide by "
-                "their number.",
             ),
             Misconception(
-                _wrong_accumulation(lambda piece, pieces: sum(len(one.hidden) for one in pieces)),
-                "You divided by the number of rows. Divide by the number of hidden tokens.",
+                lambda x, a, n, f, m: x + a(n(x)) + f(m(x)),
+                "Both sublayers read the block's input. The feed-forward network should read what "
+                "attention has already added to.",
             ),
             Misconception(
-                _wrong_accumulation(lambda piece, pieces: len(pieces)),
-                "You divided by the number of pieces. Divide by the number of hidden tokens of all "
-                "pieces.",
+                lambda x, a, n, f, m: x + f(m(x + a(n(x)))),
+                "The second sum adds the block's own input: what attention found is lost from the "
+                "stream. Add to the result of the first sum.",
             ),
             Misconception(
-                _wrong_accumulation(_whole_count, clear=True),
-                "Only the last piece is left: the gradients were cleared between the pieces. Here they "
-                "should add up.",
+                lambda x, a, n, f, m: pre_norm_block(x, a, m, f, n),
+                "The two norms have changed places.",
             ),
             Misconception(
-                _wrong_accumulation(_own_count, clear=True),
-                "These are the gradients of the last piece's own mean. Do not clear between the pieces, "
-                "and divide by the number of hidden tokens of all of them.",
-            ),
-            Misconception(
-                _all_in_one(_whole_count),
-                "One backward() for all pieces holds everything in memory at once, as the large batch "
-                "would. Call it for each piece, as soon as its loss is there.",
-            ),
-            Misconception(
-                _growing_sum,
-                "Your backward() goes through earlier pieces again, and their gradients count more than "
-                "once. Call it on each piece's own loss, not on the running sum.",
+                lambda x, a, n, f, m: pre_norm_block(x, a, n, f, n),
+                "attention_norm is used twice. The feed-forward network has a norm of its own.",
             ),
         ),
     ),
     Exercise(
         id="5.6",
-        prompt="ELECTRA's labels",
-        reference=replaced_labels,
-        inputs=_generated,
+        prompt="Counting a block's parameters",
+        reference=block_parameters,
+        inputs=_sizes,
         hints=(
-            "The generator may have guessed right. Can anyone tell such a token from one that was "
-            "never hidden?",
-            "Compare the text that is shown with the original, place by place.",
-            "return shown != original",
+            "A linear layer from a to b numbers has a matrix of a * b and a bias of b.",
+            "Four linear layers in attention, two in the feed-forward network, and two LayerNorms with a "
+            "weight and a bias of D each.",
+            "return 4 * (D * D + D) + (D * d_ff + d_ff) + (d_ff * D + D) + 2 * 2 * D",
         ),
         misconceptions=(
             Misconception(
-                lambda o, s, h: h.clone(),
-                "You marked every hidden token. Where the generator guessed right, the token is the "
-                "original, and no discriminator could tell: compare `shown` with `original`.",
+                lambda D, d_ff: _count(D, d_ff, bias=False),
+                "5 * D + d_ff numbers are missing: the biases of all linear layers, or else the two "
+                "LayerNorms and the feed-forward network's biases.",
             ),
             Misconception(
-                lambda o, s, h: s == o,
-                "Inverted: True means replaced.",
+                lambda D, d_ff: _count(D, d_ff, bias=False, norms=2),
+                "All biases are missing, those of the linear layers and those of the LayerNorms.",
             ),
             Misconception(
-                lambda o, s, h: h & (s == o),
-                "These are the lucky guesses. Replaced are the tokens that differ from the original.",
+                lambda D, d_ff: _count(D, d_ff, bias=False, norms=0),
+                "These are the matrices alone. Linear layers have biases, and the two LayerNorms count "
+                "as well.",
             ),
             Misconception(
-                lambda o, s, h: s == MASK_ID,
-                "You looked for [MASK]. There is none: the generator has filled every gap.",
+                lambda D, d_ff: _count(D, d_ff, norms=0),
+                "4 * D numbers are missing: the two LayerNorms, with a weight and a bias of D each, or "
+                "else the biases of attention's four linear layers.",
             ),
             Misconception(
-                lambda o, s, h: (s != o)[h],
-                "You asked about the hidden places only. ELECTRA asks about every token, (B, T): that "
-                "is why it learns from each of them.",
+                lambda D, d_ff: _count(D, d_ff, norms=2),
+                "Half of the LayerNorms is missing: there are two, each with a weight *and* a bias.",
             ),
             Misconception(
-                lambda o, s, h: (s != o).long().masked_fill(~h, -100),
-                "You left the visible tokens out with -100. ELECTRA asks about every token: there the "
-                "answer is False.",
+                lambda D, d_ff: _count(D, d_ff, matrices=3),
+                "Attention has four linear layers: query, key, value, and the output that mixes the "
+                "heads.",
+                also=(
+                    lambda D, d_ff: _count(D, d_ff, matrices=3, norms=0),
+                    lambda D, d_ff: _count(D, d_ff, matrices=3, norms=2),
+                    lambda D, d_ff: _count(D, d_ff, matrices=3, bias=False),
+                    lambda D, d_ff: _count(D, d_ff, matrices=3, bias=False, norms=0),
+                ),
+            ),
+            Misconception(
+                lambda D, d_ff: _count(D, d_ff, first_bias=D),
+                "The feed-forward network's first layer goes from D to d_ff numbers, so its bias has "
+                "d_ff: a bias is as long as what comes *out* of the layer.",
+            ),
+            Misconception(
+                lambda D, d_ff: _count(D, d_ff, second_bias=d_ff),
+                "The last bias has D numbers: a layer's bias is as long as what comes *out* of it.",
+            ),
+            Misconception(
+                lambda D, d_ff: _count(D, d_ff) - d_ff * D - D,
+                "The feed-forward network has two linear layers: there and back again.",
+            ),
+        ),
+    ),
+    Exercise(
+        id="5.7",
+        prompt="The MLM head",
+        reference=mlm_logits,
+        inputs=_head_parts,
+        hints=(
+            "First keep the hidden places only; then everything is (n, something).",
+            "dense, GELU, norm, in this order: (n, D). Then one dot product with each row of `token`: "
+            "(n, D) @ (D, V).",
+            "return norm(F.gelu(dense(x[hidden]))) @ token.T + bias",
+        ),
+        misconceptions=(
+            Misconception(
+                lambda x, h, d, n, t, b: n(F.gelu(d(x))) @ t.T + b,
+                "Right logits, but for every token. Only those at hidden places are wanted: x[hidden].",
+            ),
+            Misconception(
+                lambda x, h, d, n, t, b: _head(x, h, d, n, t, b).softmax(-1),
+                "These are probabilities, or their logarithms. Return the logits as they are: the loss "
+                "function applies softmax itself.",
+                also=(lambda x, h, d, n, t, b: _head(x, h, d, n, t, b).log_softmax(-1),),
+            ),
+            Misconception(
+                lambda x, h, d, n, t, b: x.clone(),
+                "A token still has D numbers here, not one for each token of the vocabulary. Take "
+                "x[hidden] through dense, GELU and norm; then `@ token.T + bias` makes V logits of D "
+                "numbers.",
+                also=(
+                    lambda x, h, d, n, t, b: x[h],
+                    lambda x, h, d, n, t, b: d(x[h]),
+                    lambda x, h, d, n, t, b: n(F.gelu(d(x[h]))),
+                    lambda x, h, d, n, t, b: n(F.gelu(d(x))),
+                ),
+            ),
+            Misconception(
+                lambda x, h, d, n, t, b: n(F.gelu(d(x[h]))) @ t.T,
+                "The bias is missing: one number for each token of the vocabulary.",
+            ),
+            Misconception(
+                lambda x, h, d, n, t, b: _head(x, h, d, n, t, b, activation=lambda y: y),
+                "GELU is missing between dense and norm.",
+            ),
+            Misconception(
+                lambda x, h, d, n, t, b: _head(
+                    x, h, d, n, t, b, lambda y: F.gelu(y, approximate="tanh")
+                ),
+                "Nearly: this is the tanh approximation of GELU. BERT uses F.gelu as it is, with erf.",
+            ),
+            Misconception(
+                lambda x, h, d, n, t, b: F.gelu(n(d(x[h]))) @ t.T + b,
+                "Norm and GELU have changed places: dense, GELU, norm.",
+            ),
+            Misconception(
+                lambda x, h, d, n, t, b: F.gelu(d(x[h])) @ t.T + b,
+                "The norm is missing.",
+            ),
+            Misconception(
+                lambda x, h, d, n, t, b: x[h] @ t.T + b,
+                "x went straight to the decoder. Before it come dense, GELU and norm.",
+            ),
+            Misconception(
+                lambda x, h, d, n, t, b: n(F.gelu(d(x[h]))) @ t + b,
+                "`token` is (V, D), a row for each token. To get (n, V) out of (n, D) it has to be "
+                "transposed: token.T.",
+            ),
+        ),
+    ),
+    Exercise(
+        id="5.8",
+        prompt="BERT, whole",
+        reference=bert,
+        inputs=_little_bert,
+        hints=(
+            "You have written every piece: embeddings (then a norm), blocks (exercise 5.4), head "
+            "(exercise 5.7, here for all tokens).",
+            "The mask needs two more axes, for heads and queries: visible[:, None, None, :]. Attention "
+            "takes it as second argument: block.attention(x, mask).",
+            "for b in model.encoder.blocks: x = b.attention_norm(x + b.attention(x, mask)); then x = "
+            "b.feed_forward_norm(x + b.feed_forward(x)). The head's matrix is e.token.weight.T.",
+        ),
+        misconceptions=(
+            Misconception(
+                _wrong_bert(mask=lambda visible: None),
+                "The padding is heard: hand the mask to every block's attention.",
+            ),
+            Misconception(
+                _wrong_bert(mask=lambda visible: ~visible[:, None, None, :]),
+                "The mask is inverted: True means may attend, and `visible` is True at real tokens.",
+            ),
+            Misconception(
+                _wrong_bert(mask=lambda visible: visible[:, None, :, None]),
+                "Your mask has its axes in the wrong places. Attention matches it with (B, H, queries, "
+                "keys), from the last axis backwards: rows first, then an axis of size 1 for heads and "
+                "one for queries, and the padding at the keys: visible[:, None, None, :].",
+                also=(
+                    _wrong_bert(mask=lambda visible: visible),
+                    _wrong_bert(mask=lambda visible: visible[:, None]),
+                    _wrong_bert(mask=lambda visible: visible[:, :, None]),
+                ),
+            ),
+            Misconception(
+                _wrong_bert(with_segments=False),
+                "The segments are missing from the embeddings.",
+            ),
+            Misconception(
+                _wrong_bert(with_positions=False),
+                "The positions are missing from the embeddings.",
+            ),
+            Misconception(
+                _wrong_bert(norm=False),
+                "The norm after the embeddings is missing: e.norm(...).",
+            ),
+            Misconception(
+                _wrong_bert(block=pre_norm_block),
+                "Your blocks are pre-norm. BERT's are post-norm (exercise 5.4).",
+            ),
+            Misconception(
+                _wrong_bert(block=lambda x, a, n, f, m: m(f(n(a(x))))),
+                "The residual connections are missing in the blocks.",
+            ),
+            Misconception(
+                _wrong_bert(blocks=slice(1)),
+                "Only the first block was used. Go through all of model.encoder.blocks.",
+            ),
+            Misconception(
+                _wrong_bert(activation=lambda x: x),
+                "GELU is missing in the head, between model.dense and model.norm.",
+            ),
+            Misconception(
+                _wrong_bert(head_norm=False),
+                "The head's norm is missing: model.norm, after GELU.",
+            ),
+            Misconception(
+                _wrong_bert(bias=False),
+                "The decoder's bias is missing: model.decoder_bias.",
+            ),
+            Misconception(
+                lambda *arguments: bert(*arguments).softmax(-1),
+                "These are probabilities, or their logarithms. Return the logits.",
+                also=(lambda *arguments: bert(*arguments).log_softmax(-1),),
+            ),
+            Misconception(
+                lambda ids, visible, segments, model: model.encoder(
+                    ids, visible, segments=segments
+                ),
+                "This is what the encoder returns. The head is still to come: dense, GELU, norm, and the "
+                "transposed token table.",
             ),
         ),
     ),
 )
 
+
+def _norm_plus(x: Tensor, branch: Function, norm: Function) -> Tensor:
+    return norm(x) + branch(x)
+
+
+def _added(x: Tensor, branch: Function) -> Tensor:
+    return x + branch(x)
+
+
+def _second_half(x: Tensor, feed_forward: Function, norm: Function) -> Tensor:
+    return norm(x + feed_forward(x))
+
+
+def _from_normalised(x: Tensor, norm: Function, sublayer: Function) -> Tensor:
+    return norm(x) + sublayer(norm(x))
+
+
 QUIZ = (
     Question(
         id="5.q1",
-        prompt="Why does the loss look at hidden tokens only?",
+        prompt="x is (B, T, D). How many means does one LayerNorm compute?",
         options=(
+            ("D: one for each number of a vector.", "That would be batch normalisation."),
+            ("B: one for each row of the batch.", "Tokens of a row are normalised independently."),
             (
-                "Visible tokens stand in the input: naming them only takes copying.",
-                "A mean over all tokens would be low without any knowledge of the language.",
+                "B * T: one for each token.",
+                "Each token is normalised by itself, over its D numbers.",
             ),
-            (
-                "The model computes nothing at visible places.",
-                "It computes a vector for every token; hidden ones need the visible ones' vectors.",
-            ),
-            (
-                "Visible tokens have no true id.",
-                "They have one, and it is known. It is just no question worth asking.",
-            ),
-        ),
-        answer=0,
-    ),
-    Question(
-        id="5.q2",
-        prompt="A model has a perplexity of 10. What does that say?",
-        options=(
-            (
-                "One answer in ten is right.",
-                "Perplexity does not say how often the best guess hits.",
-            ),
-            ("It is ten times better than chance.", "Chance is the vocabulary's size, not 1."),
-            (
-                "On average it is as unsure as if ten words were equally likely.",
-                "exp(loss) = 10, and -log(1/10) is the same loss.",
-            ),
-            ("Its loss is 10 nats.", "Its loss is log 10, about 2.3 nats."),
         ),
         answer=2,
     ),
     Question(
-        id="5.q3",
-        prompt="You try ten learning rates, keep the one with the lowest loss on the test set, and "
-        "report that loss. What is wrong?",
+        id="5.q2",
+        prompt="In which block can a gradient reach the block's input without passing through any norm?",
         options=(
+            ("post-norm", "There every sum is normalised: a norm stands in the only way out."),
             (
-                "Nothing: the model never trained on the test set.",
-                "But you did the choosing on it, and the luckiest of ten looks better than it is.",
+                "pre-norm",
+                "The sums are never normalised; the norms stand inside the branches.",
             ),
-            (
-                "The test set helped to choose, so its loss is too good.",
-                "Choose on the validation set, then look at the test set once.",
-            ),
-            (
-                "It should have been the lowest training loss.",
-                "That favours whichever run learnt its rows by heart.",
-            ),
+            ("both", "In post-norm every sum is normalised."),
+            ("neither", "In pre-norm the stream of sums is free of norms."),
         ),
         answer=1,
     ),
     Question(
-        id="5.q4",
-        prompt="When does static masking (one copy) hurt most against dynamic masking?",
+        id="5.q3",
+        prompt="Two sublayers in a row, attention and feed-forward. Which one lets tokens exchange something?",
         options=(
-            ("With much text and one epoch.", "Then each row is seen once, and both are the same."),
+            ("Attention only.", "The feed-forward network sees one token at a time."),
+            ("The feed-forward network only.", "It sees one token at a time."),
+            ("Both.", "The feed-forward network is applied to each token by itself."),
+        ),
+        answer=0,
+    ),
+    Question(
+        id="5.q4",
+        prompt="A model with a vocabulary of 4,000 starts with a loss of 60. What is likely wrong?",
+        options=(
             (
-                "With a large batch.",
-                "How many rows share a step changes nothing about their masks.",
+                "Nothing: an untrained model knows nothing.",
+                "A model that knows nothing and admits it has a loss of log(4000), about 8.3. A loss "
+                "of 60 is confident nonsense.",
             ),
+            ("The learning rate is too high.", "Before the first step it has had no effect yet."),
             (
-                "With little text and many epochs.",
-                "The same gaps come back again and again, and are learnt by heart.",
+                "The tied embeddings were drawn too large, so the first softmax is far too sure.",
+                "With a standard deviation of 1 instead of .02, logits are huge from the start.",
             ),
         ),
         answer=2,
     ),
     Question(
         id="5.q5",
-        prompt="On many sentences of tinyworld a model's loss is .05 nats above the floor. What is this "
-        "gap?",
+        prompt="`nn.Transformer(64, 4, 2)` builds ...",
         options=(
             (
-                "What the model does not know yet about the language.",
-                "The floor is the loss of the exact probabilities. All above it is the model's own.",
+                "2 encoder layers and 6 decoder layers with 4 heads each.",
+                "The second argument is the number of heads, the third the encoder's depth alone.",
             ),
+            ("an encoder of 4 layers with 2 heads.", "The order is d_model, nhead, then depths."),
             (
-                "The randomness of the language.",
-                "That is the floor itself: even who knows the language perfectly has that loss.",
-            ),
-            (
-                "Bad luck in the choice of sentences.",
-                "On few sentences it might be. On many, luck evens out.",
+                "2 encoder and 2 decoder layers.",
+                "The decoder's depth is a fourth argument, 6 by default.",
             ),
         ),
         answer=0,
-    ),
-    Question(
-        id="5.q6",
-        prompt="A token is visible, and the loss looks at hidden tokens only. Does the token's embedding "
-        "get a gradient?",
-        options=(
-            (
-                "No: its own logits are not in the loss.",
-                "They are not. But its vector is in the logits of others.",
-            ),
-            (
-                "Yes: through attention it is part of what hidden tokens are guessed from.",
-                "This is how the model learns to use the words that it sees.",
-            ),
-            (
-                "Only if it is left unchanged by 80 / 10 / 10.",
-                "Then it would be one of the hidden ones, with a loss of its own.",
-            ),
-        ),
-        answer=1,
     ),
 )

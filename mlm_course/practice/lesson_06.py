@@ -1,708 +1,867 @@
-"""Lesson 6: what it learnt. Answers are read, pooled, aligned and scored."""
+"""Lesson 6: MLM pretraining. Tiny models and ready-made batches come in as arguments."""
 
-import math
+import warnings
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
-from mlm_course.evaluation import entities
-from mlm_course.models.heads import mean_over_tokens
-from mlm_course.models.inspection import copy_scores, top_answers
-from mlm_course.practice.exercise import Exercise, Misconception, Question
+from mlm_course.corruption import MASK_ONLY, Corrupted, Masker, corrupt
+from mlm_course.models import EncoderConfig, MaskedLM
+from mlm_course.practice.exercise import Exercise, Function, Misconception, Question
+from mlm_course.training import MaskedRows
+from mlm_course.training.schedules import linear
 
-TITLE = "What it learnt"
+TITLE = "MLM pretraining"
 
-KINDS = ("PARAM", "VALUE", "CODE")
-
-
-def align_labels(word_ids: Tensor, tags: Tensor) -> Tensor:
-    labels = tags.gather(1, word_ids.clamp(min=0))
-    return labels.masked_fill((word_ids < 0) | _goes_on(word_ids), -100)
-
-
-def macro_scores(counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    precision, recall, f1 = _each(counts)
-    return precision.mean(), recall.mean(), f1.mean()
+VOCABULARY = 20  # ids 0 to 4 are special
+MASK_ID = 4
 
 
-def find_entities(tags: list[str]) -> list[tuple[str, int, int]]:
-    return sorted(entities(tags), key=lambda entity: entity[1])
+def masked_loss(logits: Tensor, ids: Tensor, hidden: Tensor) -> Tensor:
+    return F.cross_entropy(logits[hidden], ids[hidden])
 
 
-def best_span(start: Tensor, end: Tensor, context: Tensor, longest: int) -> tuple[int, int]:
-    return _best_span(start, end, context, longest)
+def train(
+    model: MaskedLM, optimizer: Optimizer, scheduler: LRScheduler, batches: list[Corrupted]
+) -> list[float]:
+    losses = []
+    for ids, labels, hidden in batches:
+        loss = F.cross_entropy(model(ids, None, hidden), labels[hidden])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        scheduler.step()
+        losses.append(loss.item())
+    return losses
 
 
-def _each(counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Precision, recall and F1 of each class (C,); 0 / 0 is 0."""
-    right, predicted, actual = counts.diagonal().float(), counts.sum(0), counts.sum(1)
-    both = predicted + actual
-    return (
-        right / predicted.clamp(min=1),
-        right / actual.clamp(min=1),
-        2 * right / both.clamp(min=1),
+def evaluate(model: MaskedLM, data: MaskedRows, epoch: int) -> tuple[float, float]:
+    model.eval()
+    loss = right = count = 0.0
+    with torch.no_grad():
+        for index in torch.arange(len(data)).split(4):
+            ids, labels, hidden = data(index, 0)
+            logits, target = model(ids, None, hidden), labels[hidden]
+            loss += F.cross_entropy(logits, target, reduction="sum").item()
+            right += (logits.argmax(-1) == target).sum().item()
+            count += len(target)
+    model.train()
+    return loss / count, right / count
+
+
+def lr_factor(step: int, steps: int, warmup: int) -> float:
+    return linear(step, steps, warmup)
+
+
+def accumulate(model: MaskedLM, pieces: list[Corrupted]) -> Tensor | None:
+    total = sum(piece.hidden.sum() for piece in pieces)
+    for ids, labels, hidden in pieces:
+        summed = F.cross_entropy(model(ids, None, hidden), labels[hidden], reduction="sum")
+        (summed / total).backward()
+    return model.dense.weight.grad
+
+
+def replaced_labels(original: Tensor, shown: Tensor, hidden: Tensor) -> Tensor:
+    return shown != original
+
+
+class TrainedModel(MaskedLM):
+    """A model without a state to compare: `train` is there to change its weights."""
+
+    def state_dict(self, *_, **__):
+        """Nothing."""
+        return {}
+
+
+class ModelWithMode(MaskedLM):
+    """A model whose state says whether it is in training mode, so that leaving it shows."""
+
+    def get_extra_state(self) -> bool:
+        """True in training mode."""
+        return self.training
+
+
+class PieceByPiece(MaskedLM):
+    """A model that objects to a backward() through more than one call of it."""
+
+    arrived = 0  # calls whose gradients have come back in this backward()
+
+    def forward(self, *arguments, **options) -> Tensor:
+        """Logits that tell when their gradient arrives."""
+        logits = super().forward(*arguments, **options)
+        if logits.requires_grad:
+            logits.register_hook(self._count)
+        return logits
+
+    def _count(self, _: Tensor) -> None:
+        self.arrived += 1
+
+    def end_of_backward(self, _: Tensor) -> None:
+        """RuntimeError if gradients of several calls came back in one go."""
+        arrived, self.arrived = self.arrived, 0
+        if arrived > 1:
+            raise RuntimeError(f"one backward() went through {arrived} pieces at once")
+
+
+def _config(dropout: float = 0.0) -> EncoderConfig:
+    return EncoderConfig(
+        VOCABULARY, 10, d_model=12, n_layers=1, n_heads=2, d_ff=16, dropout=dropout
     )
 
 
-def _raw(counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Precision, recall and F1 of each class (C,), with NaN for 0 / 0."""
-    precision = counts.diagonal() / counts.sum(0)
-    recall = counts.diagonal() / counts.sum(1)
-    return precision, recall, _harmonic(precision, recall)
+def _stirred(model: MaskedLM, g: torch.Generator) -> MaskedLM:
+    """Larger weights than a fresh model's, so that it has opinions and learns in large steps."""
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.3 * torch.randn(parameter.shape, generator=g))
+    return model
 
 
-def _without_clamp(counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    precision, recall, f1 = _raw(counts)
-    return precision.mean(), recall.mean(), f1.mean()
+def _texts(g: torch.Generator, rows: int, length: int) -> Tensor:
+    """[CLS], ordinary tokens, [SEP]; no padding."""
+    ids = torch.randint(5, VOCABULARY, (rows, length), generator=g)
+    ids[:, 0], ids[:, -1] = 2, 3
+    return ids
 
 
-def _best_span(start, end, context, longest, first_gap=0, last_gap=-1):
-    """The best pair with first_gap <= end - start <= longest + last_gap, within the context."""
-    best, found = -math.inf, (0, 0)
-    for i in range(len(start)):
-        for j in range(max(i + first_gap, 0), min(i + longest + last_gap + 1, len(start))):
-            if context[i] and context[j] and start[i] + end[j] > best:
-                best, found = float(start[i] + end[j]), (i, j)
-    return found
+def _hide(ids: Tensor, ratio: float, g: torch.Generator) -> Tensor:
+    hidden = (torch.rand(ids.shape, generator=g) < ratio) & (ids >= 5)
+    hidden[0, 1], hidden[0, 2] = True, False  # never none, never all
+    return hidden
 
 
-def _logits(g: torch.Generator) -> tuple[Tensor, int]:
-    return 3 * torch.randn(4, 11, generator=g), int(torch.randint(2, 5, (1,), generator=g))
+def _batch(g: torch.Generator, rows: int, length: int, ratio: float) -> Corrupted:
+    ids = _texts(g, rows, length)
+    ordinary = torch.arange(5, VOCABULARY)
+    hidden = _hide(ids, ratio, g)
+    return corrupt(ids, hidden, g, mask_id=MASK_ID, ordinary_ids=ordinary)
 
 
-def _weights_and_mentions(g: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Attention (2, 3, 7, 7) after softmax; a few hidden words with one or two other mentions."""
-    weights = (2 * torch.randn(2, 3, 7, 7, generator=g)).softmax(-1)
-    mention = torch.zeros(2, 7, 7, dtype=torch.bool)
-    for row, query, keys in ((0, 1, [4]), (0, 5, [2, 6]), (1, 3, [0])):
-        mention[row, query, keys] = True
-    return weights, mention
+def _logits_and_gaps(g: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """Logits (3, 7, 9); the rows hide one, two and four tokens, and some are easier than others."""
+    hidden = torch.zeros(3, 7, dtype=torch.bool)
+    for row, count in enumerate((1, 2, 4)):
+        hidden[row, torch.randperm(7, generator=g)[:count]] = True
+    sharpness = torch.tensor([0.5, 1.0, 3.0])[:, None, None]
+    logits = sharpness * torch.randn(3, 7, 9, generator=g)
+    return logits, torch.randint(9, (3, 7), generator=g), hidden
 
 
-def _padded_vectors(g: torch.Generator) -> tuple[Tensor, Tensor]:
-    lengths = torch.tensor([6, 2, 4])
-    visible = torch.arange(6) < lengths[torch.randperm(3, generator=g)][:, None]  # (3, 6)
-    return torch.randn(3, 6, 5, generator=g) + 1, visible
-
-
-def _words_and_tags(g: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Two rows of four words of one to three pieces, [CLS] in front, [SEP] and padding behind, and
-    a row that is one long word; tags 0 to 6."""
-    sizes = torch.randint(1, 4, (2, 4), generator=g)
-    sizes[0, 1], sizes[1, 2] = 3, 2
-    rows = [torch.arange(4).repeat_interleave(s).tolist() for s in sizes]
-    word_ids = torch.tensor([*([-1, *row, *[-1] * (15 - len(row))] for row in rows), [0] * 16])
-    tags = torch.randint(7, (3, 4), generator=g)
-    tags[:2, 1:3] = torch.tensor([[1, 2], [3, 1]])
-    return word_ids, tags
-
-
-def _confusion(g: torch.Generator) -> tuple[Tensor]:
-    """A rare class, and one that was never predicted."""
-    counts = torch.randint(1, 9, (4, 4), generator=g) + torch.diag(torch.tensor([60, 12, 3, 0]))
-    counts[:, 3] = 0
-    return (counts,)
-
-
-def _tags(g: torch.Generator) -> tuple[list[str]]:
-    """Tags of twelve words with every awkward neighbour: B after B, another kind, an end."""
-    a, b, c = (KINDS[i] for i in torch.randperm(3, generator=g).tolist())
-    awkward = [f"B-{a}", f"I-{a}", f"B-{a}", "O", f"I-{b}", f"B-{c}", f"I-{a}", f"I-{a}", "O"]
-    shift = int(torch.randint(3, (1,), generator=g))
-    return ([*["O"] * shift, *awkward, f"B-{b}", f"I-{b}"],)
-
-
-def _span_scores(g: torch.Generator) -> tuple[Tensor, Tensor, Tensor, int]:
-    """Scores that tempt: ends before the beginning, too far behind it, and outside the context.
-
-    The best answer has three tokens, or one, as a coin says.
-    """
-    start, end = 0.3 * torch.rand(2, 14, generator=g)
-    context = torch.arange(14) >= 4
-    context[-1] = False
-    start[1], end[2], end[13] = 9.0, 9.0, 8.0  # in the question, and at [SEP]
-    start[12], end[5] = 4.5, 4.6  # the best beginning and the best end
-    start[6], end[8:11] = 4.0, torch.tensor([4.0, 4.1, 4.2])  # three, four and five tokens
+def _training(
+    g: torch.Generator,
+) -> tuple[MaskedLM, Optimizer, LRScheduler, list[Corrupted]]:
+    """SGD or AdamW, as a coin says, and a learning rate that jumps at each step."""
+    model = _stirred(TrainedModel(_config()), g)
+    batches = [_batch(g, 3, 8, 0.4) for _ in range(4)]
+    optimizer: Optimizer = torch.optim.SGD(model.parameters(), lr=0.2)
     if torch.rand((), generator=g) < 0.5:
-        start[7], end[7] = 5.0, 5.0
-    return start - 10, end - 10, context, 3  # all below 0, so that a 0 would win
+        optimizer = torch.optim.AdamW(model.parameters(), lr=0.03)
+    optimizer.register_step_pre_hook(_ask_for_gradients)
+    return model, optimizer, LambdaLR(optimizer, [1.0, 0.2, 2.0, 0.5, 0.1].__getitem__), batches
 
 
-def _beginning_first(start, end, context, longest):
-    first = int(start.masked_fill(~context, -math.inf).argmax())
-    ends = end.masked_fill(~context, -math.inf)[first : first + longest]
-    return first, first + int(ends.argmax())
+def _ask_for_gradients(optimizer: Optimizer, *_) -> None:
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    if not any(p.grad is not None and p.grad.any() for p in parameters):
+        raise RuntimeError("optimizer.step() was called, but there are no gradients")
 
 
-def _goes_on(word_ids: Tensor, first: int = -1) -> Tensor:
-    """Which pieces have the word number of the piece before; `first` stands before the first."""
-    before = word_ids.roll(1, 1)
-    before[:, 0] = first
-    return word_ids == before
+def _evaluation(g: torch.Generator) -> tuple[MaskedLM, MaskedRows, int]:
+    """Ten rows, and a model in training mode whose dropout drops all, so that no chance is in it."""
+    model = _stirred(ModelWithMode(_config(dropout=1.0)), g)
+    with torch.no_grad():
+        model.decoder_bias[5:9] += 3.0  # a few favourites, so that some answers are right
+    ids = _texts(g, 10, 9)
+    ids[:, 2:6] = torch.randint(5, 9, (10, 4), generator=g)
+    masker = Masker(VOCABULARY, range(5), MASK_ID, ratio=0.4, proportions=MASK_ONLY)
+    data = MaskedRows(ids, masker, seed=int(torch.randint(1000, (1,), generator=g)))
+    return model, data, int(torch.randint(1, 9, (1,), generator=g))
 
 
-def _labels_of_last_pieces(word_ids: Tensor, tags: Tensor, wrap: bool = False) -> Tensor:
-    after = word_ids.roll(-1, 1)
-    if not wrap:
-        after[:, -1] = -1
-    labels = tags.gather(1, word_ids.clamp(min=0))
-    return labels.masked_fill((word_ids < 0) | (word_ids == after), -100)
+def _moment(g: torch.Generator) -> tuple[int, int, int]:
+    """A step during the warm-up, at its end, right behind it, later, or the last of all."""
+    warmup, rest, moment = (
+        int(torch.randint(low, high, (1,), generator=g)) for low, high in ((3, 9), (6, 30), (0, 5))
+    )
+    during = int(torch.randint(warmup - 1, (1,), generator=g))
+    later = warmup + 1 + int(torch.randint(rest - 2, (1,), generator=g))
+    step = (during, warmup - 1, warmup, later, warmup + rest - 1)[moment]
+    return step, warmup + rest, warmup
 
 
-def _labels_of_other_pieces(word_ids: Tensor, tags: Tensor) -> Tensor:
-    labels = tags.gather(1, word_ids.clamp(min=0))
-    return labels.masked_fill((word_ids < 0) | (word_ids != word_ids.roll(1, 1)), -100)
+def _pieces(g: torch.Generator) -> tuple[MaskedLM, list[Corrupted]]:
+    sizes = ((2, 6, 0.2), (4, 9, 0.7), (1, 8, 0.4))
+    model = _stirred(PieceByPiece(_config()), g)
+    model.decoder_bias.register_post_accumulate_grad_hook(model.end_of_backward)
+    return model, [_batch(g, *size) for size in sizes]
 
 
-def _compared_by_tag(word_ids: Tensor, tags: Tensor, wrap: bool = False) -> Tensor:
-    labels = tags.gather(1, word_ids.clamp(min=0)).masked_fill(word_ids < 0, -100)
-    before = labels.roll(1, 1)
-    if not wrap:
-        before[:, 0] = -1
-    return labels.masked_fill(labels == before, -100)
+def _generated(g: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """Texts in which a generator filled the gaps, about half of them as they were."""
+    original = _texts(g, 3, 11)
+    hidden = _hide(original, 0.5, g)
+    guesses = torch.randint(5, VOCABULARY, (3, 11), generator=g)
+    lucky = torch.rand(3, 11, generator=g) < 0.5
+    hidden[1, 3:5], lucky[1, 3:5] = True, torch.tensor([True, False])
+    guesses[1, 4] = 5 + (original[1, 4] - 4) % (VOCABULARY - 5)  # certainly another one
+    return original, torch.where(hidden & ~lucky, guesses, original), hidden
 
 
-def _within_context(start, end, context, longest):
-    first, last = _best_span(start, end, context, longest)
-    return first - int(context.nonzero()[0]), last - int(context.nonzero()[0])
+def _losses(logits: Tensor, ids: Tensor) -> Tensor:
+    """-log p of every token, (B, T)."""
+    return F.cross_entropy(logits.transpose(1, 2), ids, reduction="none")
 
 
-def _entities(tags: list[str], same_kind: bool = True, lone: bool = True, b: bool = True):
-    """Entities with one rule left out: kinds must agree, a lone I- begins one, B- begins one."""
-    found: list[tuple[str, int, int]] = []
-    for place, tag in enumerate(tags):
-        mark, _, kind = tag.partition("-")
-        open_before = bool(found) and found[-1][2] == place
-        goes_on = open_before and (found[-1][0] == kind or not same_kind)
-        if mark != "O" and goes_on and (mark == "I" or not b):
-            found[-1] = (found[-1][0], found[-1][1], place + 1)
-        elif mark == "B" or (mark == "I" and lone):
-            found.append((kind, place, place + 1))
-    return found
+def _mean_of_rows(logits: Tensor, ids: Tensor, hidden: Tensor) -> Tensor:
+    return ((_losses(logits, ids) * hidden).sum(1) / hidden.sum(1)).mean()
+
+
+def _hidden_loss(model, batch, **options):
+    return F.cross_entropy(model(batch[0], None, batch[2]), batch[1][batch[2]], **options)
+
+
+def _loss_of_all(model, batch):
+    ids, labels, hidden = batch
+    return F.cross_entropy(model(ids).flatten(0, 1), torch.where(hidden, labels, ids).flatten())
+
+
+def _copying_loss(model, batch):
+    return F.cross_entropy(model(batch[0], None, batch[2]), batch[0][batch[2]])
+
+
+def _train_in_order(
+    order: str, loss_of: Function = _hidden_loss, again: bool = False, note: Function = Tensor.item
+) -> Function:
+    """A training loop that does things in another order, or leaves some out."""
+
+    def run(model, optimizer, scheduler, batches):
+        warnings.filterwarnings("ignore", "Detected call of `lr_scheduler")  # that is the slip
+        losses = []
+        for batch in batches:
+            loss = loss_of(model, batch)
+            act = {
+                "clear": optimizer.zero_grad,
+                "backward": loss.backward,
+                "step": optimizer.step,
+                "schedule": scheduler.step,
+            }
+            for word in order.split():
+                act[word]()
+            losses.append(note(loss_of(model, batch) if again else loss))
+        return losses
+
+    return run
+
+
+RIGHT_ORDER = "clear backward step schedule"
+
+
+def _wrong_evaluation(
+    dropout: bool = False,
+    current: bool = False,
+    means: bool = False,
+    all_tokens: bool = False,
+    whole_only: bool = False,
+    stays: bool = False,
+) -> Function:
+    """An evaluation with one slip or two."""
+
+    def run(model, data, epoch):
+        model.train(dropout)
+        found = []
+        for index in torch.arange(len(data)).split(4)[: len(data) // 4 if whole_only else None]:
+            batch = data(index, epoch if current else 0)
+            logits, target = model(batch[0], None, batch[2]), batch[1][batch[2]]
+            right = (logits.argmax(-1) == target).sum().item()
+            loss = F.cross_entropy(logits, target, reduction="sum").item()
+            asked = batch[2].numel() if all_tokens else len(target)
+            found.append((loss, len(target), right, asked))
+        model.train(not stays)
+        return _mean_of_means(found) if means else _mean_of_sums(found)
+
+    return run
+
+
+def _scaled_evaluation(change: Function) -> Function:
+    """change(loss, accuracy, number of hidden tokens) -> what is returned."""
+
+    def run(model, data, epoch):
+        count = data(torch.arange(len(data)), 0).hidden.sum().item()
+        return change(*evaluate(model, data, epoch), count)
+
+    return run
+
+
+def _mean_of_sums(found):
+    loss, count, right, asked = (sum(column) for column in zip(*found, strict=True))
+    return loss / count, right / asked
+
+
+def _mean_of_means(found):
+    each = [_mean_of_sums([batch]) for batch in found]
+    return tuple(sum(column) / len(column) for column in zip(*each, strict=True))
+
+
+def _climb(step: int, warmup: int) -> float:
+    return min(1.0, (step + 1) / (warmup + 1))
+
+
+def _fall(step: int, steps: int, warmup: int) -> float:
+    return min(1.0, (steps - step) / (steps - warmup))
+
+
+def _wrong_factor(climb: Function = _climb, fall: Function = _fall) -> Function:
+    return lambda step, steps, warmup: climb(step, warmup) * fall(step, steps, warmup)
+
+
+def _wrong_accumulation(divisor: Function, clear: bool = False) -> Function:
+    """divisor(piece, pieces): by what the sum of a piece's losses is divided."""
+
+    def run(model, pieces):
+        for piece in pieces:
+            if clear:
+                model.zero_grad()
+            (_hidden_loss(model, piece, reduction="sum") / divisor(piece, pieces)).backward()
+        return model.dense.weight.grad
+
+    return run
+
+
+def _all_in_one(divisor: Function) -> Function:
+    """One backward() for all pieces."""
+
+    def run(model, pieces):
+        losses = [_hidden_loss(model, piece, reduction="sum") for piece in pieces]
+        (sum(losses) / divisor(pieces[0], pieces)).backward()
+        return model.dense.weight.grad
+
+    return run
+
+
+def _growing_sum(model, pieces):
+    loss = torch.zeros(())
+    for piece in pieces:
+        loss = loss + _hidden_loss(model, piece, reduction="sum") / _whole_count(piece, pieces)
+        loss.backward(retain_graph=True)
+    return model.dense.weight.grad
+
+
+def _own_count(piece, pieces):
+    return piece.hidden.sum()
+
+
+def _whole_count(piece, pieces):
+    return sum(one.hidden.sum() for one in pieces)
+
+
+MODE = "The model stays in evaluation mode, and training would go on without dropout: end with "
+MODE += "model.train()."
+SLIPS = {
+    "dropout": "Dropout was on: an evaluation begins with model.eval().",
+    "current": "The masks change with the epoch, so two evaluations cannot be compared: ask for the "
+    "masks of epoch 0, whatever `epoch` is.",
+    "means": "You took the mean of the batches' means, and so the tokens of the small last batch "
+    "count for more. Add up losses and right answers over all batches and divide once, by the "
+    "number of hidden tokens.",
+    "all_tokens": "The loss is right, but the accuracy was divided by the number of all tokens. Only "
+    "hidden ones were asked: divide by their number.",
+    "whole_only": "The last batch, with fewer than 4 rows, was left out.",
+}
 
 
 EXERCISES = (
     Exercise(
         id="6.1",
-        prompt="The best answers",
-        reference=top_answers,
-        inputs=_logits,
+        prompt="The loss",
+        reference=masked_loss,
+        inputs=_logits_and_gaps,
         hints=(
-            "First turn scores into probabilities, then take the k largest of each row.",
-            "softmax over the vocabulary, the last axis; probabilities.topk(k) returns a pair: "
-            "values and places.",
-            "chance, ids = logits.softmax(-1).topk(k); return chance, ids",
+            "Keep the hidden places first. What is left is a list of n guesses, each of them V "
+            "numbers, and n true ids.",
+            "logits[hidden] is (n, V) and ids[hidden] is (n,). log_softmax over the last axis; then "
+            "take, from each line, the entry of the true id.",
+            "log_p = logits[hidden].log_softmax(-1); return -log_p.gather(1, "
+            "ids[hidden][:, None]).mean()",
         ),
         misconceptions=(
             Misconception(
-                lambda x, k: x.softmax(0).topk(k),
-                "Softmax over the wrong axis: the chances of one *word* over all gaps sum to 1. Over "
-                "the vocabulary: softmax(-1).",
+                lambda z, i, h: _losses(z, i).mean(),
+                "This is the mean over all tokens. The visible ones can be copied and drown what is to "
+                "be learnt: hidden tokens only.",
             ),
             Misconception(
-                lambda x, k: tuple(x.topk(k)),
-                "These are scores, not probabilities: softmax(-1) first.",
+                lambda z, i, h: F.cross_entropy(z[~h], i[~h]),
+                "This is the loss of the visible tokens. `hidden` is True at those that are to be "
+                "guessed.",
             ),
             Misconception(
-                lambda x, k: (x.topk(k).values.softmax(-1), x.topk(k).indices),
-                "You took the softmax over the k best only, so that they share all of the "
-                "probability. Softmax over the whole vocabulary, then topk.",
-            ),
-            Misconception(
-                lambda x, k: x.softmax(-1).topk(k, largest=False),
-                "These are the k *least* likely words.",
+                lambda z, i, h: (_losses(z, i) * h).mean(),
+                "The sum is right, but it is not divided by the number of hidden tokens, hidden.sum().",
                 also=(
-                    lambda x, k: tuple(
-                        part[:, -k:] for part in x.softmax(-1).sort(descending=True)
-                    ),
+                    lambda z, i, h: F.cross_entropy(z[h], i[h], reduction="sum"),
+                    lambda z, i, h: F.cross_entropy(z[h], i[h], reduction="sum") / len(z),
                 ),
             ),
             Misconception(
-                lambda x, k: tuple(part[:, -k:] for part in x.softmax(-1).sort()),
-                "The right words, but the largest comes last. Turn them around: largest first.",
+                lambda z, i, h: (_losses(z, i)[..., None] * h).sum() / h.sum(),
+                "After gather every loss has an axis of 1 left, and (B, T, 1) does not go with (B, T). "
+                "Take that axis off before you multiply: [..., 0].",
             ),
             Misconception(
-                lambda x, k: x.softmax(-1).topk(k, 0),
-                "topk looked for the largest among the *gaps*. It takes the last axis unless told "
-                "otherwise: topk(k).",
-                also=(lambda x, k: tuple(x.topk(k, 0)),),
+                _mean_of_rows,
+                "You took a mean for each row and the mean of these. Rows hide different numbers of "
+                "tokens, and each token should count the same: one mean over all hidden tokens.",
             ),
             Misconception(
-                lambda x, k: tuple(x.softmax(-1).topk(k))[::-1],
-                "Right numbers in the wrong order: probabilities first, then ids.",
+                lambda z, i, h: F.nll_loss(z.log_softmax(1)[h], i[h]),
+                "Your softmax does not run over the vocabulary. The probabilities of *one* token add up "
+                "to 1 over the last axis: log_softmax(-1).",
+                also=(
+                    lambda z, i, h: F.nll_loss(z.log_softmax(0)[h], i[h]),
+                    lambda z, i, h: F.nll_loss(z[h].log_softmax(0), i[h]),
+                ),
             ),
             Misconception(
-                lambda x, k: tuple(x.log_softmax(-1).topk(k)),
-                "These are log probabilities: softmax, not log_softmax.",
+                lambda z, i, h: -F.cross_entropy(z[h], i[h]),
+                "The sign is wrong: log p is negative, the loss is -log p.",
+            ),
+            Misconception(
+                lambda z, i, h: -F.nll_loss(z[h].softmax(-1), i[h]),
+                "The logarithm is missing: the loss of a token is -log p, not p or -p. (F.nll_loss "
+                "expects log probabilities.)",
+                also=(
+                    lambda z, i, h: F.nll_loss(z[h].softmax(-1), i[h]),
+                    lambda z, i, h: 1 + F.nll_loss(z[h].softmax(-1), i[h]),
+                ),
+            ),
+            Misconception(
+                lambda z, i, h: F.cross_entropy(z[h].softmax(-1), i[h]),
+                "Softmax was applied twice: F.cross_entropy takes logits and applies it itself.",
+            ),
+            Misconception(
+                lambda z, i, h: -F.nll_loss(z[h], i[h]),
+                "The logits of the true tokens were taken as they are. First turn them into log "
+                "probabilities: log_softmax(-1).",
+                also=(lambda z, i, h: F.nll_loss(z[h], i[h]),),
             ),
         ),
     ),
     Exercise(
         id="6.2",
-        prompt="Who copies?",
-        reference=copy_scores,
-        inputs=_weights_and_mentions,
+        prompt="The loop",
+        reference=train,
+        inputs=_training,
+        plain_numbers=True,
         hints=(
-            "For one hidden word and one head: add up the weights on its other mentions. Then the "
-            "mean over all hidden words that have one.",
-            "mention[:, None] is (B, 1, T, S) and fits onto the weights (B, H, T, S). After "
-            ".sum(-1) there is one number for each row, head and query.",
-            "paid = (weights * mention[:, None]).sum(-1); asked = mention.any(-1)[:, None]; return "
-            "(paid * asked).sum((0, 2)) / asked.sum()",
+            "Each batch takes five things: the loss, old gradients away, new gradients, a step, the "
+            "next learning rate.",
+            "The loss is F.cross_entropy(model(ids, None, hidden), labels[hidden]). Then zero_grad, "
+            "backward, optimizer.step, scheduler.step, in this order.",
+            "optimizer.zero_grad(); loss.backward(); optimizer.step(); scheduler.step(); "
+            "losses.append(loss.item())",
         ),
         misconceptions=(
             Misconception(
-                lambda w, m: (w * m[:, None]).sum(-1).mean((0, 2)),
-                "You averaged over all places, also those with nothing to copy. Divide by the number "
-                "of places that have another mention: mention.any(-1).",
+                _train_in_order("clear backward schedule step"),
+                "The scheduler goes before the optimiser, so the first learning rate is never used. "
+                "First optimizer.step(), then scheduler.step().",
             ),
             Misconception(
-                lambda w, m: (w * m[:, None]).sum((0, 2, 3)) / m.sum(),
-                "You divided by the number of *mentions*. A word with two other mentions is still "
-                "one word: divide by mention.any(-1).sum().",
+                _train_in_order("backward step schedule"),
+                "Gradients are never cleared: backward() adds to what is there. Call "
+                "optimizer.zero_grad() once a batch.",
             ),
             Misconception(
-                lambda w, m: (w * m[:, None]).sum((0, 2, 3)),
-                "This is the sum over all hidden words. Divide it by how many of them have another "
-                "mention: mention.any(-1).sum().",
+                _train_in_order("backward clear step schedule"),
+                "There are no gradients when optimizer.step() comes: backward() has to come before it, "
+                "and zero_grad() must not stand between the two.",
             ),
             Misconception(
-                lambda w, m: ((w * m[:, None]).sum((2, 3)) / m.any(-1).sum(-1)[:, None]).mean(0),
-                "You took a mean for each row and the mean of these. Rows ask about different numbers "
-                "of words, and each word should count the same: one mean over all of them.",
+                _train_in_order("clear backward schedule"),
+                "The weights stay the same from batch to batch: optimizer.step() is missing, or stands "
+                "behind the loop instead of in it.",
             ),
             Misconception(
-                lambda w, m: (w.transpose(2, 3) * m[:, None]).sum((0, 2, 3)) / m.any(-1).sum(),
-                "This is the attention that the other mention pays to the hidden word. Queries stand "
-                "in the third axis, keys in the last.",
+                _train_in_order("clear backward step"),
+                "The learning rate stays the same from batch to batch: scheduler.step() is missing, or "
+                "stands behind the loop instead of in it.",
             ),
             Misconception(
-                lambda w, m: (w * m[:, None]).amax(-1).sum((0, 2)) / m.any(-1).sum(),
-                "Where a word has two other mentions you took the larger weight. Add them up.",
+                _train_in_order(RIGHT_ORDER, _loss_of_all),
+                "Your loss looks at all tokens. Ask for the hidden ones only: model(ids, None, hidden) "
+                "and labels[hidden].",
             ),
             Misconception(
-                lambda w, m: (w * m[:, None]).sum((1, 2, 3)) / m.any(-1).sum(),
-                "You kept the rows of the batch and summed over the heads. One number for each "
-                "*head* is wanted.",
+                _train_in_order(RIGHT_ORDER, _copying_loss),
+                "Your targets are what stands in the input now, mostly [MASK]. The true ids are in "
+                "labels[hidden].",
+            ),
+            Misconception(
+                _train_in_order(
+                    RIGHT_ORDER, lambda model, batch: _hidden_loss(model, batch, reduction="sum")
+                ),
+                "Your loss is the sum over the hidden tokens. Take their mean, as F.cross_entropy does "
+                "unless told otherwise.",
+            ),
+            Misconception(
+                _train_in_order(RIGHT_ORDER, again=True),
+                "You trained well, but wrote down losses that were computed again *after* the step. "
+                "Keep the one from before it: it costs nothing.",
+            ),
+            Misconception(
+                _train_in_order(RIGHT_ORDER, note=lambda loss: loss),
+                "The training is right, but you collected tensors. They may hold on to all that led to "
+                "them, and in a long run that fills the memory: loss.item() is the number alone.",
             ),
         ),
     ),
     Exercise(
         id="6.3",
-        prompt="The mean of a text",
-        reference=mean_over_tokens,
-        inputs=_padded_vectors,
+        prompt="Evaluation",
+        reference=evaluate,
+        inputs=_evaluation,
+        plain_numbers=True,
         hints=(
-            "Padding must neither be added nor counted.",
-            "visible[..., None] is (B, T, 1): as numbers it sets the vectors of padding to 0. Divide "
-            "by how many tokens the row has, (B, 1).",
-            "v = visible[..., None].float(); return (x * v).sum(1) / v.sum(1)",
+            "Before the loop: which mode? In the loop: which masks? After the loop: divide by what?",
+            "model.eval() and torch.no_grad(); data(index, 0); add up the losses "
+            "(reduction='sum'), the right answers and the hidden tokens; divide once; "
+            "model.train().",
+            "logits, target = model(ids, None, hidden), labels[hidden]; loss += "
+            "F.cross_entropy(logits, target, reduction='sum').item(); right += (logits.argmax(-1) "
+            "== target).sum().item(); count += len(target)",
         ),
         misconceptions=(
+            *(
+                Misconception(
+                    _wrong_evaluation(**{slip: True}),
+                    SLIPS[slip],
+                    also=(_wrong_evaluation(stays=True, **{slip: True}),),
+                )
+                for slip in SLIPS
+            ),
+            Misconception(_wrong_evaluation(stays=True), f"The numbers are right. {MODE}"),
             Misconception(
-                lambda x, v: x.mean(1),
-                "Padding counts as a token here: the same text gets another vector in a longer "
-                "batch.",
+                _wrong_evaluation(dropout=True, current=True),
+                f"{SLIPS['dropout']} {SLIPS['current']}",
             ),
             Misconception(
-                lambda x, v: (x * v[..., None]).mean(1),
-                "Padding is no longer added, but still counted: divide by the number of tokens, not "
-                "by T.",
+                _scaled_evaluation(lambda loss, accuracy, n: (loss, accuracy * n)),
+                "The second number is a count of right answers. An accuracy is a share: divide it by "
+                "the number of hidden tokens.",
+                also=(_scaled_evaluation(lambda loss, accuracy, n: (loss * n, accuracy * n)),),
             ),
             Misconception(
-                lambda x, v: x[v].mean(0).expand(len(x), -1),
-                "One mean for the whole batch: every text gets the same vector. Sum over T only.",
-                also=(lambda x, v: x[v].mean(0),),
+                _scaled_evaluation(lambda loss, accuracy, n: (loss * n, accuracy)),
+                "The first number is the sum of the losses. Divide it by the number of hidden tokens.",
             ),
             Misconception(
-                lambda x, v: x.masked_fill(~v[..., None], -math.inf).amax(1),
-                "This is the largest number of each component, not the mean.",
-            ),
-            Misconception(
-                lambda x, v: x[:, 0],
-                "This is the vector of the first token alone.",
-            ),
-            Misconception(
-                lambda x, v: (x * v[..., None]).sum(1),
-                "This is the sum: long texts get long vectors. Divide by the number of tokens.",
-            ),
-            Misconception(
-                lambda x, v: (x * v[..., None]).sum(1) / v.sum(),
-                "You divided by the number of tokens in the whole batch. Each row has its own: "
-                "visible.sum(1, keepdim=True).",
-            ),
-            Misconception(
-                lambda x, v: x.sum(1) / v.sum(1, keepdim=True),
-                "Padding is no longer counted, but still added: multiply by visible[..., None] before "
-                "the sum.",
-            ),
-            Misconception(
-                lambda x, v: (x * ~v[..., None]).sum(1) / (~v).sum(1, keepdim=True),
-                "Inverted: the vectors of padding went in, those of tokens were left out. `visible` is "
-                "True at tokens, and masked_fill writes where its mask is True.",
-                also=(
-                    lambda x, v: (x * ~v[..., None]).sum(1) / v.sum(1, keepdim=True),
-                    lambda x, v: (
-                        (x * ~v[..., None]).sum(1) / (~v).sum(1, keepdim=True).clamp(min=1)
-                    ),
-                ),
+                _scaled_evaluation(lambda loss, accuracy, n: (accuracy, loss)),
+                "Right numbers in the wrong order: the loss comes first, then the accuracy.",
             ),
         ),
     ),
     Exercise(
         id="6.4",
-        prompt="Precision, recall, F1",
-        reference=macro_scores,
-        inputs=_confusion,
+        prompt="Warm-up and decay",
+        reference=lr_factor,
+        inputs=_moment,
+        trials=16,
         hints=(
-            "For each class: of what was predicted as it, how much is right? Of what is it, how much "
-            "was found?",
-            "right = counts.diagonal(); the columns sum to what was predicted, counts.sum(0), the "
-            "rows to what is there, counts.sum(1). Each is (C,); the mean comes last.",
-            "p = right / counts.sum(0).clamp(min=1); r = right / counts.sum(1).clamp(min=1); f = "
-            "2 * right / (counts.sum(0) + counts.sum(1)).clamp(min=1); return the three means",
+            "Two cases: still climbing (step < warmup), or on the way down.",
+            "Climbing: stair number step + 1 of warmup + 1. Down: how many steps are left, out of how "
+            "many behind the warm-up?",
+            "if step < warmup: return (step + 1) / (warmup + 1); return (steps - step) / (steps - "
+            "warmup)",
         ),
         misconceptions=(
             Misconception(
-                lambda c: (_each(c)[1].mean(), _each(c)[0].mean(), _each(c)[2].mean()),
-                "Precision and recall are swapped: rows are what is there, columns what was "
-                "predicted.",
-                also=(
-                    lambda c: (_raw(c)[1].mean(), _raw(c)[0].mean(), _raw(c)[2].mean()),
-                    lambda c: (_each(c)[1].mean(), _raw(c)[0].mean(), _each(c)[2].mean()),
+                _wrong_factor(lambda s, w: min(1.0, s / w)),
+                "The first step has the factor 0 and is lost. Count the stairs from 1: "
+                "(step + 1) / (warmup + 1).",
+            ),
+            Misconception(
+                _wrong_factor(lambda s, w: s / (w + 1) if s < w else 1.0),
+                "You counted the stairs from 0, so the first step is lost. The first one is step + 1.",
+            ),
+            Misconception(
+                _wrong_factor(lambda s, w: min(1.0, (s + 1) / w)),
+                "The climb reaches 1 one step too early. All `warmup` steps lie below 1: divide by "
+                "warmup + 1.",
+            ),
+            Misconception(
+                _wrong_factor(lambda s, w: 1.0),
+                "There is no warm-up: during the first `warmup` steps the factor climbs.",
+            ),
+            Misconception(
+                _wrong_factor(lambda s, w: (s + 1) / (w + 1)),
+                "The climb goes on behind the warm-up. It ends at 1.",
+            ),
+            Misconception(
+                _wrong_factor(fall=lambda s, n, w: 1.0),
+                "There is no way down: behind the warm-up the factor falls in a straight line.",
+            ),
+            Misconception(
+                _wrong_factor(fall=lambda s, n, w: 1 - s / n if s >= w else 1.0),
+                "Your way down begins at step 0, so the factor jumps where the warm-up ends. Measure it "
+                "from there: (steps - step) / (steps - warmup).",
+            ),
+            Misconception(
+                _wrong_factor(fall=lambda s, n, w: 1 - s / n),
+                "Your way down begins at step 0 and lowers the warm-up too. Measure it from the end of "
+                "the warm-up: (steps - step) / (steps - warmup).",
+            ),
+            Misconception(
+                _wrong_factor(fall=lambda s, n, w: 1 - max(0, s - w) / n),
+                "The line does not reach down to 0: it has steps - warmup steps for its way, not "
+                "`steps`.",
+            ),
+            Misconception(
+                _wrong_factor(fall=lambda s, n, w: min(1.0, (n - 1 - s) / (n - 1 - w))),
+                "The last step, number steps - 1, has the factor 0 and is lost. 0 is for step number "
+                "`steps`, which does not come any more.",
+            ),
+            Misconception(
+                _wrong_factor(fall=lambda s, n, w: (n - s) / (n - w)),
+                "During the warm-up the way down counts already, with a factor above 1. It begins "
+                "behind the warm-up.",
+            ),
+            Misconception(
+                _wrong_factor(
+                    lambda s, w: min(1, (s + 1) // (w + 1)),
+                    lambda s, n, w: min(1, (n - s) // (n - w)),
                 ),
-            ),
-            Misconception(
-                lambda c: (c.diagonal().sum() / c.sum(),) * 3,
-                "You added up over all classes first (micro): with one class per item that is the "
-                "accuracy, three times. Macro: a score for each class, then the mean.",
-            ),
-            Misconception(
-                lambda c: ((c.diagonal() / c.sum(0)).mean(), *macro_scores(c)[1:]),
-                "A class that was never predicted: 0 / 0 is NaN. It counts as 0: .clamp(min=1) the "
-                "number you divide by.",
-                also=(_without_clamp, lambda c: (*macro_scores(c)[:2], _without_clamp(c)[2])),
-            ),
-            Misconception(
-                lambda c: tuple(x.nanmean() for x in _raw(c)),
-                "The class that was never predicted was left out of the mean. It counts, as 0.",
-                also=(lambda c: (_raw(c)[0].nanmean(), *macro_scores(c)[1:]),),
-            ),
-            Misconception(
-                lambda c: _each(c),
-                "A score for each class is right so far. Now their mean: three numbers.",
-            ),
-            Misconception(
-                lambda c: tuple(x[1] for x in _each(c)),
-                "These are the scores of one class. Macro: a score for each class, then the mean over "
-                "the classes.",
-                also=(
-                    lambda c: tuple(x[0] for x in _each(c)),
-                    lambda c: tuple(x[-1] for x in _each(c)),
-                ),
-            ),
-            Misconception(
-                lambda c: (*macro_scores(c)[:2], _harmonic(*macro_scores(c)[:2])),
-                "Your F1 is made from the two means. Macro F1 is the mean of the classes' F1.",
-            ),
-            Misconception(
-                lambda c: (*macro_scores(c)[:2], sum(macro_scores(c)[:2]) / 2),
-                "F1 is not the plain mean of precision and recall but the harmonic one, "
-                "2 * p * r / (p + r), in each class.",
-            ),
-            Misconception(
-                lambda c: tuple((x * c.sum(1)).sum() / c.sum() for x in _each(c)),
-                "You weighted the classes by their size. Macro: each class counts the same.",
+                "`//` divides whole numbers and throws the rest away, so the factor is 0 nearly "
+                "everywhere. Use `/`.",
             ),
         ),
     ),
     Exercise(
         id="6.5",
-        prompt="Labels for pieces",
-        reference=align_labels,
-        inputs=_words_and_tags,
+        prompt="A big batch in pieces",
+        reference=accumulate,
+        inputs=_pieces,
         hints=(
-            "Give every piece its word's tag first. Then take it away from those that should not be "
-            "asked.",
-            "tags.gather(1, word_ids.clamp(min=0)) is (B, T). A piece goes on with a word if the "
-            "token before has the same word number.",
-            "before = word_ids.roll(1, 1); before[:, 0] = -1; return "
-            "labels.masked_fill((word_ids < 0) | (word_ids == before), -100)",
+            "The mean of the big batch is one sum over all hidden tokens, divided by their number. A "
+            "sum can be taken piece by piece.",
+            "Count the hidden tokens of all pieces first. backward() adds to the gradients that are "
+            "there: one call for each piece, nothing cleared in between.",
+            "total = sum(piece.hidden.sum() for piece in pieces); for each piece: "
+            "(F.cross_entropy(..., reduction='sum') / total).backward()",
         ),
         misconceptions=(
             Misconception(
-                lambda w, t: t.gather(1, w.clamp(min=0)).masked_fill(w < 0, -100),
-                "Every piece got a label. A word of three pieces would count three times, and its "
-                "B- tag would begin three entities: -100 for all pieces but the first.",
-                also=(lambda w, t: t.gather(1, w.clamp(min=0)),),
-            ),
-            Misconception(
-                _labels_of_last_pieces,
-                "You labelled each word's *last* piece. By convention the first one is asked.",
-                also=(lambda w, t: _labels_of_last_pieces(w, t, wrap=True),),
-            ),
-            Misconception(
-                lambda w, t: align_labels(w, t).masked_fill(w < 0, 0),
-                "Special tokens and padding got 0, which is a tag (O): the model would be trained "
-                "and scored on padding. -100 there.",
-            ),
-            Misconception(
-                lambda w, t: align_labels(w, t).clamp(min=0),
-                "Pieces that should not be asked got 0, which is a tag (O). cross_entropy skips -100 "
-                "only.",
-            ),
-            Misconception(
-                lambda w, t: torch.where(
-                    w == w.roll(1, 1), -100, torch.gather(t, 1, w % t.shape[1])
-                ),
-                "Special tokens have the word number -1, which is no word, and some of them got a "
-                "word's tag. -100 wherever word_ids < 0.",
+                _wrong_accumulation(lambda piece, pieces: piece.hidden.sum() * len(pieces)),
+                "Each piece went in with its own mean: a token in a piece with few gaps counts for "
+                "more. Add up sums, and divide by the number of hidden tokens of *all* pieces.",
                 also=(
-                    lambda w, t: t.gather(1, w % t.shape[1]),
-                    lambda w, t: t.gather(1, w.clamp(min=0)).masked_fill(w == w.roll(1, 1), -100),
-                    lambda w, t: t.gather(1, w.clamp(min=0)).masked_fill(_goes_on(w), -100),
-                    lambda w, t: t.gather(1, w.clamp(min=0)).masked_fill(_goes_on(w, -2), -100),
-                    lambda w, t: t.gather(1, w.clamp(min=0)).masked_fill(
-                        (w >= 0) & _goes_on(w), -100
+                    _wrong_accumulation(
+                        lambda piece, pieces: piece.hidden.sum() * _whole_count(piece, pieces)
                     ),
                 ),
             ),
             Misconception(
-                _compared_by_tag,
-                "You compared tags: two words side by side may have the same one. Compare word numbers.",
-                also=(lambda w, t: _compared_by_tag(w, t, wrap=True),),
+                _wrong_accumulation(_own_count),
+                "You added up the pieces' means: the gradient grows with the number of pieces. Add up "
+                "sums, and divide by the number of hidden tokens of *all* pieces.",
             ),
             Misconception(
-                lambda w, t: t.gather(1, w),
-                "Special tokens have the word number -1, and there is no tag at place -1. Look up with "
-                "word_ids.clamp(min=0), then put -100 there.",
+                _wrong_accumulation(lambda piece, pieces: 1),
+                "The sum is right, but it is not divided yet: by the number of hidden tokens of all "
+                "pieces.",
             ),
             Misconception(
-                lambda w, t: t.gather(1, w.clamp(min=0)).masked_fill(
-                    (w < 0) | (w == w.roll(1, 1)), -100
+                _wrong_accumulation(
+                    lambda piece, pieces: sum(one.hidden.numel() for one in pieces)
                 ),
-                "roll goes round: in front of a row's first piece it puts the row's *last* one, and in a "
-                "row that is one long word both have the same number. before[:, 0] = -1 after the roll.",
+                "You divided by the number of all tokens. Only the hidden ones have a loss: divide by "
+                "their number.",
             ),
             Misconception(
-                _labels_of_other_pieces,
-                "Upside down: a word's first piece is the one to be asked, and it got -100.",
-                also=(
-                    lambda w, t: t.gather(1, w.clamp(min=0)).masked_fill(
-                        align_labels(w, t) != -100, -100
-                    ),
-                ),
+                _wrong_accumulation(lambda piece, pieces: sum(len(one.hidden) for one in pieces)),
+                "You divided by the number of rows. Divide by the number of hidden tokens.",
+            ),
+            Misconception(
+                _wrong_accumulation(lambda piece, pieces: len(pieces)),
+                "You divided by the number of pieces. Divide by the number of hidden tokens of all "
+                "pieces.",
+            ),
+            Misconception(
+                _wrong_accumulation(_whole_count, clear=True),
+                "Only the last piece is left: the gradients were cleared between the pieces. Here they "
+                "should add up.",
+            ),
+            Misconception(
+                _wrong_accumulation(_own_count, clear=True),
+                "These are the gradients of the last piece's own mean. Do not clear between the pieces, "
+                "and divide by the number of hidden tokens of all of them.",
+            ),
+            Misconception(
+                _all_in_one(_whole_count),
+                "One backward() for all pieces holds everything in memory at once, as the large batch "
+                "would. Call it for each piece, as soon as its loss is there.",
+            ),
+            Misconception(
+                _growing_sum,
+                "Your backward() goes through earlier pieces again, and their gradients count more than "
+                "once. Call it on each piece's own loss, not on the running sum.",
             ),
         ),
     ),
     Exercise(
         id="6.6",
-        prompt="Entities, not tokens",
-        reference=find_entities,
-        inputs=_tags,
-        trials=4,
+        prompt="ELECTRA's labels",
+        reference=replaced_labels,
+        inputs=_generated,
         hints=(
-            "Walk along the tags and keep the entity that is open. When does it end? When does one "
-            "begin?",
-            "It ends at O, at B-, and at an I- of another kind. One begins at B-, and at an I- while "
-            "none of its kind is open. Do not forget the last one.",
-            "for place, tag in enumerate([*tags, 'O']): mark, _, kind = tag.partition('-'); if open "
-            "and not (mark == 'I' and kind == open kind): add (open kind, start, place), close; if "
-            "mark != 'O' and nothing is open: open kind and start here",
+            "The generator may have guessed right. Can anyone tell such a token from one that was "
+            "never hidden?",
+            "Compare the text that is shown with the original, place by place.",
+            "return shown != original",
         ),
         misconceptions=(
             Misconception(
-                lambda tags: _entities(tags, b=False),
-                "Two entities that touch became one: B- begins a new one even behind its own kind.",
+                lambda o, s, h: h.clone(),
+                "You marked every hidden token. Where the generator guessed right, the token is the "
+                "original, and no discriminator could tell: compare `shown` with `original`.",
             ),
             Misconception(
-                lambda tags: _entities(tags, same_kind=False),
-                "An I- of another kind cannot go on with an entity: it ends it and begins a new one.",
+                lambda o, s, h: s == o,
+                "Inverted: True means replaced.",
             ),
             Misconception(
-                lambda tags: _entities(tags, lone=False),
-                "An I- with nothing to go on with was dropped. By convention it begins an entity.",
+                lambda o, s, h: h & (s == o),
+                "These are the lucky guesses. Replaced are the tokens that differ from the original.",
             ),
             Misconception(
-                lambda tags: [(k, s, e - 1) for k, s, e in find_entities(tags)],
-                "The third number is the word *behind* the last one, as in a slice.",
+                lambda o, s, h: s == MASK_ID,
+                "You looked for [MASK]. There is none: the generator has filled every gap.",
             ),
             Misconception(
-                lambda tags: [(k, s, e - s) for k, s, e in find_entities(tags)],
-                "The third number is a *place*, that of the word behind the last one. You gave the "
-                "number of words.",
+                lambda o, s, h: (s != o)[h],
+                "You asked about the hidden places only. ELECTRA asks about every token, (B, T): that "
+                "is why it learns from each of them.",
             ),
             Misconception(
-                lambda tags: [(tags[s], s, e) for _, s, e in find_entities(tags)],
-                "The places are right. The kind comes without its mark: 'PARAM', not 'B-PARAM'.",
-                also=(lambda tags: [(f"B-{k}", s, e) for k, s, e in find_entities(tags)],),
-            ),
-            Misconception(
-                lambda tags: [e for e in find_entities(tags) if e[2] < len(tags)],
-                "An entity that reaches to the end of the sentence was lost: close it after the "
-                "loop, or put an 'O' behind the tags.",
-            ),
-            Misconception(
-                lambda tags: [(t[2:], i, i + 1) for i, t in enumerate(tags) if t != "O"],
-                "You counted tokens. B- and the I- behind it are *one* entity.",
-            ),
-        ),
-    ),
-    Exercise(
-        id="6.7",
-        prompt="The best span",
-        reference=best_span,
-        inputs=_span_scores,
-        trials=6,
-        hints=(
-            "Not the best beginning and the best end, but the best *pair*. Which pairs are allowed?",
-            "total = start[:, None] + end[None] is (T, T). Allowed: both in the context, and "
-            "0 <= last - first < longest. .triu() and .tril(longest - 1) keep such a band.",
-            "allowed = (context[:, None] & context).triu().tril(longest - 1); best = "
-            "total.masked_fill(~allowed, -math.inf).argmax().item(); return divmod(best, len(start))",
-        ),
-        misconceptions=(
-            Misconception(
-                lambda s, e, c, n: (
-                    int(s.masked_fill(~c, -math.inf).argmax()),
-                    int(e.masked_fill(~c, -math.inf).argmax()),
-                ),
-                "You chose the beginning, the end or both by themselves. Choose the best *pair*: a good "
-                "end can make up for a worse beginning, and it must not lie before it.",
-                also=(_beginning_first,),
-            ),
-            Misconception(
-                lambda s, e, c, n: (_best_span(s, e, c, n)[0], _best_span(s, e, c, n)[1] + 1),
-                "The second number is the last token of the answer itself, not the place behind it.",
-            ),
-            Misconception(
-                lambda s, e, c, n: divmod(
-                    int(((s[:, None] + e) * (c[:, None] & c).triu().tril(n - 1)).argmax()), len(s)
-                ),
-                "Pairs that are not allowed got 0, but scores can be negative, and then 0 wins. Give "
-                "them minus infinity: masked_fill(~allowed, -math.inf).",
-            ),
-            Misconception(
-                lambda s, e, c, n: _best_span(s, e, c, n)[::-1],
-                "Right tokens in the wrong order: the first token of the answer, then the last. (In "
-                "start[:, None] + end[None] rows are first tokens, columns last ones.)",
-            ),
-            Misconception(
-                _within_context,
-                "The right tokens, but you counted from the first token of the context. Places count "
-                "from the first token of the row: add `context.nonzero()[0]`, or mask instead of "
-                "cutting.",
-            ),
-            Misconception(
-                lambda s, e, c, n: _best_span(s, e, torch.ones_like(c), n),
-                "The answer lies in the question or at a special token. Only tokens where context is "
-                "True.",
-            ),
-            Misconception(
-                lambda s, e, c, n: _best_span(s, e, c, n, last_gap=0),
-                "One token too long: `longest` counts the tokens of the answer, both ends included.",
-            ),
-            Misconception(
-                lambda s, e, c, n: _best_span(s, e, c, n, first_gap=1),
-                "Answers of a single token are left out: the last token may be the first one.",
-            ),
-            Misconception(
-                lambda s, e, c, n: _best_span(s, e, c, len(s)),
-                "The answer is longer than `longest` tokens.",
-            ),
-            Misconception(
-                lambda s, e, c, n: _best_span(s, e, c, n, first_gap=1 - n),
-                "The answer ends before it begins: last >= first.",
+                lambda o, s, h: (s != o).long().masked_fill(~h, -100),
+                "You left the visible tokens out with -100. ELECTRA asks about every token: there the "
+                "answer is False.",
             ),
         ),
     ),
 )
 
-
-def _harmonic(precision: Tensor, recall: Tensor) -> Tensor:
-    return 2 * precision * recall / (precision + recall)
-
-
 QUIZ = (
     Question(
         id="6.q1",
-        prompt="A model gives two gaps of one sentence the chances red .5, blue .5 and red .5, blue "
-        ".5. What does that say about how often the *language* has red in both?",
+        prompt="Why does the loss look at hidden tokens only?",
         options=(
             (
-                "In half of the cases.",
-                "That would be so if the second word copied the first one. The two lists do not say.",
+                "Visible tokens stand in the input: naming them only takes copying.",
+                "A mean over all tokens would be low without any knowledge of the language.",
             ),
             (
-                "In a quarter of the cases.",
-                "Only if the two are independent. Nothing here says that they are.",
+                "The model computes nothing at visible places.",
+                "It computes a vector for every token; hidden ones need the visible ones' vectors.",
             ),
             (
-                "Nothing.",
-                "Each gap gets its own distribution; how they go together is not part of the answer.",
+                "Visible tokens have no true id.",
+                "They have one, and it is known. It is just no question worth asking.",
+            ),
+        ),
+        answer=0,
+    ),
+    Question(
+        id="6.q2",
+        prompt="A model has a perplexity of 10. What does that say?",
+        options=(
+            (
+                "One answer in ten is right.",
+                "Perplexity does not say how often the best guess hits.",
+            ),
+            ("It is ten times better than chance.", "Chance is the vocabulary's size, not 1."),
+            (
+                "On average it is as unsure as if ten words were equally likely.",
+                "exp(loss) = 10, and -log(1/10) is the same loss.",
+            ),
+            ("Its loss is 10 nats.", "Its loss is log 10, about 2.3 nats."),
+        ),
+        answer=2,
+    ),
+    Question(
+        id="6.q3",
+        prompt="You try ten learning rates, keep the one with the lowest loss on the test set, and "
+        "report that loss. What is wrong?",
+        options=(
+            (
+                "Nothing: the model never trained on the test set.",
+                "But you did the choosing on it, and the luckiest of ten looks better than it is.",
+            ),
+            (
+                "The test set helped to choose, so its loss is too good.",
+                "Choose on the validation set, then look at the test set once.",
+            ),
+            (
+                "It should have been the lowest training loss.",
+                "That favours whichever run learnt its rows by heart.",
+            ),
+        ),
+        answer=1,
+    ),
+    Question(
+        id="6.q4",
+        prompt="When does static masking (one copy) hurt most against dynamic masking?",
+        options=(
+            ("With much text and one epoch.", "Then each row is seen once, and both are the same."),
+            (
+                "With a large batch.",
+                "How many rows share a step changes nothing about their masks.",
+            ),
+            (
+                "With little text and many epochs.",
+                "The same gaps come back again and again, and are learnt by heart.",
             ),
         ),
         answer=2,
     ),
     Question(
-        id="6.q2",
-        prompt="A head pays 90 % of its attention to the other mention of a word. Does the model copy "
-        "with this head?",
-        options=(
-            ("Yes: the weights show it.", "They show where it looks, not what becomes of it."),
-            (
-                "One has to try: switch it off, and see whether repeated words get harder.",
-                "And compare with switching off other heads: any damage can hurt a little.",
-            ),
-            (
-                "No: attention weights mean nothing.",
-                "They say where to search. They are just not the evidence.",
-            ),
-        ),
-        answer=1,
-    ),
-    Question(
-        id="6.q3",
-        prompt="Ten words of a hundred are entities. A model that tags every word O has ...",
+        id="6.q5",
+        prompt="On many sentences of tinyworld a model's loss is .05 nats above the floor. What is this "
+        "gap?",
         options=(
             (
-                "an accuracy of 90 % and an entity F1 of 0.",
-                "It has found nothing. That is why tags are scored by entities.",
+                "What the model does not know yet about the language.",
+                "The floor is the loss of the exact probabilities. All above it is the model's own.",
             ),
-            ("an accuracy of 10 %.", "Ninety of a hundred tags are right."),
-            ("an entity F1 of 90 %.", "F1 looks at entities only, and it has found none."),
+            (
+                "The randomness of the language.",
+                "That is the floor itself: even who knows the language perfectly has that loss.",
+            ),
+            (
+                "Bad luck in the choice of sentences.",
+                "On few sentences it might be. On many, luck evens out.",
+            ),
         ),
         answer=0,
     ),
     Question(
-        id="6.q4",
-        prompt="A linear probe on a frozen encoder reaches 90 %. Compared with what does that say "
-        "something about pretraining?",
-        options=(
-            ("With 50 %, the toss of a coin.", "Word counts alone may get far above that."),
-            (
-                "With the same probe on an encoder with random weights, and with word counts.",
-                "Even random vectors tell words apart. What pretraining adds is the difference.",
-            ),
-            ("With the fine-tuned model.", "That says what training the encoder adds."),
-        ),
-        answer=1,
-    ),
-    Question(
-        id="6.q5",
-        prompt="On some task a bag of words beats the fine-tuned model. What follows?",
+        id="6.q6",
+        prompt="A token is visible, and the loss looks at hidden tokens only. Does the token's embedding "
+        "get a gradient?",
         options=(
             (
-                "The pretraining has failed.",
-                "It may still beat random weights, and help on other tasks.",
+                "No: its own logits are not in the loss.",
+                "They are not. But its vector is in the logits of others.",
             ),
             (
-                "For this task the words alone carry the answer: use the bag of words.",
-                "It is smaller, faster and easier to understand. Without it you would not have known.",
+                "Yes: through attention it is part of what hidden tokens are guessed from.",
+                "This is how the model learns to use the words that it sees.",
             ),
             (
-                "The comparison is unfair: a bag of words knows no context.",
-                "A rival that needs less and does better is the fairest of all.",
+                "Only if it is left unchanged by 80 / 10 / 10.",
+                "Then it would be one of the hidden ones, with a loss of its own.",
             ),
         ),
         answer=1,

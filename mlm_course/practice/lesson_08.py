@@ -1,805 +1,554 @@
-"""Lesson 8: masked autoencoders for text. Words are dropped, encoded without them, put back, guessed."""
+"""Lesson 8: using a model. Vectors are pooled, labels aligned, answers scored."""
+
+import math
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from mlm_course.evaluation import directions_needed
-from mlm_course.models.encoder import StackConfig
-from mlm_course.models.image_mae import put_back as package_put_back
-from mlm_course.models.text_mae import TextMAE, TextMAEConfig, keep_visible
-from mlm_course.practice.exercise import Exercise, Function, Misconception, Question
+from mlm_course.evaluation import entities
+from mlm_course.models.heads import mean_over_tokens
+from mlm_course.practice.exercise import Exercise, Misconception, Question
 
-TITLE = "Masked autoencoders for text"
+TITLE = "Using a model"
 
-VOCABULARY = 20  # ids 0 to 4 are special
-PAD_ID, CLS_ID, SEP_ID, MASK_ID = 0, 2, 3, 4
-PLACES = 10  # that the tiny model knows
+KINDS = ("PARAM", "VALUE", "CODE")
 
 
-def close_up(ids: Tensor, visible: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    order = (~visible).int().argsort(dim=1, stable=True)
-    positions = order[:, : visible.sum(1).max()]
-    real = visible.gather(1, positions)
-    return ids.gather(1, positions) * real, positions * real, real
+def align_labels(word_ids: Tensor, tags: Tensor) -> Tensor:
+    labels = tags.gather(1, word_ids.clamp(min=0))
+    return labels.masked_fill((word_ids < 0) | _goes_on(word_ids), -100)
 
 
-def embed_visible(ids: Tensor, positions: Tensor, token: Tensor, position: Tensor) -> Tensor:
-    return token[ids] + position[positions]
+def macro_scores(counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    precision, recall, f1 = _each(counts)
+    return precision.mean(), recall.mean(), f1.mean()
 
 
-def put_back(latent: Tensor, order: Tensor, mask_token: Tensor) -> Tensor:
-    return package_put_back(latent, order.argsort(1), mask_token[None, None])
+def find_entities(tags: list[str]) -> list[tuple[str, int, int]]:
+    return sorted(entities(tags), key=lambda entity: entity[1])
 
 
-def decoder_input(
-    latent: Tensor, real: Tensor, ids_restore: Tensor, mask_token: Tensor, places: Tensor
-) -> Tensor:
-    x = torch.where(real[..., None], latent, mask_token)
-    return package_put_back(x, ids_restore, mask_token[None, None]) + places
+def best_span(start: Tensor, end: Tensor, context: Tensor, longest: int) -> tuple[int, int]:
+    return _best_span(start, end, context, longest)
 
 
-def mae_loss(model: TextMAE, ids: Tensor, hidden: Tensor) -> Tensor:
-    return F.cross_entropy(model(ids, None, hidden), ids[hidden])
-
-
-def decoder_sees(noise: Tensor, text: Tensor, ratio: float) -> Tensor:
-    is_self = torch.eye(noise.shape[1], dtype=torch.bool)
-    seen = (noise >= ratio) & ~is_self & text[:, None]
-    seen[..., 0] = True
-    return seen
-
-
-def count_directions(x: Tensor, share: float) -> int:
-    return directions_needed(x, share)
-
-
-def _hidden(g: torch.Generator, rows: int, length: int, counts: tuple[int, ...]) -> Tensor:
-    """So many hidden places in each row, never the first or the last."""
-    hidden = torch.zeros(rows, length, dtype=torch.bool)
-    for row, count in enumerate(counts):
-        hidden[row, 1 + torch.randperm(length - 2, generator=g)[:count]] = True
-    return hidden
-
-
-def _texts(g: torch.Generator, rows: int, length: int, vocabulary: int = VOCABULARY) -> Tensor:
-    """[CLS], ordinary tokens, all of a row different, [SEP]."""
-    ids = torch.rand(rows, vocabulary - 5, generator=g).argsort(1)[:, :length] + 5
-    ids[:, 0], ids[:, -1] = CLS_ID, SEP_ID
-    return ids
-
-
-def _row_with_gaps(g: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Three rows; the second keeps the most, and the last ends in padding.
-
-    They are so long that a sort which is not stable mixes them (shorter ones come out right).
-    """
-    ids, hidden = _texts(g, 3, 20, vocabulary=40), _hidden(g, 3, 20, (6, 3, 9))
-    ids[2, 17:] = torch.tensor([SEP_ID, PAD_ID, PAD_ID])
-    hidden[:, 2], hidden[:, 3], hidden[2, 17:] = True, False, False
-    return ids, ~hidden & (ids != PAD_ID)
-
-
-def _kept_rows(g: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    ids = _texts(g, 2, 5)
-    positions = torch.rand(2, 11, generator=g).argsort(1)[:, :5].sort(1).values
-    positions[:, -1] = 10 + torch.arange(2)
-    token, position = (torch.randn(n, 6, generator=g) for n in (VOCABULARY, 12))
-    return ids, positions, token, position
-
-
-def _shuffled(g: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """Vectors of four visible places of nine, and an order that is not its own inverse."""
-    visible = torch.zeros(3, 9, dtype=torch.bool)
-    for row in range(3):
-        visible[row, torch.randperm(8, generator=g)[:4] + 1] = True
-    visible[:, 0], visible[0] = False, torch.arange(9) % 2 == 1
-    order = (~visible).int().argsort(dim=1, stable=True)
-    return torch.randn(3, 4, 5, generator=g), order, torch.randn(5, generator=g)
-
-
-def _latent_rows(g: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    hidden = _hidden(g, 3, 9, (2, 5, 3))
-    kept = keep_visible(_texts(g, 3, 9), hidden)
-    assert kept.real is not None
-    latent = torch.randn(*kept.ids.shape, 5, generator=g)
-    token, places = torch.randn(5, generator=g), torch.randn(9, 5, generator=g)
-    return latent, kept.real, kept.ids_restore, token, places
-
-
-def _model_and_gaps(g: torch.Generator) -> tuple[TextMAE, Tensor, Tensor]:
-    sizes = StackConfig(d_model=12, n_layers=1, n_heads=2, d_ff=16)
-    config = TextMAEConfig(VOCABULARY, PLACES, d_model=12, n_layers=1, n_heads=2, d_ff=16,
-                           decoder=sizes)  # fmt: skip
-    model = TextMAE(config)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(0.4 * torch.randn(parameter.shape, generator=g))
-    return model, _texts(g, 3, 9), _hidden(g, 3, 9, (2, 5, 3))
-
-
-def _noise_and_text(g: torch.Generator) -> tuple[Tensor, Tensor, float]:
-    text = torch.arange(7) < torch.tensor([[7], [5], [4]])
-    ratio = 0.3 + 0.4 * torch.rand((), generator=g).item()
-    noise = torch.rand(3, 7, 7, generator=g)
-    noise[0, 3, 3], noise[0, 4, 0], noise[0, 4, 1], noise[1, 2, 6] = 0.99, 0.01, 0.98, 0.97
-    return noise, text, ratio
-
-
-def _vectors(g: torch.Generator) -> tuple[Tensor, float]:
-    """Vectors with a common part, that spread more in some directions than in others."""
-    sizes = torch.linspace(1, 2, 12)
-    mixed = torch.linalg.qr(torch.randn(12, 12, generator=g))[0]
-    x = (torch.randn(40, 12, generator=g) * sizes) @ mixed
-    return x + 3 * mixed[0], 0.5 + 0.3 * torch.rand((), generator=g).item()
-
-
-def _as_kept(positions: Function, real: Function, ids: Function) -> Function:
-    """close_up with its three results changed, each by a function of (ids, positions, real)."""
-
-    def run(given: Tensor, visible: Tensor) -> tuple[Tensor, ...]:
-        order = (~visible).int().argsort(dim=1, stable=True)
-        places = order[:, : visible.sum(1).max()]
-        state = given.gather(1, places), places, visible.gather(1, places)
-        return tuple(change(*state) for change in (ids, positions, real))
-
-    return run
-
-
-def _right_ids(ids, positions, real):
-    return ids * real
-
-
-def _right_positions(ids, positions, real):
-    return positions * real
-
-
-def _right_real(ids, positions, real):
-    return real
-
-
-def _reversed(ids, visible):
-    order = visible.int().argsort(dim=1, stable=True).flip(1)
-    positions = order[:, : visible.sum(1).max()]
-    real = visible.gather(1, positions)
-    return ids.gather(1, positions) * real, positions * real, real
-
-
-def _shortest(ids, visible):
-    found = close_up(ids, visible)
-    return tuple(part[:, : visible.sum(1).min()] for part in found)
-
-
-def _as_wide_as_the_first(ids, visible):
-    order = (~visible).int().argsort(dim=1, stable=True)
-    positions = order[:, : visible[0].sum()]
-    real = visible.gather(1, positions)
-    return ids.gather(1, positions) * real, positions * real, real
-
-
-def _spread_out(ids, visible):
-    places = torch.arange(ids.shape[1]).expand_as(ids)
-    return ids * visible, places * visible, visible.clone()
-
-
-def _tokens_first(latent, order, token):
-    B, K, D = latent.shape
-    x = torch.cat([token.expand(B, order.shape[1] - K, D), latent], 1)
-    return x.gather(1, order.argsort(1)[..., None].expand(-1, -1, D))
-
-
-def _changed_decoder_input(change: Function) -> Function:
-    """change(latent, real, ids_restore, mask token (1, 1, D), places) -> (B, T, D)."""
-    return lambda latent, real, restore, token, places: change(
-        latent, real, restore, token[None, None], places
+def _each(counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Precision, recall and F1 of each class (C,); 0 / 0 is 0."""
+    right, predicted, actual = counts.diagonal().float(), counts.sum(0), counts.sum(1)
+    both = predicted + actual
+    return (
+        right / predicted.clamp(min=1),
+        right / actual.clamp(min=1),
+        2 * right / both.clamp(min=1),
     )
 
 
-def _filled(latent, real, token):
-    return torch.where(real[..., None], latent, token)
+def _raw(counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Precision, recall and F1 of each class (C,), with NaN for 0 / 0."""
+    precision = counts.diagonal() / counts.sum(0)
+    recall = counts.diagonal() / counts.sum(1)
+    return precision, recall, _harmonic(precision, recall)
 
 
-def _is_gap(real, restore):
-    """Where in (B, T) no latent comes from."""
-    return restore >= real.sum(1, keepdim=True)
+def _without_clamp(counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    precision, recall, f1 = _raw(counts)
+    return precision.mean(), recall.mean(), f1.mean()
 
 
-def _decoded(model, ids, hidden):
-    kept = keep_visible(ids, hidden)
-    latent = model.encoder(kept.ids, kept.real, positions=kept.positions)
-    return model.logits(model.decode(latent, kept))  # (B, T, V)
+def _best_span(start, end, context, longest, first_gap=0, last_gap=-1):
+    """The best pair with first_gap <= end - start <= longest + last_gap, within the context."""
+    best, found = -math.inf, (0, 0)
+    for i in range(len(start)):
+        for j in range(max(i + first_gap, 0), min(i + longest + last_gap + 1, len(start))):
+            if context[i] and context[j] and start[i] + end[j] > best:
+                best, found = float(start[i] + end[j]), (i, j)
+    return found
 
 
-def _loss_of(logits, ids, where):
-    return F.cross_entropy(logits[where], ids[where])
+def _padded_vectors(g: torch.Generator) -> tuple[Tensor, Tensor]:
+    lengths = torch.tensor([6, 2, 4])
+    visible = torch.arange(6) < lengths[torch.randperm(3, generator=g)][:, None]  # (3, 6)
+    return torch.randn(3, 6, 5, generator=g) + 1, visible
 
 
-def _without_positions(model, ids, hidden):
-    kept = keep_visible(ids, hidden)
-    latent = model.encoder(kept.ids, kept.real)
-    return _loss_of(model.logits(model.decode(latent, kept)), ids, hidden)
+def _words_and_tags(g: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Two rows of four words of one to three pieces, [CLS] in front, [SEP] and padding behind, and
+    a row that is one long word; tags 0 to 6."""
+    sizes = torch.randint(1, 4, (2, 4), generator=g)
+    sizes[0, 1], sizes[1, 2] = 3, 2
+    rows = [torch.arange(4).repeat_interleave(s).tolist() for s in sizes]
+    word_ids = torch.tensor([*([-1, *row, *[-1] * (15 - len(row))] for row in rows), [0] * 16])
+    tags = torch.randint(7, (3, 4), generator=g)
+    tags[:2, 1:3] = torch.tensor([[1, 2], [3, 1]])
+    return word_ids, tags
 
 
-def _without_both(model, ids, hidden):
-    kept = keep_visible(ids, hidden)
-    latent = model.encoder(kept.ids)
-    return _loss_of(model.logits(model.decode(latent, kept)), ids, hidden)
+def _confusion(g: torch.Generator) -> tuple[Tensor]:
+    """A rare class, and one that was never predicted."""
+    counts = torch.randint(1, 9, (4, 4), generator=g) + torch.diag(torch.tensor([60, 12, 3, 0]))
+    counts[:, 3] = 0
+    return (counts,)
 
 
-def _without_real(model, ids, hidden):
-    kept = keep_visible(ids, hidden)
-    latent = model.encoder(kept.ids, positions=kept.positions)
-    return _loss_of(model.logits(model.decode(latent, kept)), ids, hidden)
+def _tags(g: torch.Generator) -> tuple[list[str]]:
+    """Tags of twelve words with every awkward neighbour: B after B, another kind, an end."""
+    a, b, c = (KINDS[i] for i in torch.randperm(3, generator=g).tolist())
+    awkward = [f"B-{a}", f"I-{a}", f"B-{a}", "O", f"I-{b}", f"B-{c}", f"I-{a}", f"I-{a}", "O"]
+    shift = int(torch.randint(3, (1,), generator=g))
+    return ([*["O"] * shift, *awkward, f"B-{b}", f"I-{b}"],)
 
 
-def _mask_in_encoder(model, ids, hidden):
-    kept = keep_visible(ids.masked_fill(hidden, MASK_ID), torch.zeros_like(hidden))
-    latent = model.encoder(kept.ids)
-    return _loss_of(model.logits(model.decode(latent, kept)), ids, hidden)
+def _span_scores(g: torch.Generator) -> tuple[Tensor, Tensor, Tensor, int]:
+    """Scores that tempt: ends before the beginning, too far behind it, and outside the context.
+
+    The best answer has three tokens, or one, as a coin says.
+    """
+    start, end = 0.3 * torch.rand(2, 14, generator=g)
+    context = torch.arange(14) >= 4
+    context[-1] = False
+    start[1], end[2], end[13] = 9.0, 9.0, 8.0  # in the question, and at [SEP]
+    start[12], end[5] = 4.5, 4.6  # the best beginning and the best end
+    start[6], end[8:11] = 4.0, torch.tensor([4.0, 4.1, 4.2])  # three, four and five tokens
+    if torch.rand((), generator=g) < 0.5:
+        start[7], end[7] = 5.0, 5.0
+    return start - 10, end - 10, context, 3  # all below 0, so that a 0 would win
 
 
-def _no_decoder(model, ids, hidden):
-    return _loss_of(model.logits(model.encoder(ids.masked_fill(hidden, MASK_ID))), ids, hidden)
+def _beginning_first(start, end, context, longest):
+    first = int(start.masked_fill(~context, -math.inf).argmax())
+    ends = end.masked_fill(~context, -math.inf)[first : first + longest]
+    return first, first + int(ends.argmax())
 
 
-def _nothing_removed(model, ids, hidden):
-    return _loss_of(_decoded(model, ids, torch.zeros_like(hidden)), ids, hidden)
+def _goes_on(word_ids: Tensor, first: int = -1) -> Tensor:
+    """Which pieces have the word number of the piece before; `first` stands before the first."""
+    before = word_ids.roll(1, 1)
+    before[:, 0] = first
+    return word_ids == before
 
 
-def _squared(model, ids, hidden):
-    logits = _decoded(model, ids, hidden)[hidden]
-    return F.mse_loss(logits, F.one_hot(ids[hidden], VOCABULARY).float())
+def _labels_of_last_pieces(word_ids: Tensor, tags: Tensor, wrap: bool = False) -> Tensor:
+    after = word_ids.roll(-1, 1)
+    if not wrap:
+        after[:, -1] = -1
+    labels = tags.gather(1, word_ids.clamp(min=0))
+    return labels.masked_fill((word_ids < 0) | (word_ids == after), -100)
 
 
-def _squared_ids(model, ids, hidden):
-    answers = _decoded(model, ids, hidden)[hidden].argmax(-1)
-    return F.mse_loss(answers.float(), ids[hidden].float())
+def _labels_of_other_pieces(word_ids: Tensor, tags: Tensor) -> Tensor:
+    labels = tags.gather(1, word_ids.clamp(min=0))
+    return labels.masked_fill((word_ids < 0) | (word_ids != word_ids.roll(1, 1)), -100)
 
 
-def _sees(
-    itself: bool = False,
-    shared: bool = False,
-    inverted: bool = False,
-    first: bool = True,
-    padding: bool = False,
-    turned: bool = False,
-) -> Function:
-    """A decoder mask with one slip."""
-
-    def run(noise, text, ratio):
-        drawn = noise[:, :1].expand_as(noise) if shared else noise
-        seen = drawn < ratio if inverted else drawn >= ratio
-        if not itself:
-            seen = seen & ~torch.eye(noise.shape[1], dtype=torch.bool)
-        if not padding:
-            seen = seen & (text[:, :, None] if turned else text[:, None])
-        seen = seen.clone()
-        if first:
-            seen[..., 0] = True
-        return seen
-
-    return run
+def _compared_by_tag(word_ids: Tensor, tags: Tensor, wrap: bool = False) -> Tensor:
+    labels = tags.gather(1, word_ids.clamp(min=0)).masked_fill(word_ids < 0, -100)
+    before = labels.roll(1, 1)
+    if not wrap:
+        before[:, 0] = -1
+    return labels.masked_fill(labels == before, -100)
 
 
-def _first_not_itself(noise, text, ratio):
-    return decoder_sees(noise, text, ratio) & ~torch.eye(noise.shape[1], dtype=torch.bool)
+def _within_context(start, end, context, longest):
+    first, last = _best_span(start, end, context, longest)
+    return first - int(context.nonzero()[0]), last - int(context.nonzero()[0])
 
 
-def _only_among_words(noise, text, ratio):
-    is_self = torch.eye(noise.shape[1], dtype=torch.bool)
-    seen = (noise >= ratio) & ~is_self & text[:, None] & text[:, :, None]
-    seen[..., 0] = True
-    return seen
+def _entities(tags: list[str], same_kind: bool = True, lone: bool = True, b: bool = True):
+    """Entities with one rule left out: kinds must agree, a lone I- begins one, B- begins one."""
+    found: list[tuple[str, int, int]] = []
+    for place, tag in enumerate(tags):
+        mark, _, kind = tag.partition("-")
+        open_before = bool(found) and found[-1][2] == place
+        goes_on = open_before and (found[-1][0] == kind or not same_kind)
+        if mark != "O" and goes_on and (mark == "I" or not b):
+            found[-1] = (found[-1][0], found[-1][1], place + 1)
+        elif mark == "B" or (mark == "I" and lone):
+            found.append((kind, place, place + 1))
+    return found
 
 
-def _first_query(noise, text, ratio):
-    seen = _sees(first=False)(noise, text, ratio)
-    seen[:, 0] = True
-    return seen
-
-
-def _count(energy: Tensor, share: float, extra: int = 1) -> int:
-    reached = energy.cumsum(0) / energy.sum()
-    return int((reached < share).sum()) + extra
+def _harmonic(precision: Tensor, recall: Tensor) -> Tensor:
+    return 2 * precision * recall / (precision + recall)
 
 
 EXERCISES = (
     Exercise(
         id="8.1",
-        prompt="Close up",
-        reference=close_up,
-        inputs=_row_with_gaps,
+        prompt="The mean of a text",
+        reference=mean_over_tokens,
+        inputs=_padded_vectors,
         hints=(
-            "Sort each row so that its visible places come first. Sorting what, and how do two equal "
-            "ones keep their order?",
-            "`(~visible).int().argsort(dim=1, stable=True)` is (B, T): the visible places in reading "
-            "order, then the others. Keep the first K of them, K the largest `visible.sum(1)`.",
-            "positions = order[:, :K]; real = visible.gather(1, positions); return ids.gather(1, "
-            "positions) * real, positions * real, real",
+            "Padding must neither be added nor counted.",
+            "visible[..., None] is (B, T, 1): as numbers it sets the vectors of padding to 0. Divide "
+            "by how many tokens the row has, (B, 1).",
+            "v = visible[..., None].float(); return (x * v).sum(1) / v.sum(1)",
         ),
         misconceptions=(
             Misconception(
-                _as_kept(
-                    lambda ids, positions, real: torch.arange(ids.shape[1]) * real,
-                    _right_real,
-                    _right_ids,
-                ),
-                "The positions are counted anew. They must say where each token stood in the full "
-                "row, or nobody knows where the gaps are.",
+                lambda x, v: x.mean(1),
+                "Padding counts as a token here: the same text gets another vector in a longer "
+                "batch.",
+            ),
+            Misconception(
+                lambda x, v: (x * v[..., None]).mean(1),
+                "Padding is no longer added, but still counted: divide by the number of tokens, not "
+                "by T.",
+            ),
+            Misconception(
+                lambda x, v: x[v].mean(0).expand(len(x), -1),
+                "One mean for the whole batch: every text gets the same vector. Sum over T only.",
+                also=(lambda x, v: x[v].mean(0),),
+            ),
+            Misconception(
+                lambda x, v: x.masked_fill(~v[..., None], -math.inf).amax(1),
+                "This is the largest number of each component, not the mean.",
+            ),
+            Misconception(
+                lambda x, v: x[:, 0],
+                "This is the vector of the first token alone.",
+            ),
+            Misconception(
+                lambda x, v: (x * v[..., None]).sum(1),
+                "This is the sum: long texts get long vectors. Divide by the number of tokens.",
+            ),
+            Misconception(
+                lambda x, v: (x * v[..., None]).sum(1) / v.sum(),
+                "You divided by the number of tokens in the whole batch. Each row has its own: "
+                "visible.sum(1, keepdim=True).",
+            ),
+            Misconception(
+                lambda x, v: x.sum(1) / v.sum(1, keepdim=True),
+                "Padding is no longer counted, but still added: multiply by visible[..., None] before "
+                "the sum.",
+            ),
+            Misconception(
+                lambda x, v: (x * ~v[..., None]).sum(1) / (~v).sum(1, keepdim=True),
+                "Inverted: the vectors of padding went in, those of tokens were left out. `visible` is "
+                "True at tokens, and masked_fill writes where its mask is True.",
                 also=(
-                    _as_kept(
-                        lambda ids, positions, real: torch.arange(ids.shape[1]).expand_as(ids) * 1,
-                        _right_real,
-                        _right_ids,
+                    lambda x, v: (x * ~v[..., None]).sum(1) / v.sum(1, keepdim=True),
+                    lambda x, v: (
+                        (x * ~v[..., None]).sum(1) / (~v).sum(1, keepdim=True).clamp(min=1)
                     ),
                 ),
-            ),
-            Misconception(
-                _as_kept(
-                    lambda ids, positions, real: positions,
-                    lambda ids, positions, real: torch.ones_like(real),
-                    lambda ids, positions, real: ids,
-                ),
-                "Rows with fewer visible tokens are filled up with hidden ones here, and the encoder "
-                "reads the answers. Look up in `visible` which places are real, and put 0 elsewhere.",
-            ),
-            Misconception(
-                _as_kept(_right_positions, _right_real, lambda ids, positions, real: ids),
-                "`real` and `positions` are right, but the ids behind a short row's end are those of "
-                "hidden tokens. Put 0, [PAD], there.",
-            ),
-            Misconception(
-                _as_kept(
-                    lambda ids, positions, real: positions,
-                    _right_real,
-                    lambda ids, positions, real: ids,
-                ),
-                "`real` is right. Behind a short row's end both ids and positions must be 0: multiply "
-                "both by `real`.",
-            ),
-            Misconception(
-                _as_kept(lambda ids, positions, real: positions, _right_real, _right_ids),
-                "The positions of padding point at hidden places. Put 0 there.",
-            ),
-            Misconception(
-                _as_kept(
-                    _right_positions, lambda ids, positions, real: torch.ones_like(real), _right_ids
-                ),
-                "`real` is True everywhere, so the padding of short rows would be read like a token. "
-                "It is False there.",
-            ),
-            Misconception(
-                lambda ids, visible: close_up(ids, ~visible),
-                "These are the tokens that are not visible. Keep the others.",
-            ),
-            Misconception(
-                _reversed,
-                "The tokens are there, but last comes first. Keep them in reading order: sort "
-                "`~visible`, with `stable=True`.",
-            ),
-            Misconception(
-                _shortest,
-                "K is the smallest number of visible tokens, so the other rows lose some. Take the "
-                "largest, and pad.",
-            ),
-            Misconception(
-                _as_wide_as_the_first,
-                "K is the first row's number of visible tokens, so longer rows lose some. Take the "
-                "largest of all rows.",
-            ),
-            Misconception(
-                _spread_out,
-                "The hidden places are still there, as zeros: the encoder would work on all T of them. "
-                "Move the visible tokens together, K in a row.",
             ),
         ),
     ),
     Exercise(
         id="8.2",
-        prompt="Embed what is left",
-        reference=embed_visible,
-        inputs=_kept_rows,
+        prompt="Precision, recall, F1",
+        reference=macro_scores,
+        inputs=_confusion,
         hints=(
-            "As in exercise 4.1: a vector for what it is, plus one for where it stood.",
-            "Both tables are looked up by index. token[ids] is (B, K, D), and so is "
-            "position[positions].",
-            "return token[ids] + position[positions]",
+            "For each class: of what was predicted as it, how much is right? Of what is it, how much "
+            "was found?",
+            "right = counts.diagonal(); the columns sum to what was predicted, counts.sum(0), the "
+            "rows to what is there, counts.sum(1). Each is (C,); the mean comes last.",
+            "p = right / counts.sum(0).clamp(min=1); r = right / counts.sum(1).clamp(min=1); f = "
+            "2 * right / (counts.sum(0) + counts.sum(1)).clamp(min=1); return the three means",
         ),
         misconceptions=(
             Misconception(
-                lambda ids, at, token, position: token[ids] + position[: ids.shape[1]],
-                "The first K positions were used. But the tokens have moved: each needs the vector of "
-                "the place where it stood, `position[positions]`.",
+                lambda c: (_each(c)[1].mean(), _each(c)[0].mean(), _each(c)[2].mean()),
+                "Precision and recall are swapped: rows are what is there, columns what was "
+                "predicted.",
+                also=(
+                    lambda c: (_raw(c)[1].mean(), _raw(c)[0].mean(), _raw(c)[2].mean()),
+                    lambda c: (_each(c)[1].mean(), _raw(c)[0].mean(), _each(c)[2].mean()),
+                ),
             ),
             Misconception(
-                lambda ids, at, token, position: token[ids],
-                "The positions are missing: without them attention cannot tell any order.",
+                lambda c: (c.diagonal().sum() / c.sum(),) * 3,
+                "You added up over all classes first (micro): with one class per item that is the "
+                "accuracy, three times. Macro: a score for each class, then the mean.",
             ),
             Misconception(
-                lambda ids, at, token, position: token[ids] + position[at - at[:, :1]],
-                "The positions were shifted so that each row begins at 0. Take them as they are.",
+                lambda c: ((c.diagonal() / c.sum(0)).mean(), *macro_scores(c)[1:]),
+                "A class that was never predicted: 0 / 0 is NaN. It counts as 0: .clamp(min=1) the "
+                "number you divide by.",
+                also=(_without_clamp, lambda c: (*macro_scores(c)[:2], _without_clamp(c)[2])),
             ),
             Misconception(
-                lambda ids, at, token, position: torch.cat([token[ids], position[at]], -1),
-                "The two vectors stand side by side. Add them.",
+                lambda c: tuple(x.nanmean() for x in _raw(c)),
+                "The class that was never predicted was left out of the mean. It counts, as 0.",
+                also=(lambda c: (_raw(c)[0].nanmean(), *macro_scores(c)[1:]),),
             ),
             Misconception(
-                lambda ids, at, token, position: token[ids] * position[at],
-                "The two vectors were multiplied. Add them.",
+                lambda c: _each(c),
+                "A score for each class is right so far. Now their mean: three numbers.",
+            ),
+            Misconception(
+                lambda c: tuple(x[1] for x in _each(c)),
+                "These are the scores of one class. Macro: a score for each class, then the mean over "
+                "the classes.",
+                also=(
+                    lambda c: tuple(x[0] for x in _each(c)),
+                    lambda c: tuple(x[-1] for x in _each(c)),
+                ),
+            ),
+            Misconception(
+                lambda c: (*macro_scores(c)[:2], _harmonic(*macro_scores(c)[:2])),
+                "Your F1 is made from the two means. Macro F1 is the mean of the classes' F1.",
+            ),
+            Misconception(
+                lambda c: (*macro_scores(c)[:2], sum(macro_scores(c)[:2]) / 2),
+                "F1 is not the plain mean of precision and recall but the harmonic one, "
+                "2 * p * r / (p + r), in each class.",
+            ),
+            Misconception(
+                lambda c: tuple((x * c.sum(1)).sum() / c.sum() for x in _each(c)),
+                "You weighted the classes by their size. Macro: each class counts the same.",
             ),
         ),
     ),
     Exercise(
         id="8.3",
-        prompt="Put back",
-        reference=put_back,
-        inputs=_shuffled,
+        prompt="Labels for pieces",
+        reference=align_labels,
+        inputs=_words_and_tags,
         hints=(
-            "First all T vectors in the order of `order`: the latents, then mask tokens. Then undo "
-            "the sorting.",
-            "`order[b, i]` says which place came to stand at i. You need the opposite: at which i "
-            "stands place t? Sorting the order itself tells: `order.argsort(1)`.",
-            "x = torch.cat([latent, mask_token.expand(B, T - K, D)], 1); return x.gather(1, "
-            "order.argsort(1)[..., None].expand(-1, -1, D))",
+            "Give every piece its word's tag first. Then take it away from those that should not be "
+            "asked.",
+            "tags.gather(1, word_ids.clamp(min=0)) is (B, T). A piece goes on with a word if the "
+            "token before has the same word number.",
+            "before = word_ids.roll(1, 1); before[:, 0] = -1; return "
+            "labels.masked_fill((word_ids < 0) | (word_ids == before), -100)",
         ),
         misconceptions=(
             Misconception(
-                lambda latent, order, token: package_put_back(latent, order, token[None, None]),
-                "You looked up with `order` itself. It says which place came where; to go back you "
-                "need its inverse, `order.argsort(1)`.",
+                lambda w, t: t.gather(1, w.clamp(min=0)).masked_fill(w < 0, -100),
+                "Every piece got a label. A word of three pieces would count three times, and its "
+                "B- tag would begin three entities: -100 for all pieces but the first.",
+                also=(lambda w, t: t.gather(1, w.clamp(min=0)),),
             ),
             Misconception(
-                lambda latent, order, token: package_put_back(
-                    latent, torch.arange(order.shape[1]).expand_as(order), token[None, None]
+                _labels_of_last_pieces,
+                "You labelled each word's *last* piece. By convention the first one is asked.",
+                also=(lambda w, t: _labels_of_last_pieces(w, t, wrap=True),),
+            ),
+            Misconception(
+                lambda w, t: align_labels(w, t).masked_fill(w < 0, 0),
+                "Special tokens and padding got 0, which is a tag (O): the model would be trained "
+                "and scored on padding. -100 there.",
+            ),
+            Misconception(
+                lambda w, t: align_labels(w, t).clamp(min=0),
+                "Pieces that should not be asked got 0, which is a tag (O). cross_entropy skips -100 "
+                "only.",
+            ),
+            Misconception(
+                lambda w, t: torch.where(
+                    w == w.roll(1, 1), -100, torch.gather(t, 1, w % t.shape[1])
                 ),
-                "The latents are still at the front, all mask tokens behind. Undo the sorting.",
-            ),
-            Misconception(
-                _tokens_first,
-                "Your mask tokens stand before the latents. In the order of `order` the visible "
-                "places come first.",
-            ),
-            Misconception(
-                lambda latent, order, token: package_put_back(
-                    latent, order.argsort(1), torch.zeros(1, 1, len(token))
+                "Special tokens have the word number -1, which is no word, and some of them got a "
+                "word's tag. -100 wherever word_ids < 0.",
+                also=(
+                    lambda w, t: t.gather(1, w % t.shape[1]),
+                    lambda w, t: t.gather(1, w.clamp(min=0)).masked_fill(w == w.roll(1, 1), -100),
+                    lambda w, t: t.gather(1, w.clamp(min=0)).masked_fill(_goes_on(w), -100),
+                    lambda w, t: t.gather(1, w.clamp(min=0)).masked_fill(_goes_on(w, -2), -100),
+                    lambda w, t: t.gather(1, w.clamp(min=0)).masked_fill(
+                        (w >= 0) & _goes_on(w), -100
+                    ),
                 ),
-                "The hidden places hold zeros. They hold the mask token.",
             ),
             Misconception(
-                lambda latent, order, token: package_put_back(
-                    latent, order[:1].argsort(1).expand_as(order), token[None, None]
-                ),
-                "Every row was put back like the first. Each row has its own gaps.",
+                _compared_by_tag,
+                "You compared tags: two words side by side may have the same one. Compare word numbers.",
+                also=(lambda w, t: _compared_by_tag(w, t, wrap=True),),
             ),
             Misconception(
-                lambda latent, order, token: package_put_back(
-                    latent, order.argsort(1, descending=True), token[None, None]
+                lambda w, t: t.gather(1, w),
+                "Special tokens have the word number -1, and there is no tag at place -1. Look up with "
+                "word_ids.clamp(min=0), then put -100 there.",
+            ),
+            Misconception(
+                lambda w, t: t.gather(1, w.clamp(min=0)).masked_fill(
+                    (w < 0) | (w == w.roll(1, 1)), -100
                 ),
-                "You sorted the order from large to small. Its inverse is the ascending one.",
+                "roll goes round: in front of a row's first piece it puts the row's *last* one, and in a "
+                "row that is one long word both have the same number. before[:, 0] = -1 after the roll.",
+            ),
+            Misconception(
+                _labels_of_other_pieces,
+                "Upside down: a word's first piece is the one to be asked, and it got -100.",
+                also=(
+                    lambda w, t: t.gather(1, w.clamp(min=0)).masked_fill(
+                        align_labels(w, t) != -100, -100
+                    ),
+                ),
             ),
         ),
     ),
     Exercise(
         id="8.4",
-        prompt="What the decoder gets",
-        reference=decoder_input,
-        inputs=_latent_rows,
+        prompt="Entities, not tokens",
+        reference=find_entities,
+        inputs=_tags,
+        trials=4,
         hints=(
-            "Three steps: the vectors of padding must go, the rest goes home, and every place is told "
-            "where it is.",
-            "`torch.where(real[..., None], latent, mask_token)` is (B, K, D). `put_back` makes it (B, "
-            "T, D). `places` is (T, D) and is added to every row.",
-            "return put_back(torch.where(real[..., None], latent, mask_token), ids_restore, "
-            "mask_token[None, None]) + places",
+            "Walk along the tags and keep the entity that is open. When does it end? When does one "
+            "begin?",
+            "It ends at O, at B-, and at an I- of another kind. One begins at B-, and at an I- while "
+            "none of its kind is open. Do not forget the last one.",
+            "for place, tag in enumerate([*tags, 'O']): mark, _, kind = tag.partition('-'); if open "
+            "and not (mark == 'I' and kind == open kind): add (open kind, start, place), close; if "
+            "mark != 'O' and nothing is open: open kind and start here",
         ),
         misconceptions=(
             Misconception(
-                _changed_decoder_input(
-                    lambda x, real, restore, token, places: package_put_back(
-                        _filled(x, real, token), restore, token
-                    )
-                ),
-                "All mask tokens are alike now: without `places` the decoder cannot tell one gap from "
-                "another.",
+                lambda tags: _entities(tags, b=False),
+                "Two entities that touch became one: B- begins a new one even behind its own kind.",
             ),
             Misconception(
-                _changed_decoder_input(
-                    lambda x, real, restore, token, places: (
-                        package_put_back(x, restore, token) + places
-                    )
-                ),
-                "In rows with fewer visible tokens, vectors of padding landed at hidden places. Put "
-                "the mask token there, where `real` is False.",
+                lambda tags: _entities(tags, same_kind=False),
+                "An I- of another kind cannot go on with an entity: it ends it and begins a new one.",
             ),
             Misconception(
-                _changed_decoder_input(
-                    lambda x, real, restore, token, places: package_put_back(
-                        _filled(x, real, token) + places[: x.shape[1]], restore, token
-                    )
-                ),
-                "The places were added before the vectors went home, so each got a wrong one, and the "
-                "mask tokens none. Put back first.",
+                lambda tags: _entities(tags, lone=False),
+                "An I- with nothing to go on with was dropped. By convention it begins an entity.",
             ),
             Misconception(
-                _changed_decoder_input(
-                    lambda x, real, restore, token, places: (
-                        package_put_back(_filled(x, real, token), restore, token)
-                        + places * _is_gap(real, restore)[..., None]
-                    )
-                ),
-                "Only the gaps got their place. Add it everywhere, so that the decoder knows how far "
-                "each visible word is from a gap.",
+                lambda tags: [(k, s, e - 1) for k, s, e in find_entities(tags)],
+                "The third number is the word *behind* the last one, as in a slice.",
             ),
             Misconception(
-                _changed_decoder_input(
-                    lambda x, real, restore, token, places: (
-                        package_put_back(
-                            _filled(x, real, torch.zeros_like(token)),
-                            restore,
-                            torch.zeros_like(token),
-                        )
-                        + places
-                    )
-                ),
-                "The gaps hold zeros instead of the mask token.",
-                also=(
-                    _changed_decoder_input(
-                        lambda x, real, restore, token, places: (
-                            package_put_back(
-                                _filled(x, real, torch.zeros_like(token)), restore, token
-                            )
-                            + places
-                        )
-                    ),
-                ),
+                lambda tags: [(k, s, e - s) for k, s, e in find_entities(tags)],
+                "The third number is a *place*, that of the word behind the last one. You gave the "
+                "number of words.",
             ),
             Misconception(
-                _changed_decoder_input(
-                    lambda x, real, restore, token, places: (
-                        package_put_back(_filled(x, real, token), restore.argsort(1), token)
-                        + places
-                    )
-                ),
-                "`ids_restore` is the way back already. Do not invert it again.",
+                lambda tags: [(tags[s], s, e) for _, s, e in find_entities(tags)],
+                "The places are right. The kind comes without its mark: 'PARAM', not 'B-PARAM'.",
+                also=(lambda tags: [(f"B-{k}", s, e) for k, s, e in find_entities(tags)],),
+            ),
+            Misconception(
+                lambda tags: [e for e in find_entities(tags) if e[2] < len(tags)],
+                "An entity that reaches to the end of the sentence was lost: close it after the "
+                "loop, or put an 'O' behind the tags.",
+            ),
+            Misconception(
+                lambda tags: [(t[2:], i, i + 1) for i, t in enumerate(tags) if t != "O"],
+                "You counted tokens. B- and the I- behind it are *one* entity.",
             ),
         ),
     ),
     Exercise(
         id="8.5",
-        prompt="The whole model",
-        reference=mae_loss,
-        inputs=_model_and_gaps,
-        hints=(
-            "Keep, encode, decode, score the hidden places, compare with the true ids there.",
-            "kept = keep_visible(ids, hidden). The encoder takes kept.ids, kept.real and "
-            "positions=kept.positions; the decoder its vectors and `kept`. Then "
-            "model.logits(x[hidden]) is (n, V).",
-            "latent = model.encoder(kept.ids, kept.real, positions=kept.positions); x = "
-            "model.decode(latent, kept); return F.cross_entropy(model.logits(x[hidden]), ids[hidden])",
-        ),
-        misconceptions=(
-            Misconception(
-                lambda model, ids, hidden: _loss_of(
-                    _decoded(model, ids, hidden), ids, torch.ones_like(hidden)
-                ),
-                "This is the loss over all places. The visible words can be copied: hidden ones only.",
-            ),
-            Misconception(
-                lambda model, ids, hidden: _loss_of(_decoded(model, ids, hidden), ids, ~hidden),
-                "This is the loss of the visible words. `hidden` is True at those to be guessed.",
-            ),
-            Misconception(
-                _mask_in_encoder,
-                "The encoder got [MASK] at the hidden places. Here it does not see them at all: give "
-                "it `kept.ids`.",
-            ),
-            Misconception(
-                _no_decoder,
-                "This is lesson 5's model: [MASK] in the encoder, and no decoder.",
-            ),
-            Misconception(
-                _without_positions,
-                "The encoder counted positions anew. Pass `positions=kept.positions`.",
-            ),
-            Misconception(
-                _without_real,
-                "The padding of short rows was read as if it were text. Pass `kept.real` as the "
-                "encoder's attention mask.",
-            ),
-            Misconception(
-                _without_both,
-                "The encoder got the ids alone: it also needs `kept.real` and "
-                "`positions=kept.positions`.",
-            ),
-            Misconception(
-                _nothing_removed,
-                "Nothing was removed: the encoder read the hidden words, too.",
-            ),
-            Misconception(
-                _squared,
-                "Squared error treats the scores as quantities. A word is a choice among V: "
-                "`F.cross_entropy`.",
-            ),
-            Misconception(
-                _squared_ids,
-                "Squared error between ids measures how far apart two words are in the alphabet. Use "
-                "`F.cross_entropy` on the logits.",
-            ),
-        ),
-    ),
-    Exercise(
-        id="8.6",
-        prompt="How many directions?",
-        reference=count_directions,
-        inputs=_vectors,
+        prompt="The best span",
+        reference=best_span,
+        inputs=_span_scores,
         trials=6,
         hints=(
-            "The squares of the singular values say how much of all squared lengths lies in each "
-            "direction, the largest first.",
-            "Running sums of the squares, divided by the total, climb to 1. Count how many stay below "
-            "`share`; the next one reaches it.",
-            "energy = torch.linalg.svdvals(x).square(); reached = energy.cumsum(0) / energy.sum(); "
-            "return int((reached < share).sum()) + 1",
+            "Not the best beginning and the best end, but the best *pair*. Which pairs are allowed?",
+            "total = start[:, None] + end[None] is (T, T). Allowed: both in the context, and "
+            "0 <= last - first < longest. .triu() and .tril(longest - 1) keep such a band.",
+            "allowed = (context[:, None] & context).triu().tril(longest - 1); best = "
+            "total.masked_fill(~allowed, -math.inf).argmax().item(); return divmod(best, len(start))",
         ),
         misconceptions=(
             Misconception(
-                lambda x, share: _count(torch.linalg.svdvals(x), share),
-                "You added up the singular values. Their squares are the squared lengths.",
+                lambda s, e, c, n: (
+                    int(s.masked_fill(~c, -math.inf).argmax()),
+                    int(e.masked_fill(~c, -math.inf).argmax()),
+                ),
+                "You chose the beginning, the end or both by themselves. Choose the best *pair*: a good "
+                "end can make up for a worse beginning, and it must not lie before it.",
+                also=(_beginning_first,),
             ),
             Misconception(
-                lambda x, share: _count(torch.linalg.svdvals(x - x.mean(0)).square(), share),
-                "You subtracted the mean first. Here the common part counts as a direction, too.",
+                lambda s, e, c, n: (_best_span(s, e, c, n)[0], _best_span(s, e, c, n)[1] + 1),
+                "The second number is the last token of the answer itself, not the place behind it.",
             ),
             Misconception(
-                lambda x, share: _count(torch.linalg.svdvals(x).square(), share, 0),
-                "One too few: these directions stay below `share`, and the next one reaches it.",
+                lambda s, e, c, n: divmod(
+                    int(((s[:, None] + e) * (c[:, None] & c).triu().tril(n - 1)).argmax()), len(s)
+                ),
+                "Pairs that are not allowed got 0, but scores can be negative, and then 0 wins. Give "
+                "them minus infinity: masked_fill(~allowed, -math.inf).",
             ),
             Misconception(
-                lambda x, share: _count(torch.linalg.svdvals(x).square().flip(0), share),
-                "The smallest directions came first. Begin with the largest.",
+                lambda s, e, c, n: _best_span(s, e, c, n)[::-1],
+                "Right tokens in the wrong order: the first token of the answer, then the last. (In "
+                "start[:, None] + end[None] rows are first tokens, columns last ones.)",
             ),
             Misconception(
-                lambda x, share: int(torch.linalg.matrix_rank(x)),
-                "This is the rank: every direction counts, however little lies in it. Stop as soon as "
-                "`share` is reached.",
-            ),
-        ),
-    ),
-    Exercise(
-        id="8.7",
-        prompt="RetroMAE: which key each query sees",
-        reference=decoder_sees,
-        inputs=_noise_and_text,
-        hints=(
-            "Four conditions. One of them lets something in, the others keep something out; the order "
-            "matters.",
-            "noise >= ratio is (B, T, T), a line of keys for each query. torch.eye(T) marks 'itself'. "
-            "Padding is about keys: text[:, None].",
-            "seen = (noise >= ratio) & ~torch.eye(T, dtype=torch.bool) & text[:, None]; seen[..., 0] "
-            "= True; return seen",
-        ),
-        misconceptions=(
-            Misconception(
-                _sees(itself=True),
-                "A place sees itself, and copies its own word: the loss falls to nothing, and nothing "
-                "is learnt. Take the diagonal out.",
+                _within_context,
+                "The right tokens, but you counted from the first token of the context. Places count "
+                "from the first token of the row: add `context.nonzero()[0]`, or mask instead of "
+                "cutting.",
             ),
             Misconception(
-                _sees(shared=True),
-                "All queries of a row see the same words. Each draws its own: `noise` has a line for "
-                "every query.",
+                lambda s, e, c, n: _best_span(s, e, torch.ones_like(c), n),
+                "The answer lies in the question or at a special token. Only tokens where context is "
+                "True.",
             ),
             Misconception(
-                _sees(inverted=True),
-                "Inverted: `ratio` is the share that is *not* seen, so a key is seen where its noise "
-                "is at least `ratio`.",
+                lambda s, e, c, n: _best_span(s, e, c, n, last_gap=0),
+                "One token too long: `longest` counts the tokens of the answer, both ends included.",
             ),
             Misconception(
-                _sees(first=False),
-                "Place 0 holds the sentence's vector, and every query sees it, whatever the noise "
-                "says.",
+                lambda s, e, c, n: _best_span(s, e, c, n, first_gap=1),
+                "Answers of a single token are left out: the last token may be the first one.",
             ),
             Misconception(
-                _sees(padding=True), "Padding is seen. Keep out keys where `text` is False."
+                lambda s, e, c, n: _best_span(s, e, c, len(s)),
+                "The answer is longer than `longest` tokens.",
             ),
             Misconception(
-                _sees(turned=True),
-                "`text` was applied to the queries. It is about keys, the last axis: `text[:, None]`.",
-            ),
-            Misconception(
-                _first_not_itself,
-                "Place 0 does not see itself: the diagonal was taken out after it was let in. Let "
-                "place 0 in last.",
-            ),
-            Misconception(
-                _only_among_words,
-                "`text` was applied to queries and keys. Only keys are kept out: what a place of "
-                "padding sees does not matter.",
-            ),
-            Misconception(
-                _first_query,
-                "`seen[:, 0]` is query 0. The last axis holds the keys: `seen[..., 0]`.",
+                lambda s, e, c, n: _best_span(s, e, c, n, first_gap=1 - n),
+                "The answer ends before it begins: last >= first.",
             ),
         ),
     ),
 )
 
+
 QUIZ = (
     Question(
         id="8.q1",
-        prompt="Why does a masked autoencoder for text learn by cross-entropy, and one for images by "
-        "squared error?",
+        prompt="Ten words of a hundred are entities. A model that tags every word O has ...",
         options=(
-            ("Cross-entropy is quicker.", "The loss is a tiny part of the work in both."),
             (
-                "A word is one of V names; a pixel is a quantity, and near is nearly right.",
-                "An id that is off by one is another word altogether.",
+                "an accuracy of 90 % and an entity F1 of 0.",
+                "It has found nothing. That is why tags are scored by entities.",
             ),
-            (
-                "Squared error does not work with a decoder.",
-                "It does: lesson 7 trains exactly that.",
-            ),
+            ("an accuracy of 10 %.", "Ninety of a hundred tags are right."),
+            ("an entity F1 of 90 %.", "F1 looks at entities only, and it has found none."),
         ),
-        answer=1,
+        answer=0,
     ),
     Question(
         id="8.q2",
-        prompt="What does the encoder of a text autoencoder know about the hidden words?",
+        prompt="A linear probe on a frozen encoder reaches 90 %. Compared with what does that say "
+        "something about pretraining?",
         options=(
-            ("Nothing at all.", "It is not told which they are, but the positions leave holes."),
+            ("With 50 %, the toss of a coin.", "Word counts alone may get far above that."),
             (
-                "Where they stood, from the holes in the positions.",
-                "Give it positions counted anew, and it does not even know that.",
+                "With the same probe on an encoder with random weights, and with word counts.",
+                "Even random vectors tell words apart. What pretraining adds is the difference.",
             ),
-            ("What they are, through the mask token.", "No mask token enters the encoder."),
+            ("With the fine-tuned model.", "That says what training the encoder adds."),
         ),
         answer=1,
     ),
     Question(
         id="8.q3",
-        prompt="At 15 % hidden, an encoder of 3 blocks and a decoder of 1 block of the same width cost "
-        "about ... as a BERT of 3 blocks.",
+        prompt="On some task a bag of words beats the fine-tuned model. What follows?",
         options=(
-            ("a quarter as much", "That needs most of the text to be removed, and a tiny decoder."),
             (
-                "as much, or a little more",
-                "3 x .85 + 1 is 3.55: the decoder eats up more than was saved.",
+                "The pretraining has failed.",
+                "It may still beat random weights, and help on other tasks.",
             ),
-            ("twice as much", "The encoder does save something: 3 x .85 instead of 3."),
+            (
+                "For this task the words alone carry the answer: use the bag of words.",
+                "It is smaller, faster and easier to understand. Without it you would not have known.",
+            ),
+            (
+                "The comparison is unfair: a bag of words knows no context.",
+                "A rival that needs less and does better is the fairest of all.",
+            ),
         ),
         answer=1,
-    ),
-    Question(
-        id="8.q4",
-        prompt="A program passes a whole text to a pretrained BERT and asks for the same text back. Its "
-        "loss falls quickly. What has it learnt?",
-        options=(
-            ("To understand the text.", "It was never asked anything that it did not see."),
-            (
-                "To predict words from their neighbours.",
-                "It need not look at the neighbours at all.",
-            ),
-            ("To copy.", "Hide a word, and it does no better than before."),
-        ),
-        answer=2,
-    ),
-    Question(
-        id="8.q5",
-        prompt="Why does RetroMAE hide so much from its decoder, and make it so weak?",
-        options=(
-            (
-                "So that the sentence's vector has to carry what is missing.",
-                "A strong decoder could fill the gaps from the other words and ignore the vector.",
-            ),
-            (
-                "To save time.",
-                "A weak decoder is cheap, but that is not the point: its attention is drawn per place.",
-            ),
-            (
-                "Because its encoder never sees [MASK].",
-                "It does: RetroMAE's encoder is a plain BERT.",
-            ),
-        ),
-        answer=0,
     ),
 )

@@ -1,660 +1,757 @@
-"""Lesson 9: Mask-Predict. Lengths, hiding for training, which words are opened again, the loop."""
+"""Lesson 9: masked autoencoders. Small images, and a small model whose parts are used one by one."""
 
 import math
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from mlm_course.corpora.two_modes import chance_of_right
-from mlm_course.corruption.strategies import lowest
-from mlm_course.decoding import MASK_PREDICT, choose_tokens, n_open, refine
-from mlm_course.decoding import mean_log_probability as package_score
+from mlm_course.models import StackConfig
+from mlm_course.models import image_mae as package
+from mlm_course.models.image_mae import EPS, ImageMAE, ImageMAEConfig
 from mlm_course.practice.exercise import Exercise, Function, Misconception, Question
 
-TITLE = "Mask-Predict: writing in parallel"
-
-PAD_ID, MASK_ID = 0, 4
-VOCABULARY = 12
-Predict = Callable[[Tensor], Tensor]
+TITLE = "Masked autoencoders"
 
 
-class Stub:
-    """A small model whose answers depend on everything on the canvas: (B, N) -> logits (B, N, V)."""
-
-    def __init__(self, g: torch.Generator) -> None:
-        self.words = torch.randn(VOCABULARY, 8, generator=g)
-        self.places = torch.randn(16, 8, generator=g)
-        self.back = 2 * torch.randn(8, VOCABULARY, generator=g)
-
-    def __call__(self, canvas: Tensor) -> Tensor:
-        x = self.words[canvas] + self.places[: canvas.shape[1]]
-        scores = (x + 2 * x.mean(1, keepdim=True)).tanh() @ self.back
-        return scores.index_fill(-1, torch.arange(5), -math.inf)
+def patchify(images: Tensor, patch_size: int) -> Tensor:
+    return package.patchify(images, patch_size)
 
 
-def mixed(p: Tensor, answers: Tensor) -> float:
-    return chance_of_right(p, answers)
+def shuffle(noise: Tensor, ratio: float) -> tuple[Tensor, Tensor, Tensor]:
+    keep = max(1, int(noise.shape[1] * (1 - ratio)))
+    found = package.random_masking(noise[..., None], ratio, noise)
+    return noise.argsort(1)[:, :keep], found.mask, found.ids_restore
 
 
-def hide_for_training(target: Tensor, share: Tensor, noise: Tensor) -> Tensor:
-    real = target != PAD_ID
-    n = 1 + (share * real.sum(1)).long()
-    return lowest(noise.masked_fill(~real, math.inf), n)
+def put_back(visible: Tensor, ids_restore: Tensor, mask_token: Tensor) -> Tensor:
+    return package.put_back(visible, ids_restore, mask_token[None, None])
 
 
-def decoder_sees(target: Tensor) -> Tensor:
-    B, T = target.shape
-    return (target != PAD_ID)[:, None].expand(B, T, T)
+def normalise(patches: Tensor) -> Tensor:
+    return package.normalised_patches(patches)
 
 
-def best_lengths(scores: Tensor, n: int) -> tuple[Tensor, Tensor]:
-    is_zero = torch.arange(scores.shape[1]) == 0
-    found = scores.masked_fill(is_zero, -math.inf).log_softmax(-1).topk(n)
-    return found.indices, found.values
+def patch_loss(predicted: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    return package.patch_loss(predicted, target, mask)
 
 
-def to_reopen(confidence: Tensor, real: Tensor, done: int, steps: int) -> Tensor:
-    return lowest(confidence.masked_fill(~real, math.inf), n_open(real, done, steps, MASK_PREDICT))
+def encode(
+    mae: ImageMAE, images: Tensor, ratio: float, noise: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    visible, mask, ids_restore = mae.encode(images, ratio, noise)
+    return visible, mask, ids_restore
 
 
-def fill(
-    predict: Predict, tokens: Tensor, confidence: Tensor, hidden: Tensor
-) -> tuple[Tensor, Tensor]:
-    chosen, p = choose_tokens(predict(tokens.masked_fill(hidden, MASK_ID)), 0.0)
-    return torch.where(hidden, chosen, tokens), torch.where(hidden, p, confidence)
+def loss_of(mae: ImageMAE, images: Tensor, ratio: float, noise: Tensor) -> Tensor:
+    found = mae(images, ratio, noise)
+    return package.patch_loss(found.patches, found.target, found.mask)
 
 
-def mask_predict(predict: Predict, real: Tensor, steps: int) -> tuple[Tensor, Tensor]:
-    canvas = torch.where(real, MASK_ID, PAD_ID)
-    last = refine(predict, canvas, real, MASK_ID, steps)[-1]
-    return last.tokens, torch.where(real, last.confidence, 1.0)
+# ---------------------------------------------------------------- inputs
 
 
-def best_candidate(confidence: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
-    scores = package_score(confidence.flatten(0, 1), real.flatten(0, 1)).view(real.shape[:2])
-    return scores.argmax(1), scores
+def _whole(g: torch.Generator, low: int, high: int) -> int:
+    return int(torch.randint(low, high, (1,), generator=g))
 
 
-def _answers(g: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Three answers of five words with unequal chances; some words stand in two of them."""
-    p = torch.tensor([0.5, 0.3, 0.2]) + 0.06 * (torch.rand(3, generator=g) - 0.5)
-    answers = torch.stack([torch.randperm(VOCABULARY - 5, generator=g)[:5] + 5 for _ in range(3)])
-    answers[1, :2], answers[2, 3] = answers[0, :2], answers[0, 3]
-    return p / p.sum(), answers
+def _images(g: torch.Generator) -> tuple[Tensor, int]:
+    """Three channels, and neither the images nor their grids of patches are square."""
+    patch_size, rows = _whole(g, 2, 4), _whole(g, 2, 4)
+    height, width = rows * patch_size, (rows + 2) * patch_size
+    return torch.rand(2, 3, height, width, generator=g), patch_size
 
 
-def _targets(g: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    target = torch.randint(5, VOCABULARY, (4, 9), generator=g)
-    target = target.masked_fill(torch.arange(9) >= torch.tensor([[9], [6], [7], [5]]), PAD_ID)
-    share = torch.tensor([0.5, 0.97, 0.02, 0.7]) + 0.02 * torch.rand(4, generator=g)
-    return target, share, torch.rand(4, 9, generator=g)
+def _noise(g: torch.Generator) -> tuple[Tensor, float]:
+    """At .95 none of so few patches would be left."""
+    ratio = (0.4, 0.7, 0.95)[_whole(g, 0, 3)]
+    return torch.rand(4, _whole(g, 8, 12), generator=g), ratio
 
 
-def _canvas(g: torch.Generator) -> tuple[Tensor]:
-    target, _, noise = _targets(g)
-    hidden = (noise < 0.4) & (target != PAD_ID)
-    hidden[:, 1] = True
-    return (target.masked_fill(hidden, MASK_ID),)
+def _latent(g: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    ids_restore = torch.rand(3, 7, generator=g).argsort(1)
+    return torch.randn(3, 3, 5, generator=g), ids_restore, torch.randn(5, generator=g)
 
 
-def _length_scores(g: torch.Generator) -> tuple[Tensor, int]:
-    scores = torch.randn(3, 8, generator=g)
-    scores[:2, 0] = scores.max() + 1
-    return scores, 3
+def _patches(g: torch.Generator) -> tuple[Tensor]:
+    """Patches of different brightness and contrast; one nearly flat, and one of a single colour."""
+    contrast = 10 ** (2 * torch.rand(2, 5, 1, generator=g) - 2)
+    patches = torch.rand(2, 5, 1, generator=g) + contrast * torch.randn(2, 5, 6, generator=g)
+    patches[0, 1] = patches[0, 1].mean() + 0.001 * torch.randn(6, generator=g)
+    patches[1, 2] = 0.25
+    return (patches,)
 
 
-def _confidences(g: torch.Generator) -> tuple[Tensor, Tensor, int, int]:
-    real = torch.arange(11) < torch.tensor([[11], [7], [4]])
-    confidence = torch.rand(3, 11, generator=g) * 0.9 + 0.05
-    steps = int(torch.randint(5, 8, (), generator=g))
-    return confidence * real, real, int(torch.randint(2, steps - 1, (), generator=g)), steps
+def _guesses(g: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """Two, three and five of seven patches are removed, and some guesses are better than others."""
+    mask = torch.zeros(3, 7)
+    for row, count in enumerate((2, 3, 5)):
+        mask[row, torch.randperm(7, generator=g)[:count]] = 1
+    target = torch.rand(3, 7, 6, generator=g)
+    spread = torch.tensor([0.1, 0.5, 1.0])[:, None, None]
+    return target + spread * torch.randn(3, 7, 6, generator=g), target, mask
 
 
-def _last_step(g: torch.Generator) -> tuple[Tensor, Tensor, int, int]:
-    confidence, real, _, _ = _confidences(g)
-    return confidence, real, 6, 7
+def _model_and_images(g: torch.Generator) -> tuple[ImageMAE, Tensor, float, Tensor]:
+    """A model as wide in the decoder as in the encoder, so that a mask token fits into both."""
+    part = StackConfig(d_model=8, n_layers=1, n_heads=2, d_ff=12)
+    mae = ImageMAE(ImageMAEConfig(6, 8, 2, 2, encoder=part, decoder=part))
+    with torch.no_grad():
+        for parameter in mae.parameters():
+            parameter.add_(0.3 * torch.randn(parameter.shape, generator=g))
+    return mae.eval(), torch.rand(3, 2, 6, 8, generator=g), 0.7, torch.rand(3, 12, generator=g)
 
 
-def _reopenings(g: torch.Generator) -> tuple[Tensor, Tensor, int, int]:
-    """Every third trial, roughly, is a last step, at which short rows still open one place."""
-    return (_last_step if torch.rand((), generator=g) < 0.34 else _confidences)(g)
+# ---------------------------------------------------------------- slips
 
 
-def _half_filled(g: torch.Generator) -> tuple[Predict, Tensor, Tensor, Tensor]:
-    tokens = torch.randint(5, VOCABULARY, (2, 9), generator=g)
-    confidence = torch.rand(2, 9, generator=g) * 0.5 + 0.2
-    hidden = torch.rand(2, 9, generator=g).argsort(1) < 4
-    return Stub(g), tokens, confidence, hidden
+def _cut(order: str, columns_first: bool = False) -> Function:
+    """Patches whose numbers come in another order; `order` of channel c, row p, column q."""
 
-
-def _empty_canvas(g: torch.Generator) -> tuple[Predict, Tensor, int]:
-    steps = int(torch.randint(3, 10, (), generator=g))
-    return Stub(g), torch.arange(11) < torch.tensor([[11], [9], [4]]), steps
-
-
-def _candidates(g: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Candidates of several lengths for each of four sources."""
-    real = torch.arange(9) < torch.tensor([[4, 6, 9], [5, 7, 8], [3, 6, 7], [4, 5, 9]])[..., None]
-    return torch.where(real, torch.rand(4, 3, 9, generator=g) * 0.9 + 0.05, 1.0), real
-
-
-def _changed_mixed(combine: Function, weights: Function = lambda p: p) -> Function:
-    """`mixed` with another way to combine the chances (M, L), or to weight the answers."""
-
-    def run(p: Tensor, answers: Tensor) -> float:
-        rows = torch.stack([(answers == one).float() for one in answers])  # (M, M, L)
-        chances = torch.einsum("m,kml->kl", weights(p), rows)
-        return float(combine(chances, p))
+    def run(images, patch_size):
+        B, C, H, W = images.shape
+        P = patch_size
+        x = images.reshape(B, C, H // P, P, W // P, P)
+        place = {"c": 1, "p": 3, "q": 5}
+        grid = (4, 2) if columns_first else (2, 4)
+        x = x.permute(0, *grid, *[place[letter] for letter in order])
+        return x.reshape(B, (H // P) * (W // P), P * P * C)
 
     return run
 
 
-def _changed_hide(n: Function, largest: bool = False, padding: bool = False) -> Function:
-    """`hide_for_training` with another count, or other places."""
-
-    def run(target: Tensor, share: Tensor, noise: Tensor) -> Tensor:
-        real = target != PAD_ID
-        order = -noise if largest else noise
-        if not padding:
-            order = order.masked_fill(~real, math.inf)
-        return lowest(order, n(share, real))
-
-    return run
+def _only_reshaped(images, patch_size):
+    return images.reshape(len(images), -1, patch_size**2 * images.shape[1])
 
 
-def _drawn_apart(target: Tensor, share: Tensor, noise: Tensor) -> Tensor:
-    return (noise < share[:, None]) & (target != PAD_ID)
+def _rows_of_pixels(images, patch_size):
+    pixels = images.permute(0, 2, 3, 1)
+    return pixels.reshape(len(images), -1, patch_size**2 * images.shape[1])
 
 
-def _sees(change: Function) -> Function:
-    """`decoder_sees`, changed: change(mask (B, T, T), target) -> mask."""
-    return lambda target: change(decoder_sees(target), target)
-
-
-def _with_zero(scores: Tensor, n: int) -> tuple[Tensor, Tensor]:
-    found = scores.log_softmax(-1).topk(n)
-    return found.indices, found.values
-
-
-def _shifted(scores: Tensor, n: int) -> tuple[Tensor, Tensor]:
-    found = scores[:, 1:].log_softmax(-1).topk(n)
-    return found.indices, found.values
-
-
-def _not_renormalised(scores: Tensor, n: int) -> tuple[Tensor, Tensor]:
-    found = scores.log_softmax(-1)[:, 1:].topk(n)
-    return found.indices + 1, found.values
-
-
-def _least_likely(scores: Tensor, n: int) -> tuple[Tensor, Tensor]:
-    found = scores[:, 1:].log_softmax(-1).topk(n, largest=False)
-    return found.indices + 1, found.values
-
-
-def _raw_scores(scores: Tensor, n: int) -> tuple[Tensor, Tensor]:
-    found = scores[:, 1:].topk(n)
-    return found.indices + 1, found.values
-
-
-def _as_probabilities(scores: Tensor, n: int) -> tuple[Tensor, Tensor]:
-    lengths, log_p = best_lengths(scores, n)
-    return lengths, log_p.exp()
-
-
-def _changed_reopen(n: Function, most: bool = False, padding: bool = False) -> Function:
-    """`to_reopen` with another count n(N, done, steps), or other places."""
-
-    def run(confidence: Tensor, real: Tensor, done: int, steps: int) -> Tensor:
-        order = -confidence if most else confidence
-        if not padding:
-            order = order.masked_fill(~real, math.inf)
-        return lowest(order, n(real.sum(1), done, steps))
-
-    return run
-
-
-def _n(N: Tensor, done: int, steps: int) -> Tensor:
-    return (N * (steps - done) // steps).clamp(min=1)
-
-
-def _changed_fill(change: Function) -> Function:
-    """`fill` with its results changed: change(chosen, p, tokens, confidence, hidden) -> both."""
-
-    def run(predict: Predict, tokens: Tensor, confidence: Tensor, hidden: Tensor) -> tuple:
-        chosen, p = choose_tokens(predict(tokens.masked_fill(hidden, MASK_ID)), 0.0)
-        return change(chosen, p, tokens, confidence, hidden)
-
-    return run
-
-
-def _looked_at_answers(predict, tokens, confidence, hidden):
-    chosen, p = choose_tokens(predict(tokens), 0.0)
-    return torch.where(hidden, chosen, tokens), torch.where(hidden, p, confidence)
-
-
-def _logits_as_confidence(predict, tokens, confidence, hidden):
-    best = predict(tokens.masked_fill(hidden, MASK_ID)).max(-1)
-    return torch.where(hidden, best.indices, tokens), torch.where(hidden, best.values, confidence)
-
-
-def _looped(
-    count: Function = _n,
-    frozen: bool = False,
-    fresh: bool = False,
-    most: bool = False,
-    all_new: bool = False,
-    extra: int = 0,
+def _wrong_shuffle(
+    count: Function = lambda n, ratio: max(1, int(n * (1 - ratio))),
+    order: Function = lambda noise: noise.argsort(1),
+    restore: Function = lambda ids: ids.argsort(1),
+    mask_of: Function = lambda place, keep: (place >= keep).float(),
+    kept: Function = lambda ids, keep: ids[:, :keep],
 ) -> Function:
-    """`mask_predict` with one slip.
+    def run(noise, ratio):
+        keep = count(noise.shape[1], ratio)
+        ids = order(noise)
+        ids_restore = restore(ids)
+        return kept(ids, keep), mask_of(ids_restore, keep), ids_restore
 
-    frozen: kept tokens stay for good; fresh: all confidences are renewed in each step; all_new:
-    all tokens are; extra: steps too many.
+    return run
+
+
+def _one_for_all(noise):
+    return noise[:1].argsort(1).expand(len(noise), -1)
+
+
+def _mask_not_restored(place, keep):
+    return (torch.arange(place.shape[1]) >= keep).float().expand(place.shape)
+
+
+def _filled(visible, ids_restore, token):
+    B, K, D = visible.shape
+    return torch.cat([visible, token.expand(B, ids_restore.shape[1] - K, D)], 1)
+
+
+def _gathered(x, ids):
+    return x.gather(1, ids[..., None].expand(-1, -1, x.shape[-1]))
+
+
+def _tokens_first(visible, ids_restore, token):
+    x = _filled(visible, ids_restore, token)
+    return _gathered(torch.cat([x[:, visible.shape[1] :], visible], 1), ids_restore)
+
+
+def _spread(patches, unbiased=True):
+    return patches.var(-1, keepdim=True, unbiased=unbiased)
+
+
+def _centred(patches):
+    return patches - patches.mean(-1, keepdim=True)
+
+
+def _errors(predicted, target):
+    return (predicted - target).square().mean(-1)
+
+
+def _wrong_encode(
+    before: Function = lambda x, positions: x + positions,
+    after: Function = lambda x, shuffled, mae: x,
+    cls_first: bool = True,
+    early: bool = False,
+    encoded: bool = True,
+    places: slice = slice(1, None),
+) -> Function:
+    """before: what is done to all patches; after: to those that stay; early: encoded before.
+
+    encoded: at all; places: which position vectors are added.
     """
 
-    def run(predict: Predict, real: Tensor, steps: int) -> tuple[Tensor, Tensor]:
-        tokens, confidence, hidden = (
-            torch.where(real, MASK_ID, PAD_ID),
-            torch.ones(real.shape),
-            real,
-        )
-        for done in range(steps + extra):
-            if done:
-                order = -confidence if most else confidence
-                allowed = hidden if frozen else real
-                hidden = lowest(
-                    order.masked_fill(~allowed, math.inf), count(real.sum(1), done, steps)
-                )
-                hidden = hidden & real
-            chosen, p = choose_tokens(predict(tokens.masked_fill(hidden, MASK_ID)), 0.0)
-            tokens = torch.where(real if all_new else hidden, chosen, tokens)
-            confidence = torch.where(real if fresh or all_new else hidden, p, confidence)
-        return tokens, confidence
+    def run(mae, images, ratio, noise):
+        x = before(mae.embed(package.patchify(images, 2)), mae.positions[places])
+        cls = mae.cls_token.expand(len(x), -1, -1)
+        if early:
+            x = mae.encoder(torch.cat([cls, x], 1))
+            cls, x = x[:, :1], x[:, 1:]
+        shuffled = package.random_masking(x, ratio, noise)
+        x = after(shuffled.visible, shuffled, mae)
+        x = torch.cat([cls, x] if cls_first else [x, cls], 1)
+        x = mae.encoder(x) if encoded and not early else x
+        return x, shuffled.mask, shuffled.ids_restore
 
     return run
 
 
-def _rated(rate: Function) -> Function:
-    """`best_candidate` by another rating of log-probabilities (B, n, N)."""
+def _without_cls(mae, images, ratio, noise):
+    x = mae.embed(package.patchify(images, 2)) + mae.positions[1:]
+    shuffled = package.random_masking(x, ratio, noise)
+    return mae.encoder(shuffled.visible), shuffled.mask, shuffled.ids_restore
 
-    def run(confidence: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
-        scores = rate(confidence.log(), real)
-        return scores.argmax(1), scores
+
+def _all_encoded(mae, images, ratio, noise):
+    x = mae.embed(package.patchify(images, 2)) + mae.positions[1:]
+    _, mask, ids_restore = package.random_masking(x, ratio, noise)
+    return mae.encoder(torch.cat([mae.cls_token.expand(len(x), -1, -1), x], 1)), mask, ids_restore
+
+
+def _cls_before_masking(mae, images, ratio, noise):
+    x = mae.embed(package.patchify(images, 2))
+    x = torch.cat([mae.cls_token.expand(len(x), -1, -1), x], 1) + mae.positions
+    shuffled = package.random_masking(x, ratio, noise)
+    return mae.encoder(shuffled.visible), shuffled.mask, shuffled.ids_restore
+
+
+def _cls_shuffled_too(mae, images, ratio, noise):
+    x = mae.embed(package.patchify(images, 2))
+    x = torch.cat([mae.cls_token.expand(len(x), -1, -1), x], 1) + mae.positions
+    noise = torch.cat([noise.new_zeros(len(x), 1), noise], 1)
+    shuffled = package.random_masking(x, ratio, noise)
+    return mae.encoder(shuffled.visible), shuffled.mask, shuffled.ids_restore
+
+
+def _zeros_for_removed(mae, images, ratio, noise):
+    x = mae.embed(package.patchify(images, 2)) + mae.positions[1:]
+    _, mask, ids_restore = package.random_masking(x, ratio, noise)
+    x = torch.cat([mae.cls_token.expand(len(x), -1, -1), x * (1 - mask[..., None])], 1)
+    return mae.encoder(x), mask, ids_restore
+
+
+def _mask_tokens_inside(x, shuffled, mae):
+    x = package.put_back(x, shuffled.ids_restore, mae.mask_token)
+    return x + shuffled.mask[..., None] * mae.positions[1:]
+
+
+def _raw_mask_tokens_inside(x, shuffled, mae):
+    return package.put_back(x, shuffled.ids_restore, mae.mask_token)
+
+
+def _wrong_loss(
+    fill: Function = package.put_back,
+    place: Function = lambda x, positions: x + positions,
+    drop: Function = lambda x: x[:, 1:],
+    loss: Function = package.patch_loss,
+    use: Function = lambda latent, mae: mae.to_decoder(latent),
+    decode: Function = lambda x, mae: mae.decoder(x),
+) -> Function:
+    """The whole model with another way to fill, to place, to drop [CLS], or to judge."""
+
+    def run(mae, images, ratio, noise):
+        latent, mask, ids_restore = mae.encode(images, ratio, noise)
+        x = use(latent, mae)
+        x = torch.cat([x[:, :1], fill(x[:, 1:], ids_restore, mae.mask_token)], 1)
+        x = decode(place(x, mae.decoder_positions), mae)
+        return loss(drop(mae.to_pixels(x)), package.patchify(images, 2), mask)
 
     return run
+
+
+def _positions_before_filling(mae, images, ratio, noise):
+    latent, mask, ids_restore = mae.encode(images, ratio, noise)
+    x = mae.to_decoder(latent)
+    x = x + mae.decoder_positions[: x.shape[1]]
+    x = torch.cat([x[:, :1], package.put_back(x[:, 1:], ids_restore, mae.mask_token)], 1)
+    predicted = mae.to_pixels(mae.decoder(x))[:, 1:]
+    return package.patch_loss(predicted, package.patchify(images, 2), mask)
+
+
+def _filled_before_narrowing(mae, images, ratio, noise):
+    latent, mask, ids_restore = mae.encode(images, ratio, noise)
+    filled = package.put_back(latent[:, 1:], ids_restore, mae.mask_token)
+    x = mae.to_decoder(torch.cat([latent[:, :1], filled], 1))
+    predicted = mae.to_pixels(mae.decoder(x + mae.decoder_positions))[:, 1:]
+    return package.patch_loss(predicted, package.patchify(images, 2), mask)
+
+
+def _cls_among_patches(cls_again: bool) -> Function:
+    """All vectors put back, [CLS] among them; cls_again: and in front as well."""
+
+    def run(mae, images, ratio, noise):
+        latent, mask, ids_restore = mae.encode(images, ratio, noise)
+        x = mae.to_decoder(latent)
+        filled = package.put_back(x, ids_restore, mae.mask_token)
+        x = torch.cat([x[:, :1], filled], 1) if cls_again else filled
+        predicted = mae.to_pixels(mae.decoder(x + mae.decoder_positions))[:, 1:]
+        return package.patch_loss(predicted, package.patchify(images, 2), mask)
+
+    return run
+
+
+def _cls_dropped_early(mae, images, ratio, noise):
+    latent, mask, ids_restore = mae.encode(images, ratio, noise)
+    x = package.put_back(mae.to_decoder(latent)[:, 1:], ids_restore, mae.mask_token)
+    predicted = mae.to_pixels(mae.decoder(x + mae.decoder_positions[1:]))
+    return package.patch_loss(predicted, package.patchify(images, 2), mask)
+
+
+def _loss_of_normalised(predicted, target, mask):
+    return package.patch_loss(predicted, package.normalised_patches(target), mask)
+
+
+def _in_shuffled_order(visible, ids_restore, token):
+    return _filled(visible, ids_restore, token[0, 0])
+
+
+def _shuffled_again(visible, ids_restore, token):
+    return package.put_back(visible, ids_restore.argsort(1), token)
+
+
+def _loss_over_all(predicted, target, mask):
+    return F.mse_loss(predicted, target)
+
+
+def _loss_over_visible(predicted, target, mask):
+    return package.patch_loss(predicted, target, 1 - mask)
 
 
 EXERCISES = (
     Exercise(
         id="9.1",
-        prompt="What mixing costs",
-        reference=mixed,
-        inputs=_answers,
+        prompt="Patches",
+        reference=patchify,
+        inputs=_images,
         hints=(
-            "At each place, how likely is this answer's word, whichever answer it comes from? Places "
-            "are drawn independently: multiply. Distinct answers exclude each other: add.",
-            "`answers == one` is (M, L): which answers have the same word at each place. Weighted with "
-            "p and summed over the answers it gives the L chances of `one`.",
-            "return sum((p[:, None] * (answers == one)).sum(0).prod().item() for one in answers)",
+            "Cut each side in two axes: which patch, and where in it. Then bring the axes into the "
+            "order in which they are to be read.",
+            "reshape to (B, C, rows, P, columns, P); permute to (B, rows, columns, P, P, C); reshape "
+            "to (B, rows * columns, P * P * C).",
+            "x = images.reshape(B, C, H // P, P, W // P, P).permute(0, 2, 4, 3, 5, 1); return "
+            "x.reshape(B, -1, P * P * C)",
         ),
         misconceptions=(
             Misconception(
-                _changed_mixed(lambda chances, p: p.sum()),
-                "This is how likely an answer is if it is drawn as a whole: always 1. Here each place "
-                "is drawn by itself.",
+                _only_reshaped,
+                "A reshape alone takes the numbers as they lie in memory, one channel after the other "
+                "and row after row: pieces of rows, not squares. Cut both sides in two axes first, then "
+                "permute.",
             ),
             Misconception(
-                _changed_mixed(lambda chances, p: chances.prod(1).max()),
-                "This is the chance of the likeliest answer alone. Any right answer counts: add them.",
+                _rows_of_pixels,
+                "The channels are in place, but your pieces are runs of pixels of one row, not squares: "
+                "cut height and width into (patch, place in it) before you permute.",
             ),
             Misconception(
-                _changed_mixed(lambda chances, p: chances.prod(1).mean()),
-                "You averaged over the answers. They exclude each other, so their chances add up.",
+                _cut("cpq"),
+                "The patches are right, but within them one channel comes after the other. The numbers "
+                "of one pixel stand together: the channel is the last axis.",
             ),
             Misconception(
-                _changed_mixed(lambda chances, p: chances.prod(1).sum(), torch.ones_like),
-                "The answers were counted, not weighted: use p, or the chances at a place exceed 1.",
-                also=(
-                    _changed_mixed(
-                        lambda chances, p: chances.prod(1).sum(),
-                        lambda p: torch.full_like(p, 1 / len(p)),
-                    ),
-                ),
+                _cut("pqc", columns_first=True),
+                "The patches come column by column. Read them row by row: the axis of the rows goes "
+                "before that of the columns.",
             ),
             Misconception(
-                _changed_mixed(lambda chances, p: (p[:, None] ** chances.shape[1]).sum()),
-                "You took only an answer's own chance at each place. Another answer with the same word "
-                "there helps, too: sum p over all answers that agree at the place.",
+                _cut("qpc"),
+                "Each patch lies on its side: within it, rows come before columns.",
             ),
             Misconception(
-                _changed_mixed(lambda chances, p: (p * chances.prod(1)).sum()),
-                "p was used twice: it is in the chances of the places already.",
+                _cut("cqp"),
+                "Within a patch the order should be row, column, channel; yours is channel, column, "
+                "row.",
             ),
         ),
     ),
     Exercise(
         id="9.2",
-        prompt="Hide any number of words",
-        reference=hide_for_training,
-        inputs=_targets,
+        prompt="Shuffle, keep, remember",
+        reference=shuffle,
+        inputs=_noise,
+        trials=5,
         hints=(
-            "First how many words each row has and how many of them go; then which. Noise behind a "
-            "row's end must never win.",
-            "n = 1 + (share * L).long() is (B,). A place's rank among the noise of its row is "
-            "`noise.argsort(1).argsort(1)`; set the noise of padding to infinity before.",
-            "real = target != 0; n = 1 + (share * real.sum(1)).long(); return "
-            "noise.masked_fill(~real, torch.inf).argsort(1).argsort(1) < n[:, None]",
+            "argsort of the noise says which patch comes to which place. The first few stay.",
+            "ids_shuffle = noise.argsort(1), and ids_restore = ids_shuffle.argsort(1), which says to "
+            "which place each patch went. Who went to a place from `keep` on is removed.",
+            "keep = max(1, int(L * (1 - ratio))); return ids_shuffle[:, :keep], (ids_restore >= "
+            "keep).float(), ids_restore",
         ),
         misconceptions=(
             Misconception(
-                _changed_hide(lambda share, real: (0.15 * real.sum(1)).round().long().clamp(min=1)),
-                "15 % in every row, as in BERT. A model trained like this has never seen an empty "
-                "canvas. Use `share`.",
+                _wrong_shuffle(order=_one_for_all),
+                "Every image has lost the same patches: one shuffle for the whole batch. Sort each row "
+                "of the noise by itself.",
             ),
             Misconception(
-                _changed_hide(lambda share, real: (share * real.sum(1)).long()),
-                "Your numbers run from 0 to L - 1: some rows hide nothing, and none hides all. Add 1.",
-            ),
-            Misconception(
-                _changed_hide(lambda share, real: 1 + (share * real.shape[1]).long(), padding=True),
-                "The width of the batch was used, padding included. L is the number of words of the "
-                "row, and padding is never hidden.",
-                also=(
-                    _changed_hide(
-                        lambda share, real: 1 + (share * real.sum(1)).long(), padding=True
-                    ),
+                _wrong_shuffle(
+                    restore=lambda ids: ids,
+                    mask_of=lambda place, keep: (place.argsort(1) >= keep).float(),
                 ),
+                "Your ids_restore is the shuffle itself. It has to undo it: argsort once more.",
             ),
             Misconception(
-                _changed_hide(
-                    lambda share, real: (1 + (share[0] * real.sum(1)).long()).minimum(real.sum(1))
-                ),
-                "All rows use the first one's share. Each row has its own.",
+                _wrong_shuffle(restore=lambda ids: ids),
+                "Your ids_restore is the shuffle itself, and the mask made from it marks the wrong "
+                "patches. argsort once more: that says to which place each patch went.",
             ),
             Misconception(
-                _drawn_apart,
-                "You drew for each word apart, so the number of hidden words is left to chance, and can "
-                "be 0. Take exactly n, those with the smallest noise.",
+                _wrong_shuffle(count=lambda n, ratio: int(n * (1 - ratio))),
+                "At high ratios no patch at all is left, and the encoder has nothing to see: keep at "
+                "least one.",
             ),
             Misconception(
-                _changed_hide(lambda share, real: 1 + (share * real.sum(1)).long(), largest=True),
-                "Hide the words with the *smallest* noise; yours are those with the largest.",
+                _wrong_shuffle(count=lambda n, ratio: max(1, round(n * (1 - ratio)))),
+                "You keep one patch more where the share is not a whole number: int() cuts off, "
+                "round() and math.ceil() do not.",
+                also=(_wrong_shuffle(count=lambda n, ratio: math.ceil(n * (1 - ratio))),),
+            ),
+            Misconception(
+                _wrong_shuffle(order=lambda noise: noise.argsort(1, descending=True)),
+                "You sorted from large to small. The patches with the smallest noise stay.",
+            ),
+            Misconception(
+                _wrong_shuffle(count=lambda n, ratio: max(1, int(n * ratio))),
+                "You keep the share `ratio`. That is the share to be removed: 1 - ratio stays.",
+            ),
+            Misconception(
+                _wrong_shuffle(mask_of=lambda place, keep: (place < keep).float()),
+                "Your mask is the other way round: 1 means removed.",
+            ),
+            Misconception(
+                _wrong_shuffle(mask_of=_mask_not_restored),
+                "Your mask is in shuffled order: the first `keep` places are 0 in every row. Ask where "
+                "each patch went: ids_restore >= keep.",
+            ),
+            Misconception(
+                _wrong_shuffle(mask_of=lambda place, keep: (place.argsort(1) >= keep).float()),
+                "Your mask compares ids_shuffle with `keep`: those are names of patches, not places. "
+                "Ask to which place each patch went: ids_restore >= keep.",
+            ),
+            Misconception(
+                _wrong_shuffle(kept=lambda ids, keep: ids.argsort(1)[:, :keep]),
+                "You return the first entries of ids_restore: the places to which patches 0, 1, ... "
+                "went. Which patches stay is said by the first entries of ids_shuffle.",
+            ),
+            Misconception(
+                _wrong_shuffle(mask_of=lambda place, keep: place >= keep),
+                "The mask is right but boolean. The loss will multiply by it: return it as floats.",
+            ),
+            Misconception(
+                _wrong_shuffle(kept=lambda ids, keep: ids[:, :keep].sort(1).values),
+                "You sorted the patches that stay. Then ids_restore no longer says where they are: "
+                "leave them in shuffled order.",
             ),
         ),
     ),
     Exercise(
         id="9.3",
-        prompt="Who sees whom in the decoder",
-        reference=decoder_sees,
-        inputs=_canvas,
+        prompt="Put back",
+        reference=put_back,
+        inputs=_latent,
         hints=(
-            "An empty canvas is filled from all sides. What is the one thing that nobody may look at?",
-            "`target != 0` is (B, T), about keys. A new axis for the queries makes it (B, 1, T).",
-            "B, T = target.shape; return (target != 0)[:, None].expand(B, T, T)",
+            "First make the shuffled row complete: the visible vectors, then mask tokens. Then undo "
+            "the shuffle.",
+            "torch.cat([visible, mask_token.expand(B, L - K, D)], 1) is (B, L, D). gather along axis "
+            "1 needs an index of the same shape: ids_restore[..., None].expand(-1, -1, D).",
+            "return torch.cat([visible, mask_token.expand(B, L - K, D)], 1).gather(1, "
+            "ids_restore[..., None].expand(-1, -1, D))",
         ),
         misconceptions=(
             Misconception(
-                _sees(lambda mask, target: mask.tril()),
-                "The causal mask was left in: each place sees only what stands to its left. That is the "
-                "autoregressive decoder. Here every place sees both sides.",
-                also=(
-                    lambda target: torch.ones(
-                        *target.shape, target.shape[1], dtype=torch.bool
-                    ).tril(),
+                _filled,
+                "The row is complete, but still shuffled: the visible vectors stand in front. Undo the "
+                "shuffle with gather and ids_restore.",
+            ),
+            Misconception(
+                lambda v, ids, t: _gathered(_filled(v, ids, t), ids.argsort(1)),
+                "You shuffled a second time: ids_restore is inverted already, so gather with it as it "
+                "is.",
+            ),
+            Misconception(
+                lambda v, ids, t: _filled(v, ids, t)[:, ids[0]],
+                "You undid the first image's shuffle for all of them. Each image has its own: gather.",
+            ),
+            Misconception(
+                _tokens_first,
+                "Your mask tokens stand before the visible vectors. In shuffled order those that stay "
+                "come first.",
+            ),
+            Misconception(
+                lambda v, ids, t: _gathered(_filled(v, ids, torch.zeros_like(t)), ids),
+                "The gaps hold zeros. Put the mask token there: it is learnt, zeros are not.",
+            ),
+            Misconception(
+                lambda v, ids, t: _filled(v, ids, t)[:, :, : v.shape[1]].gather(
+                    1, ids[..., None].expand(-1, -1, v.shape[1])
                 ),
-            ),
-            Misconception(
-                _sees(lambda mask, target: torch.ones_like(mask)),
-                "Padding is seen. The answer would depend on what else is in the batch.",
-            ),
-            Misconception(
-                _sees(lambda mask, target: mask.mT),
-                "Transposed: keys, those who are looked at, are the last axis.",
-            ),
-            Misconception(
-                _sees(lambda mask, target: mask & (target != PAD_ID)[..., None]),
-                "Padding's own rows are all False now: a softmax over nothing. Rule padding out as a key "
-                "only.",
-            ),
-            Misconception(
-                _sees(lambda mask, target: mask & (target != MASK_ID)[:, None]),
-                "[MASK]s cannot be seen. They may be: each knows its place and what its "
-                "neighbours told it, and on an empty canvas there is nothing else.",
-            ),
-            Misconception(
-                _sees(lambda mask, target: mask & ~torch.eye(target.shape[1], dtype=torch.bool)),
-                "No place sees itself. That is RetroMAE's rule (lesson 8). Here a hidden word shows "
-                "[MASK] even to itself, so nothing is given away.",
+                "Some of each vector's D numbers are missing: expand the index to D, not to K.",
             ),
         ),
     ),
     Exercise(
         id="9.4",
-        prompt="How long?",
-        reference=best_lengths,
-        inputs=_length_scores,
+        prompt="Each patch by itself",
+        reference=normalise,
+        inputs=_patches,
         hints=(
-            "Rule length 0 out first, while these are still scores; softmax then shares everything "
-            "among the others.",
-            "Scores of minus infinity get probability 0. `topk(n)` returns values and indices, the "
-            "largest first; the index is the length.",
-            "scores = scores.masked_fill(torch.arange(scores.shape[1]) == 0, -torch.inf); found = "
-            "scores.log_softmax(-1).topk(n); return found.indices, found.values",
+            "Mean and variance of one patch run over its own numbers, the last axis.",
+            "patches.mean(-1, keepdim=True) is (B, L, 1), and so is var; the eps goes into the root.",
+            "return (patches - mean) / (patches.var(-1, keepdim=True) + 1e-6).sqrt()",
         ),
         misconceptions=(
             Misconception(
-                _with_zero,
-                "Length 0 is among the answers. An empty answer has no word that could be wrong, so "
-                "it would win often. Rule it out.",
+                lambda p: _centred(p) / (_spread(p, unbiased=False) + EPS).sqrt(),
+                "Your variance is divided by n (biased). MAE divides by n - 1, as Tensor.var does "
+                "unless told otherwise.",
             ),
             Misconception(
-                _shifted,
-                "You cut class 0 off, and now class 1 is called 0: all lengths are one too short.",
+                lambda p: _centred(p) / (_spread(p).sqrt() + EPS),
+                "The 1e-6 belongs inside the root, beside the variance: on a nearly flat patch that is "
+                "a large difference.",
             ),
             Misconception(
-                _not_renormalised,
-                "The lengths are right. But their probabilities still share with length 0: rule it out "
-                "before the softmax, not after.",
-            ),
-            Misconception(_least_likely, "These are the *least* likely lengths."),
-            Misconception(
-                _raw_scores,
-                "The lengths are right, but these are scores, not log-probabilities: log_softmax.",
+                lambda p: _centred(p) / _spread(p).sqrt(),
+                "A patch of one colour has variance 0, and 0 / 0 is not a number: add 1e-6 to the "
+                "variance.",
             ),
             Misconception(
-                _as_probabilities,
-                "The lengths are right. Return log-probabilities, not probabilities.",
+                lambda p: _centred(p) / (_spread(p) + EPS),
+                "You divided by the variance. Divide by its root, the standard deviation.",
+            ),
+            Misconception(
+                lambda p: (
+                    (p - p.mean((1, 2), keepdim=True)) / (p.var((1, 2), keepdim=True) + EPS).sqrt()
+                ),
+                "Mean and variance are those of the whole image. Each patch has its own: the last axis "
+                "only.",
+            ),
+            Misconception(
+                lambda p: (p - p.mean(1, keepdim=True)) / (p.var(1, keepdim=True) + EPS).sqrt(),
+                "You averaged over the patches, one number in the patch at a time. Average over a "
+                "patch's own numbers: axis -1.",
+            ),
+            Misconception(
+                lambda p: p / (_spread(p) + EPS).sqrt(),
+                "The mean is still in: subtract it first.",
+            ),
+            Misconception(
+                _centred,
+                "The mean is out, but the variance is not 1 yet: divide by the root of variance + 1e-6.",
             ),
         ),
     ),
     Exercise(
         id="9.5",
-        prompt="Which words are opened again",
-        reference=to_reopen,
-        inputs=_reopenings,
-        trials=6,
+        prompt="The loss",
+        reference=patch_loss,
+        inputs=_guesses,
         hints=(
-            "Two questions again: how many in each row, and which. The count is a matter of N, `done` "
-            "and `steps`; the choice of the confidences.",
-            "n = N * (steps - done) // steps, at least 1, is (B,). Padding must not be chosen: put "
-            "infinity there, then take the n smallest of each row by their rank.",
-            "n = (real.sum(1) * (steps - done) // steps).clamp(min=1); return "
-            "confidence.masked_fill(~real, torch.inf).argsort(1).argsort(1) < n[:, None]",
+            "First one error for each patch. Then the mean over those that were removed.",
+            "(predicted - target).square().mean(-1) is (B, L), and so is the mask: multiply, add up, "
+            "divide by how many were removed.",
+            "return (errors * mask).sum() / mask.sum()",
         ),
         misconceptions=(
             Misconception(
-                _changed_reopen(_n, most=True),
-                "These are the words the model is *most* sure of. The doubtful ones go back.",
+                lambda p, t, m: _errors(p, t).mean(),
+                "This is the mean over all patches. The encoder saw the visible ones: count the removed "
+                "patches only.",
             ),
             Misconception(
-                _changed_reopen(lambda N, done, steps: _n(N, done + 1, steps)),
-                "One step ahead: after `done` of `steps` steps a share of 1 - done / steps is opened.",
+                lambda p, t, m: (_errors(p, t) * (1 - m)).sum() / (1 - m).sum(),
+                "This is the loss of the visible patches. In the mask, 1 means removed.",
             ),
             Misconception(
-                _changed_reopen(lambda N, done, steps: _n(N, done - 1, steps)),
-                "One step behind: after `done` of `steps` steps a share of 1 - done / steps is "
-                "opened. The first step, done = 0, is the empty canvas, and it is over.",
+                lambda p, t, m: (_errors(p, t) * m).mean(),
+                "The sum is right, but it is divided by the number of all patches. Divide by "
+                "mask.sum().",
             ),
             Misconception(
-                _changed_reopen(lambda N, done, steps: N - _n(N, done, steps)),
-                "That many words are *kept*. The others are opened.",
+                lambda p, t, m: (_errors(p, t) * m).sum(),
+                "This is a sum. Divide it by the number of removed patches, mask.sum().",
             ),
             Misconception(
-                _changed_reopen(lambda N, done, steps: N * (steps - done) // steps),
-                "Some rows open nothing at all. At least one word, always.",
+                lambda p, t, m: ((_errors(p, t) * m).sum(1) / m.sum(1)).mean(),
+                "You took a mean for each image and the mean of these. Each removed patch should count "
+                "the same: one mean over all of them.",
             ),
             Misconception(
-                _changed_reopen(lambda N, done, steps: -(-N * (steps - done) // steps)),
-                "You rounded up; the paper rounds down.",
+                lambda p, t, m: ((p - t).square().sum(-1) * m).sum() / m.sum(),
+                "You added up the squared errors of a patch's numbers. Take their mean, .mean(-1).",
             ),
             Misconception(
-                _changed_reopen(_n, padding=True),
-                "Padding was opened: its confidence is 0, so it always looks doubtful. Keep it out.",
-            ),
-            Misconception(
-                _changed_reopen(
-                    lambda N, done, steps: _n(N.max().expand(len(N)), done, steps).minimum(N)
-                ),
-                "Every row opens as many words as the longest one. N is the row's own length.",
+                lambda p, t, m: ((p - t).abs().mean(-1) * m).sum() / m.sum(),
+                "These are absolute errors. Square the differences.",
             ),
         ),
     ),
     Exercise(
         id="9.6",
-        prompt="One step",
-        reference=fill,
-        inputs=_half_filled,
+        prompt="An encoder that sees little",
+        reference=encode,
+        inputs=_model_and_images,
         hints=(
-            "What does the model have to see at the hidden places? And what may change elsewhere?",
-            "`tokens.masked_fill(hidden, 4)` is the canvas. `predict(...).softmax(-1).max(-1)` gives "
-            "values (probabilities) and indices (words), (B, N) each.",
-            "best = predict(tokens.masked_fill(hidden, 4)).softmax(-1).max(-1); return "
-            "torch.where(hidden, best.indices, tokens), torch.where(hidden, best.values, confidence)",
+            "Position first, shuffle second, [CLS] third, encoder last.",
+            "x = mae.embed(patches) + mae.positions[1:]; random_masking(x, ratio, noise) returns "
+            "visible, mask and ids_restore; [CLS] is mae.cls_token.expand(B, -1, -1).",
+            "return mae.encoder(torch.cat([mae.cls_token.expand(B, -1, -1), visible], 1)), mask, "
+            "ids_restore",
         ),
         misconceptions=(
             Misconception(
-                _changed_fill(
-                    lambda chosen, p, tokens, confidence, hidden: (
-                        torch.where(hidden, chosen, tokens),
-                        p,
-                    )
+                _wrong_encode(
+                    before=lambda x, positions: x,
+                    after=lambda x, shuffled, mae: x + mae.positions[1 : 1 + x.shape[1]],
                 ),
-                "You updated the confidences of words that were not hidden. They keep the one they "
-                "had when they were chosen: what the model says of a word that it sees there is no "
-                "judgement, it was never trained to say anything at visible places.",
+                "Positions came after the shuffle: the patch that stays first gets position 1, wherever "
+                "it stood. Add them to all patches before any is removed.",
             ),
             Misconception(
-                _changed_fill(lambda chosen, p, tokens, confidence, hidden: (chosen, p)),
-                "All words were replaced, visible ones too. Only the hidden places change.",
+                _wrong_encode(before=lambda x, positions: x),
+                "The positions are missing. Without them the encoder cannot know where a patch stood.",
             ),
             Misconception(
-                _changed_fill(
-                    lambda chosen, p, tokens, confidence, hidden: (
-                        torch.where(hidden, chosen, tokens),
-                        confidence,
-                    )
-                ),
-                "New words, old confidences: at hidden places the confidence is the new word's.",
+                _wrong_encode(after=_mask_tokens_inside),
+                "The mask token is in your encoder: it works on all L places, and sees something that no "
+                "real image has. Give it the visible patches only.",
+                also=(_wrong_encode(after=_raw_mask_tokens_inside),),
             ),
             Misconception(
-                _looked_at_answers,
-                "The model was shown the words it is to replace. Put [MASK] there first.",
+                _zeros_for_removed,
+                "You set the removed patches to 0 and let the encoder work on all L places. Take them "
+                "out: `visible` is shorter.",
             ),
             Misconception(
-                _logits_as_confidence,
-                "These confidences are scores, which cannot be compared between places. Take the "
-                "softmax first.",
+                _all_encoded,
+                "Your encoder got all patches. Pass on `visible`, what random_masking returns first.",
             ),
             Misconception(
-                _changed_fill(
-                    lambda chosen, p, tokens, confidence, hidden: (
-                        torch.where(hidden, tokens, chosen),
-                        torch.where(hidden, confidence, p),
-                    )
-                ),
-                "Inverted: you changed the visible places and left the hidden ones as they were.",
+                _wrong_encode(encoded=False),
+                "These vectors have not been through the encoder yet: pass [CLS] and the visible "
+                "patches to `mae.encoder`.",
+            ),
+            Misconception(
+                _wrong_encode(places=slice(None, -1)),
+                "Each patch got the position of the one before it. Row 0 of `mae.positions` is "
+                "[CLS]'s, the patches' begin at row 1: `mae.positions[1:]`.",
+            ),
+            Misconception(
+                _wrong_encode(early=True),
+                "The encoder saw all patches, and only then some were removed: the visible vectors know "
+                "what is to be guessed. Remove first, encode afterwards.",
+            ),
+            Misconception(
+                _without_cls,
+                "[CLS] is missing: put mae.cls_token in front of the visible patches.",
+            ),
+            Misconception(
+                _wrong_encode(cls_first=False),
+                "[CLS] stands behind the patches. It goes in front.",
+            ),
+            Misconception(
+                _cls_shuffled_too,
+                "[CLS] was shuffled with the patches, so mask and ids_restore have a place too many. "
+                "Add it after the masking.",
+            ),
+            Misconception(
+                _cls_before_masking,
+                "[CLS] was there before the masking, and the noise has no number for it. Put it in "
+                "front of the visible patches, after random_masking.",
             ),
         ),
     ),
     Exercise(
         id="9.7",
-        prompt="The whole procedure",
-        reference=mask_predict,
-        inputs=_empty_canvas,
-        trials=4,
+        prompt="The whole model",
+        reference=loss_of,
+        inputs=_model_and_images,
         hints=(
-            "The first step hides all that is real. Each later step first asks `to_reopen`, then "
-            "`fill`.",
-            "Begin with tokens 4 where real, 0 elsewhere; confidence all 1; hidden = real. In step "
-            "`done` = 1, 2, ... call to_reopen(confidence, real, done, steps).",
-            "for done in range(steps): hidden = real if done == 0 else to_reopen(confidence, real, "
-            "done, steps); tokens, confidence = fill(predict, tokens, confidence, hidden)",
+            "Five steps: encode; into the decoder's width; put back; decode; judge. [CLS] goes through "
+            "the decoder, but it is no patch.",
+            "x = mae.to_decoder(latent), (B, 1+K, D). Put back x[:, 1:] only, then [CLS] in front "
+            "again, then + mae.decoder_positions.",
+            "predicted = mae.to_pixels(mae.decoder(x + mae.decoder_positions))[:, 1:]; return "
+            "package.patch_loss(predicted, package.patchify(images, mae.config.patch_size), mask)",
         ),
         misconceptions=(
             Misconception(
-                _looped(frozen=True),
-                "Words that were kept once were never opened again. In Mask-Predict every word is a "
-                "candidate in every step: that is how early mistakes are mended.",
+                _wrong_loss(loss=_loss_over_all),
+                "All is right but the last step: the loss runs over all patches. Removed ones only.",
             ),
             Misconception(
-                _looped(fresh=True),
-                "All confidences are renewed in every step. A word that stays keeps the confidence it "
-                "was chosen with.",
+                _wrong_loss(loss=_loss_over_visible),
+                "All is right but the last step: this is the loss of the visible patches. 1 means "
+                "removed.",
             ),
             Misconception(
-                _looped(count=lambda N, done, steps: _n(N, done + 1, steps)),
-                "The schedule is off by one: in step number `done`, counted from 0, "
-                "N * (1 - done / steps) words are opened.",
+                _wrong_loss(fill=_in_shuffled_order),
+                "The decoder got the patches in shuffled order, and its positions are wrong for nearly "
+                "all of them: undo the shuffle with ids_restore.",
             ),
             Misconception(
-                _looped(extra=-1),
-                "One step is missing: the first one, on the empty canvas, counts as a step.",
+                _wrong_loss(fill=_shuffled_again),
+                "ids_restore was inverted once more, which shuffles a second time: use it as it is.",
             ),
             Misconception(
-                _looped(most=True),
-                "The words that the model is most sure of are opened again. Take the least.",
+                _wrong_loss(place=lambda x, positions: x),
+                "The decoder has no positions. All its mask tokens are the same vector, so it must make "
+                "the same guess for all: add mae.decoder_positions.",
             ),
             Misconception(
-                lambda predict, real, steps: mask_predict(predict, real, 1),
-                "This is one step. The doubtful words must be opened and filled again.",
+                _positions_before_filling,
+                "The decoder's positions were added before the mask tokens were put in. Those have none "
+                "then, and the visible ones have wrong ones: put back first.",
             ),
             Misconception(
-                _looped(all_new=True),
-                "Every step replaces all words, also those that stay on the canvas.",
-            ),
-        ),
-    ),
-    Exercise(
-        id="9.8",
-        prompt="Which length wins",
-        reference=best_candidate,
-        inputs=_candidates,
-        hints=(
-            "The mean log-probability of a candidate's own words. Padding has probability 1, so its "
-            "logarithm adds nothing; by what do you divide?",
-            "`confidence.log() * real` is (B, n, N). Sum over the last axis, divide by "
-            "`real.sum(-1)`, and take the best of the n.",
-            "scores = (confidence.log() * real).sum(-1) / real.sum(-1); return scores.argmax(1), scores",
-        ),
-        misconceptions=(
-            Misconception(
-                _rated(lambda log_p, real: log_p.mean(-1)),
-                "You averaged over padding, too: with its zeros a short candidate looks surer than it "
-                "is. Divide by the number of its own words.",
-                also=(_rated(lambda log_p, real: log_p.sum(-1)),),
+                _wrong_loss(drop=lambda x: x[:, :-1]),
+                "You dropped the last patch instead of [CLS], so every guess is compared with its "
+                "neighbour: [CLS] stands in front.",
             ),
             Misconception(
-                _rated(lambda log_p, real: (log_p.exp() * real).sum(-1) / real.sum(-1)),
-                "This is the mean probability. One impossible word hardly lowers it; take the mean "
-                "of the logarithms.",
+                _wrong_loss(use=lambda latent, mae: latent),
+                "mae.to_decoder is missing. Here both are equally wide, so nothing breaks, but the "
+                "decoder has numbers of its own.",
             ),
             Misconception(
-                _rated(lambda log_p, real: -(log_p * real).sum(-1) / real.sum(-1)),
-                "The worst candidate wins: log-probabilities are negative, and the largest is best.",
+                _wrong_loss(decode=lambda x, mae: x),
+                "mae.decoder is missing: the mask tokens went to mae.to_pixels without having seen "
+                "any patch.",
             ),
             Misconception(
-                _rated(lambda log_p, real: torch.where(real, log_p, 0.0).amin(-1)),
-                "You compared the least sure word of each. The mean over all words decides.",
+                _filled_before_narrowing,
+                "The mask token is a vector of the decoder, and yours went through mae.to_decoder. "
+                "That layer first, then put back.",
+            ),
+            Misconception(
+                _cls_among_patches(cls_again=True),
+                "[CLS] was put back among the patches, so each of them moved on by one. Put back "
+                "`x[:, 1:]`, then [CLS] in front again.",
+            ),
+            Misconception(
+                _cls_among_patches(cls_again=False),
+                "[CLS] was put back among the patches, and a place is missing in front. Put back "
+                "`x[:, 1:]`, then `x[:, :1]` in front again.",
+            ),
+            Misconception(
+                _cls_dropped_early,
+                "[CLS] was dropped before the decoder. It goes through: in front, as in the encoder. "
+                "Drop it from what comes out.",
+            ),
+            Misconception(
+                _wrong_loss(loss=_loss_of_normalised),
+                "The target is the patches as they are. Normalised ones are the variant `norm_pix`.",
             ),
         ),
     ),
@@ -663,76 +760,85 @@ EXERCISES = (
 QUIZ = (
     Question(
         id="9.q1",
-        prompt="A model gives every word its exact probability, and still writes nonsense when all words "
-        "are chosen at once. Why?",
+        prompt="Why does MAE train faster than a model of the same size that sees mask tokens?",
         options=(
-            ("It is too small.", "Its probabilities are exact. No model could say more."),
             (
-                "Each word is chosen without knowing what the others turned out to be.",
-                "Two right answers mix. With one right answer there is no problem.",
+                "It updates only some of its weights.",
+                "Every weight gets a gradient at every step, the encoder's and the decoder's.",
             ),
-            ("There are too few candidate lengths.", "That is another problem, and another cure."),
+            (
+                "Its large encoder works on the visible quarter of the patches only.",
+                "The mask tokens meet the small decoder alone.",
+            ),
+            (
+                "Its loss is simpler to compute.",
+                "The loss takes next to no time in either.",
+            ),
         ),
         answer=1,
     ),
     Question(
         id="9.q2",
-        prompt="How is Mask-Predict's model trained?",
+        prompt="ids_shuffle is [2, 0, 3, 1]: patch 2 comes first, then 0, 3, 1. What is ids_restore?",
         options=(
-            ("Autoregressively, and then given masks.", "There is no causal mask at any time."),
+            ("[2, 0, 3, 1]", "That would shuffle a second time."),
             (
-                "As a masked language model that also sees a source: some words hidden, their "
-                "number anything from one to all.",
-                "And with it a guess at the length.",
+                "[1, 3, 0, 2]",
+                "Patch 0 went to place 1, patch 1 to place 3, patch 2 to 0, patch 3 to 2.",
             ),
-            (
-                "As a masked language model with 15 % hidden.",
-                "It would be lost on an empty canvas.",
-            ),
+            ("[1, 3, 2, 0]", "That is the order read backwards."),
         ),
         answer=1,
     ),
     Question(
         id="9.q3",
-        prompt="In a step, a word that was not opened now gets a higher probability than when it was "
-        "chosen. What becomes of its confidence?",
+        prompt="Why 75 % for images and 15 to 40 % for text?",
         options=(
-            ("It rises.", "Then words would vouch for themselves: each sees itself."),
-            ("It stays as it was.", "The word is judged by what was known when it was chosen."),
-            ("It is averaged.", "No; the algorithm knows one number a word."),
+            (
+                "Pixels are cheaper to compute than words.",
+                "What it costs does not say how hard the question is.",
+            ),
+            (
+                "Neighbouring patches say nearly the same; words say more each.",
+                "With little removed, a gap in an image can be filled from its rim.",
+            ),
+            (
+                "Images have more patches than texts have words.",
+                "196 patches an image is about the length of a paragraph.",
+            ),
         ),
         answer=1,
     ),
     Question(
         id="9.q4",
-        prompt="Ten steps instead of one per word: when is that *not* faster than writing from left to "
-        "right with keys and values kept?",
+        prompt="After pretraining, what is kept for a task such as classification?",
         options=(
+            ("The encoder.", "It gets all patches now, none removed, and a new head."),
+            ("The decoder.", "It only restores pixels, and it is thrown away."),
             (
-                "With large batches.",
-                "Each step works on all places again; once the machine is busy, work is what counts.",
+                "Both, and the mask token.",
+                "Nothing is removed any more, so there is nothing to put a mask token for.",
             ),
-            (
-                "With a single sentence.",
-                "There it is fastest: the machine waits for steps, not work.",
-            ),
-            ("Never.", "Section 7 measures it."),
         ),
         answer=0,
     ),
     Question(
         id="9.q5",
-        prompt="What does distillation change?",
+        prompt="With norm_pix the model restores a patch whose colours differ from its mean in the right "
+        "way, but it does not know the mean. What is in the pictures of such a model?",
         options=(
             (
-                "The model becomes smaller.",
-                "That is another use of the word. Here student and teacher are of one size.",
+                "The model's guess at the mean.",
+                "It has never been asked for one.",
             ),
             (
-                "The training answers: one for each source, chosen by another model.",
-                "Fewer ways to be right, so less to mix.",
+                "The true patch's mean and spread, put back for the picture.",
+                "So such a picture shows a little more than the model knows.",
             ),
-            ("The number of steps.", "It lets you do with fewer, but does not set them."),
+            (
+                "No mean at all: the pictures are grey.",
+                "They could be drawn so, but then they would be hard to look at.",
+            ),
         ),
         answer=1,
     ),

@@ -1,565 +1,724 @@
-"""Lesson 10: from CMLM to masked diffusion. What all guesses together say, and how a text gets written."""
-
-from collections.abc import Callable
+"""Lesson 10: masked autoencoders for text. Words are dropped, encoded without them, put back, guessed."""
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from mlm_course.compression import softened_loss
-from mlm_course.diffusion import exact_answers, leave_one_out, row_bounds
+from mlm_course.evaluation import directions_needed
+from mlm_course.models.encoder import StackConfig
+from mlm_course.models.image_mae import put_back as package_put_back
+from mlm_course.models.text_mae import TextMAE, TextMAEConfig, keep_visible
 from mlm_course.practice.exercise import Exercise, Function, Misconception, Question
 
-TITLE = "From CMLM to masked diffusion"
+TITLE = "Masked autoencoders for text"
 
-MASK_ID = 4
-WORDS = 9  # ids of the little vocabulary of exercise 10.4, [MASK] among them
-
-
-def guess(joint: Tensor, text: Tensor, hidden: Tensor, place: int) -> Tensor:
-    answers = []
-    for word in range(joint.shape[place]):
-        asked = text.clone()
-        asked[place] = word
-        answers.append(exact_answers(joint, asked)(hidden[None])[0, place].exp())
-    return torch.stack(answers)
+VOCABULARY = 20  # ids 0 to 4 are special
+PAD_ID, CLS_ID, SEP_ID, MASK_ID = 0, 2, 3, 4
+PLACES = 10  # that the tiny model knows
 
 
-def count_bound(surprise: Tensor, hidden: Tensor, words: Tensor) -> Tensor:
-    return row_bounds(surprise, hidden, words.sum(1))
+def close_up(ids: Tensor, visible: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    order = (~visible).int().argsort(dim=1, stable=True)
+    positions = order[:, : visible.sum(1).max()]
+    real = visible.gather(1, positions)
+    return ids.gather(1, positions) * real, positions * real, real
 
 
-def rate_bound(surprise: Tensor, noise: Tensor, rate: Tensor) -> Tensor:
-    return (surprise * (noise < rate[:, None])).sum(1) / rate
+def embed_visible(ids: Tensor, positions: Tensor, token: Tensor, position: Tensor) -> Tensor:
+    return token[ids] + position[positions]
 
 
-def pseudo_likelihood(predict: Callable[[Tensor], Tensor], ids: Tensor, mask_id: int) -> Tensor:
-    def answers(hidden: Tensor) -> Tensor:
-        canvas = ids.expand(len(hidden), -1).masked_fill(hidden, mask_id)
-        return predict(canvas).gather(-1, ids.expand(len(hidden), -1)[..., None])[..., 0]
-
-    return -leave_one_out(answers, len(ids))
+def put_back(latent: Tensor, order: Tensor, mask_token: Tensor) -> Tensor:
+    return package_put_back(latent, order.argsort(1), mask_token[None, None])
 
 
-def stays_hidden(hidden: Tensor, noise: Tensor, t: float, s: float) -> Tensor:
-    return hidden & (noise < s / t)
+def decoder_input(
+    latent: Tensor, real: Tensor, ids_restore: Tensor, mask_token: Tensor, places: Tensor
+) -> Tensor:
+    x = torch.where(real[..., None], latent, mask_token)
+    return package_put_back(x, ids_restore, mask_token[None, None]) + places
 
 
-def worst_push(gradient: Tensor, size: float) -> Tensor:
-    length = gradient.flatten(1).norm(dim=1)  # (B,)
-    return size * gradient / length[:, None, None]
+def mae_loss(model: TextMAE, ids: Tensor, hidden: Tensor) -> Tensor:
+    return F.cross_entropy(model(ids, None, hidden), ids[hidden])
 
 
-def _small_language(g: torch.Generator) -> tuple[Tensor, Tensor, Tensor, int]:
-    """The probability of every text of four words, a text, and what of it is hidden."""
-    joint = torch.rand(3, 3, 3, 3, generator=g, dtype=torch.float64) ** 3
-    text = torch.randint(3, (4,), generator=g)
-    places = torch.randperm(4, generator=g)
-    hidden = torch.zeros(4, dtype=torch.bool)
-    hidden[places[:2]] = True
-    return joint / joint.sum(), text, hidden, int(places[0])
+def decoder_sees(noise: Tensor, text: Tensor, ratio: float) -> Tensor:
+    is_self = torch.eye(noise.shape[1], dtype=torch.bool)
+    seen = (noise >= ratio) & ~is_self & text[:, None]
+    seen[..., 0] = True
+    return seen
 
 
-def _surprises(g: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """Three rows of different lengths, the shortest with most hidden; padding behind them."""
-    words = torch.arange(8) < torch.tensor([[8], [5], [6]])
-    hidden = (torch.rand(3, 8, generator=g).argsort(1) < 2) & words
-    hidden[:, 0], hidden[1, :4] = True, True
-    hidden[:, 4] = False
-    return 0.1 + 3 * torch.rand(3, 8, generator=g), hidden, words
+def count_directions(x: Tensor, share: float) -> int:
+    return directions_needed(x, share)
 
 
-def _rates(g: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """Noise of which some is surely below each rate and some above."""
-    noise = torch.rand(4, 7, generator=g)
-    noise[:, 0], noise[:, 1] = 0.05, 0.95
-    rate = 0.2 + 0.5 * torch.rand(4, generator=g)
-    rate[0], rate[1] = 0.3, 0.7
-    return 0.1 + 3 * torch.rand(4, 7, generator=g), noise, rate
+def _hidden(g: torch.Generator, rows: int, length: int, counts: tuple[int, ...]) -> Tensor:
+    """So many hidden places in each row, never the first or the last."""
+    hidden = torch.zeros(rows, length, dtype=torch.bool)
+    for row, count in enumerate(counts):
+        hidden[row, 1 + torch.randperm(length - 2, generator=g)[:count]] = True
+    return hidden
 
 
-def _model_and_text(g: torch.Generator) -> tuple[Callable[[Tensor], Tensor], Tensor, int]:
-    """A model whose answers hang on everything it is shown."""
-    tokens, places = torch.randn(WORDS, 6, generator=g), torch.randn(7, 6, generator=g)
-    back = torch.randn(6, WORDS, generator=g)
-
-    def predict(canvas: Tensor) -> Tensor:
-        x = tokens[canvas] + places[: canvas.shape[1]]
-        later = (
-            x.flip(1).cumsum(1).flip(1)
-        )  # what stands behind counts otherwise than what is before
-        return ((x + x.cumsum(1) - 0.5 * later).tanh() @ back).log_softmax(-1)
-
-    return predict, torch.randint(5, WORDS, (6,), generator=g), MASK_ID
+def _texts(g: torch.Generator, rows: int, length: int, vocabulary: int = VOCABULARY) -> Tensor:
+    """[CLS], ordinary tokens, all of a row different, [SEP]."""
+    ids = torch.rand(rows, vocabulary - 5, generator=g).argsort(1)[:, :length] + 5
+    ids[:, 0], ids[:, -1] = CLS_ID, SEP_ID
+    return ids
 
 
-def _open_places(g: torch.Generator) -> tuple[Tensor, Tensor, float, float]:
-    hidden = torch.rand(5, 8, generator=g) < 0.6
-    t = 0.5 + 0.3 * torch.rand((), generator=g).item()
-    s = t * 0.6
-    noise = torch.rand(5, 8, generator=g)
-    hidden[0, :5] = torch.tensor([True, True, True, True, False])
-    noise[0, :5] = torch.tensor([0.01, 0.5 * (s + s / t), 0.99, 0.5 * (1 - s / t + s), 0.02])
-    return hidden, noise, t, s
+def _row_with_gaps(g: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Three rows; the second keeps the most, and the last ends in padding.
+
+    They are so long that a sort which is not stable mixes them (shorter ones come out right).
+    """
+    ids, hidden = _texts(g, 3, 20, vocabulary=40), _hidden(g, 3, 20, (6, 3, 9))
+    ids[2, 17:] = torch.tensor([SEP_ID, PAD_ID, PAD_ID])
+    hidden[:, 2], hidden[:, 3], hidden[2, 17:] = True, False, False
+    return ids, ~hidden & (ids != PAD_ID)
 
 
-def _gradients(g: torch.Generator) -> tuple[Tensor, float]:
-    sizes = torch.tensor([0.01, 1.0, 5.0])[:, None, None]
-    return torch.randn(3, 5, 4, generator=g) * sizes, 0.5 + torch.rand((), generator=g).item()
+def _kept_rows(g: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    ids = _texts(g, 2, 5)
+    positions = torch.rand(2, 11, generator=g).argsort(1)[:, :5].sort(1).values
+    positions[:, -1] = 10 + torch.arange(2)
+    token, position = (torch.randn(n, 6, generator=g) for n in (VOCABULARY, 12))
+    return ids, positions, token, position
 
 
-def _two_logits(g: torch.Generator) -> tuple[Tensor, Tensor, float]:
-    temperature = 2 + torch.rand((), generator=g).item()
-    student, teacher = (2 * torch.randn(6, 5, generator=g) for _ in range(2))
-    return student, teacher, temperature
+def _shuffled(g: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """Vectors of four visible places of nine, and an order that is not its own inverse."""
+    visible = torch.zeros(3, 9, dtype=torch.bool)
+    for row in range(3):
+        visible[row, torch.randperm(8, generator=g)[:4] + 1] = True
+    visible[:, 0], visible[0] = False, torch.arange(9) % 2 == 1
+    order = (~visible).int().argsort(dim=1, stable=True)
+    return torch.randn(3, 4, 5, generator=g), order, torch.randn(5, generator=g)
 
 
-def _reduced(visible: Function, gap: Function, finish: Function) -> Function:
-    """guess with other rules: what becomes of a visible axis, of another gap, and of the rest."""
-
-    def run(joint, text, hidden, place):
-        for i in range(joint.ndim):
-            if i != place:
-                joint = (gap if hidden[i] else visible)(joint, i, text)
-        return finish(joint.flatten())
-
-    return run
+def _latent_rows(g: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    hidden = _hidden(g, 3, 9, (2, 5, 3))
+    kept = keep_visible(_texts(g, 3, 9), hidden)
+    assert kept.real is not None
+    latent = torch.randn(*kept.ids.shape, 5, generator=g)
+    token, places = torch.randn(5, generator=g), torch.randn(9, 5, generator=g)
+    return latent, kept.real, kept.ids_restore, token, places
 
 
-def _take(joint, i, text):
-    return joint.narrow(i, int(text[i]), 1)
+def _model_and_gaps(g: torch.Generator) -> tuple[TextMAE, Tensor, Tensor]:
+    sizes = StackConfig(d_model=12, n_layers=1, n_heads=2, d_ff=16)
+    config = TextMAEConfig(VOCABULARY, PLACES, d_model=12, n_layers=1, n_heads=2, d_ff=16,
+                           decoder=sizes)  # fmt: skip
+    model = TextMAE(config)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.4 * torch.randn(parameter.shape, generator=g))
+    return model, _texts(g, 3, 9), _hidden(g, 3, 9, (2, 5, 3))
 
 
-def _sum(joint, i, text):
-    return joint.sum(i, keepdim=True)
+def _noise_and_text(g: torch.Generator) -> tuple[Tensor, Tensor, float]:
+    text = torch.arange(7) < torch.tensor([[7], [5], [4]])
+    ratio = 0.3 + 0.4 * torch.rand((), generator=g).item()
+    noise = torch.rand(3, 7, 7, generator=g)
+    noise[0, 3, 3], noise[0, 4, 0], noise[0, 4, 1], noise[1, 2, 6] = 0.99, 0.01, 0.98, 0.97
+    return noise, text, ratio
 
 
-def _most(joint, i, text):
-    return joint.amax(i, keepdim=True)
+def _vectors(g: torch.Generator) -> tuple[Tensor, float]:
+    """Vectors with a common part, that spread more in some directions than in others."""
+    sizes = torch.linspace(1, 2, 12)
+    mixed = torch.linalg.qr(torch.randn(12, 12, generator=g))[0]
+    x = (torch.randn(40, 12, generator=g) * sizes) @ mixed
+    return x + 3 * mixed[0], 0.5 + 0.3 * torch.rand((), generator=g).item()
 
 
-def _normalised(x):
-    return x / x.sum()
+def _as_kept(positions: Function, real: Function, ids: Function) -> Function:
+    """close_up with its three results changed, each by a function of (ids, positions, real)."""
 
-
-def _hidden_only(surprise, hidden):
-    return (surprise * hidden).sum(1)
-
-
-def _rate_bound(where: Function, weigh: Function) -> Function:
-    """where(noise, rate (B, 1)) -> hidden; weigh(summed (B,), hidden, rate) -> result."""
-
-    def run(surprise, noise, rate):
-        hidden = where(noise, rate[:, None])
-        return weigh((surprise * hidden).sum(1), hidden, rate)
+    def run(given: Tensor, visible: Tensor) -> tuple[Tensor, ...]:
+        order = (~visible).int().argsort(dim=1, stable=True)
+        places = order[:, : visible.sum(1).max()]
+        state = given.gather(1, places), places, visible.gather(1, places)
+        return tuple(change(*state) for change in (ids, positions, real))
 
     return run
 
 
-def _below(noise, rate):
-    return noise < rate
+def _right_ids(ids, positions, real):
+    return ids * real
 
 
-def _over_rate(summed, hidden, rate):
-    return summed / rate
+def _right_positions(ids, positions, real):
+    return positions * real
 
 
-def _exactly(noise, rate):
-    """So many as the rate says, the least noise first."""
-    n = (rate * noise.shape[1]).round()
-    return noise.argsort(1).argsort(1) < n
+def _right_real(ids, positions, real):
+    return real
 
 
-def _hiding(gaps: Function, finish: Function = torch.sum) -> Function:
-    """The sum of what is read on the diagonal, with gaps(N) (N, N) hidden."""
-
-    def run(predict, ids, mask_id):
-        N = len(ids)
-        canvas = ids.repeat(N, 1).masked_fill(gaps(N), mask_id)
-        return finish(predict(canvas)[torch.arange(N), torch.arange(N), ids])
-
-    return run
+def _reversed(ids, visible):
+    order = visible.int().argsort(dim=1, stable=True).flip(1)
+    positions = order[:, : visible.sum(1).max()]
+    real = visible.gather(1, positions)
+    return ids.gather(1, positions) * real, positions * real, real
 
 
-def _all_rows(predict, ids, mask_id):
-    N = len(ids)
-    canvas = ids.repeat(N, 1).masked_fill(torch.eye(N, dtype=torch.bool), mask_id)
-    return predict(canvas).gather(-1, ids.expand(N, N)[..., None]).sum()
+def _shortest(ids, visible):
+    found = close_up(ids, visible)
+    return tuple(part[:, : visible.sum(1).min()] for part in found)
 
 
-def _stays(share: Function, also: Function = lambda hidden, drawn: hidden & drawn) -> Function:
-    return lambda hidden, noise, t, s: also(hidden, noise < share(t, s))
+def _as_wide_as_the_first(ids, visible):
+    order = (~visible).int().argsort(dim=1, stable=True)
+    positions = order[:, : visible[0].sum()]
+    real = visible.gather(1, positions)
+    return ids.gather(1, positions) * real, positions * real, real
 
 
-def _kept_count(hidden, noise, t, s):
-    n = (hidden.sum(1) * s / t).long()
-    return noise.masked_fill(~hidden, 2.0).argsort(1).argsort(1) < n[:, None]
+def _spread_out(ids, visible):
+    places = torch.arange(ids.shape[1]).expand_as(ids)
+    return ids * visible, places * visible, visible.clone()
 
 
-def _soft(student, teacher, temperature):
-    return (x.div(temperature).log_softmax(-1) for x in (student, teacher))
+def _tokens_first(latent, order, token):
+    B, K, D = latent.shape
+    x = torch.cat([token.expand(B, order.shape[1] - K, D), latent], 1)
+    return x.gather(1, order.argsort(1)[..., None].expand(-1, -1, D))
 
 
-def _kl(learnt, taught):
-    return F.kl_div(learnt, taught, reduction="batchmean", log_target=True)
-
-
-def _swapped(student, teacher, temperature):
-    learnt, taught = _soft(student, teacher, temperature)
-    return temperature**2 * _kl(taught, learnt)
-
-
-def _no_square(student, teacher, temperature):
-    return _kl(*_soft(student, teacher, temperature))
-
-
-def _every_entry(student, teacher, temperature):
-    return temperature**2 * _kl(*_soft(student, teacher, temperature)) / student.shape[-1]
-
-
-def _teacher_only(student, teacher, temperature):
-    taught = (teacher / temperature).log_softmax(-1)
-    return temperature**2 * _kl(student.log_softmax(-1), taught)
-
-
-def _hard(student, teacher, temperature):
-    return F.cross_entropy(student, teacher.argmax(-1))
-
-
-def _multiplied(student, teacher, temperature):
-    return _kl((student * temperature).log_softmax(-1), (teacher * temperature).log_softmax(-1)) * (
-        temperature**2
+def _changed_decoder_input(change: Function) -> Function:
+    """change(latent, real, ids_restore, mask token (1, 1, D), places) -> (B, T, D)."""
+    return lambda latent, real, restore, token, places: change(
+        latent, real, restore, token[None, None], places
     )
 
 
-def _soft_cross_entropy(student, teacher, temperature):
-    learnt, taught = _soft(student, teacher, temperature)
-    return -(temperature**2) * (taught.exp() * learnt).sum(-1).mean()
+def _filled(latent, real, token):
+    return torch.where(real[..., None], latent, token)
+
+
+def _is_gap(real, restore):
+    """Where in (B, T) no latent comes from."""
+    return restore >= real.sum(1, keepdim=True)
+
+
+def _decoded(model, ids, hidden):
+    kept = keep_visible(ids, hidden)
+    latent = model.encoder(kept.ids, kept.real, positions=kept.positions)
+    return model.logits(model.decode(latent, kept))  # (B, T, V)
+
+
+def _loss_of(logits, ids, where):
+    return F.cross_entropy(logits[where], ids[where])
+
+
+def _without_positions(model, ids, hidden):
+    kept = keep_visible(ids, hidden)
+    latent = model.encoder(kept.ids, kept.real)
+    return _loss_of(model.logits(model.decode(latent, kept)), ids, hidden)
+
+
+def _without_both(model, ids, hidden):
+    kept = keep_visible(ids, hidden)
+    latent = model.encoder(kept.ids)
+    return _loss_of(model.logits(model.decode(latent, kept)), ids, hidden)
+
+
+def _without_real(model, ids, hidden):
+    kept = keep_visible(ids, hidden)
+    latent = model.encoder(kept.ids, positions=kept.positions)
+    return _loss_of(model.logits(model.decode(latent, kept)), ids, hidden)
+
+
+def _mask_in_encoder(model, ids, hidden):
+    kept = keep_visible(ids.masked_fill(hidden, MASK_ID), torch.zeros_like(hidden))
+    latent = model.encoder(kept.ids)
+    return _loss_of(model.logits(model.decode(latent, kept)), ids, hidden)
+
+
+def _no_decoder(model, ids, hidden):
+    return _loss_of(model.logits(model.encoder(ids.masked_fill(hidden, MASK_ID))), ids, hidden)
+
+
+def _nothing_removed(model, ids, hidden):
+    return _loss_of(_decoded(model, ids, torch.zeros_like(hidden)), ids, hidden)
+
+
+def _squared(model, ids, hidden):
+    logits = _decoded(model, ids, hidden)[hidden]
+    return F.mse_loss(logits, F.one_hot(ids[hidden], VOCABULARY).float())
+
+
+def _squared_ids(model, ids, hidden):
+    answers = _decoded(model, ids, hidden)[hidden].argmax(-1)
+    return F.mse_loss(answers.float(), ids[hidden].float())
+
+
+def _sees(
+    itself: bool = False,
+    shared: bool = False,
+    inverted: bool = False,
+    first: bool = True,
+    padding: bool = False,
+    turned: bool = False,
+) -> Function:
+    """A decoder mask with one slip."""
+
+    def run(noise, text, ratio):
+        drawn = noise[:, :1].expand_as(noise) if shared else noise
+        seen = drawn < ratio if inverted else drawn >= ratio
+        if not itself:
+            seen = seen & ~torch.eye(noise.shape[1], dtype=torch.bool)
+        if not padding:
+            seen = seen & (text[:, :, None] if turned else text[:, None])
+        seen = seen.clone()
+        if first:
+            seen[..., 0] = True
+        return seen
+
+    return run
+
+
+def _first_not_itself(noise, text, ratio):
+    return decoder_sees(noise, text, ratio) & ~torch.eye(noise.shape[1], dtype=torch.bool)
+
+
+def _only_among_words(noise, text, ratio):
+    is_self = torch.eye(noise.shape[1], dtype=torch.bool)
+    seen = (noise >= ratio) & ~is_self & text[:, None] & text[:, :, None]
+    seen[..., 0] = True
+    return seen
+
+
+def _first_query(noise, text, ratio):
+    seen = _sees(first=False)(noise, text, ratio)
+    seen[:, 0] = True
+    return seen
+
+
+def _count(energy: Tensor, share: float, extra: int = 1) -> int:
+    reached = energy.cumsum(0) / energy.sum()
+    return int((reached < share).sum()) + extra
 
 
 EXERCISES = (
     Exercise(
         id="10.1",
-        prompt="The exact guess",
-        reference=guess,
-        inputs=_small_language,
+        prompt="Close up",
+        reference=close_up,
+        inputs=_row_with_gaps,
         hints=(
-            "Three kinds of axes: the place that is asked stays; at a visible place only the true word "
-            "counts; at another hidden place every word might stand there.",
-            "`joint.narrow(i, int(text[i]), 1)` keeps the slice of a visible word, "
-            "`joint.sum(i, keepdim=True)` adds up over a hidden one; both leave the axis there, of "
-            "size 1. At the end make it sum to 1.",
-            "for i in range(joint.ndim): (skip i == place) joint = joint.sum(i, keepdim=True) if "
-            "hidden[i] else joint.narrow(i, int(text[i]), 1); then return joint.flatten() / joint.sum()",
+            "Sort each row so that its visible places come first. Sorting what, and how do two equal "
+            "ones keep their order?",
+            "`(~visible).int().argsort(dim=1, stable=True)` is (B, T): the visible places in reading "
+            "order, then the others. Keep the first K of them, K the largest `visible.sum(1)`.",
+            "positions = order[:, :K]; real = visible.gather(1, positions); return ids.gather(1, "
+            "positions) * real, positions * real, real",
         ),
         misconceptions=(
             Misconception(
-                _reduced(_take, _take, _normalised),
-                "The other hidden words were looked at: this is the guess with everything else visible. "
-                "Sum over what might stand at a hidden place.",
+                _as_kept(
+                    lambda ids, positions, real: torch.arange(ids.shape[1]) * real,
+                    _right_real,
+                    _right_ids,
+                ),
+                "The positions are counted anew. They must say where each token stood in the full "
+                "row, or nobody knows where the gaps are.",
+                also=(
+                    _as_kept(
+                        lambda ids, positions, real: torch.arange(ids.shape[1]).expand_as(ids) * 1,
+                        _right_real,
+                        _right_ids,
+                    ),
+                ),
             ),
             Misconception(
-                _reduced(_take, _sum, lambda x: x),
-                "The proportions are right, but they do not sum to 1. Divide by their sum: the probability "
-                "of what is visible.",
+                _as_kept(
+                    lambda ids, positions, real: positions,
+                    lambda ids, positions, real: torch.ones_like(real),
+                    lambda ids, positions, real: ids,
+                ),
+                "Rows with fewer visible tokens are filled up with hidden ones here, and the encoder "
+                "reads the answers. Look up in `visible` which places are real, and put 0 elsewhere.",
             ),
             Misconception(
-                _reduced(_take, _most, _normalised),
-                "At the other hidden place only the most likely word was taken. Sum over all of them.",
+                _as_kept(_right_positions, _right_real, lambda ids, positions, real: ids),
+                "`real` and `positions` are right, but the ids behind a short row's end are those of "
+                "hidden tokens. Put 0, [PAD], there.",
             ),
             Misconception(
-                _reduced(_sum, _sum, _normalised),
-                "The visible words were summed out as well: this guess has not read the text. Keep only "
-                "the slice in which they stand.",
+                _as_kept(
+                    lambda ids, positions, real: positions,
+                    _right_real,
+                    lambda ids, positions, real: ids,
+                ),
+                "`real` is right. Behind a short row's end both ids and positions must be 0: multiply "
+                "both by `real`.",
             ),
             Misconception(
-                _reduced(_sum, _take, _normalised),
-                "Hidden and visible are exchanged: True in `hidden` means that the word cannot be seen.",
+                _as_kept(lambda ids, positions, real: positions, _right_real, _right_ids),
+                "The positions of padding point at hidden places. Put 0 there.",
             ),
             Misconception(
-                _reduced(_take, _sum, lambda x: _normalised(x).log()),
-                "These are logarithms. Return the probabilities themselves.",
+                _as_kept(
+                    _right_positions, lambda ids, positions, real: torch.ones_like(real), _right_ids
+                ),
+                "`real` is True everywhere, so the padding of short rows would be read like a token. "
+                "It is False there.",
+            ),
+            Misconception(
+                lambda ids, visible: close_up(ids, ~visible),
+                "These are the tokens that are not visible. Keep the others.",
+            ),
+            Misconception(
+                _reversed,
+                "The tokens are there, but last comes first. Keep them in reading order: sort "
+                "`~visible`, with `stable=True`.",
+            ),
+            Misconception(
+                _shortest,
+                "K is the smallest number of visible tokens, so the other rows lose some. Take the "
+                "largest, and pad.",
+            ),
+            Misconception(
+                _as_wide_as_the_first,
+                "K is the first row's number of visible tokens, so longer rows lose some. Take the "
+                "largest of all rows.",
+            ),
+            Misconception(
+                _spread_out,
+                "The hidden places are still there, as zeros: the encoder would work on all T of them. "
+                "Move the visible tokens together, K in a row.",
             ),
         ),
     ),
     Exercise(
         id="10.2",
-        prompt="One draw of the bound",
-        reference=count_bound,
-        inputs=_surprises,
+        prompt="Embed what is left",
+        reference=embed_visible,
+        inputs=_kept_rows,
         hints=(
-            "Two steps for each row: the mean over the hidden words, then times the number of words "
-            "in the row.",
-            "`(surprise * hidden).sum(1)` and `hidden.sum(1)` are (B,). So is the number of words, "
-            "`words.sum(1)`.",
-            "return words.sum(1) * (surprise * hidden).sum(1) / hidden.sum(1)",
+            "As in exercise 5.1: a vector for what it is, plus one for where it stood.",
+            "Both tables are looked up by index. token[ids] is (B, K, D), and so is "
+            "position[positions].",
+            "return token[ids] + position[positions]",
         ),
         misconceptions=(
             Misconception(
-                lambda x, hidden, words: words.sum(1) * (x * hidden).sum() / hidden.sum(),
-                "The mean was taken over all hidden words of the batch. Then a row with many hidden counts "
-                "more, and it is no bound any more: take each row's own mean.",
+                lambda ids, at, token, position: token[ids] + position[: ids.shape[1]],
+                "The first K positions were used. But the tokens have moved: each needs the vector of "
+                "the place where it stood, `position[positions]`.",
             ),
             Misconception(
-                lambda x, hidden, words: _hidden_only(x, hidden) / hidden.sum(1),
-                "This is the mean surprise of a word. The text has N of them: times `words.sum(1)`.",
+                lambda ids, at, token, position: token[ids],
+                "The positions are missing: without them attention cannot tell any order.",
             ),
             Misconception(
-                lambda x, hidden, words: x.shape[1] * _hidden_only(x, hidden) / hidden.sum(1),
-                "Padding was counted as words. N is `words.sum(1)`, row by row.",
+                lambda ids, at, token, position: token[ids] + position[at - at[:, :1]],
+                "The positions were shifted so that each row begins at 0. Take them as they are.",
             ),
             Misconception(
-                lambda x, hidden, words: _hidden_only(x, hidden),
-                "The sum alone grows with the number of hidden words. Divide by it, then times N.",
+                lambda ids, at, token, position: torch.cat([token[ids], position[at]], -1),
+                "The two vectors stand side by side. Add them.",
             ),
             Misconception(
-                lambda x, hidden, words: (x * words).sum(1),
-                "Visible words were counted in. Nobody asked about them: only the hidden ones count.",
-                also=(
-                    lambda x, hidden, words: words.sum(1) * (x * words).sum(1) / hidden.sum(1),
-                    lambda x, hidden, words: x.sum(1),
-                ),
-            ),
-            Misconception(
-                lambda x, hidden, words: hidden.sum(1) * _hidden_only(x, hidden) / words.sum(1),
-                "The two numbers are exchanged: times the number of words, divided by the number of "
-                "hidden ones.",
-            ),
-            Misconception(
-                lambda x, hidden, words: count_bound(x, hidden, words).mean(),
-                "The rows were averaged. Return one number a row.",
+                lambda ids, at, token, position: token[ids] * position[at],
+                "The two vectors were multiplied. Add them.",
             ),
         ),
     ),
     Exercise(
         id="10.3",
-        prompt="The same by a rate",
-        reference=rate_bound,
-        inputs=_rates,
+        prompt="Put back",
+        reference=put_back,
+        inputs=_shuffled,
         hints=(
-            "A noise below the rate happens with just that chance. What is hidden by a small rate is "
-            "rare, so it counts more.",
-            "`rate[:, None]` is (B, 1) and compares with each of a row's noises. The sum over hidden "
-            "places is (B,), like the rate.",
-            "return (surprise * (noise < rate[:, None])).sum(1) / rate",
+            "First all T vectors in the order of `order`: the latents, then mask tokens. Then undo "
+            "the sorting.",
+            "`order[b, i]` says which place came to stand at i. You need the opposite: at which i "
+            "stands place t? Sorting the order itself tells: `order.argsort(1)`.",
+            "x = torch.cat([latent, mask_token.expand(B, T - K, D)], 1); return x.gather(1, "
+            "order.argsort(1)[..., None].expand(-1, -1, D))",
         ),
         misconceptions=(
             Misconception(
-                _rate_bound(lambda noise, rate: noise >= rate, _over_rate),
-                "Inverted: this hides with probability 1 - t. Hide where the noise is *below* the rate.",
+                lambda latent, order, token: package_put_back(latent, order, token[None, None]),
+                "You looked up with `order` itself. It says which place came where; to go back you "
+                "need its inverse, `order.argsort(1)`.",
             ),
             Misconception(
-                _rate_bound(_below, lambda summed, hidden, rate: summed * rate),
-                "Multiplied by the rate; divide by it. What a small rate hides is hidden seldom, and must "
-                "count more.",
-            ),
-            Misconception(
-                _rate_bound(_below, lambda summed, hidden, rate: summed / hidden.sum(1)),
-                "Divided by the number that happened to be hidden. Here the weight is 1 / t.",
-            ),
-            Misconception(
-                _rate_bound(_below, lambda summed, hidden, rate: summed),
-                "The weight 1 / t is missing.",
-            ),
-            Misconception(
-                _rate_bound(
-                    _below, lambda summed, hidden, rate: hidden.shape[1] * summed / hidden.sum(1)
+                lambda latent, order, token: package_put_back(
+                    latent, torch.arange(order.shape[1]).expand_as(order), token[None, None]
                 ),
-                "That is exercise 10.2 again: N times the mean. Here the weight is 1 / t, whatever number "
-                "of words was hidden.",
+                "The latents are still at the front, all mask tokens behind. Undo the sorting.",
             ),
             Misconception(
-                _rate_bound(_exactly, _over_rate),
-                "This hides a fixed number of words. Each word is hidden by a chance of its own: where "
-                "its noise is below the rate.",
+                _tokens_first,
+                "Your mask tokens stand before the latents. In the order of `order` the visible "
+                "places come first.",
             ),
             Misconception(
-                _rate_bound(lambda noise, rate: noise < rate.mean(), _over_rate),
-                "One rate for the whole batch. Each row has its own: `rate[:, None]`.",
-                also=(_rate_bound(lambda noise, rate: noise < rate[0], _over_rate),),
+                lambda latent, order, token: package_put_back(
+                    latent, order.argsort(1), torch.zeros(1, 1, len(token))
+                ),
+                "The hidden places hold zeros. They hold the mask token.",
+            ),
+            Misconception(
+                lambda latent, order, token: package_put_back(
+                    latent, order[:1].argsort(1).expand_as(order), token[None, None]
+                ),
+                "Every row was put back like the first. Each row has its own gaps.",
+            ),
+            Misconception(
+                lambda latent, order, token: package_put_back(
+                    latent, order.argsort(1, descending=True), token[None, None]
+                ),
+                "You sorted the order from large to small. Its inverse is the ascending one.",
             ),
         ),
     ),
     Exercise(
         id="10.4",
-        prompt="The pseudo-likelihood",
-        reference=pseudo_likelihood,
-        inputs=_model_and_text,
+        prompt="What the decoder gets",
+        reference=decoder_input,
+        inputs=_latent_rows,
         hints=(
-            "Make N copies of the text. Which place is hidden in copy i?",
-            "`ids.repeat(N, 1)` is (N, N), and `.fill_diagonal_(mask_id)` hides place i in row i. The "
-            "model returns (N, N, V); you need entry [i, i, ids[i]].",
-            "log_p = predict(ids.repeat(N, 1).fill_diagonal_(mask_id)); i = torch.arange(N); return "
-            "log_p[i, i, ids].sum()",
+            "Three steps: the vectors of padding must go, the rest goes home, and every place is told "
+            "where it is.",
+            "`torch.where(real[..., None], latent, mask_token)` is (B, K, D). `put_back` makes it (B, "
+            "T, D). `places` is (T, D) and is added to every row.",
+            "return put_back(torch.where(real[..., None], latent, mask_token), ids_restore, "
+            "mask_token[None, None]) + places",
         ),
         misconceptions=(
             Misconception(
-                _hiding(lambda N: torch.zeros(N, N, dtype=torch.bool)),
-                "Nothing was hidden, so the model could read each answer. Hide place i in row i.",
+                _changed_decoder_input(
+                    lambda x, real, restore, token, places: package_put_back(
+                        _filled(x, real, token), restore, token
+                    )
+                ),
+                "All mask tokens are alike now: without `places` the decoder cannot tell one gap from "
+                "another.",
             ),
             Misconception(
-                _hiding(lambda N: torch.ones(N, N, dtype=torch.bool)),
-                "Everything was hidden at once. Each word is guessed with all others visible.",
+                _changed_decoder_input(
+                    lambda x, real, restore, token, places: (
+                        package_put_back(x, restore, token) + places
+                    )
+                ),
+                "In rows with fewer visible tokens, vectors of padding landed at hidden places. Put "
+                "the mask token there, where `real` is False.",
             ),
             Misconception(
-                _hiding(lambda N: torch.eye(N, dtype=torch.bool), torch.mean),
-                "This is the mean. Sum the N log-probabilities.",
+                _changed_decoder_input(
+                    lambda x, real, restore, token, places: package_put_back(
+                        _filled(x, real, token) + places[: x.shape[1]], restore, token
+                    )
+                ),
+                "The places were added before the vectors went home, so each got a wrong one, and the "
+                "mask tokens none. Put back first.",
             ),
             Misconception(
-                _hiding(lambda N: torch.ones(N, N, dtype=torch.bool).triu()),
-                "The words behind the hidden one were hidden as well: that is left to right. Hide one "
-                "place at a time.",
+                _changed_decoder_input(
+                    lambda x, real, restore, token, places: (
+                        package_put_back(_filled(x, real, token), restore, token)
+                        + places * _is_gap(real, restore)[..., None]
+                    )
+                ),
+                "Only the gaps got their place. Add it everywhere, so that the decoder knows how far "
+                "each visible word is from a gap.",
             ),
             Misconception(
-                _hiding(lambda N: torch.ones(N, N, dtype=torch.bool).tril()),
-                "A place that was hidden once stayed hidden. Put the word back before the next one is "
-                "hidden.",
+                _changed_decoder_input(
+                    lambda x, real, restore, token, places: (
+                        package_put_back(
+                            _filled(x, real, torch.zeros_like(token)),
+                            restore,
+                            torch.zeros_like(token),
+                        )
+                        + places
+                    )
+                ),
+                "The gaps hold zeros instead of the mask token.",
+                also=(
+                    _changed_decoder_input(
+                        lambda x, real, restore, token, places: (
+                            package_put_back(
+                                _filled(x, real, torch.zeros_like(token)), restore, token
+                            )
+                            + places
+                        )
+                    ),
+                ),
             ),
             Misconception(
-                _all_rows,
-                "The answers at all places of each row were added up, though only place i was hidden in "
-                "row i. Take `log_p[i, i, ids[i]]`.",
-            ),
-            Misconception(
-                _hiding(lambda N: torch.eye(N, dtype=torch.bool), lambda x: -x.sum()),
-                "The sign is turned: that is a surprise. Return the sum of log p, a negative number.",
+                _changed_decoder_input(
+                    lambda x, real, restore, token, places: (
+                        package_put_back(_filled(x, real, token), restore.argsort(1), token)
+                        + places
+                    )
+                ),
+                "`ids_restore` is the way back already. Do not invert it again.",
             ),
         ),
     ),
     Exercise(
         id="10.5",
-        prompt="What stays hidden",
-        reference=stays_hidden,
-        inputs=_open_places,
+        prompt="The whole model",
+        reference=mae_loss,
+        inputs=_model_and_gaps,
         hints=(
-            "At time t a word is hidden with probability t, at time s with probability s. Of those "
-            "hidden at t, which share is still hidden at s?",
-            "The share is s / t. A noise below it happens with just that chance; and only what was "
-            "hidden can stay so.",
-            "return hidden & (noise < s / t)",
+            "Keep, encode, decode, score the hidden places, compare with the true ids there.",
+            "kept = keep_visible(ids, hidden). The encoder takes kept.ids, kept.real and "
+            "positions=kept.positions; the decoder its vectors and `kept`. Then "
+            "model.logits(x[hidden]) is (n, V).",
+            "latent = model.encoder(kept.ids, kept.real, positions=kept.positions); x = "
+            "model.decode(latent, kept); return F.cross_entropy(model.logits(x[hidden]), ids[hidden])",
         ),
         misconceptions=(
             Misconception(
-                _stays(lambda t, s: (t - s) / t),
-                "(t - s) / t is the chance to be *filled*. To stay hidden is the rest: s / t.",
+                lambda model, ids, hidden: _loss_of(
+                    _decoded(model, ids, hidden), ids, torch.ones_like(hidden)
+                ),
+                "This is the loss over all places. The visible words can be copied: hidden ones only.",
             ),
             Misconception(
-                _stays(lambda t, s: s),
-                "s is the chance among all words. Among those that are still hidden at time t it is s / t.",
+                lambda model, ids, hidden: _loss_of(_decoded(model, ids, hidden), ids, ~hidden),
+                "This is the loss of the visible words. `hidden` is True at those to be guessed.",
             ),
             Misconception(
-                _stays(lambda t, s: s / t, lambda hidden, drawn: drawn),
-                "Words that were filled already are hidden again. Only what was hidden can stay hidden: "
-                "`hidden & ...`.",
+                _mask_in_encoder,
+                "The encoder got [MASK] at the hidden places. Here it does not see them at all: give "
+                "it `kept.ids`.",
             ),
             Misconception(
-                _stays(lambda t, s: s / t, lambda hidden, drawn: hidden & ~drawn),
-                "Inverted: a place stays hidden where its noise is *below* s / t.",
+                _no_decoder,
+                "This is lesson 6's model: [MASK] in the encoder, and no decoder.",
             ),
             Misconception(
-                _stays(lambda t, s: (t - s) / t, lambda hidden, drawn: hidden & ~drawn),
-                "The chance is right. Which side of the noise hides is a convention: a place stays hidden "
-                "where its noise is *below* s / t.",
+                _without_positions,
+                "The encoder counted positions anew. Pass `positions=kept.positions`.",
             ),
             Misconception(
-                _kept_count,
-                "This leaves a fixed number hidden. Here each place is decided alone, by its own noise.",
+                _without_real,
+                "The padding of short rows was read as if it were text. Pass `kept.real` as the "
+                "encoder's attention mask.",
             ),
             Misconception(
-                _stays(lambda t, s: t - s),
-                "t - s is how many of *all* words are filled in this step. Wanted: of those hidden at t, "
-                "the share that stays hidden, s / t.",
+                _without_both,
+                "The encoder got the ids alone: it also needs `kept.real` and "
+                "`positions=kept.positions`.",
+            ),
+            Misconception(
+                _nothing_removed,
+                "Nothing was removed: the encoder read the hidden words, too.",
+            ),
+            Misconception(
+                _squared,
+                "Squared error treats the scores as quantities. A word is a choice among V: "
+                "`F.cross_entropy`.",
+            ),
+            Misconception(
+                _squared_ids,
+                "Squared error between ids measures how far apart two words are in the alphabet. Use "
+                "`F.cross_entropy` on the logits.",
             ),
         ),
     ),
     Exercise(
         id="10.6",
-        prompt="The worst small push",
-        reference=worst_push,
-        inputs=_gradients,
+        prompt="How many directions?",
+        reference=count_directions,
+        inputs=_vectors,
+        trials=6,
         hints=(
-            "The loss grows fastest along its gradient. Only the direction is used: bring each text's "
-            "gradient to length 1.",
-            "`gradient.flatten(1).norm(dim=1)` is (B,): one length a text, over all of its tokens and "
-            "numbers. Give it two more axes before dividing.",
-            "return size * gradient / gradient.flatten(1).norm(dim=1)[:, None, None]",
+            "The squares of the singular values say how much of all squared lengths lies in each "
+            "direction, the largest first.",
+            "Running sums of the squares, divided by the total, climb to 1. Count how many stay below "
+            "`share`; the next one reaches it.",
+            "energy = torch.linalg.svdvals(x).square(); reached = energy.cumsum(0) / energy.sum(); "
+            "return int((reached < share).sum()) + 1",
         ),
         misconceptions=(
             Misconception(
-                lambda gradient, size: size * gradient,
-                "The gradient was not brought to length 1, so the push is tiny for texts that the model is "
-                "sure of. Divide by each text's norm.",
+                lambda x, share: _count(torch.linalg.svdvals(x), share),
+                "You added up the singular values. Their squares are the squared lengths.",
             ),
             Misconception(
-                lambda gradient, size: size * gradient.sign(),
-                "That is the sign of the gradient (FGSM, made for pixels). Here: the gradient, divided by "
-                "its length.",
+                lambda x, share: _count(torch.linalg.svdvals(x - x.mean(0)).square(), share),
+                "You subtracted the mean first. Here the common part counts as a direction, too.",
             ),
             Misconception(
-                lambda gradient, size: size * gradient / gradient.norm(dim=-1, keepdim=True),
-                "Each token got a push of full length. The length is that of the whole text: one norm over "
-                "tokens and numbers.",
+                lambda x, share: _count(torch.linalg.svdvals(x).square(), share, 0),
+                "One too few: these directions stay below `share`, and the next one reaches it.",
             ),
             Misconception(
-                lambda gradient, size: -worst_push(gradient, size),
-                "This makes the loss *smaller*: a push against the gradient. The adversary wants it larger.",
+                lambda x, share: _count(torch.linalg.svdvals(x).square().flip(0), share),
+                "The smallest directions came first. Begin with the largest.",
             ),
             Misconception(
-                lambda gradient, size: size * gradient / gradient.norm(),
-                "One norm over the whole batch: then texts share one push among them. One norm a text.",
-            ),
-            Misconception(
-                lambda gradient, size: worst_push(gradient, 1.0),
-                "The direction is right, but `size` was not used.",
+                lambda x, share: int(torch.linalg.matrix_rank(x)),
+                "This is the rank: every direction counts, however little lies in it. Stop as soon as "
+                "`share` is reached.",
             ),
         ),
     ),
     Exercise(
         id="10.7",
-        prompt="Learning from a teacher",
-        reference=softened_loss,
-        inputs=_two_logits,
+        prompt="RetroMAE: which key each query sees",
+        reference=decoder_sees,
+        inputs=_noise_and_text,
         hints=(
-            "Divide both by the temperature and make them (log-)probabilities. How far is the student's "
-            "from the teacher's?",
-            '`F.kl_div(log_student, log_teacher, reduction="batchmean", log_target=True)` is the '
-            "divergence of the student from the teacher, a mean over the n rows.",
-            "return T**2 * F.kl_div((student / T).log_softmax(-1), (teacher / T).log_softmax(-1), "
-            'reduction="batchmean", log_target=True)',
+            "Four conditions. One of them lets something in, the others keep something out; the order "
+            "matters.",
+            "noise >= ratio is (B, T, T), a line of keys for each query. torch.eye(T) marks 'itself'. "
+            "Padding is about keys: text[:, None].",
+            "seen = (noise >= ratio) & ~torch.eye(T, dtype=torch.bool) & text[:, None]; seen[..., 0] "
+            "= True; return seen",
         ),
         misconceptions=(
             Misconception(
-                _hard,
-                "Only the teacher's first answer was used. What it thinks of the other words is the very "
-                "thing to learn: compare the whole distributions.",
+                _sees(itself=True),
+                "A place sees itself, and copies its own word: the loss falls to nothing, and nothing "
+                "is learnt. Take the diagonal out.",
             ),
             Misconception(
-                _no_square,
-                "The factor `temperature**2` is missing: without it a high temperature makes all gradients "
-                "small.",
+                _sees(shared=True),
+                "All queries of a row see the same words. Each draws its own: `noise` has a line for "
+                "every query.",
             ),
             Misconception(
-                _swapped,
-                "Student and teacher are exchanged. The expectation is over the *teacher's* "
-                "probabilities; in `F.kl_div` the student comes first.",
+                _sees(inverted=True),
+                "Inverted: `ratio` is the share that is *not* seen, so a key is seen where its noise "
+                "is at least `ratio`.",
             ),
             Misconception(
-                _every_entry,
-                "The mean runs over all V words as well, so the loss is V times too small: "
-                '`reduction="batchmean"`.',
+                _sees(first=False),
+                "Place 0 holds the sentence's vector, and every query sees it, whatever the noise "
+                "says.",
             ),
             Misconception(
-                _teacher_only,
-                "Only the teacher was softened. Divide the student's logits by the temperature, too.",
+                _sees(padding=True), "Padding is seen. Keep out keys where `text` is False."
             ),
             Misconception(
-                _multiplied,
-                "The logits were multiplied by the temperature, which makes the answers sharper. Divide.",
+                _sees(turned=True),
+                "`text` was applied to the queries. It is about keys, the last axis: `text[:, None]`.",
             ),
             Misconception(
-                _soft_cross_entropy,
-                "This is the cross-entropy: the divergence plus the teacher's own entropy. The gradient is "
-                "the same, but the value is not 0 for a perfect student. Use the divergence.",
+                _first_not_itself,
+                "Place 0 does not see itself: the diagonal was taken out after it was let in. Let "
+                "place 0 in last.",
+            ),
+            Misconception(
+                _only_among_words,
+                "`text` was applied to queries and keys. Only keys are kept out: what a place of "
+                "padding sees does not matter.",
+            ),
+            Misconception(
+                _first_query,
+                "`seen[:, 0]` is query 0. The last axis holds the keys: `seen[..., 0]`.",
             ),
         ),
     ),
@@ -568,77 +727,78 @@ EXERCISES = (
 QUIZ = (
     Question(
         id="10.q1",
-        prompt="A masked language model is trained on every share of hidden words; N times a sentence's "
-        "mean surprise is averaged over all shares. What is that?",
+        prompt="Why does a masked autoencoder for text learn by cross-entropy, and one for images by "
+        "squared error?",
         options=(
+            ("Cross-entropy is quicker.", "The loss is a tiny part of the work in both."),
             (
-                "Exactly -log p of the sentence.",
-                "Only if all orders agree, as with the exact conditionals.",
+                "A word is one of V names; a pixel is a quantity, and near is nearly right.",
+                "An id that is off by one is another word altogether.",
             ),
             (
-                "At least -log of the probability that the model writes the sentence in a random order.",
-                "Jensen: the mean of the logarithms over all orders is below the logarithm of the mean.",
-            ),
-            (
-                "The pseudo-likelihood.",
-                "That uses one share only: a single word hidden at a time.",
+                "Squared error does not work with a decoder.",
+                "It does: lesson 9 trains exactly that.",
             ),
         ),
         answer=1,
     ),
     Question(
         id="10.q2",
-        prompt="Why is the surprise at rate t weighed by 1 / t?",
+        prompt="What does the encoder of a text autoencoder know about the hidden words?",
         options=(
+            ("Nothing at all.", "It is not told which they are, but the positions leave holes."),
             (
-                "Because a small rate makes easier questions.",
-                "It does, but that is not the reason.",
+                "Where they stood, from the holes in the positions.",
+                "Give it positions counted anew, and it does not even know that.",
             ),
-            (
-                "A rate t hides t N words on average; 1 / t makes it count as N, whatever t.",
-                "Then each number of hidden words counts the same, as in the sum over an order.",
-            ),
-            ("To keep the gradients small.", "It makes those of small rates larger, if anything."),
+            ("What they are, through the mask token.", "No mask token enters the encoder."),
         ),
         answer=1,
     ),
     Question(
         id="10.q3",
-        prompt="A perfect model fills a blank line in one step. Most of the sentences are not valid. Why?",
+        prompt="At 15 % hidden, an encoder of 3 blocks and a decoder of 1 block of the same width cost "
+        "about ... as a BERT of 3 blocks.",
         options=(
+            ("a quarter as much", "That needs most of the text to be removed, and a tiny decoder."),
             (
-                "Each word is drawn without knowing what the others turned out to be.",
-                "Each one is right by itself. One or a few at a time they can agree.",
+                "as much, or a little more",
+                "3 x .85 + 1 is 3.55: the decoder eats up more than was saved.",
             ),
-            ("It was not trained long enough.", "It is perfect: its guesses are the exact ones."),
-            ("The temperature is too high.", "At 0 it writes the same line always, and no better."),
+            ("twice as much", "The encoder does save something: 3 x .85 instead of 3."),
         ),
-        answer=0,
+        answer=1,
     ),
     Question(
         id="10.q4",
-        prompt="LLaDA's and Mask-Predict's rules with argmax write valid sentences from blank lines. What is "
-        "wrong with them?",
+        prompt="A program passes a whole text to a pretrained BERT and asks for the same text back. Its "
+        "loss falls quickly. What has it learnt?",
         options=(
-            ("They take more steps.", "They take as many as they are given."),
-            ("They repeat words.", "With enough steps they do not."),
+            ("To understand the text.", "It was never asked anything that it did not see."),
             (
-                "There is one sentence for each length.",
-                "Nothing is drawn, so the same blank line always becomes the same text.",
+                "To predict words from their neighbours.",
+                "It need not look at the neighbours at all.",
             ),
+            ("To copy.", "Hide a word, and it does no better than before."),
         ),
         answer=2,
     ),
     Question(
         id="10.q5",
-        prompt="Why can a masked diffusion model not keep keys and values as an autoregressive one does?",
+        prompt="Why does RetroMAE hide so much from its decoder, and make it so weak?",
         options=(
             (
-                "Each newly filled word changes the vectors of all places, earlier ones included.",
-                "Attention runs both ways, so everything is computed anew in each step.",
+                "So that the sentence's vector has to carry what is missing.",
+                "A strong decoder could fill the gaps from the other words and ignore the vector.",
             ),
-            ("It has no keys and values.", "It has: it is an ordinary transformer encoder."),
-            ("They would not fit into memory.", "They are as large as in any other transformer."),
+            (
+                "To save time.",
+                "A weak decoder is cheap, but that is not the point: its attention is drawn per place.",
+            ),
+            (
+                "Because its encoder never sees [MASK].",
+                "It does: RetroMAE's encoder is a plain BERT.",
+            ),
         ),
         answer=0,
     ),

@@ -1,196 +1,285 @@
-"""Lesson 11: scale. What a step costs, and what makes it cheaper without making it wrong."""
+"""Lesson 11: Mask-Predict. Lengths, hiding for training, which words are opened again, the loop."""
 
-from __future__ import annotations
+import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from mlm_course import compression, cost
-from mlm_course.models import EncoderConfig
-from mlm_course.packing import texts_in_rows
+from mlm_course.corpora.two_modes import chance_of_right
+from mlm_course.corruption.strategies import lowest
+from mlm_course.decoding import MASK_PREDICT, choose_tokens, n_open, refine
+from mlm_course.decoding import mean_log_probability as package_score
 from mlm_course.practice.exercise import Exercise, Function, Misconception, Question
 
-TITLE = "Scale"
+TITLE = "Mask-Predict: writing in parallel"
+
+PAD_ID, MASK_ID = 0, 4
+VOCABULARY = 12
+Predict = Callable[[Tensor], Tensor]
 
 
-def step_flops(
-    D: int, n_layers: int, d_ff: int, V: int, rows: int, length: int, hidden: int
-) -> int:
-    config = EncoderConfig(V, length, d_model=D, n_layers=n_layers, n_heads=1, d_ff=d_ff)
-    return cost.training_flops(config, rows, length, hidden)
+class Stub:
+    """A small model whose answers depend on everything on the canvas: (B, N) -> logits (B, N, V)."""
+
+    def __init__(self, g: torch.Generator) -> None:
+        self.words = torch.randn(VOCABULARY, 8, generator=g)
+        self.places = torch.randn(16, 8, generator=g)
+        self.back = 2 * torch.randn(8, VOCABULARY, generator=g)
+
+    def __call__(self, canvas: Tensor) -> Tensor:
+        x = self.words[canvas] + self.places[: canvas.shape[1]]
+        scores = (x + 2 * x.mean(1, keepdim=True)).tanh() @ self.back
+        return scores.index_fill(-1, torch.arange(5), -math.inf)
 
 
-def time_floor(
-    work: list[tuple[float, float]], flops_a_second: float, bytes_a_second: float
-) -> float:
-    return cost.time_floor(work, flops_a_second, bytes_a_second)
+def mixed(p: Tensor, answers: Tensor) -> float:
+    return chance_of_right(p, answers)
 
 
-def texts_and_places(ids: Tensor) -> tuple[Tensor, Tensor]:
-    return texts_in_rows(ids)
+def hide_for_training(target: Tensor, share: Tensor, noise: Tensor) -> Tensor:
+    real = target != PAD_ID
+    n = 1 + (share * real.sum(1)).long()
+    return lowest(noise.masked_fill(~real, math.inf), n)
 
 
-def largest_stay(weight: Tensor, sparsity: float) -> Tensor:
-    return compression.largest(weight, sparsity)
+def decoder_sees(target: Tensor) -> Tensor:
+    B, T = target.shape
+    return (target != PAD_ID)[:, None].expand(B, T, T)
 
 
-def quantise_rows(weight: Tensor) -> tuple[Tensor, Tensor]:
-    codes, scale = compression.quantise(weight)
-    return codes, scale
+def best_lengths(scores: Tensor, n: int) -> tuple[Tensor, Tensor]:
+    is_zero = torch.arange(scores.shape[1]) == 0
+    found = scores.masked_fill(is_zero, -math.inf).log_softmax(-1).topk(n)
+    return found.indices, found.values
 
 
-def distillation_loss(
-    student: Tensor, teacher: Tensor, target: Tensor, temperature: float, share: float
-) -> Tensor:
-    return compression.distillation_loss(student, teacher, target, temperature, share)
+def to_reopen(confidence: Tensor, real: Tensor, done: int, steps: int) -> Tensor:
+    return lowest(confidence.masked_fill(~real, math.inf), n_open(real, done, steps, MASK_PREDICT))
 
 
-def losses_to_send(sums: Tensor, counts: Tensor) -> Tensor:
-    return len(sums) * sums.sum(1) / counts.sum()
+def fill(
+    predict: Predict, tokens: Tensor, confidence: Tensor, hidden: Tensor
+) -> tuple[Tensor, Tensor]:
+    chosen, p = choose_tokens(predict(tokens.masked_fill(hidden, MASK_ID)), 0.0)
+    return torch.where(hidden, chosen, tokens), torch.where(hidden, p, confidence)
 
 
-def _int(g: torch.Generator, low: int, high: int) -> int:
-    return int(torch.randint(low, high, (1,), generator=g))
+def mask_predict(predict: Predict, real: Tensor, steps: int) -> tuple[Tensor, Tensor]:
+    canvas = torch.where(real, MASK_ID, PAD_ID)
+    last = refine(predict, canvas, real, MASK_ID, steps)[-1]
+    return last.tokens, torch.where(real, last.confidence, 1.0)
 
 
-def _sizes(g: torch.Generator) -> tuple[int, ...]:
-    """Sizes of a model and a batch, no two alike and d_ff no multiple of D."""
-    D = 64 * _int(g, 1, 5)
-    rows, length = _int(g, 2, 20), _int(g, 30, 200)
-    return D, _int(g, 2, 7), 3 * D + 1, _int(g, 500, 9000), rows, length, rows * length // 7
+def best_candidate(confidence: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
+    scores = package_score(confidence.flatten(0, 1), real.flatten(0, 1)).view(real.shape[:2])
+    return scores.argmax(1), scores
 
 
-def _work(g: torch.Generator) -> tuple[list[tuple[float, float]], float, float]:
-    """Five pieces of work: at least two limited by FLOPs and two by bytes."""
-    flops, bytes_ = 1e9 * _int(g, 20, 90), 1e9 * _int(g, 3, 15)
-    seconds = 0.01 + torch.rand(5, 2, generator=g)
-    seconds[:2, 0] += 1.5
-    seconds[2:4, 1] += 1.5
-    return [(f * flops, b * bytes_) for f, b in seconds.tolist()], flops, bytes_
+def _answers(g: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Three answers of five words with unequal chances; some words stand in two of them."""
+    p = torch.tensor([0.5, 0.3, 0.2]) + 0.06 * (torch.rand(3, generator=g) - 0.5)
+    answers = torch.stack([torch.randperm(VOCABULARY - 5, generator=g)[:5] + 5 for _ in range(3)])
+    answers[1, :2], answers[2, 3] = answers[0, :2], answers[0, 3]
+    return p / p.sum(), answers
 
 
-def _packed(g: torch.Generator) -> tuple[Tensor]:
-    """Three rows of packed texts; the second begins with a very short one, the third has one only."""
-    ids = torch.randint(5, 30, (3, 13), generator=g)
-    ids[0, [_int(g, 2, 5), _int(g, 7, 10)]] = 3
-    ids[1, [1, _int(g, 4, 7), 12]] = 3
-    return (ids,)
+def _targets(g: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    target = torch.randint(5, VOCABULARY, (4, 9), generator=g)
+    target = target.masked_fill(torch.arange(9) >= torch.tensor([[9], [6], [7], [5]]), PAD_ID)
+    share = torch.tensor([0.5, 0.97, 0.02, 0.7]) + 0.02 * torch.rand(4, generator=g)
+    return target, share, torch.rand(4, 9, generator=g)
 
 
-def _weights(g: torch.Generator) -> tuple[Tensor, float]:
-    """Rows of different sizes, so that a threshold for each row is another one."""
-    rows, columns = _int(g, 3, 6), 10
-    size = torch.linspace(0.3, 2, rows)[:, None]
-    return size * torch.randn(rows, columns, generator=g), _int(g, 2, 9) / 10
+def _canvas(g: torch.Generator) -> tuple[Tensor]:
+    target, _, noise = _targets(g)
+    hidden = (noise < 0.4) & (target != PAD_ID)
+    hidden[:, 1] = True
+    return (target.masked_fill(hidden, MASK_ID),)
 
 
-def _rows_to_round(g: torch.Generator) -> tuple[Tensor]:
-    """Rows of different sizes; the largest number of one is negative; the last is all zeros."""
-    weight = torch.tensor([0.02, 0.5, 3.0, 0.0])[:, None] * torch.randn(4, 9, generator=g)
-    weight[1] = -weight[1].abs()
-    return (weight,)
+def _length_scores(g: torch.Generator) -> tuple[Tensor, int]:
+    scores = torch.randn(3, 8, generator=g)
+    scores[:2, 0] = scores.max() + 1
+    return scores, 3
 
 
-def _answers(g: torch.Generator) -> tuple[Tensor, Tensor, Tensor, float, float]:
-    student, teacher = (2 * torch.randn(6, 9, generator=g) for _ in range(2))
-    target = torch.randint(9, (6,), generator=g)
-    return student, teacher, target, 1.5 + 0.5 * _int(g, 0, 5), _int(g, 2, 5) / 10
+def _confidences(g: torch.Generator) -> tuple[Tensor, Tensor, int, int]:
+    real = torch.arange(11) < torch.tensor([[11], [7], [4]])
+    confidence = torch.rand(3, 11, generator=g) * 0.9 + 0.05
+    steps = int(torch.randint(5, 8, (), generator=g))
+    return confidence * real, real, int(torch.randint(2, steps - 1, (), generator=g)), steps
 
 
-def _sums(g: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Three processes of two pieces, or two of three; pieces hide very different numbers of tokens."""
-    shape = (3, 2) if torch.rand((), generator=g) < 0.5 else (2, 3)
-    counts = torch.randint(1, 40, shape, generator=g)
-    return counts * (1 + 2 * torch.rand(shape, generator=g)), counts
+def _last_step(g: torch.Generator) -> tuple[Tensor, Tensor, int, int]:
+    confidence, real, _, _ = _confidences(g)
+    return confidence, real, 6, 7
 
 
-def _counted(
-    each: int = 6,
-    for_attention: int = 12,
-    asked_only: bool = True,
-    by_length: bool = True,
-    lookups: bool = False,
-    one_layer: bool = False,
-    head: bool = True,
+def _reopenings(g: torch.Generator) -> tuple[Tensor, Tensor, int, int]:
+    """Every third trial, roughly, is a last step, at which short rows still open one place."""
+    return (_last_step if torch.rand((), generator=g) < 0.34 else _confidences)(g)
+
+
+def _half_filled(g: torch.Generator) -> tuple[Predict, Tensor, Tensor, Tensor]:
+    tokens = torch.randint(5, VOCABULARY, (2, 9), generator=g)
+    confidence = torch.rand(2, 9, generator=g) * 0.5 + 0.2
+    hidden = torch.rand(2, 9, generator=g).argsort(1) < 4
+    return Stub(g), tokens, confidence, hidden
+
+
+def _empty_canvas(g: torch.Generator) -> tuple[Predict, Tensor, int]:
+    steps = int(torch.randint(3, 10, (), generator=g))
+    return Stub(g), torch.arange(11) < torch.tensor([[11], [9], [4]]), steps
+
+
+def _candidates(g: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Candidates of several lengths for each of four sources."""
+    real = torch.arange(9) < torch.tensor([[4, 6, 9], [5, 7, 8], [3, 6, 7], [4, 5, 9]])[..., None]
+    return torch.where(real, torch.rand(4, 3, 9, generator=g) * 0.9 + 0.05, 1.0), real
+
+
+def _changed_mixed(combine: Function, weights: Function = lambda p: p) -> Function:
+    """`mixed` with another way to combine the chances (M, L), or to weight the answers."""
+
+    def run(p: Tensor, answers: Tensor) -> float:
+        rows = torch.stack([(answers == one).float() for one in answers])  # (M, M, L)
+        chances = torch.einsum("m,kml->kl", weights(p), rows)
+        return float(combine(chances, p))
+
+    return run
+
+
+def _changed_hide(n: Function, largest: bool = False, padding: bool = False) -> Function:
+    """`hide_for_training` with another count, or other places."""
+
+    def run(target: Tensor, share: Tensor, noise: Tensor) -> Tensor:
+        real = target != PAD_ID
+        order = -noise if largest else noise
+        if not padding:
+            order = order.masked_fill(~real, math.inf)
+        return lowest(order, n(share, real))
+
+    return run
+
+
+def _drawn_apart(target: Tensor, share: Tensor, noise: Tensor) -> Tensor:
+    return (noise < share[:, None]) & (target != PAD_ID)
+
+
+def _sees(change: Function) -> Function:
+    """`decoder_sees`, changed: change(mask (B, T, T), target) -> mask."""
+    return lambda target: change(decoder_sees(target), target)
+
+
+def _with_zero(scores: Tensor, n: int) -> tuple[Tensor, Tensor]:
+    found = scores.log_softmax(-1).topk(n)
+    return found.indices, found.values
+
+
+def _shifted(scores: Tensor, n: int) -> tuple[Tensor, Tensor]:
+    found = scores[:, 1:].log_softmax(-1).topk(n)
+    return found.indices, found.values
+
+
+def _not_renormalised(scores: Tensor, n: int) -> tuple[Tensor, Tensor]:
+    found = scores.log_softmax(-1)[:, 1:].topk(n)
+    return found.indices + 1, found.values
+
+
+def _least_likely(scores: Tensor, n: int) -> tuple[Tensor, Tensor]:
+    found = scores[:, 1:].log_softmax(-1).topk(n, largest=False)
+    return found.indices + 1, found.values
+
+
+def _raw_scores(scores: Tensor, n: int) -> tuple[Tensor, Tensor]:
+    found = scores[:, 1:].topk(n)
+    return found.indices + 1, found.values
+
+
+def _as_probabilities(scores: Tensor, n: int) -> tuple[Tensor, Tensor]:
+    lengths, log_p = best_lengths(scores, n)
+    return lengths, log_p.exp()
+
+
+def _changed_reopen(n: Function, most: bool = False, padding: bool = False) -> Function:
+    """`to_reopen` with another count n(N, done, steps), or other places."""
+
+    def run(confidence: Tensor, real: Tensor, done: int, steps: int) -> Tensor:
+        order = -confidence if most else confidence
+        if not padding:
+            order = order.masked_fill(~real, math.inf)
+        return lowest(order, n(real.sum(1), done, steps))
+
+    return run
+
+
+def _n(N: Tensor, done: int, steps: int) -> Tensor:
+    return (N * (steps - done) // steps).clamp(min=1)
+
+
+def _changed_fill(change: Function) -> Function:
+    """`fill` with its results changed: change(chosen, p, tokens, confidence, hidden) -> both."""
+
+    def run(predict: Predict, tokens: Tensor, confidence: Tensor, hidden: Tensor) -> tuple:
+        chosen, p = choose_tokens(predict(tokens.masked_fill(hidden, MASK_ID)), 0.0)
+        return change(chosen, p, tokens, confidence, hidden)
+
+    return run
+
+
+def _looked_at_answers(predict, tokens, confidence, hidden):
+    chosen, p = choose_tokens(predict(tokens), 0.0)
+    return torch.where(hidden, chosen, tokens), torch.where(hidden, p, confidence)
+
+
+def _logits_as_confidence(predict, tokens, confidence, hidden):
+    best = predict(tokens.masked_fill(hidden, MASK_ID)).max(-1)
+    return torch.where(hidden, best.indices, tokens), torch.where(hidden, best.values, confidence)
+
+
+def _looped(
+    count: Function = _n,
+    frozen: bool = False,
+    fresh: bool = False,
+    most: bool = False,
+    all_new: bool = False,
+    extra: int = 0,
 ) -> Function:
-    """A count of FLOPs with one slip."""
+    """`mask_predict` with one slip.
 
-    def run(D, n_layers, d_ff, V, rows, length, hidden):
-        tokens = rows * length
-        blocks = n_layers * (4 * D * D + 2 * D * d_ff)
-        last = (D * D + D * V) * (hidden if asked_only else tokens) * head
-        seen = for_attention * tokens * D * (1 if one_layer else n_layers)
-        table = V * D * tokens if lookups else 0
-        return each * (blocks * tokens + last + table) + seen * (length if by_length else 1)
+    frozen: kept tokens stay for good; fresh: all confidences are renewed in each step; all_new:
+    all tokens are; extra: steps too many.
+    """
 
-    return run
-
-
-def _begins(ids: Tensor, ends: int = 3) -> Tensor:
-    return F.pad((ids == ends).long(), (1, -1))
-
-
-def _places(begins: Tensor) -> Tensor:
-    all_places = torch.arange(begins.shape[1]).expand(begins.shape)
-    return all_places - (all_places * begins).cummax(1).values
-
-
-def _wrong_texts(change: Function) -> Function:
-    """change(ids, texts, places) -> what is returned."""
-    return lambda ids: change(ids, _begins(ids).cumsum(1), _places(_begins(ids)))
-
-
-def _by_threshold(size: Function, threshold: Function, keep: Function = torch.gt) -> Function:
-    def run(weight, sparsity):
-        return keep(size(weight), threshold(size(weight), sparsity))
+    def run(predict: Predict, real: Tensor, steps: int) -> tuple[Tensor, Tensor]:
+        tokens, confidence, hidden = (
+            torch.where(real, MASK_ID, PAD_ID),
+            torch.ones(real.shape),
+            real,
+        )
+        for done in range(steps + extra):
+            if done:
+                order = -confidence if most else confidence
+                allowed = hidden if frozen else real
+                hidden = lowest(
+                    order.masked_fill(~allowed, math.inf), count(real.sum(1), done, steps)
+                )
+                hidden = hidden & real
+            chosen, p = choose_tokens(predict(tokens.masked_fill(hidden, MASK_ID)), 0.0)
+            tokens = torch.where(real if all_new else hidden, chosen, tokens)
+            confidence = torch.where(real if fresh or all_new else hidden, p, confidence)
+        return tokens, confidence
 
     return run
 
 
-def _smallest_kept(values: Tensor, sparsity: float) -> Tensor:
-    """The largest number that goes."""
-    return values.flatten().sort().values[round(sparsity * values.numel()) - 1]
+def _rated(rate: Function) -> Function:
+    """`best_candidate` by another rating of log-probabilities (B, n, N)."""
 
-
-def _codes(scale: Function, rounding: Function = torch.round, change: Function | None = None):
-    def run(weight):
-        s = scale(weight)
-        s = torch.where(s > 0, s, torch.ones_like(s))
-        codes = rounding(weight / s).to(torch.int8)
-        return change(codes, s) if change else (codes, s)
-
-    return run
-
-
-def _row_scale(weight: Tensor) -> Tensor:
-    return weight.abs().amax(1, keepdim=True) / 127
-
-
-def _mixed(
-    warm_student: bool = True,
-    warm_teacher: bool = True,
-    warm_truth: bool = False,
-    squared: bool = True,
-    other_way: bool = False,
-    swapped: bool = False,
-    entropy: bool = False,
-    over_words: bool = False,
-) -> Function:
-    """Both goals, with one slip."""
-
-    def run(student, teacher, target, temperature, share):
-        learnt = (student / temperature if warm_student else student).log_softmax(-1)
-        taught = (teacher / temperature if warm_teacher else teacher).log_softmax(-1)
-        if other_way:
-            learnt, taught = taught, learnt
-        soft = F.kl_div(learnt, taught, reduction="batchmean", log_target=True)
-        soft = soft / student.shape[1] if over_words else soft
-        if entropy:
-            soft = -(taught.exp() * learnt).sum(-1).mean()
-        soft = soft * (temperature**2 if squared else 1)
-        truth = F.cross_entropy(student / temperature if warm_truth else student, target)
-        return (1 - share) * soft + share * truth if swapped else share * soft + (1 - share) * truth
+    def run(confidence: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
+        scores = rate(confidence.log(), real)
+        return scores.argmax(1), scores
 
     return run
 
@@ -198,367 +287,374 @@ def _mixed(
 EXERCISES = (
     Exercise(
         id="11.1",
-        prompt="The FLOPs of a step",
-        reference=step_flops,
-        inputs=_sizes,
+        prompt="What mixing costs",
+        reference=mixed,
+        inputs=_answers,
         hints=(
-            "Three parts: the blocks' matrices for every token, the head's for the hidden ones, and "
-            "attention, which grows with the square of the length.",
-            "A block has 4 * D * D + 2 * D * d_ff numbers in matrices, the head D * D + D * V. "
-            "Each of them costs 6 FLOPs for each token it works on.",
-            "6 * (n_layers * (4*D*D + 2*D*d_ff) * rows * length + (D*D + D*V) * hidden) "
-            "+ 12 * n_layers * rows * length * length * D",
+            "At each place, how likely is this answer's word, whichever answer it comes from? Places "
+            "are drawn independently: multiply. Distinct answers exclude each other: add.",
+            "`answers == one` is (M, L): which answers have the same word at each place. Weighted with "
+            "p and summed over the answers it gives the L chances of `one`.",
+            "return sum((p[:, None] * (answers == one)).sum(0).prod().item() for one in answers)",
         ),
         misconceptions=(
             Misconception(
-                _counted(2, 4),
-                "This is the forward pass alone. The backward pass costs twice as much again: one "
-                "product for the gradient of the input, one for that of the weights.",
+                _changed_mixed(lambda chances, p: p.sum()),
+                "This is how likely an answer is if it is drawn as a whole: always 1. Here each place "
+                "is drawn by itself.",
             ),
             Misconception(
-                _counted(4, 8),
-                "You let the backward pass cost as much as the forward pass. It has two products for "
-                "each one of them: 2 + 4 = 6.",
+                _changed_mixed(lambda chances, p: chances.prod(1).max()),
+                "This is the chance of the likeliest answer alone. Any right answer counts: add them.",
             ),
             Misconception(
-                _counted(3, 6),
-                "You counted a multiply-add as one FLOP. It is two: one multiplication, one addition.",
+                _changed_mixed(lambda chances, p: chances.prod(1).mean()),
+                "You averaged over the answers. They exclude each other, so their chances add up.",
             ),
             Misconception(
-                _counted(asked_only=False),
-                "You let the head work on every token. Only the `hidden` ones are projected to the "
-                "vocabulary.",
+                _changed_mixed(lambda chances, p: chances.prod(1).sum(), torch.ones_like),
+                "The answers were counted, not weighted: use p, or the chances at a place exceed 1.",
+                also=(
+                    _changed_mixed(
+                        lambda chances, p: chances.prod(1).sum(),
+                        lambda p: torch.full_like(p, 1 / len(p)),
+                    ),
+                ),
             ),
             Misconception(
-                _counted(head=False),
-                "The head is missing: D * D + D * V numbers, for the hidden tokens.",
+                _changed_mixed(lambda chances, p: (p[:, None] ** chances.shape[1]).sum()),
+                "You took only an answer's own chance at each place. Another answer with the same word "
+                "there helps, too: sum p over all answers that agree at the place.",
             ),
             Misconception(
-                _counted(for_attention=0),
-                "Attention is missing: every token is compared with every other in its row, and "
-                "takes its value. No parameters, but FLOPs.",
-            ),
-            Misconception(
-                _counted(for_attention=4),
-                "Attention's own products are there for the forward pass only. Backward they cost "
-                "twice as much again: 12 in all, not 4.",
-            ),
-            Misconception(
-                _counted(by_length=False),
-                "Each token is compared with all tokens of its row: attention goes with "
-                "rows * length * length.",
-            ),
-            Misconception(
-                _counted(lookups=True),
-                "You counted the embedding of the tokens as a matrix product. It is a look-up in a "
-                "table: no multiplication at all.",
-            ),
-            Misconception(
-                _counted(one_layer=True),
-                "Attention's products were counted once. Every layer has them.",
+                _changed_mixed(lambda chances, p: (p * chances.prod(1)).sum()),
+                "p was used twice: it is in the chances of the places already.",
             ),
         ),
     ),
     Exercise(
         id="11.2",
-        prompt="A floor for the time",
-        reference=time_floor,
-        inputs=_work,
+        prompt="Hide any number of words",
+        reference=hide_for_training,
+        inputs=_targets,
         hints=(
-            "While numbers are fetched, others can be multiplied. So a piece of work takes as long as "
-            "the slower of its two needs.",
-            "For each (f, b) in work: the larger of f / flops_a_second and b / bytes_a_second. Pieces "
-            "come one after another: add them up.",
-            "return sum(max(f / flops_a_second, b / bytes_a_second) for f, b in work)",
+            "First how many words each row has and how many of them go; then which. Noise behind a "
+            "row's end must never win.",
+            "n = 1 + (share * L).long() is (B,). A place's rank among the noise of its row is "
+            "`noise.argsort(1).argsort(1)`; set the noise of padding to infinity before.",
+            "real = target != 0; n = 1 + (share * real.sum(1)).long(); return "
+            "noise.masked_fill(~real, torch.inf).argsort(1).argsort(1) < n[:, None]",
         ),
         misconceptions=(
             Misconception(
-                lambda work, F_, B: sum(f / F_ + b / B for f, b in work),
-                "You added the two times of each piece. They can overlap: the floor is the larger one.",
+                _changed_hide(lambda share, real: (0.15 * real.sum(1)).round().long().clamp(min=1)),
+                "15 % in every row, as in BERT. A model trained like this has never seen an empty "
+                "canvas. Use `share`.",
             ),
             Misconception(
-                lambda work, F_, B: max(sum(f for f, _ in work) / F_, sum(b for _, b in work) / B),
-                "You took the larger one of two totals. That would let one piece's bytes travel while "
-                "another multiplies; but they come one after another: the larger one of *each* piece.",
+                _changed_hide(lambda share, real: (share * real.sum(1)).long()),
+                "Your numbers run from 0 to L - 1: some rows hide nothing, and none hides all. Add 1.",
             ),
             Misconception(
-                lambda work, F_, B: sum(min(f / F_, b / B) for f, b in work),
-                "You took the smaller of the two times. The work is done when both are: the larger one.",
+                _changed_hide(lambda share, real: 1 + (share * real.shape[1]).long(), padding=True),
+                "The width of the batch was used, padding included. L is the number of words of the "
+                "row, and padding is never hidden.",
+                also=(
+                    _changed_hide(
+                        lambda share, real: 1 + (share * real.sum(1)).long(), padding=True
+                    ),
+                ),
             ),
             Misconception(
-                lambda work, F_, B: sum(f / F_ for f, _ in work),
-                "Only the FLOPs count in yours. Some pieces wait for memory.",
+                _changed_hide(
+                    lambda share, real: (1 + (share[0] * real.sum(1)).long()).minimum(real.sum(1))
+                ),
+                "All rows use the first one's share. Each row has its own.",
             ),
             Misconception(
-                lambda work, F_, B: sum(b / B for _, b in work),
-                "Only the bytes count in yours. Some pieces wait for the multiplications.",
+                _drawn_apart,
+                "You drew for each word apart, so the number of hidden words is left to chance, and can "
+                "be 0. Take exactly n, those with the smallest noise.",
             ),
             Misconception(
-                lambda work, F_, B: max(max(f / F_, b / B) for f, b in work),
-                "This is the time of the slowest piece. They come one after another: add them up.",
+                _changed_hide(lambda share, real: 1 + (share * real.sum(1)).long(), largest=True),
+                "Hide the words with the *smallest* noise; yours are those with the largest.",
             ),
         ),
     ),
     Exercise(
         id="11.3",
-        prompt="Texts in one row",
-        reference=texts_and_places,
-        inputs=_packed,
+        prompt="Who sees whom in the decoder",
+        reference=decoder_sees,
+        inputs=_canvas,
         hints=(
-            "A new text begins one place behind each [SEP]. Mark these places with 1.",
-            "Adding up the marks from the left (`cumsum(1)`) numbers the texts. For the places you need "
-            "to know, for each token, where its text began: the last marked place so far (`cummax`).",
-            "begins = F.pad((ids == 3).long(), (1, -1)); places = torch.arange(ids.shape[1]); "
-            "return begins.cumsum(1), places - (places * begins).cummax(1).values",
+            "An empty canvas is filled from all sides. What is the one thing that nobody may look at?",
+            "`target != 0` is (B, T), about keys. A new axis for the queries makes it (B, 1, T).",
+            "B, T = target.shape; return (target != 0)[:, None].expand(B, T, T)",
         ),
         misconceptions=(
             Misconception(
-                lambda ids: ((ids == 3).cumsum(1), _places((ids == 3).long())),
-                "Your [SEP] belongs to the text behind it. It closes the text before: shift the marks by "
-                "one place.",
-            ),
-            Misconception(
-                _wrong_texts(
-                    lambda ids, texts, places: (
-                        texts,
-                        torch.arange(ids.shape[1]).repeat(len(ids), 1),
-                    )
+                _sees(lambda mask, target: mask.tril()),
+                "The causal mask was left in: each place sees only what stands to its left. That is the "
+                "autoregressive decoder. Here every place sees both sides.",
+                also=(
+                    lambda target: torch.ones(
+                        *target.shape, target.shape[1], dtype=torch.bool
+                    ).tril(),
                 ),
-                "The texts are right. The places go on through the row: they should begin at 0 again "
-                "with each text.",
             ),
             Misconception(
-                _wrong_texts(lambda ids, texts, places: (texts + 1, places)),
-                "You number the texts from 1. From 0, please: nothing stands before the first.",
+                _sees(lambda mask, target: torch.ones_like(mask)),
+                "Padding is seen. The answer would depend on what else is in the batch.",
             ),
             Misconception(
-                _wrong_texts(lambda ids, texts, places: (texts, places + 1)),
-                "Your places begin at 1. The first token of a text has place 0.",
+                _sees(lambda mask, target: mask.mT),
+                "Transposed: keys, those who are looked at, are the last axis.",
             ),
             Misconception(
-                _wrong_texts(
-                    lambda ids, texts, places: (
-                        texts + F.pad(texts[:, -1] + 1, (1, -1)).cumsum(0)[:, None],
-                        places,
-                    )
-                ),
-                "Your numbers go on from row to row. Each row begins with text 0.",
+                _sees(lambda mask, target: mask & (target != PAD_ID)[..., None]),
+                "Padding's own rows are all False now: a softmax over nothing. Rule padding out as a key "
+                "only.",
             ),
             Misconception(
-                _wrong_texts(lambda ids, texts, places: (places, texts)),
-                "Both are right, in the wrong order: the numbers of the texts first.",
+                _sees(lambda mask, target: mask & (target != MASK_ID)[:, None]),
+                "[MASK]s cannot be seen. They may be: each knows its place and what its "
+                "neighbours told it, and on an empty canvas there is nothing else.",
+            ),
+            Misconception(
+                _sees(lambda mask, target: mask & ~torch.eye(target.shape[1], dtype=torch.bool)),
+                "No place sees itself. That is RetroMAE's rule (lesson 10). Here a hidden word shows "
+                "[MASK] even to itself, so nothing is given away.",
             ),
         ),
     ),
     Exercise(
         id="11.4",
-        prompt="The largest weights stay",
-        reference=largest_stay,
-        inputs=_weights,
+        prompt="How long?",
+        reference=best_lengths,
+        inputs=_length_scores,
         hints=(
-            "Large means far from 0, on either side.",
-            "Sort the absolute values of all weights together. How many go? That one's value is the "
-            "threshold.",
-            "size = weight.abs(); gone = round(sparsity * size.numel()); "
-            "return size > size.flatten().sort().values[gone - 1]",
+            "Rule length 0 out first, while these are still scores; softmax then shares everything "
+            "among the others.",
+            "Scores of minus infinity get probability 0. `topk(n)` returns values and indices, the "
+            "largest first; the index is the length.",
+            "scores = scores.masked_fill(torch.arange(scores.shape[1]) == 0, -torch.inf); found = "
+            "scores.log_softmax(-1).topk(n); return found.indices, found.values",
         ),
         misconceptions=(
             Misconception(
-                _by_threshold(lambda w: w, _smallest_kept),
-                "You sorted the weights themselves: large negative ones go first. It is the distance "
-                "from 0 that counts: `weight.abs()`.",
+                _with_zero,
+                "Length 0 is among the answers. An empty answer has no word that could be wrong, so "
+                "it would win often. Rule it out.",
             ),
             Misconception(
-                _by_threshold(Tensor.abs, _smallest_kept, torch.le),
-                "Inverted: True is what stays.",
+                _shifted,
+                "You cut class 0 off, and now class 1 is called 0: all lengths are one too short.",
             ),
             Misconception(
-                lambda w, s: (
-                    w.abs() > w.abs().sort(1).values[:, round(s * w.shape[1]) - 1][:, None]
-                ),
-                "You removed the same share of each row. Here all weights of the matrix compete with "
-                "each other: flatten first.",
+                _not_renormalised,
+                "The lengths are right. But their probabilities still share with length 0: rule it out "
+                "before the softmax, not after.",
+            ),
+            Misconception(_least_likely, "These are the *least* likely lengths."),
+            Misconception(
+                _raw_scores,
+                "The lengths are right, but these are scores, not log-probabilities: log_softmax.",
             ),
             Misconception(
-                lambda w, s: (
-                    w.abs() > w.abs().sort(0).values[max(0, round(s * w.shape[0]) - 1)][None]
-                ),
-                "You removed the same share of each column. Here all weights of the matrix compete with "
-                "each other: flatten first.",
-            ),
-            Misconception(
-                _by_threshold(Tensor.abs, lambda size, s: s * size.max()),
-                "`sparsity` is the share of the *weights* that go, not a share of the largest one: sort, "
-                "and count.",
-            ),
-            Misconception(
-                _by_threshold(Tensor.abs, lambda size, s: _smallest_kept(size, 1 - s + 1e-9)),
-                "You kept a share of `sparsity`. That is the share that goes.",
-            ),
-            Misconception(
-                _by_threshold(Tensor.abs, lambda size, s: s),
-                "`sparsity` is a share, not a threshold for the weights: find the threshold by sorting.",
-            ),
-            Misconception(
-                lambda w, s: w * (w.abs() > _smallest_kept(w.abs(), s)),
-                "These are the weights that stay. Asked is *which* stay: booleans.",
+                _as_probabilities,
+                "The lengths are right. Return log-probabilities, not probabilities.",
             ),
         ),
     ),
     Exercise(
         id="11.5",
-        prompt="Eight bits a weight",
-        reference=quantise_rows,
-        inputs=_rows_to_round,
+        prompt="Which words are opened again",
+        reference=to_reopen,
+        inputs=_reopenings,
+        trials=6,
         hints=(
-            "The largest number of a row, on either side of 0, should become 127 or -127.",
-            "scale = largest absolute value of the row / 127, shape (R, 1); where that is 0, take 1. "
-            "Codes: weight / scale, rounded, as torch.int8.",
-            "most = weight.abs().amax(1, keepdim=True); scale = torch.where(most > 0, most / 127, 1.0); "
-            "return (weight / scale).round().to(torch.int8), scale",
+            "Two questions again: how many in each row, and which. The count is a matter of N, `done` "
+            "and `steps`; the choice of the confidences.",
+            "n = N * (steps - done) // steps, at least 1, is (B,). Padding must not be chosen: put "
+            "infinity there, then take the n smallest of each row by their rank.",
+            "n = (real.sum(1) * (steps - done) // steps).clamp(min=1); return "
+            "confidence.masked_fill(~real, torch.inf).argsort(1).argsort(1) < n[:, None]",
         ),
         misconceptions=(
             Misconception(
-                _codes(lambda w: (w.abs().amax() / 127).expand(len(w), 1).clone()),
-                "One scale for the whole matrix: in a row of small weights nearly all codes are 0. "
-                "Take the largest of each row.",
+                _changed_reopen(_n, most=True),
+                "These are the words the model is *most* sure of. The doubtful ones go back.",
             ),
             Misconception(
-                _codes(lambda w: w.abs().amax(0, keepdim=True) / 127),
-                "You gave each column a scale, (1, C). A row, one output of the layer, has its own: "
-                "(R, 1).",
+                _changed_reopen(lambda N, done, steps: _n(N, done + 1, steps)),
+                "One step ahead: after `done` of `steps` steps a share of 1 - done / steps is opened.",
             ),
             Misconception(
-                _codes(lambda w: w.amax(1, keepdim=True) / 127),
-                "You took the largest weight with its sign. A row's largest number can be negative: "
-                "`weight.abs()` first.",
+                _changed_reopen(lambda N, done, steps: _n(N, done - 1, steps)),
+                "One step behind: after `done` of `steps` steps a share of 1 - done / steps is "
+                "opened. The first step, done = 0, is the empty canvas, and it is over.",
             ),
             Misconception(
-                _codes(_row_scale, torch.trunc),
-                "You cut the digits behind the point off instead of rounding: `.round()` before "
-                "`.to(torch.int8)`.",
+                _changed_reopen(lambda N, done, steps: N - _n(N, done, steps)),
+                "That many words are *kept*. The others are opened.",
             ),
             Misconception(
-                _codes(lambda w: w.abs().amax(1, keepdim=True) / 255),
-                "You divided by 255: but the codes reach from -127 to 127, and larger ones wrap around. "
-                "Divide by 127.",
+                _changed_reopen(lambda N, done, steps: N * (steps - done) // steps),
+                "Some rows open nothing at all. At least one word, always.",
             ),
             Misconception(
-                _codes(_row_scale, change=lambda codes, s: (codes, 1 / s)),
-                "The codes are right, and the scale is upside down: codes * scale should give the weights.",
+                _changed_reopen(lambda N, done, steps: -(-N * (steps - done) // steps)),
+                "You rounded up; the paper rounds down.",
             ),
             Misconception(
-                _codes(_row_scale, change=lambda codes, s: (codes * s, s)),
-                "These are the rounded weights. Return the codes themselves, int8.",
+                _changed_reopen(_n, padding=True),
+                "Padding was opened: its confidence is 0, so it always looks doubtful. Keep it out.",
             ),
             Misconception(
-                lambda w: ((w / _row_scale(w)).round().to(torch.int8), _row_scale(w)),
-                "A row of zeros got the scale 0, and 0 / 0 is no number. Take the scale 1 there.",
+                _changed_reopen(
+                    lambda N, done, steps: _n(N.max().expand(len(N)), done, steps).minimum(N)
+                ),
+                "Every row opens as many words as the longest one. N is the row's own length.",
             ),
         ),
     ),
     Exercise(
         id="11.6",
-        prompt="Two goals for a student",
-        reference=distillation_loss,
-        inputs=_answers,
+        prompt="One step",
+        reference=fill,
+        inputs=_half_filled,
         hints=(
-            "Two losses, mixed: the teacher's, as in exercise 10.7, with weight `share`; the true words' "
-            "with the rest.",
-            "The temperature belongs to the first only: there both logits are divided by it, and the "
-            "divergence is multiplied by its square.",
-            "learnt, taught = ((x / temperature).log_softmax(-1) for x in (student, teacher)); soft = "
-            "temperature**2 * F.kl_div(learnt, taught, reduction='batchmean', log_target=True); "
-            "return share * soft + (1 - share) * F.cross_entropy(student, target)",
+            "What does the model have to see at the hidden places? And what may change elsewhere?",
+            "`tokens.masked_fill(hidden, 4)` is the canvas. `predict(...).softmax(-1).max(-1)` gives "
+            "values (probabilities) and indices (words), (B, N) each.",
+            "best = predict(tokens.masked_fill(hidden, 4)).softmax(-1).max(-1); return "
+            "torch.where(hidden, best.indices, tokens), torch.where(hidden, best.values, confidence)",
         ),
         misconceptions=(
             Misconception(
-                _mixed(squared=False),
-                "The factor temperature**2 is missing: the softened part would lose its weight as the "
-                "temperature grows.",
+                _changed_fill(
+                    lambda chosen, p, tokens, confidence, hidden: (
+                        torch.where(hidden, chosen, tokens),
+                        p,
+                    )
+                ),
+                "You updated the confidences of words that were not hidden. They keep the one they "
+                "had when they were chosen: what the model says of a word that it sees there is no "
+                "judgement, it was never trained to say anything at visible places.",
             ),
             Misconception(
-                _mixed(warm_student=False),
-                "Only the teacher was softened. The student's logits are divided by the temperature too.",
+                _changed_fill(lambda chosen, p, tokens, confidence, hidden: (chosen, p)),
+                "All words were replaced, visible ones too. Only the hidden places change.",
             ),
             Misconception(
-                _mixed(warm_teacher=False),
-                "Only the student was softened. The teacher's logits are divided by the temperature too.",
+                _changed_fill(
+                    lambda chosen, p, tokens, confidence, hidden: (
+                        torch.where(hidden, chosen, tokens),
+                        confidence,
+                    )
+                ),
+                "New words, old confidences: at hidden places the confidence is the new word's.",
             ),
             Misconception(
-                _mixed(warm_truth=True),
-                "The true words' loss uses softened answers. There the student must answer as it will be "
-                "used: without temperature.",
+                _looked_at_answers,
+                "The model was shown the words it is to replace. Put [MASK] there first.",
             ),
             Misconception(
-                _mixed(other_way=True),
-                "The divergence runs the other way: p_teacher * log(p_teacher / p_student). `F.kl_div` "
-                "takes the student first.",
+                _logits_as_confidence,
+                "These confidences are scores, which cannot be compared between places. Take the "
+                "softmax first.",
             ),
             Misconception(
-                _mixed(swapped=True),
-                "`share` is the weight of the teacher's part, 1 - share that of the true words.",
-            ),
-            Misconception(
-                _mixed(over_words=True),
-                'reduction="mean" divides by the size of the vocabulary as well. Use "batchmean".',
-            ),
-            Misconception(
-                _mixed(entropy=True),
-                "This is the cross-entropy with the teacher. It has the same gradient, but does not fall "
-                "to 0 where both agree: subtract the teacher's entropy, as the divergence does.",
+                _changed_fill(
+                    lambda chosen, p, tokens, confidence, hidden: (
+                        torch.where(hidden, tokens, chosen),
+                        torch.where(hidden, confidence, p),
+                    )
+                ),
+                "Inverted: you changed the visible places and left the hidden ones as they were.",
             ),
         ),
     ),
     Exercise(
         id="11.7",
-        prompt="What each process sends back",
-        reference=losses_to_send,
-        inputs=_sums,
+        prompt="The whole procedure",
+        reference=mask_predict,
+        inputs=_empty_canvas,
+        trials=4,
         hints=(
-            "Write down what is wanted: all sums, divided by all counts. And what happens by itself: the "
-            "gradients of the R processes are averaged, so each is divided by R.",
-            "Each process divides its own sum by the count of *all*, and makes up for the average by "
-            "multiplying by R = len(sums).",
-            "return len(sums) * sums.sum(1) / counts.sum()",
+            "The first step hides all that is real. Each later step first asks `to_reopen`, then "
+            "`fill`.",
+            "Begin with tokens 4 where real, 0 elsewhere; confidence all 1; hidden = real. In step "
+            "`done` = 1, 2, ... call to_reopen(confidence, real, done, steps).",
+            "for done in range(steps): hidden = real if done == 0 else to_reopen(confidence, real, "
+            "done, steps); tokens, confidence = fill(predict, tokens, confidence, hidden)",
         ),
         misconceptions=(
             Misconception(
-                lambda sums, counts: sums.sum(1) / counts.sum(1),
-                "Each process divided by its own count. A token weighs more where few are hidden: divide "
-                "by the count of all processes.",
+                _looped(frozen=True),
+                "Words that were kept once were never opened again. In Mask-Predict every word is a "
+                "candidate in every step: that is how early mistakes are mended.",
             ),
             Misconception(
-                lambda sums, counts: (sums / counts).mean(1),
-                "You took the mean of the pieces' means. Sums are added up, and divided once, by the "
-                "count of all pieces of all processes.",
+                _looped(fresh=True),
+                "All confidences are renewed in every step. A word that stays keeps the confidence it "
+                "was chosen with.",
             ),
             Misconception(
-                lambda sums, counts: sums.sum(1) / counts.sum(),
-                "The right count, but the gradients will be averaged over the processes, and the result "
-                "is R times too small: multiply by R.",
+                _looped(count=lambda N, done, steps: _n(N, done + 1, steps)),
+                "The schedule is off by one: in step number `done`, counted from 0, "
+                "N * (1 - done / steps) words are opened.",
             ),
             Misconception(
-                lambda sums, counts: sums.numel() * sums.sum(1) / counts.sum(),
-                "You multiplied by the number of pieces. Only the processes are averaged; pieces of one "
-                "process add up by themselves.",
+                _looped(extra=-1),
+                "One step is missing: the first one, on the empty canvas, counts as a step.",
             ),
             Misconception(
-                lambda sums, counts: sums.sum(1) / counts.sum() / len(sums),
-                "You divided by R, and the average will do so once more. Multiply by R instead.",
+                _looped(most=True),
+                "The words that the model is most sure of are opened again. Take the least.",
             ),
             Misconception(
-                lambda sums, counts: (sums.sum() / counts.sum()).expand(len(sums)),
-                "That is the loss of the whole batch, for everyone. A process has the gradient of its "
-                "own sum only: return what each one contributes.",
+                lambda predict, real, steps: mask_predict(predict, real, 1),
+                "This is one step. The doubtful words must be opened and filled again.",
             ),
             Misconception(
-                lambda sums, counts: len(sums) * sums.sum(1) / counts.sum(1),
-                "You multiplied by R and divided by each process's own count. The count is that of all.",
+                _looped(all_new=True),
+                "Every step replaces all words, also those that stay on the canvas.",
+            ),
+        ),
+    ),
+    Exercise(
+        id="11.8",
+        prompt="Which length wins",
+        reference=best_candidate,
+        inputs=_candidates,
+        hints=(
+            "The mean log-probability of a candidate's own words. Padding has probability 1, so its "
+            "logarithm adds nothing; by what do you divide?",
+            "`confidence.log() * real` is (B, n, N). Sum over the last axis, divide by "
+            "`real.sum(-1)`, and take the best of the n.",
+            "scores = (confidence.log() * real).sum(-1) / real.sum(-1); return scores.argmax(1), scores",
+        ),
+        misconceptions=(
+            Misconception(
+                _rated(lambda log_p, real: log_p.mean(-1)),
+                "You averaged over padding, too: with its zeros a short candidate looks surer than it "
+                "is. Divide by the number of its own words.",
+                also=(_rated(lambda log_p, real: log_p.sum(-1)),),
             ),
             Misconception(
-                lambda sums, counts: len(sums) * sums / counts.sum(),
-                "These are the contributions of the pieces, (R, A). Add up those of one process: (R,).",
+                _rated(lambda log_p, real: (log_p.exp() * real).sum(-1) / real.sum(-1)),
+                "This is the mean probability. One impossible word hardly lowers it; take the mean "
+                "of the logarithms.",
+            ),
+            Misconception(
+                _rated(lambda log_p, real: -(log_p * real).sum(-1) / real.sum(-1)),
+                "The worst candidate wins: log-probabilities are negative, and the largest is best.",
+            ),
+            Misconception(
+                _rated(lambda log_p, real: torch.where(real, log_p, 0.0).amin(-1)),
+                "You compared the least sure word of each. The mean over all words decides.",
             ),
         ),
     ),
@@ -567,100 +663,77 @@ EXERCISES = (
 QUIZ = (
     Question(
         id="11.q1",
-        prompt="A step takes 1 second. The products of matrices in it would take .3 seconds at this "
-        "machine's best rate. What follows?",
+        prompt="A model gives every word its exact probability, and still writes nonsense when all words "
+        "are chosen at once. Why?",
         options=(
+            ("It is too small.", "Its probabilities are exact. No model could say more."),
             (
-                "A better library for matrix products can make the step three times as fast.",
-                "The products are at most part of the step; nothing says they run slowly.",
+                "Each word is chosen without knowing what the others turned out to be.",
+                "Two right answers mix. With one right answer there is no problem.",
             ),
-            (
-                "With the same FLOPs and this machine, no program can be more than about three times as fast.",
-                "That is what a floor is good for: it says when to stop.",
-            ),
-            (
-                "The rest of the second is wasted.",
-                "Norms, softmax, the optimiser need it too: they have few FLOPs and many bytes.",
-            ),
+            ("There are too few candidate lengths.", "That is another problem, and another cure."),
         ),
         answer=1,
     ),
     Question(
         id="11.q2",
-        prompt="Why do bf16 programs add up in fp32?",
+        prompt="How is Mask-Predict's model trained?",
         options=(
+            ("Autoregressively, and then given masks.", "There is no causal mask at any time."),
             (
-                "bf16 overflows at 65504.",
-                "That is fp16. bf16 reaches as far as fp32.",
+                "As a masked language model that also sees a source: some words hidden, their "
+                "number anything from one to all.",
+                "And with it a guess at the length.",
             ),
             (
-                "fp32 sums are faster.",
-                "They are not. They are right.",
-            ),
-            (
-                "In bf16 a long sum stops growing: small terms are rounded away.",
-                "8 bits: from 256 on, adding 1 changes nothing.",
-            ),
-        ),
-        answer=2,
-    ),
-    Question(
-        id="11.q3",
-        prompt="Nine weights in ten are set to 0. How much sooner is a layer of the same shape done?",
-        options=(
-            (
-                "No sooner.",
-                "Time is saved only where the hardware or the program skips zeros, or where whole rows go.",
-            ),
-            (
-                "Ten times as fast.",
-                "The product multiplies by zeros as it does by other numbers.",
-            ),
-            (
-                "Somewhat sooner: multiplying by 0 is easy.",
-                "A processor takes as long for 0 as for any number: section 8 measures it.",
-            ),
-        ),
-        answer=0,
-    ),
-    Question(
-        id="11.q4",
-        prompt="Two processes, with 10 and 30 hidden tokens. Each takes the mean of its own losses, and "
-        "the gradients are averaged. What is wrong?",
-        options=(
-            (
-                "Nothing: both halves of the batch count the same.",
-                "The halves do. The tokens do not.",
-            ),
-            (
-                "A token of the first process weighs three times as much as one of the second.",
-                "Divide sums by the count of all processes instead.",
-            ),
-            (
-                "The result is twice as large as it should be.",
-                "A mean of means has about the right size. It is another mean.",
+                "As a masked language model with 15 % hidden.",
+                "It would be lost on an empty canvas.",
             ),
         ),
         answer=1,
     ),
     Question(
-        id="11.q5",
-        prompt="Why does keeping keys and values not speed up a bidirectional encoder?",
+        id="11.q3",
+        prompt="In a step, a word that was not opened now gets a higher probability than when it was "
+        "chosen. What becomes of its confidence?",
+        options=(
+            ("It rises.", "Then words would vouch for themselves: each sees itself."),
+            ("It stays as it was.", "The word is judged by what was known when it was chosen."),
+            ("It is averaged.", "No; the algorithm knows one number a word."),
+        ),
+        answer=1,
+    ),
+    Question(
+        id="11.q4",
+        prompt="Ten steps instead of one per word: when is that *not* faster than writing from left to "
+        "right with keys and values kept?",
         options=(
             (
-                "It has no keys and values.",
-                "It has: in every layer, for every token.",
+                "With large batches.",
+                "Each step works on all places again; once the machine is busy, work is what counts.",
             ),
             (
-                "They take too much memory.",
-                "They would take as much as in a decoder. They are just not valid any more.",
+                "With a single sentence.",
+                "There it is fastest: the machine waits for steps, not work.",
             ),
-            (
-                "A new token changes the vectors of all others, so from the second layer on nothing "
-                "kept is valid.",
-                "In a decoder with a causal mask earlier tokens never look ahead, so theirs stay.",
-            ),
+            ("Never.", "Section 7 measures it."),
         ),
-        answer=2,
+        answer=0,
+    ),
+    Question(
+        id="11.q5",
+        prompt="What does distillation change?",
+        options=(
+            (
+                "The model becomes smaller.",
+                "That is another use of the word. Here student and teacher are of one size.",
+            ),
+            (
+                "The training answers: one for each source, chosen by another model.",
+                "Fewer ways to be right, so less to mix.",
+            ),
+            ("The number of steps.", "It lets you do with fewer, but does not set them."),
+        ),
+        answer=1,
     ),
 )

@@ -1,4 +1,4 @@
-"""Training: the loop that lesson 5 writes by hand, plus what long runs need."""
+"""Training: the loop that lesson 6 writes by hand, plus what long runs need."""
 
 from mlm_course.training.data import Data, ImageBatch, MaskedImages, MaskedRows
 from mlm_course.training.devices import Device, find_device

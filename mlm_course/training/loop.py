@@ -1,4 +1,4 @@
-"""The training loop of lesson 5, plus what long runs need."""
+"""The training loop of lesson 6, plus what long runs need."""
 
 from __future__ import annotations
 

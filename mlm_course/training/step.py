@@ -1,4 +1,4 @@
-"""One optimiser step: lesson 5's loop body, in pieces and on as many devices as there are."""
+"""One optimiser step: lesson 6's loop body, in pieces and on as many devices as there are."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Lesson 7: Masked autoencoders
+# # Lesson 9: Masked autoencoders
 #
 # So far we have hidden words. Now we hide parts of an image, most of it, and a model paints them back. The **masked
 # autoencoder** (MAE; He et al. 2022) does that with one new idea, and it is an idea about *saving*: the large part of the model never
@@ -95,13 +95,13 @@ print("patch 5, in the second row, as four numbers:", patches[0, 5].tolist())
 # %% [markdown]
 # *In words: the first digit, a 7, in 16 pieces, numbered from 0 to 15; the left edge is empty paper, but for one pale pixel.*
 #
-# ### Exercise 7.1: patches
+# ### Exercise 9.1: patches
 # `images` `(B, C, H, W)` to `(B, L, P * P * C)`. The patches are read row by row, from left to right. Within a patch, too: row
 # by row, and the `C` numbers of one pixel stand together. Height and width are multiples of `patch_size`. (Cut each side in two axes with `reshape`, bring the axes into order with
 # `permute`, and `reshape` again.)
 
 
-# %% exercise="7.1"
+# %% exercise="9.1"
 def patchify(images: Tensor, patch_size: int) -> Tensor:
     """Images (B, C, H, W) as rows of patches (B, L, P*P*C)."""
     ### BEGIN SOLUTION
@@ -114,11 +114,11 @@ def patchify(images: Tensor, patch_size: int) -> Tensor:
 
 
 # %%
-check("7.1", patchify)
+check("9.1", patchify)
 
 # %% [markdown]
-# A linear layer, `embed`, makes a vector of `D` numbers out of each patch. It plays the part of lesson 4's table of token embeddings. Like that table
-# it is no preparation of the data: its weights are learnt together with everything else. Then comes the position, as in lesson 4. MAE's position vectors are
+# A linear layer, `embed`, makes a vector of `D` numbers out of each patch. It plays the part of lesson 5's table of token embeddings. Like that table
+# it is no preparation of the data: its weights are learnt together with everything else. Then comes the position, as in lesson 5. MAE's position vectors are
 # not learnt but fixed, sines and cosines of the patch's row and column:
 
 # %%
@@ -171,13 +171,13 @@ print("kept patches:", ids_shuffle[:keep].tolist())
 print("mask:", (ids_restore >= keep).int().tolist())
 
 # %% [markdown]
-# ### Exercise 7.2: shuffle, keep, remember
+# ### Exercise 9.2: shuffle, keep, remember
 # `noise` `(B, L)` has a row for each image, `ratio` is the share to remove. `keep` is `int(L * (1 - ratio))`, but at
 # least 1: an encoder that sees nothing at all has nothing to work on. (`int(10 * (1 - 0.95))` is 0.) Return three tensors: the patches that stay, `(B, keep)`,
 # in shuffled order; the mask `(B, L)` as floats, 1 for removed, in the patches' own order; and `ids_restore` `(B, L)`.
 
 
-# %% exercise="7.2"
+# %% exercise="9.2"
 def shuffle(noise: Tensor, ratio: float) -> tuple[Tensor, Tensor, Tensor]:
     """Which patches stay, the mask, and how to undo the shuffle."""
     ### BEGIN SOLUTION
@@ -189,7 +189,7 @@ def shuffle(noise: Tensor, ratio: float) -> tuple[Tensor, Tensor, Tensor]:
 
 
 # %%
-check("7.2", shuffle)
+check("9.2", shuffle)
 
 # %% [markdown]
 # The package's `random_masking(x, ratio, noise)` does the same and hands over the visible vectors themselves. On eight digits, at a ratio of .75:
@@ -215,13 +215,13 @@ print("visible:", tuple(visible.shape), "  removed in each image:", mask.sum(1).
 # Afterwards the decoder needs all places again, in their own order. So: append a placeholder for each removed patch, and undo the
 # shuffle. The placeholder is the **mask token**. It is *one* vector, learnt, the same at every place.
 #
-# ### Exercise 7.3: put back
+# ### Exercise 9.3: put back
 # `visible` `(B, K, D)` are the vectors that stayed, in shuffled order; `ids_restore` `(B, L)`; `mask_token` `(D,)`. Return `(B, L, D)`: every vector at its
 # own place, the mask token at all others. (`x.gather(1, index)` picks, in each row, the entries that `index` names. The index must be `(B, L, D)` itself:
 # `ids_restore[..., None].expand(-1, -1, D)`.)
 
 
-# %% exercise="7.3"
+# %% exercise="9.3"
 def put_back(visible: Tensor, ids_restore: Tensor, mask_token: Tensor) -> Tensor:
     """All places in their own order, the mask token where a patch was removed."""
     ### BEGIN SOLUTION
@@ -233,12 +233,12 @@ def put_back(visible: Tensor, ids_restore: Tensor, mask_token: Tensor) -> Tensor
 
 
 # %%
-check("7.3", put_back)
+check("9.3", put_back)
 
 # %% [markdown]
 # ## 3. The loss
 #
-# Pixels are quantities: .8 is nearly right where .7 is true. So the loss is the mean squared error (lesson 5, section 2, had it as the wrong
+# Pixels are quantities: .8 is nearly right where .7 is true. So the loss is the mean squared error (lesson 6, section 2, had it as the wrong
 # loss for words). Over which patches?
 #
 # Take a model that copies what it sees and paints the rest in the average grey:
@@ -268,7 +268,7 @@ print(f"error of the mean image, removed patches: {by_mean:.3f}")
 # > **Often read:** MAE's loss is `-Σ log p(w_i | all others)`, or "the contrast between mask and prediction".
 #
 # > **In fact** a pixel is no class: the loss is the squared error between guess and original, over removed patches only. With words, which are classes, it is
-# > cross-entropy. (He et al. 2022, section 3; lesson 5, section 2, and Lesson 8)
+# > cross-entropy. (He et al. 2022, section 3; lesson 6, section 2, and Lesson 10)
 
 # %% [markdown]
 # ### Each patch by itself
@@ -290,18 +290,18 @@ print(
 # *In words: a palace roof before a bright sky, and the same with all patches equally bright and of equal contrast. The roof's edges have become clearer. The sky, nearly one colour,
 # has become noise: its tiny differences are as large as those of the roof now.*
 #
-# In the paper this target is a little better: 85.4 instead of 84.9 after fine-tuning, 73.9 instead of 73.5 with a linear probe (lesson 6).
+# In the paper this target is a little better: 85.4 instead of 84.9 after fine-tuning, 73.9 instead of 73.5 with a linear probe (lesson 8).
 #
 # Such a model never guesses a patch's brightness. To draw its answer one has to take mean and spread from the true patch, so the pictures show a little more than
 # the model knows. (`filled_in` does that.)
 #
-# ### Exercise 7.4: each patch by itself
+# ### Exercise 9.4: each patch by itself
 # `patches` `(B, L, P*P*C)`. From each patch subtract its mean, and divide by the root of its variance plus `1e-6`. The variance is the *unbiased* one, divided by `n - 1`:
 # what `.var(-1)` computes. (LayerNorm divides by `n`. With 4 numbers in a patch that is a difference of a third.) The `1e-6` stands under the root: a patch of a single colour has
 # variance 0.
 
 
-# %% exercise="7.4"
+# %% exercise="9.4"
 def normalise(patches: Tensor) -> Tensor:
     """Each patch with mean 0 and variance 1."""
     ### BEGIN SOLUTION
@@ -312,14 +312,14 @@ def normalise(patches: Tensor) -> Tensor:
 
 
 # %%
-check("7.4", normalise)
+check("9.4", normalise)
 
 # %% [markdown]
-# ### Exercise 7.5: the loss
+# ### Exercise 9.5: the loss
 # `predicted` and `target` `(B, L, P*P*C)`, `mask` `(B, L)`, 1 for removed. Return the mean squared error over all numbers of all removed patches, one number.
 
 
-# %% exercise="7.5"
+# %% exercise="9.5"
 def patch_loss(predicted: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     """The mean squared error over the removed patches."""
     ### BEGIN SOLUTION
@@ -329,7 +329,7 @@ def patch_loss(predicted: Tensor, target: Tensor, mask: Tensor) -> Tensor:
 
 
 # %%
-check("7.5", patch_loss)
+check("9.5", patch_loss)
 
 # %% [markdown]
 # ## 4. The model
@@ -341,7 +341,7 @@ check("7.5", patch_loss)
 # | patches | `(B, L, P*P*C)` | the image is cut |
 # | embed, add positions | `(B, L, D)` | a linear layer; then where each patch stands |
 # | shuffle, keep `K` | `(B, K, D)` | three quarters are gone |
-# | `[CLS]` in front, **encoder** | `(B, 1+K, D)` | the large stack of blocks (lesson 4), on the visible patches only |
+# | `[CLS]` in front, **encoder** | `(B, 1+K, D)` | the large stack of blocks (lesson 5), on the visible patches only |
 # | into the decoder's width | `(B, 1+K, d)` | a linear layer; 512 for 1024 in ViT-L |
 # | put back, add positions | `(B, 1+L, d)` | now the mask tokens come in |
 # | **decoder**, to pixels | `(B, L, P*P*C)` | a small stack of blocks, and a linear layer |
@@ -355,7 +355,7 @@ check("7.5", patch_loss)
 # after the other. Two reasons to keep the mask token out of the encoder:
 #
 # - *Cost.* On a quarter of the patches, each linear layer of the encoder has a quarter of the work, and attention less still (section 7 counts).
-# - *Use.* Later, the encoder will get whole images without any mask token. In BERT the same mismatch called for 80/10/10 (lesson 3). Here it does not
+# - *Use.* Later, the encoder will get whole images without any mask token. In BERT the same mismatch called for 80/10/10 (lesson 4). Here it does not
 #   arise: the encoder never met a mask token. (Another one stays: later it meets four times as many patches as in training. Section 6 shows it.)
 #
 # The position has to be added *before* patches are removed. Afterwards nobody knows where a patch stood:
@@ -397,13 +397,13 @@ print(f"the mask token: {model.mask_token.numel()} numbers, the decoder's width"
 # > **In fact** it is one vector. It never enters the encoder: it is put in place of the removed patches before the decoder. (He et al. 2022, section
 # > 3 and figure 1)
 #
-# ### Exercise 7.6: an encoder that sees little
+# ### Exercise 9.6: an encoder that sees little
 # `mae` is an `ImageMAE`. Use its parts: `mae.embed` (a linear layer), `mae.positions` `(1+L, D)`, whose row 0 belongs to `[CLS]` and is zero,
 # `mae.cls_token` `(1, 1, D)`, `mae.encoder`, `mae.config.patch_size`. `package.patchify` and `random_masking(x, ratio, noise)` are there. Return the encoder's output `(B, 1+K, D)`, the mask and
 # `ids_restore`.
 
 
-# %% exercise="7.6"
+# %% exercise="9.6"
 def encode(
     mae: ImageMAE, images: Tensor, ratio: float, noise: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -417,7 +417,7 @@ def encode(
 
 
 # %%
-check("7.6", encode)
+check("9.6", encode)
 
 # %% [markdown]
 # What comes out of the encoder, for eight digits?
@@ -431,15 +431,15 @@ print("the encoder's output:", tuple(latent.shape), "for images of 16 patches")
 # > **Often read:** the encoder squeezes the input into one vector of few dimensions.
 #
 # > **In fact** it returns one vector for each visible patch, and one for `[CLS]`, as wide as the model. Few are left because few patches were visible.
-# > (He et al. 2022, section 3. Lesson 8 meets RetroMAE, which does squeeze a text through one vector)
+# > (He et al. 2022, section 3. Lesson 10 meets RetroMAE, which does squeeze a text through one vector)
 #
-# ### Exercise 7.7: the whole model
+# ### Exercise 9.7: the whole model
 # Now put it together: images in, loss out. `mae.encode(images, ratio, noise)` is your 7.6. Then `mae.to_decoder` (a linear layer), `package.put_back(visible, ids_restore, mae.mask_token)` for the patches (not for
 # `[CLS]`, which stays in front; `mae.mask_token` is `(1, 1, d)`, and the package's `put_back` wants it so), plus `mae.decoder_positions` `(1+L, d)`, `mae.decoder`, `mae.to_pixels`. Drop `[CLS]`.
 # `package.patch_loss(predicted, target, mask)` is your 7.5. The target is the patches as they are.
 
 
-# %% exercise="7.7"
+# %% exercise="9.7"
 def mae_loss(mae: ImageMAE, images: Tensor, ratio: float, noise: Tensor) -> Tensor:
     """From images to the loss over their removed patches."""
     ### BEGIN SOLUTION
@@ -454,7 +454,7 @@ def mae_loss(mae: ImageMAE, images: Tensor, ratio: float, noise: Tensor) -> Tens
 
 
 # %%
-check("7.7", mae_loss)
+check("9.7", mae_loss)
 
 # %% [markdown]
 # Is your model, made of your own pieces only, the package's model?
@@ -503,13 +503,13 @@ model.zero_grad()
 #
 # > **Often read:** MAE is a language model of 2020: first masked language modelling, then a second stage of masking.
 #
-# > **In fact** it is a model for images (He et al., 2021 as a preprint, CVPR 2022), and there is one stage: section 4 is all of it. Its relatives for text came later. (Lesson 8)
+# > **In fact** it is a model for images (He et al., 2021 as a preprint, CVPR 2022), and there is one stage: section 4 is all of it. Its relatives for text came later. (Lesson 10)
 
 # %% [markdown]
 # ## 5. Digits
 #
-# Training is `fit` (lesson 5). Its data is `MaskedImages`: the images, and noise drawn anew in each epoch, so that the same digit asks ever new
-# questions. The loss is `masked_pixel_loss`. The questions for the held-out digits are fixed (lesson 5, rule 1).
+# Training is `fit` (lesson 6). Its data is `MaskedImages`: the images, and noise drawn anew in each epoch, so that the same digit asks ever new
+# questions. The loss is `masked_pixel_loss`. The questions for the held-out digits are fixed (lesson 6, rule 1).
 #
 # Networks learn best from numbers around 0, of size about 1. So the mean of all training pixels is subtracted, and the result divided by their spread (their
 # standard deviation). All errors printed below are multiplied by the square of the spread, so that they can be compared with the marks above. The live curve is
@@ -654,7 +654,7 @@ print("made by:", record["command"])
 # %% [markdown]
 # ## 6. How much to remove?
 #
-# With text, 15 % was the custom and 40 % still fine (lesson 5). MAE removes 75 %. Why so much? Neighbouring pixels say nearly the same. Remove little, and each gap can be filled from its rim, with no
+# With text, 15 % was the custom and 40 % still fine (lesson 6). MAE removes 75 %. Why so much? Neighbouring pixels say nearly the same. Remove little, and each gap can be filled from its rim, with no
 # idea of what the image shows. A word is rarely a mixture of its neighbours.
 #
 # How does the error of *one* model grow with what is removed?
@@ -678,7 +678,7 @@ assert FAST or min(errors) < by_mean < errors[0]
 # There the questions are easy; it is the model that was trained at 75 % only, and has never seen so many patches at once.
 #
 # That is one model. Which ratio *teaches* most is another question. Here are recorded models, each trained at one ratio for the same number of steps, all
-# scored on the same two questions, and by a linear probe (lesson 6; section 8 does it here). Section 7 counts the FLOPs.
+# scored on the same two questions, and by a linear probe (lesson 8; section 8 does it here). Section 7 counts the FLOPs.
 
 # %%
 print(f"{record['short steps']} steps each")
@@ -805,7 +805,7 @@ for name, row in record["encoders"].items():
 # %% [markdown]
 # ## 8. What has it learnt?
 #
-# Restoring digits is no use in itself. The hope is that, in order to restore, the encoder has learnt what digits *are*. A linear probe (lesson 6) asks for that: the frozen encoder gets whole images, and a linear classifier learns to
+# Restoring digits is no use in itself. The hope is that, in order to restore, the encoder has learnt what digits *are*. A linear probe (lesson 8) asks for that: the frozen encoder gets whole images, and a linear classifier learns to
 # name the digit from the mean of the patches' vectors. Compare with the same classifier on the raw pixels. And with an untrained encoder, so that we see what *training* adds.
 
 
@@ -975,7 +975,7 @@ if machine.is_gpu:
     from mlm_course.corpora.hub_images import load_images
 
     fashion = load_images("fashion_mnist", n=60_000).images  # or "mnist", "cifar10"
-    big = train_on(fashion, steps=5000, width=192, n_layers=6, folder=run_folder("lesson_07"))
+    big = train_on(fashion, steps=5000, width=192, n_layers=6, folder=run_folder("lesson_09"))
 else:
     small = train_on(digits.train, steps=5, width=32, n_layers=1)
 
@@ -1003,7 +1003,7 @@ except HubUnreachable as reason:
 # ## Quiz
 
 # %%
-quiz("7")
+quiz("9")
 
 # %% [markdown]
 # ## Recap
@@ -1015,7 +1015,7 @@ quiz("7")
 # - At 75 %, ViT-L needs 3.2 times fewer FLOPs than with everything in its encoder. That is the point of it.
 # - On digits a linear probe of the encoder does not beat raw pixels. Whether pretraining helps is for your own measurement to say.
 #
-# **Next:** lesson 8 does the same with text.
+# **Next:** lesson 10 does the same with text.
 
 # %%
 progress("7")

@@ -1,13 +1,13 @@
 # %% [markdown]
-# # Lesson 8: Masked autoencoders for text
+# # Lesson 10: Masked autoencoders for text
 #
-# Lesson 7 removed most patches of a picture. The encoder worked on the few that were left, and a small decoder painted
+# Lesson 9 removed most patches of a picture. The encoder worked on the few that were left, and a small decoder painted
 # the rest. Does the same idea work on words? BERT puts a `[MASK]` where a word was hidden, and its encoder reads it.
 # Here the encoder reads *only the words that are there*.
 #
 # By the end you will have written every step of such a model, trained it until it is close to the best possible guesser, and
-# compared it with the masked language model of lesson 5: same text, same steps, same test. You need lessons 3 to 5;
-# lesson 7 helps.
+# compared it with the masked language model of lesson 6: same text, same steps, same test. You need lessons 3 to 6;
+# lesson 9 helps.
 
 # %%
 import copy
@@ -101,7 +101,7 @@ show(token_strip(visible_tokens, title=title))
 #
 # For pictures we did just that. What has to change for words?
 #
-# | | pictures (lesson 7) | words (this lesson) |
+# | | pictures (lesson 9) | words (this lesson) |
 # |---|---|---|
 # | what is missing | numbers: a guess can be nearly right | names: right or wrong. Cross-entropy, not squared error |
 # | how much is hidden | 75 % | 15 % (MAE-LM), 40 % here (sections 5 and 6) |
@@ -125,7 +125,7 @@ print("words and special tokens:", (few != tokenization.PAD_ID).sum(1).tolist())
 print("of these visible:        ", visible.sum(1).tolist())
 
 # %% [markdown]
-# ### Exercise 8.1: close up
+# ### Exercise 10.1: close up
 # `ids` `(B, T)`, `visible` `(B, T)` boolean. Move the visible tokens of each row to the left, in reading order. `K` is the largest
 # number of visible tokens in any row; shorter rows are filled up with 0, which is `[PAD]`. Return three tensors `(B, K)`:
 #
@@ -136,7 +136,7 @@ print("of these visible:        ", visible.sum(1).tolist())
 # (`argsort(dim=1, stable=True)` sorts each row and leaves equal entries in their order. Without `stable` long rows may come out mixed; with it, `dim=` must be named. `x.gather(1, places)` looks up `x` at the places.)
 
 
-# %% exercise="8.1"
+# %% exercise="10.1"
 def close_up(ids: Tensor, visible: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The visible tokens of each row, where they stood, and which of them are no padding."""
     ### BEGIN SOLUTION
@@ -148,17 +148,17 @@ def close_up(ids: Tensor, visible: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 # %%
-check("8.1", close_up)
+check("10.1", close_up)
 
 # %% [markdown]
 # The tokens have moved, but each takes its place along:
 #
-# ### Exercise 8.2: embed what is left
+# ### Exercise 10.2: embed what is left
 # `ids` and `positions` `(B, K)` from above, `token` `(V, D)` and `position` `(N, D)` the two embedding tables. Return `(B, K, D)`: for each
 # token its own vector plus that of the place where it *stood*.
 
 
-# %% exercise="8.2"
+# %% exercise="10.2"
 def embed_visible(ids: Tensor, positions: Tensor, token: Tensor, position: Tensor) -> Tensor:
     """Token vectors plus the vectors of their places in the full row."""
     ### BEGIN SOLUTION
@@ -167,7 +167,7 @@ def embed_visible(ids: Tensor, positions: Tensor, token: Tensor, position: Tenso
 
 
 # %%
-check("8.2", embed_visible)
+check("10.2", embed_visible)
 
 # %% [markdown]
 # ### What do the positions give away?
@@ -217,7 +217,7 @@ for row in pair:
 # to somebody who knows the language well. English is not like that: "not good" and "good enough", each with one word hidden, both leave "good". And a model has to find out
 # by itself what it is not told; section 6 measures what that costs.
 #
-# (There is another side to this. *How many* words are missing is a hint, too, and both models get it for free. Lesson 9 has a model that must guess a length by itself.)
+# (There is another side to this. *How many* words are missing is a hint, too, and both models get it for free. Lesson 11 has a model that must guess a length by itself.)
 
 # %% [markdown]
 # ## 3. Putting back
@@ -233,7 +233,7 @@ for row in pair:
 # the same for all gaps, the **mask token** of the decoder.
 #
 # We sorted the places: visible ones first. `order[b, i]` tells which place came to stand at `i`. To put the vectors back we need the opposite
-# question: at which `i` does place `t` stand? That is the inverse of `order`, and sorting `order` gives it: `order.argsort(1)`. Lesson 7 calls it
+# question: at which `i` does place `t` stand? That is the inverse of `order`, and sorting `order` gives it: `order.argsort(1)`. Lesson 9 calls it
 # `ids_restore`.
 
 # %%
@@ -243,13 +243,13 @@ print("its inverse:     ", order.argsort().tolist(), " (place 0 stands at 1, pla
 print("there and back:  ", order[order.argsort()].tolist())
 
 # %% [markdown]
-# ### Exercise 8.3: put back
+# ### Exercise 10.3: put back
 # `latent` `(B, K, D)`, the encoder's vectors (in this exercise all rows have `K` visible tokens). `order` `(B, T)`, for each row the places,
 # visible ones first. `mask_token` `(D,)`. Return `(B, T, D)`: each vector at its own place, the mask token at all others.
 # (Put mask tokens behind the latents, then `gather` along axis 1; the index needs the full shape: `[..., None].expand(-1, -1, D)`.)
 
 
-# %% exercise="8.3"
+# %% exercise="10.3"
 def put_back(latent: Tensor, order: Tensor, mask_token: Tensor) -> Tensor:
     """A vector for every place: the encoder's where there is one, else the mask token."""
     ### BEGIN SOLUTION
@@ -261,20 +261,20 @@ def put_back(latent: Tensor, order: Tensor, mask_token: Tensor) -> Tensor:
 
 
 # %%
-check("8.3", put_back)
+check("10.3", put_back)
 
 # %% [markdown]
 # Two things are still to do. In rows with fewer than `K` visible words, some vectors belong to padding; they must not land at a gap. And all mask tokens are
 # alike: the decoder needs positions of its own, or it cannot tell one gap from the next.
 #
-# ### Exercise 8.4: what the decoder gets
+# ### Exercise 10.4: what the decoder gets
 # `latent` `(B, K, D)`, `real` `(B, K)` boolean, `ids_restore` `(B, T)` (the inverse of the order, ready-made), `mask_token` `(D,)`, `places` `(T, D)`: the
 # decoder's position vectors. Return `(B, T, D)`. Vectors of padding are replaced by the mask token; everything goes to its place; then
 # every place gets its position vector. You may use the package's
 # `put_back_at(vectors, ids_restore, mask_token[None, None])`: as 8.3, but it takes `ids_restore`.
 
 
-# %% exercise="8.4"
+# %% exercise="10.4"
 def decoder_input(
     latent: Tensor, real: Tensor, ids_restore: Tensor, mask_token: Tensor, places: Tensor
 ) -> Tensor:
@@ -286,12 +286,12 @@ def decoder_input(
 
 
 # %%
-check("8.4", decoder_input)
+check("10.4", decoder_input)
 
 # %% [markdown]
 # ## 4. The loss
 #
-# The target is a word, so the loss is cross-entropy, at the hidden places only (lesson 5, sections 1 and 2). Carrying the squared error over from pictures is a
+# The target is a word, so the loss is cross-entropy, at the hidden places only (lesson 6, sections 1 and 2). Carrying the squared error over from pictures is a
 # mistake that is really made:
 #
 # > **Often read:** a text autoencoder is trained with the squared error between its output and the ids, over all places of the text.
@@ -308,16 +308,16 @@ print("the answer with the smallest squared error on average:", repr(names[best]
 # %% [markdown]
 # > **In fact** a word is a choice among `V` names: cross-entropy, over the hidden places. Squared error belongs to targets that are quantities, such as
 # > pixels. And over all places, copying what is visible would drown the question (He et al. 2022, section 3: "only on masked patches"; Meng et al. 2023,
-# > section 3; lesson 5, section 2).
+# > section 3; lesson 6, section 2).
 #
-# ### Exercise 8.5: the whole model
+# ### Exercise 10.5: the whole model
 # Put the steps together. `model.encoder(ids, real, positions=...)` turns visible tokens into vectors `(B, K, D)`. `model.decode(latent, kept)` does
 # what you wrote in 8.4 (after a linear layer into the decoder's width), runs the decoder, comes back through another linear layer, and returns `(B, T, D)`. `model.logits(x)` scores the words.
 # `keep_visible(ids, hidden)` is the package's 8.1; it returns `kept` with `kept.ids`, `kept.real`, `kept.positions`, and `kept.ids_restore` for the decoder. There are two differences: it leaves the positions of
 # padding as they are (nobody reads them), and `kept.real` is `None` if there is no padding. `ids` `(B, T)` holds the true words (none of them padding), `hidden` `(B, T)`. Return the loss, one number.
 
 
-# %% exercise="8.5"
+# %% exercise="10.5"
 def mae_loss(model: TextMAE, ids: Tensor, hidden: Tensor) -> Tensor:
     """Cross-entropy of the hidden words, which the encoder never saw."""
     ### BEGIN SOLUTION
@@ -329,10 +329,10 @@ def mae_loss(model: TextMAE, ids: Tensor, hidden: Tensor) -> Tensor:
 
 
 # %%
-check("8.5", mae_loss)
+check("10.5", mae_loss)
 
 # %% [markdown]
-# The package's model, `TextMAE`, does these steps. It is called like lesson 5's `MaskedLM`, so losses, training and evaluation serve both. Is it true that it
+# The package's model, `TextMAE`, does these steps. It is called like lesson 6's `MaskedLM`, so losses, training and evaluation serve both. Is it true that it
 # never looks at a hidden word? Write anything there, and nothing changes:
 
 
@@ -392,10 +392,10 @@ assert sorted(accuracies, reverse=True) == accuracies and sorted(floors) == floo
 # A colour that is mentioned twice can be copied from the other mention, but not when both are gone. tinyworld is a very regular language: who knows it perfectly still gets far with a
 # quarter of the words. Real text leaves less. And a model has to *learn* first, from what it sees; section 6 has the result of learning at 75 %.
 #
-# Losses at different ratios must not be compared: each has its own floor. Test all models at one ratio, as lesson 5 did.
+# Losses at different ratios must not be compared: each has its own floor. Test all models at one ratio, as lesson 6 did.
 #
 # > **In fact** the ratio goes with the kind of data. BERT hid 15 %, 40 % did as well or better for larger models, 80 % clearly worse (Devlin et al. 2019; Wettig et al. 2023;
-# > the numbers are in lesson 5, section 9). Pictures take 75 % because neighbouring patches say much the same (He et al. 2022, section 1).
+# > the numbers are in lesson 6, section 9). Pictures take 75 % because neighbouring patches say much the same (He et al. 2022, section 1).
 
 # %% [markdown]
 # ## 6. Training towards the floor
@@ -455,7 +455,7 @@ print("made by:", record["command"])
 assert best - result["accuracy"] < 0.02  # within two points of the best possible
 
 # %% [markdown]
-# So an autoencoder gets there. Does it get there *sooner* than lesson 5's masked language model? Small models (64 numbers a token): same encoder, same sentences, steps and optimiser, three seeds each.
+# So an autoencoder gets there. Does it get there *sooner* than lesson 6's masked language model? Small models (64 numbers a token): same encoder, same sentences, steps and optimiser, three seeds each.
 # Then the autoencoder with one thing changed, one run each:
 
 # %%
@@ -484,13 +484,13 @@ assert changed["decoder's inlet, outlet random"]["gap"] > max(above["autoencoder
 # - Positions counted anew: no worse than an unlucky seed. Here, that is. The words left over betray the gaps (section 2), and the decoder still learns where everything stood.
 # - 75 % hidden while training: far behind in the test at 15 %. (One run. A likely reason: with so little to go by, what belongs together is hard to find out.)
 # - A detail of our model: the linear layers into and out of the decoder begin as identities. Drawn at random they scramble, at first, which word is which, and copying is learnt later
-#   (compare lesson 5, section 11): behind all three seeds above.
+#   (compare lesson 6, section 11): behind all three seeds above.
 
 # %% [markdown]
 # ## 7. What does it cost?
 #
 # The encoder saves work at the hidden places. The decoder adds work at all places. For pictures the sum was much smaller than
-# before (lesson 7). For words? Count the multiplications in a block that works on `n` vectors of `D` numbers: each vector meets
+# before (lesson 9). For words? Count the multiplications in a block that works on `n` vectors of `D` numbers: each vector meets
 # `12 D²` weights (four matrices in attention, and a feed-forward network of `8 D²`), and in attention each pair of vectors costs `2 D`: once for the score, once
 # for the average.
 
@@ -519,7 +519,7 @@ for name, case in cases.items():
 
 # %% [markdown]
 # (Embeddings and output layer are left out, they are the same in both.) At 15 %, a decoder of four
-# blocks costs *more* than is saved. At 40 % something is saved, but not the factor of three that pictures get at 75 %. (1.00 is the same encoder on all places, *without* a decoder: BERT, ViT. Lesson 7's 3.2
+# blocks costs *more* than is saved. At 40 % something is saved, but not the factor of three that pictures get at 75 %. (1.00 is the same encoder on all places, *without* a decoder: BERT, ViT. Lesson 9's 3.2
 # counts the decoder on both sides.)
 #
 # Saving is possible if more is hidden: Liao et al. (2022) hide 50 %, let `[MASK]` in only behind the first, larger part of the blocks, and train RoBERTa-base with 78 % and RoBERTa-large with 68 % of the
@@ -558,7 +558,7 @@ for ratio in (0.15, 0.4, 0.75):
 # %% [markdown]
 # ## 8. What did the encoders learn?
 #
-# A good guesser of words is not the goal. What counts is the encoder: is what it makes of a *whole* text, nothing hidden, of use? Lesson 6 asked with
+# A good guesser of words is not the goal. What counts is the encoder: is what it makes of a *whole* text, nothing hidden, of use? Lesson 8 asked with
 # linear probes, and we do the same. Questions whose answers tinyworld knows:
 #
 # - "anna took the red boat to the lake, but *she* left ..." Who is "she"? Read from the one vector at "she".
@@ -627,12 +627,12 @@ print("people: the masked language model is ahead. Mood and topic: the autoencod
 # directions end up serving `[MASK]` alone, and are lost to real words, which is all that a downstream task ever shows. The measure (their section 2): in how many
 # directions does most of the vectors' length lie? Below, `directions` counts up to 90 %.
 #
-# ### Exercise 8.6: how many directions?
+# ### Exercise 10.6: how many directions?
 # `x` `(n, D)`. `torch.linalg.svdvals(x)` gives the singular values, largest first: their squares say how much of the summed squared lengths of all vectors
 # lies in each direction. Return the smallest number of directions, the largest first, in which at least `share` of it lies. (Do not subtract the mean.)
 
 
-# %% exercise="8.6"
+# %% exercise="10.6"
 def directions_needed(x: Tensor, share: float) -> int:
     """How many directions hold this share of the vectors' squared lengths."""
     ### BEGIN SOLUTION
@@ -643,7 +643,7 @@ def directions_needed(x: Tensor, share: float) -> int:
 
 
 # %%
-check("8.6", directions_needed)
+check("10.6", directions_needed)
 
 # %% tags=["nbval-ignore-output"]
 whole, shown = test_ids[:400], test.input_ids[:400]
@@ -672,7 +672,7 @@ for name in ("autoencoder", "masked language model"):
 # measure it on the model you have.
 #
 # ### Real text
-# The same comparison on Python's manual, as in lesson 5, section 10: 2000 pieces, rows of 64, two blocks. Then lesson 6's task: is this message an error
+# The same comparison on Python's manual, as in lesson 6, section 10: 2000 pieces, rows of 64, two blocks. Then lesson 8's task: is this message an error
 # or a warning? A linear probe on the mean of the vectors, for both encoders and one with random weights.
 
 # %% tags=["nbval-ignore-output"]
@@ -725,7 +725,7 @@ for name, reader in readers.items():
     print(f"one standard error: {100 * (right * (1 - right) / len(other)) ** 0.5:.0f} points")
 
 # %% [markdown]
-# The differences are one or two standard errors: none of the three is ahead. After so short a training on one book there is little to be had yet, and so nothing to decide between them. (Lesson 6 saw what
+# The differences are one or two standard errors: none of the three is ahead. After so short a training on one book there is little to be had yet, and so nothing to decide between them. (Lesson 8 saw what
 # a long one is worth.)
 
 # %% [markdown]
@@ -786,7 +786,7 @@ for last, before, after in guessed.values():
 # - The loss is on *all* ordinary words, not only on hidden ones. That is no copying, because no place of the decoder sees its own word, and each place sees
 #   a different random part of the others. Each place asks with the text's vector and its own position only, never with its word.
 #
-# ### Exercise 8.7: which key each query sees
+# ### Exercise 10.7: which key each query sees
 # For the decoder: `noise` `(B, T, T)`, evenly between 0 and 1, a line of keys for each query; `text` `(B, T)` boolean, False at padding; `ratio`, the share to
 # hide. Return `(B, T, T)` boolean, True where query `t` may see key `s`:
 #
@@ -795,7 +795,7 @@ for last, before, after in guessed.values():
 # - but place 0 always, also for itself: the text's vector stands there.
 
 
-# %% exercise="8.7"
+# %% exercise="10.7"
 def decoder_sees(noise: Tensor, text: Tensor, ratio: float) -> Tensor:
     """Which words each place of RetroMAE's decoder may look at."""
     ### BEGIN SOLUTION
@@ -807,7 +807,7 @@ def decoder_sees(noise: Tensor, text: Tensor, ratio: float) -> Tensor:
 
 
 # %%
-check("8.7", decoder_sees)
+check("10.7", decoder_sees)
 
 # %% [markdown]
 # A short training; its curve is the sum of two losses, the encoder's and the decoder's. Then a test of what the one vector carries: give the decoder the mean of all texts' vectors instead, or the vector of *another* text, and see how much worse it gets.
@@ -903,7 +903,7 @@ big_rows = torch.tensor(tokenization.pack(text_ids, big.max_length)[:-1])
 big_data = MaskedRows(big_rows, hiding(big.vocab_size, ratio=0.3), seed=0)
 history = fit(
     fresh(TextMAE, big), big_data, masked_lm_loss, big_recipe,
-    folder=run_folder("lesson_08") if GPU else None, save_every=200,
+    folder=run_folder("lesson_10") if GPU else None, save_every=200,
     display=progress_display(big_recipe.steps),
 )  # fmt: skip
 print(f"{len(big_rows):,} rows; loss {history.losses[0]:.2f} -> {history.losses[-1]:.2f}")
@@ -912,7 +912,7 @@ print(f"{len(big_rows):,} rows; loss {history.losses[0]:.2f} -> {history.losses[
 # ## Quiz
 
 # %%
-quiz("8")
+quiz("10")
 
 # %% [markdown]
 # ## Recap
@@ -924,7 +924,7 @@ quiz("8")
 # - So on text less work is saved. At 15 % little or nothing; at 40 % a third, if the decoder is small.
 # - It comes as close to the best guesser as a masked language model does, later. Whether its vectors are better depends on what they are asked: measure it.
 #
-# **Next:** lesson 9 lets a masked model *write*, a few words at a time.
+# **Next:** lesson 11 lets a masked model *write*, a few words at a time.
 
 # %%
 progress("8")

@@ -1,7 +1,7 @@
 # %% [markdown]
-# # Lesson 4: The encoder (BERT)
+# # Lesson 5: The encoder (BERT)
 #
-# You have attention (lesson 1), masks for it (lesson 2), and text with gaps in it (lesson 3). Now the model in the
+# You have attention (lesson 1), masks for it (lesson 2), and text with gaps in it (lessons 3 and 4). Now the model in the
 # middle: the **encoder**, a network that reads token ids and returns one vector for each token, a vector that knows
 # its surroundings. Attention is its best known part. The others are short to write, and most of them are there because
 # something goes wrong without them. This lesson adds them one by one, and for the most important looks at what goes wrong.
@@ -108,12 +108,12 @@ print("with their positions, the same vector:  ", same)
 # > **In fact** it is a sum of three: what the token is, where it stands, and which segment it belongs to. Leave the
 # > positions out and the model reads a bag of words, as you have just seen. (Devlin et al. 2019, section 3, figure 2)
 #
-# ### Exercise 4.1: embeddings
+# ### Exercise 5.1: embeddings
 # `ids` and `segments` `(B, T)`; three tables, `token` `(V, D)`, `position` `(places, D)` with at least `T` places,
 # and `segment` `(2, D)`. Return the sum, `(B, T, D)`. Places count from 0.
 
 
-# %% exercise="4.1"
+# %% exercise="5.1"
 def embed(
     ids: Tensor, segments: Tensor, token: Tensor, position: Tensor, segment: Tensor
 ) -> Tensor:
@@ -125,7 +125,7 @@ def embed(
 
 
 # %%
-check("4.1", embed)
+check("5.1", embed)
 
 # %% [markdown]
 # A learned table has an end. BERT's has 512 rows; a longer text has to be cut (lesson 3). Ours had 128:
@@ -276,12 +276,12 @@ for name, numbers in versions.items():
     print(f"{name:26}", *[f"{x:7.3f}" for x in numbers])
 
 # %% [markdown]
-# ### Exercise 4.2: LayerNorm
+# ### Exercise 5.2: LayerNorm
 # `x` `(B, T, D)`, `weight` and `bias` `(D,)`, `eps` a number -> `(B, T, D)`. Use `mean` and `var` (both take
 # `keepdim=True`) in place of `F.layer_norm`.
 
 
-# %% exercise="4.2"
+# %% exercise="5.2"
 def layer_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
     """Each token's numbers brought to mean 0 and spread 1, then scaled and shifted."""
     ### BEGIN SOLUTION
@@ -292,7 +292,7 @@ def layer_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
 
 
 # %%
-check("4.2", layer_norm)
+check("5.2", layer_norm)
 
 # %% [markdown]
 # ## 4. The feed-forward network: thinking for oneself
@@ -355,11 +355,11 @@ print(f"the approximation is off by at most {gap.abs().max():.4f}")
 #
 # That is enough for two programs with the same weights to disagree. If your numbers are *nearly* right, look here.
 #
-# ### Exercise 4.3: GELU
+# ### Exercise 5.3: GELU
 # Any tensor -> a tensor of the same shape. `torch.erf` is allowed, `F.gelu` is not.
 
 
-# %% exercise="4.3"
+# %% exercise="5.3"
 def gelu(x: Tensor) -> Tensor:
     """x times the share of a standard normal distribution below x."""
     ### BEGIN SOLUTION
@@ -368,7 +368,7 @@ def gelu(x: Tensor) -> Tensor:
 
 
 # %%
-check("4.3", gelu)
+check("5.3", gelu)
 
 # %% [markdown]
 # ## 5. The block, and where its norms go
@@ -386,13 +386,13 @@ check("4.3", gelu)
 #          └───────────── + ── norm ──                 └───────────────────── + ──
 # ```
 #
-# ### Exercise 4.4: BERT's block
+# ### Exercise 5.4: BERT's block
 # `x` is `(B, T, D)`. The other four arguments are called like functions: `attention(x)` gives `(B, T, D)`, and so do
 # the others. Return the post-norm block's output: attention's half first, the feed-forward network's half after it,
 # each with its own norm.
 
 
-# %% exercise="4.4"
+# %% exercise="5.4"
 def post_norm_block(
     x: Tensor, attention, attention_norm, feed_forward, feed_forward_norm
 ) -> Tensor:
@@ -405,14 +405,14 @@ def post_norm_block(
 
 
 # %%
-check("4.4", post_norm_block)
+check("5.4", post_norm_block)
 
 # %% [markdown]
-# ### Exercise 4.5: a pre-norm block
+# ### Exercise 5.5: a pre-norm block
 # The same arguments. This time, within the block, the residual stream itself is never normalised.
 
 
-# %% exercise="4.5"
+# %% exercise="5.5"
 def pre_norm_block(x: Tensor, attention, attention_norm, feed_forward, feed_forward_norm) -> Tensor:
     """Attention, then the feed-forward network, each reading a normalised x and adding to x."""
     ### BEGIN SOLUTION
@@ -423,7 +423,7 @@ def pre_norm_block(x: Tensor, attention, attention_norm, feed_forward, feed_forw
 
 
 # %%
-check("4.5", pre_norm_block)
+check("5.5", pre_norm_block)
 
 # %% [markdown]
 # What difference does it make? Stack 24 blocks of either kind, not yet trained, give them sentences with one word in
@@ -495,10 +495,10 @@ assert fresh["pre-norm", 24][0][-1] > 3 * fresh["pre-norm", 24][0][0]
 #
 # In pre-norm the stream grows with every block that adds to it, so the later a block, the smaller its say, and the
 # deeper the stack, the gentler its end. In post-norm every sum is scaled back, and the last blocks get large gradients however
-# many there are. Xiong et al. (2020) trace to this why deep post-norm models have to start with tiny steps ("warm-up", lesson 5) and pre-norm
+# many there are. Xiong et al. (2020) trace to this why deep post-norm models have to start with tiny steps ("warm-up", lesson 6) and pre-norm
 # models hardly. (The first pre-norm blocks have large gradients, too. They are few.)
 #
-# BERT is post-norm, so for BERT's numbers we need post-norm. The models that you train from lesson 5 on are pre-norm.
+# BERT is post-norm, so for BERT's numbers we need post-norm. The models that you train from lesson 6 on are pre-norm.
 
 # %% [markdown]
 # ## 6. Dropout: on while training, off otherwise
@@ -552,14 +552,14 @@ print("the same as the package's encoder:", same)
 # How many numbers does a block have to learn? A linear layer from `a` to `b` numbers has a matrix of `a * b` and a
 # **bias** of `b`.
 #
-# ### Exercise 4.6: counting
+# ### Exercise 5.6: counting
 # How many numbers does one block learn? `D` is the size of a vector, `d_ff` the width inside the feed-forward
 # network. Attention is lesson 1's (query, key, value and output are linear layers from `D` to `D`), every linear
 # layer has a bias, and each of the two LayerNorms has a weight and a bias. (How many heads there are does not matter:
 # they share the same matrices.)
 
 
-# %% exercise="4.6"
+# %% exercise="5.6"
 def block_parameters(D: int, d_ff: int) -> int:
     """How many numbers a block learns: matrices, biases and norms."""
     ### BEGIN SOLUTION
@@ -571,7 +571,7 @@ def block_parameters(D: int, d_ff: int) -> int:
 
 
 # %%
-check("4.6", block_parameters)
+check("5.6", block_parameters)
 
 # %% [markdown]
 # BERT-base is often introduced as "110 M parameters". Where do they sit? Built on the device `meta`, a model has
@@ -700,13 +700,13 @@ for name, sizes in {"BERT-base": (30_522, 768, 12), "a small model": (4_000, 128
 # %% [markdown]
 # The head's share grows with the vocabulary and shrinks with the depth and width of the rest. Where it is large, much is saved.
 #
-# ### Exercise 4.7: the head
+# ### Exercise 5.7: the head
 # `x` `(B, T, D)` from the encoder, `hidden` `(B, T)` boolean; `dense` and `norm` are called like functions and keep
 # the size `D`; `token` is the table `(V, D)`, `bias` is `(V,)`. Return the logits at the hidden places, `(n, V)`.
 # (The package's GELU is `F.gelu`, which is allowed from here on.)
 
 
-# %% exercise="4.7"
+# %% exercise="5.7"
 def mlm_logits(x: Tensor, hidden: Tensor, dense, norm, token: Tensor, bias: Tensor) -> Tensor:
     """Logits over the vocabulary for each hidden token, in reading order: (n, V)."""
     ### BEGIN SOLUTION
@@ -717,7 +717,7 @@ def mlm_logits(x: Tensor, hidden: Tensor, dense, norm, token: Tensor, bias: Tens
 
 
 # %%
-check("4.7", mlm_logits)
+check("5.7", mlm_logits)
 
 # %% [markdown]
 # ## 9. What PyTorch has ready
@@ -794,7 +794,7 @@ print("padding behind the sentence leaves it undisturbed:", undisturbed)
 # > **In fact** it is blocks and nothing else. Embeddings, positions and the head are yours to add, the padding mask
 # > yours to hand over (and True means *padding* there, see lesson 2), hiding tokens yours to do; and without
 # > `batch_first=True` it reads `(T, B, D)`, so that the words of different sentences talk to each other. (Compare
-# > Vaswani et al. 2017, sections 3.4 and 3.5; lesson 3 on hiding)
+# > Vaswani et al. 2017, sections 3.4 and 3.5; lesson 4 on hiding)
 #
 # With all that added it computes what our pre-norm encoder does: `tests/test_models.py` compares the two on the same weights.
 
@@ -803,7 +803,7 @@ print("padding behind the sentence leaves it undisturbed:", undisturbed)
 #
 # Time to put it together.
 #
-# ### Exercise 4.8: BERT, whole
+# ### Exercise 5.8: BERT, whole
 # `ids`, `visible` (True = a token, False = padding) and `segments` are `(B, T)`. `model` holds the parts; use them,
 # but please do not call `model` itself (`check` cannot see it). Return the logits of *all* tokens, `(B, T, V)`.
 #
@@ -814,7 +814,7 @@ print("padding behind the sentence leaves it undisturbed:", undisturbed)
 # - The head: `model.dense`, `model.norm`, `e.token.weight` (the table) and `model.decoder_bias`.
 
 
-# %% exercise="4.8"
+# %% exercise="5.8"
 def bert(ids: Tensor, visible: Tensor, segments: Tensor, model: MaskedLM) -> Tensor:
     """BERT's logits for every token, from its parts."""
     ### BEGIN SOLUTION
@@ -830,7 +830,7 @@ def bert(ids: Tensor, visible: Tensor, segments: Tensor, model: MaskedLM) -> Ten
 
 
 # %%
-verdict = check("4.8", bert)
+verdict = check("5.8", bert)
 verdict
 
 # %% [markdown]
@@ -880,7 +880,7 @@ if BertForMaskedLM is not None:
             print(f"yours:                 largest difference {far:.0e}")
             assert far < 1e-5
         else:
-            print("Solve exercise 4.8 and run this again: your own encoder is compared here.")
+            print("Solve exercise 5.8 and run this again: your own encoder is compared here.")
 
 # %% [markdown]
 # The differences are those of 32-bit arithmetic: the same sums, in another order. Your encoder *is* BERT. It only
@@ -908,7 +908,7 @@ else:
 # ## Quiz
 
 # %%
-quiz("4")
+quiz("5")
 
 # %% [markdown]
 # ## Recap
@@ -924,7 +924,7 @@ quiz("4")
 # - Dropout is on in training mode only. Logits are needed at hidden places only.
 # - Same weights, same parts, same numbers: agreement to 1e-5 is how you know that two programs compute the same.
 #
-# **Next:** lesson 5 trains it, with an exact floor to train against.
+# **Next:** lesson 6 trains it, with an exact floor to train against.
 
 # %%
 progress("4")

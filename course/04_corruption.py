@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Lesson 3: Tokens and corruption
+# # Lesson 4: Corruption
 #
 # Masked language modelling is a game of hide and seek. Take a text, hide some of it, let a model guess what was
 # there. This lesson prepares both halves of the first move: what exactly is hidden (**tokens**), and how
@@ -23,103 +23,7 @@ from mlm_course.widgets import MaskPlayground
 
 torch.set_num_threads(1)  # the same numbers on every machine
 
-# %% [markdown]
-# ## 1. From text to tokens
-#
-# A model reads a list of whole numbers. So a text must be cut into pieces from a fixed list, the **vocabulary**,
-# and each piece gets its number. What are good pieces?
-#
-# - *Words?* There are too many. Whatever vocabulary you fix, the next text contains a word that is missing.
-# - *Letters?* None is missing, but texts become several times as long, and attention pays for each pair (lesson 1).
-# - *Pieces of words*, **subwords**, are the compromise: frequent words stay whole, rare ones are built from parts.
-#
-# **WordPiece** is the kind BERT uses. Let us train one on Python's own manual. It starts from letters and keeps
-# joining pieces that occur together until the vocabulary is full.
-
-# %%
-manual = python_docs.manual()
-tokenizer = tokenization.train_wordpiece(manual, vocab_size=2000)
-tokenizer.get_vocab_size()
-
-# %% tags=["nbval-ignore-output"]
-text = "Tokenization splits unfamiliar words, but a statement is a statement."
-pieces = tokenizer.encode(text).tokens
-show(token_strip(pieces))
-
-# %% [markdown]
-# First the text was put into lower case and cut at spaces and punctuation. Then each word was cut into pieces. A piece
-# that continues a word begins with `##`. "a" and "statement" are everyday words in Python's manual and stay whole;
-# "unfamiliar" is rare and falls into parts.
-
-# %% tags=["nbval-ignore-output"]
-letters, tokens = sum(map(len, manual)), sum(map(len, tokenization.encode(tokenizer, manual)))
-print(f"{letters / tokens:.1f} letters (and spaces) for each token")
-
-# %% [markdown]
-# How does the tokenizer cut a word, once the vocabulary is there? Greedily: it takes the *longest* piece in the
-# vocabulary that fits at the front, then the longest that fits the rest, and so on. Inside a word the pieces carry
-# their `##`. If at some point nothing fits, the whole word becomes `[UNK]`, "unknown".
-#
-# ### Exercise 3.1: longest match first
-# `word` is a string, `vocabulary` a set of strings such as `{"play", "##ing", "##s", ...}`. Return the list of pieces.
-
-
-# %% exercise="3.1"
-def longest_match(word: str, vocabulary: set[str]) -> list[str]:
-    """The pieces of a word, each the longest that fits; ["[UNK]"] if the word cannot be built."""
-    ### BEGIN SOLUTION
-    pieces, start = [], 0
-    while start < len(word):
-        prefix = "##" if start else ""
-        ends = range(len(word), start, -1)  # longest first
-        end = next((e for e in ends if prefix + word[start:e] in vocabulary), None)
-        if end is None:
-            return ["[UNK]"]
-        pieces.append(prefix + word[start:end])
-        start = end
-    return pieces
-    ### END SOLUTION
-
-
-# %%
-check("3.1", longest_match)
-
-# %% [markdown]
-# ## 2. Ids and special tokens
-#
-# Every piece has a number, its **id**. The first few ids belong to **special tokens**. They stand for no text:
-
-# %%
-for i, name in enumerate(tokenization.SPECIAL_TOKENS):
-    print(i, name)
-
-# %% [markdown]
-# - `[PAD]` fills short rows up (lesson 2). `[UNK]` stands for what could not be built.
-# - `[CLS]` stands in front of every text. Its output can serve as a summary of the whole (lesson 6).
-# - `[SEP]` stands behind every text.
-# - `[MASK]` stands where a token was hidden. Soon.
-#
-# From here on we mostly use tinyworld, lesson 2's small language, because of something no other language offers: for
-# every hidden word we can compute *exactly* how likely each answer is. Its tokens are whole words.
-
-# %%
-sentences = [
-    "anna gave tom a red towel , and he thanked her for the red towel at the river .",
-    "now these geese are thirsty , so ben brings them some milk .",
-]
-ids = tinyworld.encode([s.split() for s in sentences])  # (B, T)
-ids
-
-# %% [markdown]
-# Which of these may be hidden? Everything but special tokens: asking a model to guess `[SEP]` teaches it nothing, and
-# nothing stands at `[PAD]`. We call the tokens that may be hidden **candidates**.
-#
-# ### Exercise 3.2: candidates
-# `ids` `(B, T)`, `special_ids` a list of ids (any ids: other vocabularies number them differently) -> boolean `(B, T)`,
-# True where the token may be hidden. (`torch.isin` asks for each number whether it is among others.)
-
-
-# %% exercise="3.2"
+# %% exercise="4.1"
 def candidates(ids: Tensor, special_ids: list[int]) -> Tensor:
     """True where a token is not special."""
     ### BEGIN SOLUTION
@@ -128,7 +32,7 @@ def candidates(ids: Tensor, special_ids: list[int]) -> Tensor:
 
 
 # %%
-check("3.2", candidates)
+check("4.1", candidates)
 
 # %%
 special_ids = list(range(len(tokenization.SPECIAL_TOKENS)))
@@ -136,37 +40,7 @@ can_hide = corruption.hideable(ids, special_ids)  # the package's version
 can_hide.sum(1)  # candidates in each row
 
 # %% [markdown]
-# ## 3. Texts that are too long, texts that are too short
-#
-# A model has a greatest length. A text that is longer is **chunked**: cut into windows, possibly overlapping, so that what stands at
-# the edge of one window stands inside the next.
-
-# %%
-long_text = list(range(10, 20))  # ten "tokens"
-print("windows of 4:           ", tokenization.chunk(long_text, 4))
-print("windows of 4, 2 onwards:", tokenization.chunk(long_text, 4, stride=2))
-
-# %% [markdown]
-# Short texts waste room: their rows are mostly padding. They are **packed**, several in a row (and lesson 2's third mask can keep them
-# apart). On Python's manual, paragraph by paragraph:
-
-# %% tags=["nbval-ignore-output"]
-paragraphs = tokenization.encode(tokenizer, python_docs.paragraphs(manual), special_tokens=False)
-batches = [paragraphs[i : i + 32] for i in range(0, len(paragraphs), 32)]
-places = sum(max(map(len, batch)) * len(batch) for batch in batches)  # rows padded to the longest
-packed_places = sum(map(len, tokenization.pack(paragraphs, 128)))
-text = sum(map(len, paragraphs))
-print(f"padded: {text / places:.0%} of the places hold text")
-print(f"packed: {text / packed_places:.0%}")
-
-# %%
-assert text / places < 0.7 < 0.9 < text / packed_places
-
-# %% [markdown]
-# (Batching is sometimes recommended for long texts. It does not touch them: a larger batch has more rows, not longer ones.)
-
-# %% [markdown]
-# ## 4. How many, and which?
+# ## 1. How many, and which?
 #
 # BERT hides 15 % of the tokens. The simplest way: toss a coin for each candidate that says "hide" with probability
 # .15. That is **Bernoulli** masking. What does it do to short rows?
@@ -204,14 +78,14 @@ print("which place comes first, second, third:", noise.argsort().tolist())
 print("each place's rank:                     ", noise.argsort().argsort().tolist())
 
 # %% [markdown]
-# ### Exercise 3.3: a fixed count
+# ### Exercise 4.2: a fixed count
 # `noise` `(B, T)` holds random numbers in [0, 1), `can_hide` `(B, T)`, `ratio` a number. Hide in each row its
 # `max(1, round(ratio * candidates))` candidates with the smallest noise (every row here has some candidates). Return a
 # boolean `(B, T)`. (For tensors: `.round()`, `.clamp(min=1)`, `.argsort(1)` along a row; `.sum(1, keepdim=True)` keeps the
 # axis.)
 
 
-# %% exercise="3.3"
+# %% exercise="4.2"
 def hide_fixed_count(noise: Tensor, can_hide: Tensor, ratio: float) -> Tensor:
     """In each row the candidates with the smallest noise, a share `ratio` of them, at least one."""
     ### BEGIN SOLUTION
@@ -222,7 +96,7 @@ def hide_fixed_count(noise: Tensor, can_hide: Tensor, ratio: float) -> Tensor:
 
 
 # %%
-check("3.3", hide_fixed_count)
+check("4.2", hide_fixed_count)
 
 # %%
 g = torch.Generator().manual_seed(3)
@@ -231,7 +105,7 @@ names = tinyworld.vocabulary()
 show(token_strip([names[i] for i in ids[0]], hidden=hidden[0], can_hide=can_hide[0]))
 
 # %% [markdown]
-# ## 5. What stands in its place?
+# ## 2. What stands in its place?
 #
 # Usually the token `[MASK]`. But `[MASK]` never occurs when the model is used later, on real text. A model that has
 # learned "I only need to think at `[MASK]`" would be in for a surprise. So BERT does this with each hidden token:
@@ -241,15 +115,15 @@ show(token_strip([names[i] for i in ids[0]], hidden=hidden[0], can_hide=can_hide
 # - in 10 % it becomes some random ordinary token.
 #
 # Since any token might be wrong, the model has to think everywhere. (Whether it is worth it is another matter: plain
-# `[MASK]` does as well or better in a careful comparison, Wettig et al. 2023. Lesson 5 measures it.)
+# `[MASK]` does as well or better in a careful comparison, Wettig et al. 2023. Lesson 6 measures it.)
 #
-# ### Exercise 3.4: 80 / 10 / 10
+# ### Exercise 4.3: 80 / 10 / 10
 # `ids`, `hidden`, `u` (random numbers in [0, 1)) and `random_ids` are all `(B, T)`. Wherever a token is hidden, `u` decides: below .8 it becomes
 # `mask_id`; from .8 to below .9 it stays; from .9 on it becomes the entry of `random_ids` at its place. Return a new
 # tensor. (`torch.where(condition, a, b)`. Mind the parentheses: `hidden & (u < 0.8)`.)
 
 
-# %% exercise="3.4"
+# %% exercise="4.3"
 def replace_80_10_10(
     ids: Tensor, hidden: Tensor, u: Tensor, random_ids: Tensor, mask_id: int
 ) -> Tensor:
@@ -263,7 +137,7 @@ def replace_80_10_10(
 
 
 # %%
-check("3.4", replace_80_10_10)
+check("4.3", replace_80_10_10)
 
 # %% [markdown]
 # > **Often read:** embed the text, then write the id of `[MASK]` into it, at random places:
@@ -313,16 +187,16 @@ print(len(right), "tokens:", " ".join(right))
 # > stand for several tokens exist; section 10 shows one. They need a decoder.)
 
 # %% [markdown]
-# ## 6. What the model has to say: labels
+# ## 3. What the model has to say: labels
 #
 # At the hidden places, the **label** is the original token. At all other places there is nothing to guess. By convention
 # their label is **-100**, a number that PyTorch's `cross_entropy` skips.
 #
-# ### Exercise 3.5: labels
+# ### Exercise 4.4: labels
 # `ids` (the original ones) and `hidden`, both `(B, T)` -> labels `(B, T)`.
 
 
-# %% exercise="3.5"
+# %% exercise="4.4"
 def make_labels(ids: Tensor, hidden: Tensor) -> Tensor:
     """The original id where a token was hidden, -100 elsewhere."""
     ### BEGIN SOLUTION
@@ -331,7 +205,7 @@ def make_labels(ids: Tensor, hidden: Tensor) -> Tensor:
 
 
 # %%
-check("3.5", make_labels)
+check("4.4", make_labels)
 
 # %% [markdown]
 # What -100 does in the loss: the places with -100 do not count, and the mean is taken over the others. If *all* are -100,
@@ -375,7 +249,7 @@ print(f"right answers without understanding a word: {right:.0%}")
 # > Pretraining is what comes *after*. (Devlin et al. 2019, section 3.1)
 
 # %% [markdown]
-# ## 7. Pieces give the game away
+# ## 4. Pieces give the game away
 #
 # Hide one piece of a word and leave the others, and the game is often too easy:
 
@@ -389,13 +263,13 @@ show(token_strip(encoded.tokens, hidden=one_piece))
 # The rest of the word tells what is missing; no need to understand the sentence. **Whole-word masking** hides all pieces
 # of a word or none.
 #
-# ### Exercise 3.6: whole words
+# ### Exercise 4.5: whole words
 # `hidden` `(B, T)`; `word_ids` `(B, T)` numbers the words of each row, all pieces of a word carry the same number, and
 # special tokens, which are never hidden, carry -1. Extend `hidden`: if any piece of a word is hidden, all its pieces
 # are. (Exercise 2.5 made a table of all pairs.)
 
 
-# %% exercise="3.6"
+# %% exercise="4.5"
 def extend_to_whole_words(hidden: Tensor, word_ids: Tensor) -> Tensor:
     """True for every piece of a word of which some piece is hidden."""
     ### BEGIN SOLUTION
@@ -405,10 +279,10 @@ def extend_to_whole_words(hidden: Tensor, word_ids: Tensor) -> Tensor:
 
 
 # %%
-check("3.6", extend_to_whole_words)
+check("4.5", extend_to_whole_words)
 
 # %% [markdown]
-# ## 8. Eight ways to hide
+# ## 5. Eight ways to hide
 #
 # Tokens can be hidden one by one or in stretches, by chance or on purpose. The package has eight ways:
 #
@@ -513,7 +387,7 @@ alone = dynamic(torch.tensor([0]), epoch=3)  # epoch 3 again, without the other 
 print("the same as before:", torch.equal(alone.hidden[0], dynamic(both_rows, 3).hidden[0]))
 
 # %% [markdown]
-# ## 9. How well can anyone guess?
+# ## 6. How well can anyone guess?
 #
 # Play a round yourself. Which word is hidden?
 
@@ -591,13 +465,13 @@ for name, floors in patterns.items():
 #
 # That may surprise you. In ordinary text, hiding a whole stretch makes the game *harder*, because neighbours give each other
 # away; that is SpanBERT's reason for spans (Joshi et al. 2020, section 1). In tinyworld the best evidence often stands far away, in the other half of the sentence, and one
-# block rarely covers both. *Which pattern is hard depends on where the evidence is.* Lesson 5 puts real models to this test.
+# block rarely covers both. *Which pattern is hard depends on where the evidence is.* Lesson 6 puts real models to this test.
 #
 # One condition belongs to every floor: model and floor must be scored on the *same hidden places*, with `[MASK]` in all of them. A
 # loss below the floor is luck on few sentences, or a leak.
 
 # %% [markdown]
-# ## 10. Relatives that are not masked language models
+# ## 7. Relatives that are not masked language models
 #
 # > **Often read:** BERT, T5 and XLNet are masked language models.
 #
@@ -630,7 +504,7 @@ print("writes:", " ".join(target))
 # ## Quiz
 
 # %%
-quiz("3")
+quiz("4")
 
 # %% [markdown]
 # ## Recap
@@ -641,7 +515,7 @@ quiz("3")
 # - Pattern, budget and moment of drawing are three separate choices. *Dynamic* means drawn anew.
 # - In tinyworld the best possible guess is known exactly; its loss is the **floor** that later lessons train against.
 #
-# **Next:** lesson 4 builds the model that guesses: the encoder.
+# **Next:** lesson 5 builds the model that guesses: the encoder.
 
 # %%
 progress("3")

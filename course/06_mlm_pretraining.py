@@ -1,9 +1,9 @@
 # %% [markdown]
-# # Lesson 5: MLM pretraining
+# # Lesson 6: MLM pretraining
 #
-# Lesson 3 hid words, lesson 4 built the model. Now they meet: the model guesses, is told how wrong it was, and
+# Lesson 4 hid words, lesson 5 built the model. Now they meet: the model guesses, is told how wrong it was, and
 # changes a little. Do that a few hundred times and it has learned most of a small language. That is **pretraining**: training on text
-# that nobody had to label, so that later tasks need few labels (lesson 6 measures how few).
+# that nobody had to label, so that later tasks need few labels (lesson 8 measures how few).
 #
 # By the end you will have written the loss, the loop, an evaluation you can trust, a learning-rate schedule, and
 # gradient accumulation. And you will know how good your model *could* be: for tinyworld, the lowest possible loss is
@@ -72,7 +72,7 @@ print("labels that are not -100:", [names[i] for i in batch.labels[0] if i != -1
 
 # %% [markdown]
 # The model turns the corrupted text into `V` scores, its logits, at each place. Softmax makes them probabilities. The
-# **cross-entropy** is the average of `-log p(true word)`, in nats (lesson 3). An untrained model spreads its probability nearly evenly over the
+# **cross-entropy** is the average of `-log p(true word)`, in nats (lesson 4). An untrained model spreads its probability nearly evenly over the
 # `V` words, so the first loss should be `log V` or a little more. If it is several nats off, something is wrong before
 # training starts.
 
@@ -103,14 +103,14 @@ print(f"the copier's loss over hidden tokens: {surprise[batch.hidden].mean():.2f
 # (With BERT's 80/10/10 some hidden tokens are left as they are, and there copying is right. That is why the labels, not
 # the `[MASK]` tokens, say where to look.)
 #
-# ### Exercise 5.1: the loss
+# ### Exercise 6.1: the loss
 # `logits` `(B, T, V)`, `ids` `(B, T)` the original tokens, `hidden` `(B, T)` boolean. Return the mean of `-log p(true id)` over
 # the hidden tokens of the whole batch, one number. (`log_softmax(-1)`; `.gather(-1, index)` picks one entry along the last axis; `index`
 # needs a last axis of 1: `ids[..., None]`.
 # `F.cross_entropy` is allowed, too.)
 
 
-# %% exercise="5.1"
+# %% exercise="6.1"
 def masked_loss(logits: Tensor, ids: Tensor, hidden: Tensor) -> Tensor:
     """The mean of -log p(true id) over the hidden tokens."""
     ### BEGIN SOLUTION
@@ -120,7 +120,7 @@ def masked_loss(logits: Tensor, ids: Tensor, hidden: Tensor) -> Tensor:
 
 
 # %%
-check("5.1", masked_loss)
+check("6.1", masked_loss)
 
 # %% [markdown]
 # PyTorch's `F.cross_entropy` skips places whose label is -100, which is where that number in the labels comes from. It wants
@@ -139,7 +139,7 @@ except RuntimeError as error:
 
 # %% [markdown]
 # The third way is the quickest. It lets the model compute logits for the hidden tokens alone: `model(ids, None, hidden)`
-# (lesson 4, section 8). From here on we use it.
+# (lesson 5, section 8). From here on we use it.
 #
 # What if nothing is hidden in a batch? Then there is nothing to average, and `0 / 0` is not a number:
 
@@ -151,13 +151,13 @@ print("cross-entropy with nothing to predict:", loss.item())
 # %% [markdown]
 # With `F.cross_entropy` the gradients are 0 here, and only the number you record is spoiled. With a loss written by hand, such as `(losses * hidden).sum() /
 # hidden.sum()`, every gradient is `nan`, and after one step every weight is. A fixed count of at least one token a row
-# (lesson 3) prevents both. The package's training loop counts such a batch as 0 and warns.
+# (lesson 4) prevents both. The package's training loop counts such a batch as 0 and warns.
 #
 # > **Often read:** the loss of masked language modelling is `-Σ log p(w_i | all other words)`, summed over all words of the text.
 #
 # > **In fact** it sums over the *hidden* words only, and each is predicted from the *corrupted* text, in which the other hidden words are
 # > missing as well. The formula above is the **pseudo-likelihood**: hide one word at a time, each in turn. It is a way to score a
-# > text, at the price of one pass for each word. (Devlin et al. 2019, section 3.1; Salazar et al. 2020, section 2; Lesson 10 says more)
+# > text, at the price of one pass for each word. (Devlin et al. 2019, section 3.1; Salazar et al. 2020, section 2; Lesson 12 says more)
 
 # %% [markdown]
 # ## 2. Not a distance between numbers
@@ -190,7 +190,7 @@ except RuntimeError as error:
 # > contrast between mask and prediction.
 #
 # > **In fact** guessing a word is a choice among `V` classes, so the loss is cross-entropy at the hidden places. (Devlin et al. 2019,
-# > section 3.1.) Squared error has its place where the target is a quantity, such as a pixel. (He et al. 2022, section 3; Lesson 7)
+# > section 3.1.) Squared error has its place where the target is a quantity, such as a pixel. (He et al. 2022, section 3; Lesson 9)
 
 # %% [markdown]
 # ## 3. The loop
@@ -205,14 +205,14 @@ except RuntimeError as error:
 # | `optimizer.zero_grad()` | forgets the gradient, or the next one would be added to it; anywhere but between `backward` and `step` |
 # | `scheduler.step()` | sets the size of the *next* step (section 5) |
 #
-# ### Exercise 5.2: the loop
+# ### Exercise 6.2: the loop
 # `batches` is a list of `Corrupted(input_ids, labels, hidden)`. For each: the loss at the hidden places, one step of the
 # `optimizer`, one of the `scheduler`. Return the list of the losses as Python numbers (`loss.item()`), each measured before its step.
 # Call the model as `model(batch.input_ids, None, batch.hidden)`; it returns the logits `(n, V)` of the hidden tokens. (`None`: no
 # attention mask, as these batches have no padding.)
 
 
-# %% exercise="5.2"
+# %% exercise="6.2"
 def train(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
@@ -235,7 +235,7 @@ def train(
 
 
 # %%
-check("5.2", train)
+check("6.2", train)
 
 # %% [markdown]
 # Here is the loop at work, with everything but the schedule spelled out. A fresh set of sentences, masks drawn anew for each batch. The
@@ -295,7 +295,7 @@ assert max(redrawn) - min(redrawn) > 0.02 and len(set(fixed)) == 1
 # %% [markdown]
 # The model did not change, only the questions did. Compare two models on different questions, and you compare the questions.
 #
-# **Rule 2: dropout off, gradients off.** `model.eval()` switches dropout off (lesson 4; our small models have none, yours may), and `torch.no_grad()` saves the memory
+# **Rule 2: dropout off, gradients off.** `model.eval()` switches dropout off (lesson 5; our small models have none, yours may), and `torch.no_grad()` saves the memory
 # that gradients would need.
 #
 # **Rule 3: add up, divide once.** Batches hide different numbers of tokens. The mean of the batches' means gives a token in a
@@ -307,14 +307,14 @@ means = [s / n for s, n in zip(sums, counts)]
 print(f"mean of means: {sum(means) / 2:.2f}   all tokens alike: {sum(sums) / sum(counts):.2f}")
 
 # %% [markdown]
-# ### Exercise 5.3: an evaluation to trust
+# ### Exercise 6.3: an evaluation to trust
 # `data` has `len(data)` rows. `data(index, epoch)` corrupts the rows `index` and returns a `Corrupted`; its masks depend on the epoch.
 # `epoch` says how far training has come. The masks of an evaluation must not depend on it: always use epoch 0. Take
 # four rows at a time (`torch.arange(len(data)).split(4)`); the last batch may be smaller. The model comes in training mode. Return the
 # loss and the accuracy over all hidden tokens, two Python numbers, and leave the model in training mode.
 
 
-# %% exercise="5.3"
+# %% exercise="6.3"
 def evaluate(model: nn.Module, data: MaskedRows, epoch: int) -> tuple[float, float]:
     """Loss and accuracy over all hidden tokens, with the same masks at every call."""
     ### BEGIN SOLUTION
@@ -334,7 +334,7 @@ def evaluate(model: nn.Module, data: MaskedRows, epoch: int) -> tuple[float, flo
 
 
 # %%
-check("5.3", evaluate)
+check("6.3", evaluate)
 
 # %% [markdown]
 # Two more ways to say how good a model is. **Accuracy** is the share of hidden tokens whose first guess is right. **Perplexity** is
@@ -375,13 +375,13 @@ print(f"the same one on the test set:         {on_test[best]:.0%}")
 # harm. Late, small steps let the weights settle. So a **schedule** multiplies the learning rate by a factor that first climbs, the
 # **warm-up**, and then falls.
 #
-# ### Exercise 5.4: warm-up, then straight down
+# ### Exercise 6.4: warm-up, then straight down
 # `step` counts from 0 to `steps - 1`. During the first `warmup` steps the factor is `(step + 1) / (warmup + 1)`: it climbs in
 # equal stairs and would reach 1 at `step == warmup`. From there it falls in a straight line and would reach 0 at `step ==
 # steps`.
 
 
-# %% exercise="5.4"
+# %% exercise="6.4"
 def lr_factor(step: int, steps: int, warmup: int) -> float:
     """By what the learning rate is multiplied at a step."""
     ### BEGIN SOLUTION
@@ -392,7 +392,7 @@ def lr_factor(step: int, steps: int, warmup: int) -> float:
 
 
 # %%
-check("5.4", lr_factor)
+check("6.4", lr_factor)
 
 # %%
 steps = 100
@@ -445,7 +445,7 @@ gap = curve[-1][1] - floor
 assert gap > -0.02 and (FAST or gap < 0.9)
 
 # %% [markdown]
-# Half of the way is quick. What is slow? Lesson 6 opens a trained model, looks for the head that finds the *other mention* of a thing, and
+# Half of the way is quick. What is slow? Lesson 7 opens a trained model, looks for the head that finds the *other mention* of a thing, and
 # measures what it is worth.
 #
 # No honest curve ends below the floor. If one does, by more than the luck of a small set, the hidden words have leaked.
@@ -474,13 +474,13 @@ print("made by:", record["command"])
 # the pieces hide different numbers of tokens, so the mean of the pieces' means is not the
 # mean over the batch. It is rule 3 again.
 #
-# ### Exercise 5.5: accumulate
+# ### Exercise 6.5: accumulate
 # `pieces` is a list of `Corrupted` batches that together make one large batch. Run them one after the other, so that in the end the
 # gradients are those of the mean loss over *all* hidden tokens of all pieces, with one `backward()` for each piece. The pieces differ in rows, length and number of gaps. No optimiser step. Return `model.dense.weight.grad`. (Count first:
 # `piece.hidden.sum()`. `reduction="sum"` adds up instead of averaging.)
 
 
-# %% exercise="5.5"
+# %% exercise="6.5"
 def accumulate(model: nn.Module, pieces: list[Corrupted]) -> Tensor:
     """The gradient of one large batch, computed piece by piece."""
     ### BEGIN SOLUTION
@@ -494,7 +494,7 @@ def accumulate(model: nn.Module, pieces: list[Corrupted]) -> Tensor:
 
 
 # %%
-check("5.5", accumulate)
+check("6.5", accumulate)
 
 # %% [markdown]
 # `Recipe(accumulate=4)` does it. Other numbers in a recipe that you will meet:
@@ -514,7 +514,7 @@ print(f"{n} hidden tokens, loss {plain / n:.2f}, with label smoothing {smooth / 
 # %% [markdown]
 # ## 8. The same masks again and again?
 #
-# Lesson 3 left a question open. **Static masking** draws the masks once, before training. **Dynamic masking** draws them anew
+# Lesson 4 left a question open. **Static masking** draws the masks once, before training. **Dynamic masking** draws them anew
 # in each epoch. Does it matter? That depends on how often a sentence is seen. So take few sentences, 320, train for many epochs, and look
 # at new sentences while training goes on.
 
@@ -603,7 +603,7 @@ print(f"at BERT's 15 % the model ends {times:.1f} times as far above the floor")
 # did as well as 15 % or better (MNLI 84.5 against 84.2, QNLI 91.6 against 90.9), 80 % clearly worse. The numbers 15 and 40 are choices,
 # not laws.
 #
-# And the pattern? The same again, at 15 %, for patterns of lesson 3, and for BERT's 80/10/10:
+# And the pattern? The same again, at 15 %, for patterns of lesson 4, and for BERT's 80/10/10:
 
 # %%
 for name, gap in masking["patterns"].items():
@@ -612,7 +612,7 @@ for name, gap in masking["patterns"].items():
 # %% [markdown]
 # One run each, so do not read much into a few hundredths. All are scored on scattered `[MASK]` tokens, and yet training on scattered
 # tokens brings no advantage at home: spans and blocks end at least as close. BERT's 80/10/10 is behind *here*, after equally many steps: a fifth
-# of its questions look different from those of the test. (It was meant for use on text without any `[MASK]`, see lesson 3. On MNLI it reached
+# of its questions look different from those of the test. (It was meant for use on text without any `[MASK]`, see lesson 4. On MNLI it reached
 # 83.7, plain `[MASK]` 84.2: Wettig et al. 2023.) SpanBERT's spans were made for questions whose answer is a span (Joshi et al. 2020).
 
 # %% [markdown]
@@ -675,7 +675,7 @@ print(f"{found['word_accuracy']:.1%} of whole words")
 print("made by:", docs["command"])
 
 # %% [markdown]
-# This model comes with the course. Lesson 6 looks inside, and asks what it is good for.
+# This model comes with the course. Lesson 7 looks inside, lesson 8 asks what it is good for.
 
 # %% [markdown]
 # ## 11. What makes it learn sooner
@@ -700,7 +700,7 @@ print("AdamW by learning rate:", choices["AdamW by learning rate"])
 #   optimiser its best learning rate; for AdamW four were tried.
 # - *The size of the embeddings at the start.* BERT draws them with a standard deviation of .02, tiny beside what the blocks soon add to
 #   them. A likely reason for the difference: which word it is drowns in what is added, and copying needs to know which word it is. Too large
-#   is not best either (lesson 4, section 8, shows what a standard deviation of 1 does to the first loss).
+#   is not best either (lesson 5, section 8, shows what a standard deviation of 1 does to the first loss).
 #
 # Does that carry over to real text? The docstrings of section 10, a short run each, the same held-out modules:
 
@@ -716,7 +716,7 @@ for std, share in on_docs["accuracy by std"].items():
 # measured on one language is known for one language.
 #
 # Warm-up, decay and the place of the norms change next to nothing *here*: with four layers and 300 steps there is little that could go wrong. In deep
-# models and long runs they matter (lesson 4, section 5). One run each, on one small language: large models need their own table.
+# models and long runs they matter (lesson 5, section 5). One run each, on one small language: large models need their own table.
 
 # %% [markdown]
 # ## 12. Other questions to ask of a text
@@ -759,13 +759,13 @@ assert 0.6 < auc < 0.98
 # its own. A second model, the *discriminator*, looks at the result and says for *every* token whether it was replaced. Every token is a
 # question, not 15 % of them.
 #
-# ### Exercise 5.6: what was replaced?
+# ### Exercise 6.6: what was replaced?
 # `original` and `shown` are `(B, T)` ids, `hidden` `(B, T)` says where the generator put in a word. Return the discriminator's
 # labels, boolean `(B, T)`, for *every* token: True where the token shown is a replacement. One subtlety: sometimes the generator guesses
 # the original word. Nobody could call that a replacement. (You may not need every argument.)
 
 
-# %% exercise="5.6"
+# %% exercise="6.6"
 def replaced_labels(original: Tensor, shown: Tensor, hidden: Tensor) -> Tensor:
     """True where the token shown is not the original one."""
     ### BEGIN SOLUTION
@@ -774,7 +774,7 @@ def replaced_labels(original: Tensor, shown: Tensor, hidden: Tensor) -> Tensor:
 
 
 # %%
-check("5.6", replaced_labels)
+check("6.6", replaced_labels)
 
 # %% [markdown]
 # Both models side by side, trained together. The generator's words are drawn from its probabilities. No gradient flows
@@ -898,7 +898,7 @@ big_rows = torch.tensor(tokenization.pack(text_ids, big.max_length)[:-1])
 history = fit(
     fresh(MaskedLM, big), MaskedRows(big_rows, hiding(big.vocab_size, ratio=0.3), seed=0),
     masked_lm_loss, big_recipe, display=progress_display(big_recipe.steps),
-    folder=run_folder("lesson_05") if GPU else None, save_every=200,
+    folder=run_folder("lesson_06") if GPU else None, save_every=200,
 )  # fmt: skip
 print(f"{len(big_rows):,} rows; loss {history.losses[0]:.2f} -> {history.losses[-1]:.2f}")
 
@@ -906,7 +906,7 @@ print(f"{len(big_rows):,} rows; loss {history.losses[0]:.2f} -> {history.losses[
 # ## Quiz
 
 # %%
-quiz("5")
+quiz("6")
 
 # %% [markdown]
 # ## Recap
@@ -918,7 +918,7 @@ quiz("5")
 # - **Dynamic masks** matter when a text is seen often. 30 to 45 % hidden taught our small model sooner than 15 %; 60 % did not.
 # - One choice at a time, the rival at its best learning rate: that is how recipes are compared.
 #
-# **Next:** lesson 6 opens the trained model.
+# **Next:** lesson 7 opens the trained model.
 
 # %%
 progress("5")

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Lesson 11: Scale
+# # Lesson 13: Scale
 #
 # All models of this course are small, so that two CPU cores can train them while you watch. Larger ones need more of everything, and much is written about how to spare it: lower precision, pruning, quantisation, distillation, more devices. Which
 # of this advice holds? This lesson measures each piece, on this machine, on a model you know.
@@ -7,7 +7,7 @@
 # By the end you can say where a step's time goes and how short it could be at best; you know what 16-bit numbers can hold and what they lose; you will have pruned, rounded and distilled a model; and you will know what keeps training on
 # two processes the same as on one.
 #
-# You need lessons 1 to 5; section 10 uses lesson 10's distillation.
+# You need lessons 1 to 6; section 10 uses lesson 12's distillation.
 #
 # *Times on a shared machine jump about.* So everything here is timed *in turns*, first one way, then the other, again and again, and compared as a ratio. Your ratios will differ from ours: another processor has other strengths.
 
@@ -47,7 +47,7 @@ record = recorded("scale")  # what took longer than a lesson may
 # %% [markdown]
 # ## 1. Where the time goes
 #
-# The model is lesson 5's reader of docstrings: 4 layers, vectors of 192 numbers, 6,000 pieces of words. A batch of 8 rows with 128 tokens, a quarter of them hidden, and one training step with AdamW.
+# The model is lesson 6's reader of docstrings: 4 layers, vectors of 192 numbers, 6,000 pieces of words. A batch of 8 rows with 128 tokens, a quarter of them hidden, and one training step with AdamW.
 
 
 # %%
@@ -119,12 +119,12 @@ print("share of the step:", *[f"{kind} {t / total:.0%}" for kind, t in spent.ite
 # in a matrix product and each token** (Kaplan et al. 2020, section 2.1). Embeddings are looked up, not multiplied. The head works on hidden tokens only. And attention has products without parameters. For each token and layer, with `T` tokens in a row: `T * D` multiplications and additions for the scores, `T * D` for the weighted sum of values;
 # 2 FLOPs each; times 3 with the backward pass. That is `12 * T * D` (Chowdhery et al. 2022, appendix B).
 #
-# ### Exercise 11.1: the FLOPs of a step
+# ### Exercise 13.1: the FLOPs of a step
 # `D`, `n_layers`, `d_ff` (the width inside the feed-forward network), `V`; the batch has `rows` of `length` tokens (`T` above), of which `hidden` (a number, over the whole batch) are hidden. Return the FLOPs of forward and backward as a whole number. A block has four `D x D` matrices and
 # two of `D x d_ff`; the head has one of `D x D` and one of `D x V`.
 
 
-# %% exercise="11.1"
+# %% exercise="13.1"
 def step_flops(
     D: int, n_layers: int, d_ff: int, V: int, rows: int, length: int, hidden: int
 ) -> int:
@@ -139,7 +139,7 @@ def step_flops(
 
 
 # %%
-check("11.1", step_flops)
+check("13.1", step_flops)
 
 # %% [markdown]
 # PyTorch can count as well, while it computes. (It knows the plain products of attention, not those inside the fused kernel on a CPU; so the plain ones are asked for here.)
@@ -199,11 +199,11 @@ plt.show()
 print("Left of the bend work waits for memory: the optimiser, GELU, single tokens.")
 
 # %% [markdown]
-# ### Exercise 11.2: a floor for the time
+# ### Exercise 13.2: a floor for the time
 # `work` is a list of pieces that come one after another, each `(FLOPs, bytes)`. Within a piece, arithmetic and memory can work at the same time. Return the seconds below which all of it together cannot fall.
 
 
-# %% exercise="11.2"
+# %% exercise="13.2"
 def time_floor(
     work: list[tuple[float, float]], flops_a_second: float, bytes_a_second: float
 ) -> float:
@@ -214,7 +214,7 @@ def time_floor(
 
 
 # %%
-check("11.2", time_floor)
+check("13.2", time_floor)
 
 # %%
 flops_a_second = max(flops_a_second, cost.matmul_rate(1024))  # it may have been a bad moment
@@ -228,7 +228,7 @@ print(f"{floor_seconds / min(seconds):.0%} of the step is accounted for")
 
 # %% [markdown]
 # What is missing is in the list of section 1: norms, GELU, softmax, copying. These have few FLOPs and many bytes. There are now three ways to be faster, and the rest of the lesson goes through them: *fewer FLOPs* (hidden tokens only, packing, smaller models), *fewer bytes* (lower precision, fused operations), or *more
-# machines*. Never forget the fourth: fewer steps (lesson 5, section 11, shows what an optimiser alone can save).
+# machines*. Never forget the fourth: fewer steps (lesson 6, section 11, shows what an optimiser alone can save).
 
 # %% [markdown]
 # ## 3. Numbers of 16 bits
@@ -322,7 +322,7 @@ for name, found in record["compile"].items():
 # %% [markdown]
 # ## 5. Hidden tokens only
 #
-# Lesson 4 gave the model a third argument: project hidden tokens only to the vocabulary. It is the cheapest trick of all, since nothing changes:
+# Lesson 5 gave the model a third argument: project hidden tokens only to the vocabulary. It is the cheapest trick of all, since nothing changes:
 
 
 # %%
@@ -383,12 +383,12 @@ assert padding_share(padded) > 0.2 and padding_share(rows) == 0
 # `tokenization.pack` puts one text behind the other, with `[SEP]` between them (lesson 3). But then a token sees other texts, and stands at some place in the middle. If that should not be, two things are needed: an attention mask (`same_document_mask`, lesson 2) that keeps texts apart, and positions that begin again with every text (Krell et al.
 # 2021). Both follow from the ids.
 #
-# ### Exercise 11.3: texts in one row
+# ### Exercise 13.3: texts in one row
 # `ids` `(B, T)`, with `[SEP]` (id 3) between texts; a `[SEP]` belongs to the text *before* it. Return two int64 tensors `(B, T)`: the number of each token's text within its row, from 0, and the token's place within its text, from 0. (`F.pad(x, (1, -1))` shifts a row to the right by
 # one, `cumsum(1)` adds up from the left, `cummax(1).values` is the largest so far.)
 
 
-# %% exercise="11.3"
+# %% exercise="13.3"
 def texts_and_places(ids: Tensor) -> tuple[Tensor, Tensor]:
     """Which text of its row each token belongs to, and where it stands in it."""
     ### BEGIN SOLUTION
@@ -400,7 +400,7 @@ def texts_and_places(ids: Tensor) -> tuple[Tensor, Tensor]:
 
 
 # %%
-check("11.3", texts_and_places)
+check("13.3", texts_and_places)
 
 # %%
 words = "anna smiled [SEP] it was cold [SEP] bye".split()
@@ -506,7 +506,7 @@ assert 3 < memory[8] / memory[2] < 5
 print("Four times the rows, about four times the activations.")
 
 # %% [markdown]
-# So work a large batch through in pieces, add up the gradients, and step once: **gradient accumulation**. You wrote it in exercise 5.5. The trap is worth a second look, because nothing warns of it: each piece's *mean* divided by the number of pieces. Here are four pieces with very different numbers of hidden tokens:
+# So work a large batch through in pieces, add up the gradients, and step once: **gradient accumulation**. You wrote it in exercise 6.5. The trap is worth a second look, because nothing warns of it: each piece's *mean* divided by the number of pieces. Here are four pieces with very different numbers of hidden tokens:
 
 # %% tags=["nbval-ignore-output"]
 shares = (0.05, 0.1, 0.4, 0.8)
@@ -549,11 +549,11 @@ print(f"means of means: off by {means:.0%} of the gradient's length")
 #
 # Does a trained model need all its weights? **Pruning** sets some to 0: those that matter least to the loss (LeCun et al. 1990), or simply the smallest (Han et al. 2015).
 #
-# ### Exercise 11.4: the largest weights stay
+# ### Exercise 13.4: the largest weights stay
 # `weight` `(R, C)`; `sparsity` (above 0) is the share that goes, and `sparsity` times the number of weights is a whole number (up to rounding errors). Return a boolean `(R, C)`: True for the weights that stay, those farthest from 0.
 
 
-# %% exercise="11.4"
+# %% exercise="13.4"
 def largest_stay(weight: Tensor, sparsity: float) -> Tensor:
     """True for the weights that are kept."""
     ### BEGIN SOLUTION
@@ -564,10 +564,10 @@ def largest_stay(weight: Tensor, sparsity: float) -> Tensor:
 
 
 # %%
-check("11.4", largest_stay)
+check("13.4", largest_stay)
 
 # %% [markdown]
-# Live, on lesson 5's model of tinyworld: every linear layer loses the same share. Then the model is trained on for a few steps, with the zeros held at 0 (`compression.prune` gives each weight a mask through which its gradient passes, too).
+# Live, on lesson 6's model of tinyworld: every linear layer loses the same share. Then the model is trained on for a few steps, with the zeros held at 0 (`compression.prune` gives each weight a mask through which its gradient passes, too).
 
 # %% tags=["nbval-ignore-output"]
 world, names = pretrained("tinyworld")  # a model and its words
@@ -642,11 +642,11 @@ for share, row in record["units removed, docstrings"].items():
 #
 # fp32 spends 32 bits on a weight. **Quantisation** stores a whole number from -127 to 127 in 8 bits, and one scale for many of them: weight = code times scale.
 #
-# ### Exercise 11.5: eight bits a weight
+# ### Exercise 13.5: eight bits a weight
 # `weight` `(R, C)`, a linear layer's matrix with one row for each output. For each row, find the scale `(R, 1)` by which its largest absolute value becomes 127; a row of zeros gets the scale 1. Return the codes, `torch.int8` `(R, C)`, and the scales.
 
 
-# %% exercise="11.5"
+# %% exercise="13.5"
 def quantise_rows(weight: Tensor) -> tuple[Tensor, Tensor]:
     """Codes from -127 to 127, and what each row's codes are to be multiplied by."""
     ### BEGIN SOLUTION
@@ -657,7 +657,7 @@ def quantise_rows(weight: Tensor) -> tuple[Tensor, Tensor]:
 
 
 # %%
-check("11.5", quantise_rows)
+check("13.5", quantise_rows)
 
 # %% [markdown]
 # Why a scale for each row? One large weight in the matrix makes the steps coarse for all that share its scale:
@@ -731,7 +731,7 @@ print("times as fast:", ", ".join(f"{rows} rows {ratio:.2f}" for rows, ratio in 
 # %% [markdown]
 # ## 10. Distillation
 #
-# The small model may be built small from the start and learn from a large one (Hinton et al. 2015): lesson 10, section 12. What a teacher knows beyond the right word is in its small probabilities, and a **temperature** above 1 brings them out:
+# The small model may be built small from the start and learn from a large one (Hinton et al. 2015): lesson 12, section 12. What a teacher knows beyond the right word is in its small probabilities, and a **temperature** above 1 brings them out:
 
 # %% tags=["nbval-ignore-output"]
 questions = masker(0.15)(sentences(1, 43), seeded(44))
@@ -743,12 +743,12 @@ for temperature in (1, 2, 4):
     print(f"temperature {temperature}:", *chances)
 
 # %% [markdown]
-# ### Exercise 11.6: two goals for a student
-# `student` and `teacher` are logits `(n, V)` at the hidden places, `target` `(n,)` the true ids. Return the mixture of Hinton et al. 2015, section 2 (DistilBERT adds a third term, the cosine between both models' vectors: Sanh et al. 2019, section 3): `share` times exercise 10.7's softened divergence (both sides divided by `temperature`, the mean over `n`, times `temperature**2`), plus `1 - share` times
+# ### Exercise 13.6: two goals for a student
+# `student` and `teacher` are logits `(n, V)` at the hidden places, `target` `(n,)` the true ids. Return the mixture of Hinton et al. 2015, section 2 (DistilBERT adds a third term, the cosine between both models' vectors: Sanh et al. 2019, section 3): `share` times exercise 12.7's softened divergence (both sides divided by `temperature`, the mean over `n`, times `temperature**2`), plus `1 - share` times
 # the ordinary cross-entropy.
 
 
-# %% exercise="11.6"
+# %% exercise="13.6"
 def distillation_loss(
     student: Tensor, teacher: Tensor, target: Tensor, temperature: float, share: float
 ) -> Tensor:
@@ -761,7 +761,7 @@ def distillation_loss(
 
 
 # %%
-check("11.6", distillation_loss)
+check("13.6", distillation_loss)
 
 # %% [markdown]
 # For tinyworld there is a teacher that no other language has: the exact chances themselves. What could a student learn from a *perfect* one? Students of one layer and width 64, the same number of steps for all; live with 300 sentences and one run each, in the record also with 20,000, the mean of two seeds. "Teacher and words" is your mixture, live with temperature 2 and half of each; in the record with temperature 1:
@@ -819,16 +819,16 @@ for amount in ("300 sentences", "20000 sentences"):
 #
 # For the result not to depend on the number of processes, three things must hold:
 #
-# 1. The *rows* of a step and their *masks* follow from the step and the row's number, not from who draws them. (`MaskedRows` draws from seed, epoch and row: lesson 5.)
+# 1. The *rows* of a step and their *masks* follow from the step and the row's number, not from who draws them. (`MaskedRows` draws from seed, epoch and row: lesson 6.)
 # 2. The loss is divided by the hidden tokens of *all* processes. PyTorch's `DistributedDataParallel` averages gradients; each process's own mean is section 7's mistake once more.
 # 3. Dropout is off, or drawn by row as well.
 #
-# ### Exercise 11.7: what each process sends back
+# ### Exercise 13.7: what each process sends back
 # `R` processes work on a step, each on `A` pieces in turn. `sums` `(R, A)` holds the sum of the losses of each piece, `counts` `(R, A)` its number of hidden tokens. Each process adds up the gradients of its pieces, and then the gradients of all processes are *averaged*. Return the loss `(R,)` whose gradient each process should contribute, so that the average is
 # the gradient of the whole batch's mean over hidden tokens.
 
 
-# %% exercise="11.7"
+# %% exercise="13.7"
 def losses_to_send(sums: Tensor, counts: Tensor) -> Tensor:
     """For each process, the loss to call backward on."""
     ### BEGIN SOLUTION
@@ -837,7 +837,7 @@ def losses_to_send(sums: Tensor, counts: Tensor) -> Tensor:
 
 
 # %%
-check("11.7", losses_to_send)
+check("13.7", losses_to_send)
 
 # %% [markdown]
 # Try it without starting anything: cut the batch into shares, let each "process" send its gradient, and average.
@@ -866,7 +866,7 @@ for processes in (2, 4, 8):
 # .venv/bin/torchrun --nproc_per_node 2 -m mlm_course train mlm --optimizer adamw --folder runs/two
 # ```
 #
-# Each process needs as much memory as the first, so here is the record: lesson 5's model of tinyworld, in one process, and in two with the *same whole batch*.
+# Each process needs as much memory as the first, so here is the record: lesson 6's model of tinyworld, in one process, and in two with the *same whole batch*.
 
 # %%
 found = record["two processes"]
@@ -904,7 +904,7 @@ for name, rate in {"a CPU, 1e11 FLOPs a second": 1e11, "a GPU, 5e13": 5e13}.item
 #
 # > **Often read:** on devices with few resources, use mixed precision or distributed training.
 #
-# > **In fact** mixed precision, where the hardware has it, saves time and memory (sections 3 and 7; Micikevicius et al. 2018). Distributed training does the opposite of saving. Every process holds the whole model, gradients and optimiser, and the exchange comes on top. It turns *more* machines into less waiting. Whoever has little should pack, project hidden tokens only and accumulate. And start from a model that somebody has pretrained (lesson 6). (Goyal et al. 2017;
+# > **In fact** mixed precision, where the hardware has it, saves time and memory (sections 3 and 7; Micikevicius et al. 2018). Distributed training does the opposite of saving. Every process holds the whole model, gradients and optimiser, and the exchange comes on top. It turns *more* machines into less waiting. Whoever has little should pack, project hidden tokens only and accumulate. And start from a model that somebody has pretrained (lesson 8). (Goyal et al. 2017;
 # > section 11)
 #
 # ### Nothing to cache
@@ -927,7 +927,7 @@ assert moved.all() and moved_causal.sum() == 2
 # %% [markdown]
 # > **Often read:** caching makes masked language models faster.
 #
-# > **In fact** keys and values can be kept only where no token looks ahead. In a bidirectional encoder every new word changes the vectors of all, from the first layer's output on, so the keys and values of every later layer have to be computed again. What *can* be kept is the result for a text that comes again, or an encoder's output for a source that stays (lesson 9). (Vaswani et al. 2017, section 3.2.3; section 11)
+# > **In fact** keys and values can be kept only where no token looks ahead. In a bidirectional encoder every new word changes the vectors of all, from the first layer's output on, so the keys and values of every later layer have to be computed again. What *can* be kept is the result for a text that comes again, or an encoder's output for a source that stays (lesson 11). (Vaswani et al. 2017, section 3.2.3; section 11)
 
 # %% [markdown]
 # ## 12. What to do first
@@ -941,7 +941,7 @@ for name, ratio in sorted(effects.items(), key=lambda item: -item[1]):
 # %% [markdown]
 # | | saves | costs | when |
 # |---|---|---|---|
-# | a better recipe (lesson 5) | steps | trying | first |
+# | a better recipe (lesson 6) | steps | trying | first |
 # | hidden tokens only | FLOPs, memory | nothing | always |
 # | packing | FLOPs | a mask, if texts must not mix | texts of different lengths |
 # | bf16 | time, memory of activations | digits | where the hardware has it: measure |
@@ -989,7 +989,7 @@ print(f"{needed / step_seconds / best_rate:.0%} of what a large product reaches"
 # ## Quiz
 
 # %%
-quiz("11")
+quiz("13")
 
 # %% [markdown]
 # ## Recap

@@ -1,12 +1,12 @@
 # %% [markdown]
-# # Lesson 10: From CMLM to masked diffusion
+# # Lesson 12: From CMLM to masked diffusion
 #
-# Lesson 9's model had a source to translate. This one has nothing: a blank line of `[MASK]` tokens, which it turns into a sentence. Models that do so are
+# Lesson 11's model had a source to translate. This one has nothing: a blank line of `[MASK]` tokens, which it turns into a sentence. Models that do so are
 # called *masked diffusion* models, and some of them are large language models by now.
 #
-# They look like a new invention. They are lesson 9's conditional masked language model (CMLM) without a source, and with a proof. By the end you will have checked that proof on numbers, and
+# They look like a new invention. They are lesson 11's conditional masked language model (CMLM) without a source, and with a proof. By the end you will have checked that proof on numbers, and
 # measured what it promises: how probable a text is, which sampler writes valid sentences in how few steps, and what a *perfect* model could not do either. You need
-# lessons 5 and 9.
+# lessons 6 and 11.
 
 # %%
 import itertools
@@ -60,7 +60,7 @@ FAST = os.environ.get("MLM_COURSE_FAST") == "1"  # fewer steps, for a quick look
 # %% [markdown]
 # ## 1. Out of nothing
 #
-# A trained model comes with the course. It is an ordinary masked language model of tinyworld, as in lesson 5. The main difference in training: of a sentence with `N` words,
+# A trained model comes with the course. It is an ordinary masked language model of tinyworld, as in lesson 6. The main difference in training: of a sentence with `N` words,
 # `n` were hidden, and `n` was drawn anew each time, from 1 to all `N`. So it has practised everything from the last missing word to a blank line.
 #
 # Here is a blank line of 17 words, filled in eight steps. Each step guesses all open places, keeps some guesses, and opens the others again.
@@ -119,12 +119,12 @@ print("the text:", *[little[i] for i in text])
 print(f"its probability {p:.5f}, its surprise -log p = {-math.log(p):.4f} nats")
 
 # %% [markdown]
-# ### Exercise 10.1: the exact guess
+# ### Exercise 12.1: the exact guess
 # `joint` is such a table with `N` axes of size `V`, `text` `(N,)`, `hidden` `(N,)` boolean. Return `(V,)`: the probability of each word at `place` (which is hidden), given the *visible* words.
 # Other hidden places may hold anything. (`joint.narrow(i, int(text[i]), 1)` keeps of axis `i` only the slice of the true word; the axis stays, with size 1.)
 
 
-# %% exercise="10.1"
+# %% exercise="12.1"
 def guess(joint: Tensor, text: Tensor, hidden: Tensor, place: int) -> Tensor:
     """The probability of each word at a hidden place, given the visible words."""
     ### BEGIN SOLUTION
@@ -137,7 +137,7 @@ def guess(joint: Tensor, text: Tensor, hidden: Tensor, place: int) -> Tensor:
 
 
 # %%
-check("10.1", guess)
+check("12.1", guess)
 
 # %% [markdown]
 # The package has the same for a whole text: `answers = exact_answers(joint, text)`. You give it rows of `hidden`, it returns the log-probability of the true word at each hidden place.
@@ -199,15 +199,15 @@ assert abs(sum(by_sets) + math.log(p)) < 1e-9
 #
 # $$-\log p(x) = N \cdot \mathrm{E}_{n \sim U\{1..N\}}\ \mathrm{E}_{|M| = n}\left[\frac{1}{n}\sum_{i \in M} -\log p(x_i \mid \text{what is visible})\right]$$
 #
-# Read from the right: hide `n` words, take the *mean* of their surprises, average over everything, times `N`. That is a way to train: draw one `n`, hide that many, take the mean. Lesson 9
+# Read from the right: hide `n` words, take the *mean* of their surprises, average over everything, times `N`. That is a way to train: draw one `n`, hide that many, take the mean. Lesson 11
 # drew `n` just so. It was derived for this purpose before anybody spoke of masked diffusion (Uria et al. 2014; Liao et al. 2020).
 #
-# ### Exercise 10.2: one draw of it
+# ### Exercise 12.2: one draw of it
 # A batch: `surprise` `(B, T)` of every token, `hidden` `(B, T)`, and `words` `(B, T)`, False at padding. Return `(B,)`: for each row, `N` times the mean surprise of *its* hidden words. `N` is the number of
 # words of the row. (Hidden or not, every place has a surprise here; only hidden ones count.)
 
 
-# %% exercise="10.2"
+# %% exercise="12.2"
 def count_bound(surprise: Tensor, hidden: Tensor, words: Tensor) -> Tensor:
     """N times the mean surprise of the hidden words, for each row."""
     ### BEGIN SOLUTION
@@ -216,7 +216,7 @@ def count_bound(surprise: Tensor, hidden: Tensor, words: Tensor) -> Tensor:
 
 
 # %%
-check("10.2", count_bound)
+check("12.2", count_bound)
 
 # %% [markdown]
 # ## 4. The same with a rate
@@ -256,12 +256,12 @@ for some in ((0, 1, 1, 2), (2, 2, 2, 2), (1, 0, 2, 0), (2, 1, 0, 1)):
     assert max(three) - min(three) < 1e-9
 
 # %% [markdown]
-# ### Exercise 10.3: one draw by rate
+# ### Exercise 12.3: one draw by rate
 # `surprise` and `noise` `(B, N)`, the noise evenly between 0 and 1; `rate` `(B,)`, one `t` a row. A word is hidden where its noise is below its row's rate. Return `(B,)`: the summed surprise of the hidden words, weighed
 # as above. (No padding here.)
 
 
-# %% exercise="10.3"
+# %% exercise="12.3"
 def rate_bound(surprise: Tensor, noise: Tensor, rate: Tensor) -> Tensor:
     """The summed surprise of what the rate hides, divided by the rate, for each row."""
     ### BEGIN SOLUTION
@@ -271,7 +271,7 @@ def rate_bound(surprise: Tensor, noise: Tensor, rate: Tensor) -> Tensor:
 
 
 # %%
-check("10.3", rate_bound)
+check("12.3", rate_bound)
 
 # %% [markdown]
 # Both are right on average. One draw is not worth the same:
@@ -381,12 +381,12 @@ assert abs(first - slices[0]) < 1e-9 and abs(sum(slices) / N - entropy) < 1e-9
 # > **In fact** that is the pseudo-likelihood: the slice with one word hidden. Each word is helped by all others, so it claims too little surprise: on average, less than the entropy. It ranks texts well, but it is no probability and bounds
 # > none from the safe side. (Salazar et al. 2020, section 2; Wang and Cho 2019 tried to write with it. The numbers are above: section 6)
 #
-# ### Exercise 10.4: the pseudo-likelihood
+# ### Exercise 12.4: the pseudo-likelihood
 # `predict` takes rows of ids `(B, N)` and returns log-probabilities `(B, N, V)`. `ids` `(N,)` is a text. Return the sum over all places of `log p(word | all other words)`, one number: hide each place alone, with
 # `mask_id`. One call of `predict` with `N` rows is enough.
 
 
-# %% exercise="10.4"
+# %% exercise="12.4"
 def pseudo_likelihood(predict, ids: Tensor, mask_id: int) -> Tensor:
     """The sum of each word's log-probability given all the others."""
     ### BEGIN SOLUTION
@@ -397,7 +397,7 @@ def pseudo_likelihood(predict, ids: Tensor, mask_id: int) -> Tensor:
 
 
 # %%
-check("10.4", pseudo_likelihood)
+check("12.4", pseudo_likelihood)
 
 # %% [markdown]
 # ## 7. The bound of a real model
@@ -500,7 +500,7 @@ assert fixed["MDLM, 16 steps"]["valid"] < every["MDLM, 16 steps"]["valid"]
 # %% [markdown]
 # ## 8. Which guesses to keep: the samplers
 #
-# Writing is the forward process backwards: from `t = 1` (blank) in `T` steps to `t = 0`. Every step predicts all open places. Which answers are kept? Four famous answers are four settings of one function, lesson 9's `refine`:
+# Writing is the forward process backwards: from `t = 1` (blank) in `T` steps to `t = 0`. Every step predicts all open places. Which answers are kept? Four famous answers are four settings of one function, lesson 11's `refine`:
 #
 # | | a word is | kept are | a kept word | how many stay open |
 # |---|---|---|---|---|
@@ -511,12 +511,12 @@ assert fixed["MDLM, 16 steps"]["valid"] < every["MDLM, 16 steps"]["valid"]
 #
 # Only the last one follows from the theory. In the forward process a word that is hidden at time `t` was hidden already at the earlier time `s` with a known probability. Going backwards, it stays hidden with that probability.
 #
-# ### Exercise 10.5: one step back
+# ### Exercise 12.5: one step back
 # `hidden` `(B, N)`: open at time `t`. `noise` `(B, N)`, evenly between 0 and 1. Time goes from `t` back to `s < t`. Return what is still hidden at `s`, each place decided by its own noise: it stays hidden where the noise is below that probability. (At time `t` a word is hidden with probability `t`, at
 # time `s` with probability `s`, and a word that is hidden at `s` is hidden at `t` as well. What is filled stays.)
 
 
-# %% exercise="10.5"
+# %% exercise="12.5"
 def stays_hidden(hidden: Tensor, noise: Tensor, t: float, s: float) -> Tensor:
     """Which places are still hidden after a step from time t back to time s."""
     ### BEGIN SOLUTION
@@ -525,7 +525,7 @@ def stays_hidden(hidden: Tensor, noise: Tensor, t: float, s: float) -> Tensor:
 
 
 # %%
-check("10.5", stays_hidden)
+check("12.5", stays_hidden)
 
 # %% [markdown]
 # ### What a perfect model does
@@ -549,7 +549,7 @@ for steps in (1, 4, 16):
 
 # %% [markdown]
 # One step, perfect guesses, and next to nothing is valid. Each word is right *by itself*: there are indeed sentences of this length with a dog at this place, and others with a cup there. But all were drawn without knowing of each other. This is
-# lesson 9's mixing of modes, and **conditional independence** is its name here: given what is visible, the words filled in one step are drawn independently. No training cures it. Only steps do.
+# lesson 11's mixing of modes, and **conditional independence** is its name here: given what is visible, the words filled in one step are drawn independently. No training cures it. Only steps do.
 #
 # ### All samplers, all numbers of steps
 # Recorded, for the perfect model and for the trained one. "Drawing" means: as published, but words are drawn instead of the likeliest taken. (The slide deck behind this course has a figure
@@ -712,7 +712,7 @@ for n in (16, 128, 1024):
     print(f"{n:5}   {n:32,}   {8 * n:10,}   {n * n:10,}")
 
 # %% [markdown]
-# - **No keys and values to keep.** Word by word, what was computed for earlier words stays valid (lesson 9). Here each new word changes the vectors of all places. A way out: write block by block,
+# - **No keys and values to keep.** Word by word, what was computed for earlier words stays valid (lesson 11). Here each new word changes the vectors of all places. A way out: write block by block,
 #   from left to right, and let no block look ahead, so that finished ones can be kept (Arriola et al. 2025).
 # - **The length comes first.** Our blank line had one. Large models pad with an end-of-text token and let the model predict it.
 # - **A bound, not a probability.** For comparisons of models one has to say whose bound it is.
@@ -725,11 +725,11 @@ for n in (16, 128, 1024):
 # **Adversarial training** asks: which *small* change of the input hurts most? And trains on it. Words cannot be changed a little, but their vectors can. For a loss `L` and the word vectors `x` of a text, the worst small push is along the gradient:
 # `size * g / |g|`, with `g` the gradient of `L` at `x` (Miyato et al. 2017).
 #
-# ### Exercise 10.6: the worst small push
+# ### Exercise 12.6: the worst small push
 # `gradient` `(B, T, D)` of the loss at the word vectors of `B` texts. Return a push `(B, T, D)` that has, for each text as a whole, the length `size` and makes the loss larger.
 
 
-# %% exercise="10.6"
+# %% exercise="12.6"
 def worst_push(gradient: Tensor, size: float) -> Tensor:
     """Along the gradient, of a given length for each text."""
     ### BEGIN SOLUTION
@@ -739,10 +739,10 @@ def worst_push(gradient: Tensor, size: float) -> Tensor:
 
 
 # %%
-check("10.6", worst_push)
+check("12.6", worst_push)
 
 # %% [markdown]
-# Lesson 6's task: is a message from a program's source an error or a warning? Few texts, other modules for the test, and a small classifier: the mean of the word vectors, one hidden layer.
+# Lesson 8's task: is a message from a program's source an error or a warning? Few texts, other modules for the test, and a small classifier: the mean of the word vectors, one hidden layer.
 
 # %%
 LENGTH = 48
@@ -833,14 +833,14 @@ assert FAST or abs(robust[2.0][0] - robust[0.0][0]) < 0.1
 # ## 12. Outlook: a small model learns from a large one
 #
 # **Distillation** (Hinton et al. 2015): a small *student* is trained not on the true words, but on a *teacher's* probabilities. They say more: not "red", but "red or blue, rather not boat". DistilBERT was made so, with the true words as a second goal
-# (Sanh et al. 2019). (Lesson 9 did something else by the same name: there the student got whole sentences of its teacher.)
+# (Sanh et al. 2019). (Lesson 11 did something else by the same name: there the student got whole sentences of its teacher.)
 #
-# ### Exercise 10.7: learning from a teacher
+# ### Exercise 12.7: learning from a teacher
 # `student` and `teacher`, logits `(n, V)`. Divide both by the `temperature`, make them distributions, and return the divergence of the student from the teacher, `sum of p_teacher * log(p_teacher / p_student)`, its mean over the `n` places, times
 # `temperature**2` (which keeps the gradients roughly equally large whatever the temperature). (`F.kl_div(log_student, log_teacher, reduction="batchmean", log_target=True)`.)
 
 
-# %% exercise="10.7"
+# %% exercise="12.7"
 def distillation_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
     """How far the student's softened answers are from the teacher's."""
     ### BEGIN SOLUTION
@@ -851,10 +851,10 @@ def distillation_loss(student: Tensor, teacher: Tensor, temperature: float) -> T
 
 
 # %%
-check("10.7", distillation_loss)
+check("12.7", distillation_loss)
 
 # %% [markdown]
-# Teacher: lesson 5's model. Student: one layer instead of three, half as wide. Only 300 sentences to learn from, equally many steps with the true words and with the teacher. Tested on new sentences, 15 % hidden.
+# Teacher: lesson 6's model. Student: one layer instead of three, half as wide. Only 300 sentences to learn from, equally many steps with the true words and with the teacher. Tested on new sentences, 15 % hidden.
 
 # %% tags=["nbval-ignore-output"]
 teacher, _ = pretrained("tinyworld")
@@ -896,7 +896,7 @@ assert FAST or gaps_above["student, the teacher's answers"] < gaps_above["studen
 # %% [markdown]
 # ## 13. Outlook: an image and its word in one row
 #
-# Lesson 7 hid patches, lesson 8 hid words. A row can hold both: sixteen patches of a digit, and its name in five letters (`.` fills up short names). Hide any part of it, encode what is left, restore the
+# Lesson 9 hid patches, lesson 10 hid words. A row can hold both: sixteen patches of a digit, and its name in five letters (`.` fills up short names). Hide any part of it, encode what is left, restore the
 # rest: a masked autoencoder with two modalities (Geng et al. 2022; Bachmann et al. 2022). Pixels get a squared error, letters a cross-entropy.
 
 # %%
@@ -1021,7 +1021,7 @@ for n in (1, 5):
 # ## 14. Two more topics, honestly
 #
 # **Multi-task learning** trains one network on several tasks at once, in the hope that they help each other (Caruana 1997; for BERT: Liu et al. 2019, MT-DNN). BERT itself was trained on two tasks, one of which turned out to be useless
-# (lesson 5, section 12). So it is no gift: tasks compete for the same weights, and whether two of them help each other has to be measured. This course has not measured it.
+# (lesson 6, section 12). So it is no gift: tasks compete for the same weights, and whether two of them help each other has to be measured. This course has not measured it.
 #
 # **Sparse representations** are vectors of which nearly all numbers are 0. They can be searched like words in an index, and they can be read. SPLADE makes them with the very head of a masked language model: a text is described by
 # a weight for each word of the vocabulary, most of them 0 (Formal et al. 2021). That is a method for search. "Sparse" as a promise of general efficiency is another matter: zeros save time only where the hardware can skip them.
@@ -1059,7 +1059,7 @@ else:  # five steps on tinyworld
     big_rows = sentences(200, 60)
 writer = fresh(MaskedLM, big).to(machine.kind)
 history = fit(writer, GapRows(big_rows, seed=0), diffusion_loss, big_recipe,
-              folder=run_folder("lesson_10") if GPU else None, save_every=500,
+              folder=run_folder("lesson_12") if GPU else None, save_every=500,
               display=progress_display(big_recipe.steps))  # fmt: skip
 print(
     f"{len(big_rows):,} rows; bound {history.losses[0]:.2f} -> {history.losses[-1]:.2f} nats a word"
@@ -1079,7 +1079,7 @@ print(shown[:200])
 # ## Quiz
 
 # %%
-quiz("10")
+quiz("12")
 
 # %% [markdown]
 # ## Recap
@@ -1090,7 +1090,7 @@ quiz("10")
 # - Mask-Predict, MaskGIT, LLaDA and MDLM differ in **which guesses they keep**. More steps, more valid text: words filled in one step do not know of each other, whoever guesses.
 # - Taking the likeliest word gives one text for each blank line. Judge variety beside validity.
 #
-# **Next:** lesson 11 makes models smaller and faster, and measures what that costs.
+# **Next:** lesson 13 makes models smaller and faster, and measures what that costs.
 
 # %%
 progress("10")

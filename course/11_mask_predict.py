@@ -1,14 +1,14 @@
 # %% [markdown]
-# # Lesson 9: Mask-Predict
+# # Lesson 11: Mask-Predict
 #
 # Until now a masked model filled gaps in a text that was there. This lesson lets one *write*: a whole translation, from an empty page, several words
-# at a time. An encoder alone cannot do that (lesson 6, section 10): its output has as many places as its input. So we add a decoder that looks at the encoder.
+# at a time. An encoder alone cannot do that (lesson 8, section 5): its output has as many places as its input. So we add a decoder that looks at the encoder.
 #
 # GPT and most translators write from left to right, one word a step. **Mask-Predict** (Ghazvininejad et al. 2019) guesses *all* words at once, hides
 # the ones it is least sure of, guesses those again, and stops after a fixed number of steps. By the end you will have written its training, its loop, and its guess of the length;
 # you will know why a single step writes nonsense even if every probability is exactly right; and you will have measured when all this is faster, and when it is not.
 #
-# You need lessons 1 to 5. This lesson also settles a slide deck about Mask-Predict whose 13 figures and 13 tables are titles without content: section 11 lists where
+# You need lessons 1 to 6. This lesson also settles a slide deck about Mask-Predict whose 13 figures and 13 tables are titles without content: section 11 lists where
 # each is drawn or measured here.
 
 # %%
@@ -93,7 +93,7 @@ print("words written in each of them:", [int(step.hidden.sum()) for step in step
 # | a word, once written | stays | may be replaced |
 # | earlier work is reused (keys and values kept) | yes | only that of the source: all other words may have changed |
 # | trained as | next-word prediction | masked language model with a source |
-# | probability of a whole text | exact: a product of next-word probabilities | not available (lesson 10 gets a bound) |
+# | probability of a whole text | exact: a product of next-word probabilities | not available (lesson 12 gets a bound) |
 #
 # | table 2 | filling in | left to right |
 # |---|---|---|
@@ -124,12 +124,12 @@ for place, (one, other) in enumerate(zip(*rows), 1):
 #
 # How likely is a right answer?
 #
-# ### Exercise 9.1: what mixing costs
+# ### Exercise 11.1: what mixing costs
 # `p` `(M,)` are the probabilities of `M` different right answers, `answers` `(M, L)` their words. Each place is drawn by itself, with the probability that its words have over all answers. Return the probability (a Python
 # number) that the result is one of the right answers. (Two answers may have the same word at a place.)
 
 
-# %% exercise="9.1"
+# %% exercise="11.1"
 def chance_of_right(p: Tensor, answers: Tensor) -> float:
     """How likely independently drawn places make one of the right answers."""
     ### BEGIN SOLUTION
@@ -139,7 +139,7 @@ def chance_of_right(p: Tensor, answers: Tensor) -> float:
 
 
 # %%
-check("9.1", chance_of_right)
+check("11.1", chance_of_right)
 
 # %% [markdown]
 # Now our laboratory for this lesson: a source of 14 letters, and two right answers, as it stands or with the first letter moved to the end ("today" in front or behind). No two neighbours are equal in either, so every
@@ -182,7 +182,7 @@ print(f"letters that repeat the one before: {two_modes.repeats(mixed):.1%}")
 # %% [markdown]
 # ## 3. A conditional masked language model
 #
-# The parts: an encoder as in lesson 4. A decoder whose blocks have one thing more, **cross-attention**: queries from the page, keys and values from the encoder's vectors. And a first token in the source,
+# The parts: an encoder as in lesson 5. A decoder whose blocks have one thing more, **cross-attention**: queries from the page, keys and values from the encoder's vectors. And a first token in the source,
 # `[CLS]` here, `LENGTH` in the paper, whose vector says how long the answer is.
 
 
@@ -225,13 +225,13 @@ print("Page of words and [MASK]s -> decoder without causal mask -> a guess for e
 #
 # Everything else, the weights' shapes included, is the same. In the package both are one class, `Seq2Seq`, with `causal=True` or `False`. So who sees whom?
 #
-# ### Exercise 9.2: hide any number of words
+# ### Exercise 11.2: hide any number of words
 # BERT hides 15 %. Here the model must cope with *any* number of gaps: the page is empty at first and nearly full at last. So for each row draw `n` evenly from 1 to `L`, the number of its words, and hide `n` of
 # them. `target` `(B, T)` holds ids, 0 is padding. `share` `(B,)` is between 0 and 1 (1 excluded): `n` is 1 + `share` times `L`, rounded down before adding. `noise` `(B, T)`: hide the `n` words with the smallest noise, never padding.
 # Return a boolean `(B, T)`.
 
 
-# %% exercise="9.2"
+# %% exercise="11.2"
 def hide_for_training(target: Tensor, share: Tensor, noise: Tensor) -> Tensor:
     """Which words are hidden: n of each row, n anything from 1 to all."""
     ### BEGIN SOLUTION
@@ -243,15 +243,15 @@ def hide_for_training(target: Tensor, share: Tensor, noise: Tensor) -> Tensor:
 
 
 # %%
-check("9.2", hide_for_training)
+check("11.2", hide_for_training)
 
 # %% [markdown]
-# ### Exercise 9.3: who sees whom in the decoder
+# ### Exercise 11.3: who sees whom in the decoder
 # `target` `(B, T)` is the page: ids, `[MASK]` is 4, padding 0. Return the decoder's attention mask `(B, T, T)`, True where query `t` may look at key `s`. Nobody looks at
 # padding. What padding itself sees does not matter: let it see the words, like everyone (a row of nothing but False would give NaN, lesson 2).
 
 
-# %% exercise="9.3"
+# %% exercise="11.3"
 def decoder_sees(target: Tensor) -> Tensor:
     """Who may look at whom on the page of a conditional masked language model."""
     ### BEGIN SOLUTION
@@ -261,7 +261,7 @@ def decoder_sees(target: Tensor) -> Tensor:
 
 
 # %%
-check("9.3", decoder_sees)
+check("11.3", decoder_sees)
 
 # %%
 page = ["we", "[MASK]", "home", "[MASK]", "[PAD]"]
@@ -380,19 +380,19 @@ for name, found in compared.items():
 # *Figure 7: left, schedules with a warm-up of 30 steps; right, what is left of 300 steps when one thing changes (one run each: small differences mean nothing).*
 #
 # With as many steps as letters, a learning rate that falls to 0 is ahead of a constant one; with six steps it is not. Label smoothing helps here, in particular at few steps; a likely reason is that confidences decide which letters stay, and it keeps them
-# from being too sure. AdamW alone is still at the beginning when Muon is done (lesson 5, section 11, has more on that). Gradients are clipped in all of them (lesson 5, section 7).
+# from being too sure. AdamW alone is still at the beginning when Muon is done (lesson 6, section 11, has more on that). Gradients are clipped in all of them (lesson 6, section 7).
 
 # %% [markdown]
 # ## 4. How long is the answer
 #
 # From left to right, a model writes until it writes the end. A page has to have a size before anything is on it. The vector at `[CLS]` predicts the length, as a choice among `0, 1, ... M`.
 #
-# ### Exercise 9.4: how long?
+# ### Exercise 11.4: how long?
 # `scores` `(B, M + 1)`: column `k` is the score of length `k`. Length 0 is impossible. Return the `n` most likely lengths `(B, n)` and their log-probabilities `(B, n)`, most likely first; the probabilities of
 # all lengths from 1 to `M` sum to 1.
 
 
-# %% exercise="9.4"
+# %% exercise="11.4"
 def best_lengths(scores: Tensor, n: int) -> tuple[Tensor, Tensor]:
     """The n most likely lengths and their log-probabilities; never 0."""
     ### BEGIN SOLUTION
@@ -403,7 +403,7 @@ def best_lengths(scores: Tensor, n: int) -> tuple[Tensor, Tensor]:
 
 
 # %%
-check("9.4", best_lengths)
+check("11.4", best_lengths)
 
 # %% [markdown]
 # In the laboratory all answers have 14 letters. From section 6 on there is real text, and lengths to be guessed.
@@ -419,12 +419,12 @@ check("9.4", best_lengths)
 #
 # With `N` = 12 and `T` = 10 that hides 12, 10, 9, 8, 7, 6, 4, 3, 2 and 1 words.
 #
-# ### Exercise 9.5: which words are opened again
+# ### Exercise 11.5: which words are opened again
 # `confidence` `(B, N)`; `real` `(B, N)` boolean, False at padding; `done` steps of `steps` are over. Return a boolean `(B, N)`: the `n` least confident real words of each row, where `n` is the
 # row's own `N (1 - done / steps)`, rounded down, at least 1. (Computing `N * (steps - done) // steps` in whole numbers avoids rounding trouble.)
 
 
-# %% exercise="9.5"
+# %% exercise="11.5"
 def to_reopen(confidence: Tensor, real: Tensor, done: int, steps: int) -> Tensor:
     """The least confident words, fewer with every step."""
     ### BEGIN SOLUTION
@@ -435,14 +435,14 @@ def to_reopen(confidence: Tensor, real: Tensor, done: int, steps: int) -> Tensor
 
 
 # %%
-check("9.5", to_reopen)
+check("11.5", to_reopen)
 
 # %% [markdown]
-# ### Exercise 9.6: one step
+# ### Exercise 11.6: one step
 # `predict(canvas)` takes a page of ids `(B, N)` and returns logits `(B, N, V)`. `tokens` and `confidence` `(B, N)` are what there is so far, `hidden` `(B, N)` what goes. Return the new tokens and the new confidences. (`[MASK]` is 4.)
 
 
-# %% exercise="9.6"
+# %% exercise="11.6"
 def fill(
     predict: Callable[[Tensor], Tensor], tokens: Tensor, confidence: Tensor, hidden: Tensor
 ) -> tuple[Tensor, Tensor]:
@@ -454,16 +454,16 @@ def fill(
 
 
 # %%
-check("9.6", fill)
+check("11.6", fill)
 
 # %% [markdown]
 # Why do the others keep an old confidence? The model was only trained to answer at `[MASK]`s. What it says at a word that it can see was never corrected; mostly it copies.
 #
-# ### Exercise 9.7: the whole procedure
+# ### Exercise 11.7: the whole procedure
 # `real` `(B, N)` says which places are to be written; rows may differ in length. Return tokens and confidences `(B, N)` after `steps` steps; padding gets token 0 and confidence 1. Use your `to_reopen` and `fill`.
 
 
-# %% exercise="9.7"
+# %% exercise="11.7"
 def mask_predict(
     predict: Callable[[Tensor], Tensor], real: Tensor, steps: int
 ) -> tuple[Tensor, Tensor]:
@@ -479,7 +479,7 @@ def mask_predict(
 
 
 # %%
-check("9.7", mask_predict)
+check("11.7", mask_predict)
 
 # %% [markdown]
 # The package's `refine` is this loop, and remembers every step. Here is the live model at work. Each row is the text after a step; number and shade are the confidence, an arrow marks what goes again. First in one step, then in six.
@@ -528,7 +528,7 @@ RefinementSteps(**picture_of(traces[14], letters, "one letter fewer with each st
 # |---|---|---|
 # | few passes | all places at once | section 7 |
 # | places that agree | later guesses see earlier ones | table 5 |
-# | early mistakes are mended | a kept word can be opened again | the strips above; exercise 9.7 |
+# | early mistakes are mended | a kept word can be opened again | the strips above; exercise 11.7 |
 # | both sides are seen | no causal mask | section 3 |
 #
 # ### How many steps?
@@ -645,12 +645,12 @@ for name, share in about["true_length"].items():
 # ### Several lengths at once
 # A wrong length cannot be mended: there is one place too many or too few. So Mask-Predict fills the `n` most likely lengths side by side, as if they were rows of a batch, and keeps the result whose words it is surest of: a **length beam**.
 #
-# ### Exercise 9.8: which length wins
+# ### Exercise 11.8: which length wins
 # `confidence` `(B, n, N)`: for each of `B` sources `n` candidates; behind a candidate's end the confidence is 1. `real` `(B, n, N)` is True at its own words. The score of a candidate is the mean log-probability of its words. Return the index of
 # the best candidate `(B,)` and the scores `(B, n)`.
 
 
-# %% exercise="9.8"
+# %% exercise="11.8"
 def best_candidate(confidence: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
     """Which candidate wins, and the mean log-probabilities of all."""
     ### BEGIN SOLUTION
@@ -660,7 +660,7 @@ def best_candidate(confidence: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
 
 
 # %%
-check("9.8", best_candidate)
+check("11.8", best_candidate)
 
 # %% [markdown]
 # (The mean, not the sum: a sum falls with every word, and the shortest would win.) What it brings, recorded:
@@ -911,10 +911,10 @@ assert FAST or (few_first[1] > paper[1] > many_first[1])
 print("At T = 10: the fewer letters the first step settles, the more answers are valid.")
 
 # %% [markdown]
-# What is settled first is settled blindly, so settle little. But the later steps count, too: the cosine settles one letter in the first step at `T` = 6 as well as at `T` = 10, and the next ones settle several at once. (This is a task with nothing but modes. Other samplers, and other tasks, are lesson 10's subject.)
+# What is settled first is settled blindly, so settle little. But the later steps count, too: the cosine settles one letter in the first step at `T` = 6 as well as at `T` = 10, and the next ones settle several at once. (This is a task with nothing but modes. Other samplers, and other tasks, are lesson 12's subject.)
 
 # %% [markdown]
-# What came after Mask-Predict, and why, is the subject of lesson 10: *figure and table 11, the trends*, are its comparison of samplers (Mask-Predict, MaskGIT, LLaDA, MDLM) at equal numbers of steps.
+# What came after Mask-Predict, and why, is the subject of lesson 12: *figure and table 11, the trends*, are its comparison of samplers (Mask-Predict, MaskGIT, LLaDA, MDLM) at equal numbers of steps.
 
 # %% [markdown]
 # ## 9. What it is used for
@@ -942,10 +942,10 @@ for name, row in bleu.items():
     print(f"{name:>20}:", *row)
 
 # %% [markdown]
-# *Figure 8.* The idea travelled, with other models: speech recognition (Mask-CTC, Higuchi et al. 2020), pictures (MaskGIT, Chang et al. 2022), free text (lesson 10). Where it fits, the answer is a *text*, of which much follows from the input.
+# *Figure 8.* The idea travelled, with other models: speech recognition (Mask-CTC, Higuchi et al. 2020), pictures (MaskGIT, Chang et al. 2022), free text (lesson 12). Where it fits, the answer is a *text*, of which much follows from the input.
 #
 # Classification has one label to give: nothing to be written in parallel, nothing to iterate. What one *can* do is to take the encoder of a CMLM, throw the decoder away, and put a classifier on it, as on any encoder. Is it a good one?
-# Same encoder sizes, same French cheques, same number of steps: once inside a CMLM, once as lesson 5's masked language model. Then linear probes on the mean of its vectors, with few labels. Beside them the encoder of the shipped CMLM, which
+# Same encoder sizes, same French cheques, same number of steps: once inside a CMLM, once as lesson 6's masked language model. Then linear probes on the mean of its vectors, with few labels. Beside them the encoder of the shipped CMLM, which
 # trained far longer, and one with random weights.
 
 # %% tags=["nbval-ignore-output"]
@@ -1029,9 +1029,9 @@ for place, question in enumerate(asked):
 # - The last two need the value of number words. Nobody does well: compare each column with the last one.
 # - After equally many steps the CMLM's encoder is ahead of the MLM's on most questions. It has also had two texts to learn from in each step, and both have hardly begun: not a law.
 #
-# Nothing here is owed to masking and predicting: it is an encoder with a head on it, and lesson 6 is the place to learn about those.
+# Nothing here is owed to masking and predicting: it is an encoder with a head on it, and lesson 8 is the place to learn about those.
 #
-# > **In fact** the paper reports translation only (Ghazvininejad et al. 2019, section 4). Classification and question answering need an encoder and a head (lesson 6); writing free text in parallel is lesson 10's subject, with other samplers.
+# > **In fact** the paper reports translation only (Ghazvininejad et al. 2019, section 4). Classification and question answering need an encoder and a head (lesson 8); writing free text in parallel is lesson 12's subject, with other samplers.
 
 # %% [markdown]
 # ## 10. For and against
@@ -1112,7 +1112,7 @@ print(machine)
 for causal in (True, False):
     big = fresh(Seq2Seq, replace(big_sizes, causal=causal)).to(machine.kind)
     data = NextWordPairs(source, target) if causal else GapPairs(source, target, seed=0)
-    name = "lesson_09_left_to_right" if causal else "lesson_09_mask_predict"
+    name = "lesson_11_left_to_right" if causal else "lesson_11_mask_predict"
     fit(
         big, data, next_word_loss if causal else gap_loss, big_recipe,
         folder=run_folder(name) if GPU else None, save_every=500,
@@ -1146,7 +1146,7 @@ for causal in (True, False):
 # | 8 | uses | results by task | [section 9](#9.-What-it-is-used-for) |
 # | 9 | quality and speed | for and against | [section 10](#10.-For-and-against) |
 # | 10 | improvements | what each gives | [section 8](#8.-Distillation,-and-other-improvements) |
-# | 11 | trends | samplers compared | lesson 10 |
+# | 11 | trends | samplers compared | lesson 12 |
 # | 12 | text classification | its accuracy | [section 9](#9.-What-it-is-used-for) |
 # | 13 | text generation | exact match and repeats | [section 6](#6.-Real-text:-cheques) |
 
@@ -1154,7 +1154,7 @@ for causal in (True, False):
 # ## Quiz
 
 # %%
-quiz("9")
+quiz("11")
 
 # %% [markdown]
 # ## Recap
@@ -1167,7 +1167,7 @@ quiz("9")
 # - **Distillation** leaves one answer for each source, so that few steps suffice.
 # - Fewer passes, more work: **faster for single sentences**, not for large batches.
 #
-# **Next:** lesson 10 asks what such a model says about the probability of a text, and what other samplers do.
+# **Next:** lesson 12 asks what such a model says about the probability of a text, and what other samplers do.
 
 # %%
 progress("9")
