@@ -191,9 +191,9 @@ for size in [1, 4, 16, 64]:
 
 # %% [markdown]
 # ### Exercise 1.2: scores on a fair scale
-# Queries `(..., T, D)`, keys `(..., S, D)` -> scores `(..., T, S)`: the dot products of each query with each key,
-# divided so that their spread is about 1 for every `D`. Take `D` from the shape of `q`.
-# (`k.transpose(-2, -1)` swaps the last two axes.)
+# Queries `(..., T, D)`, keys `(..., S, D)` -> scores `(..., T, S)`: the dot products of each query
+# with each key, divided so that their spread is about 1 for every `D`. Take `D` from the shape of
+# `q`. (`k.transpose(-2, -1)` swaps the last two axes.)
 
 
 # %% exercise="1.2"
@@ -336,8 +336,9 @@ print("x @ A with x @ B, symmetric:", torch.allclose(two_roles, two_roles.T, ato
 # - the **key**: what do I offer to those who look?
 # - the **value**: what do I say if I am chosen?
 #
-# A puzzle shows what this buys. On a shelf stand six boxes. Each has a label, holds a digit, and points to a box:
-# `c5→h` is box `c`, holds a 5, and points to box `h`. Every box has to say the digit *in the box it points to*.
+# A puzzle shows what this buys. On a shelf stand six boxes. Each has a label, holds a digit, and
+# points to a box: `c5→h` is box `c`, holds a 5, and points to box `h`. Every box has to say the
+# digit *in the box it points to*.
 
 # %%
 shelf = sample_boxes(batch=1, boxes=6, generator=torch.Generator().manual_seed(1))
@@ -345,12 +346,13 @@ for name, answer in zip(box_names(shelf), shelf.answers[0, :, 0].tolist()):
     print(name, "should say", answer)
 
 # %% [markdown]
-# Labels, digits and pointers change with each shelf, so nothing can be learned by heart. To answer, a box has to
-# *look*: find the box with the right label, and read its digit.
+# Labels, digits and pointers change with each shelf, so nothing can be learned by heart. To answer,
+# a box has to *look*: find the box with the right label, and read its digit.
 #
-# The model is attention and hardly anything else. `nn.Embedding(n, D)` is a table of `n` learned vectors. A box
-# becomes the sum of three of them: its label's, its digit's, its pointer's. Then attention looks once, and a last
-# matrix turns what a box heard into one score for each digit (such scores are called **logits**).
+# The model is attention and hardly anything else. `nn.Embedding(n, D)` is a table of `n` learned
+# vectors. A box becomes the sum of three of them: its label's, its digit's, its pointer's. Then
+# attention looks once, and a last matrix turns what a box heard into one score for each digit (such
+# scores are called **logits**).
 
 
 # %%
@@ -376,8 +378,9 @@ class Shelf(nn.Module):
 
 
 # %% [markdown]
-# Training is the usual loop: fresh shelves each time; cross-entropy, which is minus the logarithm of the probability
-# given to the right digit; and Adam, gradient descent with a step size of its own for each number.
+# Training is the usual loop: fresh shelves each time; cross-entropy, which is minus the logarithm
+# of the probability given to the right digit; and Adam, gradient descent with a step size of its
+# own for each number.
 
 
 # %%
@@ -417,8 +420,8 @@ for name, curve in [("with the matrices", roles_curve), ("without", without_curv
 assert sum(roles_curve[-20:]) / 20 > 0.97 > 0.4 > sum(without_curve[-20:]) / 20
 
 # %% [markdown]
-# *In words: with the three matrices the share of right answers rises to 1 within the first hundred steps. Without them it
-# stays near one quarter.*
+# *In words: with the three matrices the share of right answers rises to 1 within the first hundred
+# steps. Without them it stays near one quarter.*
 #
 # Without the matrices every box looks into the mirror again. With them, where does each box look? Ask:
 
@@ -432,8 +435,9 @@ for name, looks_at in zip(names, weights[0, 0].argmax(-1).tolist()):
     assert name[-1] == names[looks_at][0]  # its pointer is the other one's label
 
 # %% [markdown]
-# And the roles? Give every box another digit and keep everything else. If keys speak of labels and values of digits, the boxes
-# should look where they looked before and say something else. Now the same with labels: they should look elsewhere.
+# And the roles? Give every box another digit and keep everything else. If keys speak of labels and
+# values of digits, the boxes should look where they looked before and say something else. Now the
+# same with labels: they should look elsewhere.
 
 
 # %%
@@ -466,7 +470,8 @@ assert found["other labels"][0] > 0.7
 # %% [markdown]
 # ## 7. Several heads
 #
-# Now every box points to *two* boxes and has to say both digits, in order. One query, one softmax, one look. Can that work?
+# Now every box points to *two* boxes and has to say both digits, in order. One query, one softmax,
+# one look. Can that work?
 
 
 # %%
@@ -511,11 +516,13 @@ for pointer in (0, 1):
 assert right.max() > 0.75 and right.min() < 0.4
 
 # %% [markdown]
-# One look gives *one* average, and the last matrix would have to read two digits out of it. The model listens to both boxes, to
-# one of them harder, and gets that one mostly right and the other mostly wrong.
+# One look gives *one* average, and the last matrix would have to read two digits out of it. The
+# model listens to both boxes, to one of them harder, and gets that one mostly right and the other
+# mostly wrong.
 #
-# The way out is to look twice at the same time. Split queries, keys and values into `H` pieces, let each piece attend on its own,
-# and put the results side by side again. Each piece is called a **head**.
+# The way out is to look twice at the same time. Split queries, keys and values into `H` pieces, let
+# each piece attend on its own, and put the results side by side again. Each piece is called a
+# **head**.
 
 # %%
 torch.manual_seed(0)
@@ -547,11 +554,12 @@ print("two heads: solved by step", next(i for i, a in enumerate(two_heads_curve)
 assert min(two_heads_curve[-20:]) > 0.97 and max(one_head_curve[-20:]) < 0.7
 
 # %% [markdown]
-# *In words: two heads rise to 1 quickly. One head, with exactly as many numbers to learn, stays a little above one half. One head
-# with a small network behind it gets far, but later.*
+# *In words: two heads rise to 1 quickly. One head, with exactly as many numbers to learn, stays a
+# little above one half. One head with a small network behind it gets far, but later.*
 #
-# In fairness, the third curve: a network can learn to take the mixture apart again. Two heads need no such trick. They do not mix in
-# the first place. Look inside: switch between the heads, and compare with the two labels behind each arrow.
+# In fairness, the third curve: a network can learn to take the mixture apart again. Two heads need
+# no such trick. They do not mix in the first place. Look inside: switch between the heads, and
+# compare with the two labels behind each arrow.
 
 # %% tags=["nbval-ignore-output"]
 few = sample_boxes(1, 6, torch.Generator().manual_seed(5), pointers=2)
@@ -598,8 +606,8 @@ check("1.5", split_heads)
 #
 # 1. Queries, keys and values: `x @ w_q`, `x @ w_k`, `x @ w_v`.
 # 2. Split each into heads.
-# 3. Attention in every head. (The package's `scaled_dot_product_attention(q, k, v)`, which you have imported, returns
-#    output and weights.)
+# 3. Attention in every head. (The package's `scaled_dot_product_attention(q, k, v)`, which you have
+#    imported, returns output and weights.)
 # 4. Put the heads side by side again: `(B, H, T, D)` -> `(B, T, M)`.
 # 5. Mix them: `@ w_o`.
 
@@ -640,12 +648,12 @@ print(" ".join(sentence[i] for i in shuffled))
 print("the same outputs, in the new order:", torch.allclose(before[shuffled], after, atol=1e-4))
 
 # %% [markdown]
-# Each word hears exactly what it heard before. To attention, a sentence is a *bag* of words. "dog bites
-# man" and "man bites dog" are the same to it. So transformers (networks built from attention layers) add a vector for
-# the *position* to each word's vector; lesson 5 builds that.
+# Each word hears exactly what it heard before. To attention, a sentence is a *bag* of words. "dog
+# bites man" and "man bites dog" are the same to it. So transformers (networks built from attention
+# layers) add a vector for the *position* to each word's vector; lesson 5 builds that.
 #
-# > **Often read:** masked language models, which fill gaps in text, are **autoregressive**: they produce each word from
-# > the words before it.
+# > **Often read:** masked language models, which fill gaps in text, are **autoregressive**: they
+# > produce each word from the words before it.
 #
 # Try it. Change the *last* word of a sentence and see which outputs notice:
 
@@ -671,9 +679,9 @@ for n in [128, 256, 512, 1024, 2048]:
     print(f"{n:5} tokens: {n * n:9,} scores a head, {n * n * 4 / 1e6:6.2f} MB in 32-bit floats")
 
 # %% [markdown]
-# PyTorch's own `scaled_dot_product_attention` avoids most of that memory where it can: it works through the scores
-# block by block and never stores them all. The numbers are the same. The package uses it whenever nobody
-# asks to see the weights.
+# PyTorch's own `scaled_dot_product_attention` avoids most of that memory where it can: it works
+# through the scores block by block and never stores them all. The numbers are the same. The package
+# uses it whenever nobody asks to see the weights.
 
 # %%
 q, k, v = torch.randn(3, 2, 4, 50, 16, generator=torch.Generator().manual_seed(0))
@@ -686,8 +694,9 @@ torch.allclose(ours, F.scaled_dot_product_attention(q, k, v), atol=1e-5)
 # > **Often read:** masked language modelling is one kind of model, recurrent and convolutional networks are
 # > others.
 #
-# Hiding words and guessing them is a *task*. Any network that turns `(B, T, D)` into `(B, T, D)` can be trained on it. Three
-# of them, on short sentences about people and animals (lesson 2 introduces this little language), with one word in seven hidden:
+# Hiding words and guessing them is a *task*. Any network that turns `(B, T, D)` into `(B, T, D)`
+# can be trained on it. Three of them, on short sentences about people and animals (lesson 2
+# introduces this little language), with one word in seven hidden:
 
 
 # %%
@@ -741,11 +750,12 @@ for name, losses in gap_losses.items():
 assert all(sum(losses[-10:]) / 10 < losses[0] - 1 for losses in gap_losses.values())
 
 # %% [markdown]
-# > **In fact** masked language modelling is an *objective* and attention is an *architecture*. All three learn the same
-# > task. What sets attention apart is that any word reaches any other in a single step. (Vaswani et al. 2017, section 4)
+# > **In fact** masked language modelling is an *objective* and attention is an *architecture*. All
+# > three learn the same task. What sets attention apart is that any word reaches any other in a
+# > single step. (Vaswani et al. 2017, section 4)
 #
-# Attention comes last in this race, and you know why: of the three, it alone has no idea of order (section 8). Positions
-# will change that.
+# Attention comes last in this race, and you know why: of the three, it alone has no idea of order
+# (section 8). Positions will change that.
 
 # %% [markdown]
 # ## Quiz
@@ -760,7 +770,8 @@ quiz("1")
 # - Attention is a weighted average of **values**. The weights come from comparing a **query** with **keys**.
 # - Scores are dot products divided by `sqrt(D)`; softmax over the *keys* turns them into weights.
 # - Learned matrices free a word from looking into the mirror, and make listening one-sided.
-# - A **head** takes one look. Several heads look at several things at once, with the same number of learned numbers.
+# - A **head** takes one look. Several heads look at several things at once, with the same number of
+#   learned numbers.
 # - Attention sees a bag of words, in both directions, and pays for each pair of tokens.
 #
 # **Next:** lesson 2 decides who may listen to whom: attention masks.
@@ -771,9 +782,11 @@ progress("1")
 # %% [markdown]
 # ## References
 #
-# - A. Vaswani et al. 2017. *Attention Is All You Need*. NeurIPS. [arXiv:1706.03762](https://arxiv.org/abs/1706.03762)
-# - D. Bahdanau, K. Cho, Y. Bengio 2015. *Neural Machine Translation by Jointly Learning to Align and
-#   Translate*. ICLR. [arXiv:1409.0473](https://arxiv.org/abs/1409.0473) (where attention began: translation with a recurrent network)
+# - A. Vaswani et al. 2017. *Attention Is All You Need*. NeurIPS.
+#   [arXiv:1706.03762](https://arxiv.org/abs/1706.03762)
+# - D. Bahdanau, K. Cho, Y. Bengio 2015. *Neural Machine Translation by Jointly Learning to Align
+#   and Translate*. ICLR. [arXiv:1409.0473](https://arxiv.org/abs/1409.0473) (where attention began:
+#   translation with a recurrent network)
 # - O. Levy, Y. Goldberg 2014. *Neural Word Embedding as Implicit Matrix Factorization*. NeurIPS. (the word
 #   vectors of section 2)
 # - J. Devlin et al. 2019. *BERT: Pre-training of Deep Bidirectional Transformers for Language

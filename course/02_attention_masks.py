@@ -341,11 +341,11 @@ def causal_and_padding(lengths: Tensor, size: int) -> Tensor:
 check("2.4", causal_and_padding)
 
 # %% [markdown]
-# Boolean masks combine with `&`, in any number and any order. That is a good reason to keep masks boolean for as
-# long as possible.
+# Boolean masks combine with `&`, in any number and any order. That is a good reason to keep masks
+# boolean for as long as possible.
 #
-# A third kind. To waste no room on padding, several short texts can be packed into one row. Then every token gets
-# the number of its text, and may attend to tokens with the same number only:
+# A third kind. To waste no room on padding, several short texts can be packed into one row. Then
+# every token gets the number of its text, and may attend to tokens with the same number only:
 
 # %%
 packed = ["anna", "smiled", ".", "it", "was", "cold", "."]
@@ -373,8 +373,8 @@ check("2.5", my_same_document_mask)
 # %% [markdown]
 # ## 6. A query with nothing to hear
 #
-# An empty row in a batch, a padded query whose row was closed: now and then a query may attend to nothing at all.
-# Softmax over nothing but minus infinity is 0 divided by 0:
+# An empty row in a batch, a padded query whose row was closed: now and then a query may attend to
+# nothing at all. Softmax over nothing but minus infinity is 0 divided by 0:
 
 # %%
 torch.tensor([-math.inf, -math.inf, -math.inf]).softmax(-1)
@@ -400,8 +400,8 @@ torch.tensor([-1e9, -1e9, -1e9]).softmax(-1)
 # query with nothing to attend to hears nothing. All its weights are 0.
 #
 # ### Exercise 2.6: softmax with a safety net
-# As in 2.1, but a query that may attend to nothing gets a row of zeros. (`attention_mask.any(-1, keepdim=True)` is
-# True for the queries that may attend to something.)
+# As in 2.1, but a query that may attend to nothing gets a row of zeros.
+# (`attention_mask.any(-1, keepdim=True)` is True for the queries that may attend to something.)
 
 
 # %% exercise="2.6"
@@ -469,11 +469,12 @@ print("bool and additive agree:", torch.allclose(as_bool, as_numbers, atol=1e-6)
 print("without the ~ they agree:", torch.allclose(slip, as_numbers, atol=1e-6))
 
 # %% [markdown]
-# Without the `~` there is no error and no warning, only another answer. (Sometimes a query is left with nothing to hear,
-# and a `nan` gives the slip away. Do not count on it.)
+# Without the `~` there is no error and no warning, only another answer. (Sometimes a query is left
+# with nothing to hear, and a `nan` gives the slip away. Do not count on it.)
 #
 # ### Exercise 2.7: an additive mask
-# Boolean mask, True = may attend -> float mask of the same shape: 0 where a query may attend, minus infinity elsewhere.
+# Boolean mask, True = may attend -> float mask of the same shape: 0 where a query may attend, minus
+# infinity elsewhere.
 
 
 # %% exercise="2.7"
@@ -490,12 +491,12 @@ check("2.7", additive_mask)
 # %% [markdown]
 # ## 8. Two things called "mask"
 #
-# Masked language modelling hides *words*: it writes `[MASK]` in their place and asks the model to guess them. That is
-# not an attention mask. The two are mixed up all the time.
+# Masked language modelling hides *words*: it writes `[MASK]` in their place and asks the model to
+# guess them. That is not an attention mask. The two are mixed up all the time.
 #
-# > **Often read:** if token *i* or token *j* is masked, their attention weight is set to zero. A worked example takes
-# > the four words "cat dog cat dog", masks the first and the third, and shows a table in which whole rows, whole
-# > columns and the diagonal are zero.
+# > **Often read:** if token *i* or token *j* is masked, their attention weight is set to zero. A
+# > worked example takes the four words "cat dog cat dog", masks the first and the third, and shows
+# > a table in which whole rows, whole columns and the diagonal are zero.
 #
 # Try it, with equal scores everywhere to keep the arithmetic easy:
 
@@ -507,8 +508,8 @@ claimed = equal.softmax(-1) * ~(masked[:, None] | masked[None, :])
 print("row sums of the claimed table:", claimed.sum(-1).tolist())
 
 # %% [markdown]
-# Two queries hear nothing, the other two hear half. Rightly done, the *keys* of the closed tokens are closed for every
-# query, before softmax:
+# Two queries hear nothing, the other two hear half. Rightly done, the *keys* of the closed tokens
+# are closed for every query, before softmax:
 
 # %%
 weights = equal.masked_fill(masked[None, :], -math.inf).softmax(-1)
@@ -516,12 +517,13 @@ print("row sums:", weights.sum(-1).tolist())
 show(heat_map(animals, animals, weights, title="weights, keys 0 and 2 closed"))
 
 # %% [markdown]
-# > **In fact** a row of weights always sums to 1 (or is empty), and nothing puts zeros on the diagonal: a word may listen
-# > to itself.
+# > **In fact** a row of weights always sums to 1 (or is empty), and nothing puts zeros on the
+# > diagonal: a word may listen to itself.
 # >
-# > And for masked language modelling *neither* table is right. A hidden word becomes the token `[MASK]`, and `[MASK]` is
-# > attended to like any other: it has to listen, since the model must guess a word at its place, and the others may hear
-# > that something is missing there. (Devlin et al. 2019, section 3.1)
+# > And for masked language modelling *neither* table is right. A hidden word becomes the token
+# > `[MASK]`, and `[MASK]` is attended to like any other: it has to listen, since the model must
+# > guess a word at its place, and the others may hear that something is missing there. (Devlin et
+# > al. 2019, section 3.1)
 
 # %%
 hidden = torch.tensor([False, True, False, False])
@@ -543,8 +545,9 @@ for masked in ([True, False, True, False], [True, True, False, False]):
     print(masked, "leaves", left)
 
 # %% [markdown]
-# > **In fact** the first mask leaves "dog" twice, the second leaves one of each. Whether a repetition survives is an accident
-# > of the positions. Lesson 4 builds masks that *do* look at the content, on purpose.
+# > **In fact** the first mask leaves "dog" twice, the second leaves one of each. Whether a
+# > repetition survives is an accident of the positions. Lesson 4 builds masks that *do* look at the
+# > content, on purpose.
 
 # %% [markdown]
 # ## Quiz
@@ -555,8 +558,10 @@ quiz("2")
 # %% [markdown]
 # ## Recap
 #
-# - An attention mask is boolean here, True = may attend. It works on the *scores*, with minus infinity, before softmax.
-# - Padding closes keys (columns), the causal mask closes the future, packed texts close each other; `&` combines them.
+# - An attention mask is boolean here, True = may attend. It works on the *scores*, with minus
+#   infinity, before softmax.
+# - Padding closes keys (columns), the causal mask closes the future, packed texts close each other;
+#   `&` combines them.
 # - A query with nothing to attend to gets zeros. Not `nan`, and not an even share of what it must not hear.
 # - A loss too good to be true is a leak. Change the future and see whether the past notices.
 # - `[MASK]` is a token, not an attention mask: it listens and is listened to.
@@ -569,9 +574,11 @@ progress("2")
 # %% [markdown]
 # ## References
 #
-# - A. Vaswani et al. 2017. *Attention Is All You Need*. NeurIPS. [arXiv:1706.03762](https://arxiv.org/abs/1706.03762) (section
-#   3.2.3: the causal mask, with minus infinity)
-# - J. Devlin et al. 2019. *BERT*. NAACL. [arXiv:1810.04805](https://arxiv.org/abs/1810.04805) (section 3.1: `[MASK]`)
+# - A. Vaswani et al. 2017. *Attention Is All You Need*. NeurIPS.
+#   [arXiv:1706.03762](https://arxiv.org/abs/1706.03762) (section 3.2.3: the causal mask, with minus
+#   infinity)
+# - J. Devlin et al. 2019. *BERT*. NAACL. [arXiv:1810.04805](https://arxiv.org/abs/1810.04805)
+#   (section 3.1: `[MASK]`)
 # - M. M. Krell et al. 2021. *Efficient Sequence Packing without Cross-contamination*.
 #   [arXiv:2107.02027](https://arxiv.org/abs/2107.02027) (several texts in one row)
 # - PyTorch documentation:

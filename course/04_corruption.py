@@ -6,8 +6,8 @@
 # (**corruption**). It looks like the boring part. It decides how hard the game is, and many programs go
 # wrong right here without a single error message.
 #
-# By the end you will have written a tokenizer's inner loop and every step of BERT's corruption, played with eight
-# ways of hiding, and measured how well the *best possible* player could do.
+# By the end you will have written a tokenizer's inner loop and every step of BERT's corruption,
+# played with eight ways of hiding, and measured how well the *best possible* player could do.
 
 # %%
 import matplotlib.pyplot as plt
@@ -42,8 +42,8 @@ can_hide.sum(1)  # candidates in each row
 # %% [markdown]
 # ## 1. How many, and which?
 #
-# BERT hides 15 % of the tokens. The simplest way: toss a coin for each candidate that says "hide" with probability
-# .15. That is **Bernoulli** masking. What does it do to short rows?
+# BERT hides 15 % of the tokens. The simplest way: toss a coin for each candidate that says "hide"
+# with probability .15. That is **Bernoulli** masking. What does it do to short rows?
 
 # %%
 g = torch.Generator().manual_seed(0)
@@ -62,15 +62,16 @@ print(f"Bernoulli: {(tossed == 0).float().mean():.0%} of the rows have nothing t
 print("fixed count: hidden tokens in every row:", fixed.unique().tolist())
 
 # %% [markdown]
-# *In words: with coin tosses the number of hidden tokens varies between none and six or more. A fixed count hides the same
-# number in every row of the same length.*
+# *In words: with coin tosses the number of hidden tokens varies between none and six or more. A
+# fixed count hides the same number in every row of the same length.*
 #
-# A row in which nothing is hidden teaches nothing. So BERT's original code hides a **fixed count** in each row: 15 % of
-# the row, rounded, and at least one. (It counts special tokens too, and has an upper limit. We count candidates.)
+# A row in which nothing is hidden teaches nothing. So BERT's original code hides a **fixed count**
+# in each row: 15 % of the row, rounded, and at least one. (It counts special tokens too, and has an
+# upper limit. We count candidates.)
 #
-# How do you pick exactly `n` of the candidates at random, for a whole batch at once? Give each token a random number
-# and take the `n` smallest. Tokens that may not be hidden get a number too large to be taken. "The `n` smallest" is best
-# said with *ranks*, and sorting twice gives them:
+# How do you pick exactly `n` of the candidates at random, for a whole batch at once? Give each
+# token a random number and take the `n` smallest. Tokens that may not be hidden get a number too
+# large to be taken. "The `n` smallest" is best said with *ranks*, and sorting twice gives them:
 
 # %%
 noise = torch.tensor([0.7, 0.1, 0.4])
@@ -79,10 +80,10 @@ print("each place's rank:                     ", noise.argsort().argsort().tolis
 
 # %% [markdown]
 # ### Exercise 4.2: a fixed count
-# `noise` `(B, T)` holds random numbers in [0, 1), `can_hide` `(B, T)`, `ratio` a number. Hide in each row its
-# `max(1, round(ratio * candidates))` candidates with the smallest noise (every row here has some candidates). Return a
-# boolean `(B, T)`. (For tensors: `.round()`, `.clamp(min=1)`, `.argsort(1)` along a row; `.sum(1, keepdim=True)` keeps the
-# axis.)
+# `noise` `(B, T)` holds random numbers in [0, 1), `can_hide` `(B, T)`, `ratio` a number. Hide in
+# each row its `max(1, round(ratio * candidates))` candidates with the smallest noise (every row
+# here has some candidates). Return a boolean `(B, T)`. (For tensors: `.round()`, `.clamp(min=1)`,
+# `.argsort(1)` along a row; `.sum(1, keepdim=True)` keeps the axis.)
 
 
 # %% exercise="4.2"
@@ -107,20 +108,23 @@ show(token_strip([names[i] for i in ids[0]], hidden=hidden[0], can_hide=can_hide
 # %% [markdown]
 # ## 2. What stands in its place?
 #
-# Usually the token `[MASK]`. But `[MASK]` never occurs when the model is used later, on real text. A model that has
-# learned "I only need to think at `[MASK]`" would be in for a surprise. So BERT does this with each hidden token:
+# Usually the token `[MASK]`. But `[MASK]` never occurs when the model is used later, on real text.
+# A model that has learned "I only need to think at `[MASK]`" would be in for a surprise. So BERT
+# does this with each hidden token:
 #
 # - in 80 % of the cases it becomes `[MASK]`,
 # - in 10 % it *stays as it is*, and the model must still say which token belongs there,
 # - in 10 % it becomes some random ordinary token.
 #
-# Since any token might be wrong, the model has to think everywhere. (Whether it is worth it is another matter: plain
-# `[MASK]` does as well or better in a careful comparison, Wettig et al. 2023. Lesson 6 measures it.)
+# Since any token might be wrong, the model has to think everywhere. (Whether it is worth it is
+# another matter: plain `[MASK]` does as well or better in a careful comparison, Wettig et al. 2023.
+# Lesson 6 measures it.)
 #
 # ### Exercise 4.3: 80 / 10 / 10
-# `ids`, `hidden`, `u` (random numbers in [0, 1)) and `random_ids` are all `(B, T)`. Wherever a token is hidden, `u` decides: below .8 it becomes
-# `mask_id`; from .8 to below .9 it stays; from .9 on it becomes the entry of `random_ids` at its place. Return a new
-# tensor. (`torch.where(condition, a, b)`. Mind the parentheses: `hidden & (u < 0.8)`.)
+# `ids`, `hidden`, `u` (random numbers in [0, 1)) and `random_ids` are all `(B, T)`. Wherever a
+# token is hidden, `u` decides: below .8 it becomes `mask_id`; from .8 to below .9 it stays; from .9
+# on it becomes the entry of `random_ids` at its place. Return a new tensor.
+# (`torch.where(condition, a, b)`. Mind the parentheses: `hidden & (u < 0.8)`.)
 
 
 # %% exercise="4.3"
@@ -143,14 +147,15 @@ check("4.3", replace_80_10_10)
 # > **Often read:** embed the text, then write the id of `[MASK]` into it, at random places:
 # > `vectors[torch.randint(length, batch, (batch,))] = 101`.
 #
-# Three mistakes in one line. First, in BERT's published vocabulary 101 is `[CLS]`; 102 is `[SEP]` and 103 is `[MASK]`.
-# Ask the tokenizer for the id, never write it down:
+# Three mistakes in one line. First, in BERT's published vocabulary 101 is `[CLS]`; 102 is `[SEP]`
+# and 103 is `[MASK]`. Ask the tokenizer for the id, never write it down:
 
 # %%
 print("here:", tokenizer.token_to_id("[MASK]"))
 
 # %% [markdown]
-# Second, `randint(low, high)` needs `low < high`. (And its result would pick whole rows of the batch, not places in a text.)
+# Second, `randint(low, high)` needs `low < high`. (And its result would pick whole rows of the
+# batch, not places in a text.)
 
 # %%
 batch, length = 1, 5
@@ -169,8 +174,9 @@ vectors[:, 1] = 101
 vectors[0, :2]
 
 # %% [markdown]
-# > **In fact** masking happens *before* the embedding, on ids: `ids[hidden] = mask_id`. The embedding then looks up one
-# > learned vector for `[MASK]`, like for any other token. (Devlin et al. 2019, section 3.1 and appendix A.1)
+# > **In fact** masking happens *before* the embedding, on ids: `ids[hidden] = mask_id`. The
+# > embedding then looks up one learned vector for `[MASK]`, like for any other token. (Devlin et
+# > al. 2019, section 3.1 and appendix A.1)
 #
 # > **Often read:** "The cat sat on the mat." with "cat" masked is "[MASK] sat on the mat."
 
@@ -182,15 +188,16 @@ print(len(words), "tokens in,", len(claimed), "tokens out of the claimed masking
 print(len(right), "tokens:", " ".join(right))
 
 # %% [markdown]
-# > **In fact** "The" has vanished: one `[MASK]` for two tokens. Corruption keeps the length. Each hidden token leaves its
-# > own `[MASK]` at its own place, or the labels below would point at the wrong words. (Models that let one mark
-# > stand for several tokens exist; section 10 shows one. They need a decoder.)
+# > **In fact** "The" has vanished: one `[MASK]` for two tokens. Corruption keeps the length. Each
+# > hidden token leaves its own `[MASK]` at its own place, or the labels below would point at the
+# > wrong words. (Models that let one mark stand for several tokens exist; section 10 shows one.
+# > They need a decoder.)
 
 # %% [markdown]
 # ## 3. What the model has to say: labels
 #
-# At the hidden places, the **label** is the original token. At all other places there is nothing to guess. By convention
-# their label is **-100**, a number that PyTorch's `cross_entropy` skips.
+# At the hidden places, the **label** is the original token. At all other places there is nothing to
+# guess. By convention their label is **-100**, a number that PyTorch's `cross_entropy` skips.
 #
 # ### Exercise 4.4: labels
 # `ids` (the original ones) and `hidden`, both `(B, T)` -> labels `(B, T)`.
@@ -208,8 +215,8 @@ def make_labels(ids: Tensor, hidden: Tensor) -> Tensor:
 check("4.4", make_labels)
 
 # %% [markdown]
-# What -100 does in the loss: the places with -100 do not count, and the mean is taken over the others. If *all* are -100,
-# the mean is 0 divided by 0.
+# What -100 does in the loss: the places with -100 do not count, and the mean is taken over the
+# others. If *all* are -100, the mean is 0 divided by 0.
 
 # %%
 logits = torch.randn(3, 5, generator=torch.Generator().manual_seed(0))  # three places, five words
@@ -218,7 +225,8 @@ print("the other two alone:        ", F.cross_entropy(logits[[0, 2]], torch.tens
 print("all three with -100:        ", F.cross_entropy(logits, torch.tensor([-100] * 3)))
 
 # %% [markdown]
-# The package does everything up to here in one call. Watch for a hidden token that was left as it is: it has a label, too.
+# The package does everything up to here in one call. Watch for a hidden token that was left as it
+# is: it has a label, too.
 
 # %%
 g = torch.Generator().manual_seed(0)
@@ -232,8 +240,8 @@ for original, seen, label in zip(ids[0], corrupted.input_ids[0], corrupted.label
 assert (half & (corrupted.input_ids == ids)).any()
 
 # %% [markdown]
-# > **Often read:** the input of masked language modelling is the masked text *together with* the unmasked text; the masked
-# > text is what pretraining makes of it.
+# > **Often read:** the input of masked language modelling is the masked text *together with* the
+# > unmasked text; the masked text is what pretraining makes of it.
 #
 # A player who gets the unmasked text as well does not guess. He copies:
 
@@ -245,8 +253,8 @@ right = (copied[asked] == corrupted.labels[asked]).float().mean()
 print(f"right answers without understanding a word: {right:.0%}")
 
 # %% [markdown]
-# > **In fact** the input is the corrupted text alone, and corruption is plain code that runs before the model sees anything.
-# > Pretraining is what comes *after*. (Devlin et al. 2019, section 3.1)
+# > **In fact** the input is the corrupted text alone, and corruption is plain code that runs before
+# > the model sees anything. Pretraining is what comes *after*. (Devlin et al. 2019, section 3.1)
 
 # %% [markdown]
 # ## 4. Pieces give the game away
@@ -260,13 +268,13 @@ one_piece = [i == first_continued for i in range(len(encoded.tokens))]
 show(token_strip(encoded.tokens, hidden=one_piece))
 
 # %% [markdown]
-# The rest of the word tells what is missing; no need to understand the sentence. **Whole-word masking** hides all pieces
-# of a word or none.
+# The rest of the word tells what is missing; no need to understand the sentence. **Whole-word
+# masking** hides all pieces of a word or none.
 #
 # ### Exercise 4.5: whole words
-# `hidden` `(B, T)`; `word_ids` `(B, T)` numbers the words of each row, all pieces of a word carry the same number, and
-# special tokens, which are never hidden, carry -1. Extend `hidden`: if any piece of a word is hidden, all its pieces
-# are. (Exercise 2.5 made a table of all pairs.)
+# `hidden` `(B, T)`; `word_ids` `(B, T)` numbers the words of each row, all pieces of a word carry
+# the same number, and special tokens, which are never hidden, carry -1. Extend `hidden`: if any
+# piece of a word is hidden, all its pieces are. (Exercise 2.5 made a table of all pairs.)
 
 
 # %% exercise="4.5"
@@ -297,9 +305,9 @@ check("4.5", extend_to_whole_words)
 # | `adaptive` | a larger share of long rows than of short ones (the slider is for a row of 64; a rule of thumb of ours) |
 # | `score` | the tokens with the highest score (ties by chance); what the score is, is up to you |
 #
-# Our score is **pointwise mutual information**: how much more often two pieces stand side by side than chance would have
-# it, `log p(a, b) / (p(a) p(b))`. Pieces that nearly always come together are then hidden together, so that neither gives the
-# other away. Counted over the whole manual:
+# Our score is **pointwise mutual information**: how much more often two pieces stand side by side
+# than chance would have it, `log p(a, b) / (p(a) p(b))`. Pieces that nearly always come together
+# are then hidden together, so that neither gives the other away. Counted over the whole manual:
 
 # %%
 windows = []
@@ -318,8 +326,8 @@ tokens = [tokenizer.id_to_token(i) for i in manual_ids[row]]
 show(token_strip(tokens, numbers=pmi[row].tolist()))
 
 # %% [markdown]
-# Now play. Choose a strategy, move the ratio, draw again. Click on a token (or press Enter on it) to hide it yourself or bring
-# it back.
+# Now play. Choose a strategy, move the ratio, draw again. Click on a token (or press Enter on it)
+# to hide it yourself or bring it back.
 
 # %% tags=["nbval-ignore-output"]
 strategies = corruption.for_one_row(manual_can_hide[row], word_ids=word_ids[row], scores=pmi[row])
@@ -328,8 +336,8 @@ MaskPlayground(tokens, strategies, can_hide=manual_can_hide[row].tolist())
 # %% [markdown]
 # > **Often read:** contiguous masking hides 20 to 30 % of a text.
 #
-# The *budget* and the *pattern* are two different choices. SpanBERT hides spans and keeps BERT's 15 %. Below, both patterns
-# on the same budget:
+# The *budget* and the *pattern* are two different choices. SpanBERT hides spans and keeps BERT's 15
+# %. Below, both patterns on the same budget:
 
 # %%
 g = torch.Generator().manual_seed(0)
@@ -341,17 +349,20 @@ for name in ["fixed count", "non-adjacent", "spans", "block"]:
     print(f"{name:13} hides {h.float().mean():.0%}, in stretches of {mean:.1f} tokens on average")
 
 # %% [markdown]
-# > **In fact** SpanBERT draws spans of 3.8 words on average until 15 % of the tokens are used up. (Above they come out a little
-# > shorter: the last one is cut where the budget ends.) Any pattern goes with any ratio. Ratios from 15 to 40 % are in use for
-# > text. (Joshi et al. 2020, section 3.1; Wettig et al. 2023)
+# > **In fact** SpanBERT draws spans of 3.8 words on average until 15 % of the tokens are used up.
+# > (Above they come out a little shorter: the last one is cut where the budget ends.) Any pattern
+# > goes with any ratio. Ratios from 15 to 40 % are in use for text. (Joshi et al. 2020, section
+# > 3.1; Wettig et al. 2023)
 #
 # ### Static or dynamic?
 #
-# When are the hidden tokens drawn? BERT's original code drew them *once, before training*, ten copies of the corpus with
-# different masks, and went through them for forty epochs. Each copy was seen four times. That is **static** masking. **Dynamic**
-# masking draws anew whenever a row is shown.
+# When are the hidden tokens drawn? BERT's original code drew them *once, before training*, ten
+# copies of the corpus with different masks, and went through them for forty epochs. Each copy was
+# seen four times. That is **static** masking. **Dynamic** masking draws anew whenever a row is
+# shown.
 #
-# > **Often read:** dynamic masks adapt to the content of the input; here is a function for it, which masks every second row.
+# > **Often read:** dynamic masks adapt to the content of the input; here is a function for it,
+# > which masks every second row.
 #
 # A rule without chance gives the same mask at each call. Nothing about it is dynamic:
 
@@ -364,12 +375,15 @@ def every_second_row(ids: Tensor) -> Tensor:
 print("two calls, the same mask:", torch.equal(every_second_row(ids), every_second_row(ids)))
 
 # %% [markdown]
-# > **In fact** "dynamic" says *when* the mask is drawn: anew, at each showing. What the text says plays no part. The published
-# > gain is small (0.4 points on two tasks of three, 0.3 lost on the third); the plain advantage is that no copies have
-# > to be stored. Masks that do look at the content exist: the `score` strategy above. (Liu et al. 2019, section 4.1, table 1)
+# > **In fact** "dynamic" says *when* the mask is drawn: anew, at each showing. What the text says
+# > plays no part. The published gain is small (0.4 points on two tasks of three, 0.3 lost on the
+# > third); the plain advantage is that no copies have to be stored. Masks that do look at the
+# > content exist: the `score` strategy above. (Liu et al. 2019, section 4.1, table 1)
 #
-# In the package, a `Masker` holds what to hide and how; static and dynamic masking use it. The dynamic draw for a row depends on a seed, the epoch and the row's number in the data set, and on nothing else. So the
-# masks change from epoch to epoch, and yet an interrupted training can go on exactly where it stopped:
+# In the package, a `Masker` holds what to hide and how; static and dynamic masking use it. The
+# dynamic draw for a row depends on a seed, the epoch and the row's number in the data set, and on
+# nothing else. So the masks change from epoch to epoch, and yet an interrupted training can go on
+# exactly where it stopped:
 
 # %%
 masker = corruption.Masker(
@@ -407,9 +421,11 @@ one_ids, one_hidden = hide_words(sentence, [second_colour])
 show(token_strip(["[CLS]", *sentence.split(), "[SEP]"], hidden=one_hidden[0]))
 
 # %% [markdown]
-# "red", without any doubt: the colour has been mentioned before. Now hide both mentions. Nobody can be sure any more: tinyworld has
-# eight colours, some more common than others, and the best answer is a list of chances. In tinyworld we can compute this list *exactly*, because we know the rules by which its sentences are made. It is
-# called the **posterior**: the probability of each word, given everything that can be seen.
+# "red", without any doubt: the colour has been mentioned before. Now hide both mentions. Nobody can
+# be sure any more: tinyworld has eight colours, some more common than others, and the best answer
+# is a list of chances. In tinyworld we can compute this list *exactly*, because we know the rules
+# by which its sentences are made. It is called the **posterior**: the probability of each word,
+# given everything that can be seen.
 
 
 # %%
@@ -433,9 +449,10 @@ best_guesses(sentence, [place_word])
 # %% [markdown]
 # The towel gives the place away in part: towels belong near water, in this language.
 #
-# If the true word had probability *p*, a guesser who knows the posterior is surprised by *-log p*. The average of that over many hidden words
-# is the lowest loss that *any* model can reach, however large. We call it the **floor**. Loss is measured in **nats** (natural
-# logarithms): 0 nats is certainty, log 2 = 0.69 nats a fair coin.
+# If the true word had probability *p*, a guesser who knows the posterior is surprised by *-log p*.
+# The average of that over many hidden words is the lowest loss that *any* model can reach, however
+# large. We call it the **floor**. Loss is measured in **nats** (natural logarithms): 0 nats is
+# certainty, log 2 = 0.69 nats a fair coin.
 #
 # So we can ask a question that no other corpus answers: how hard is each way of hiding?
 
@@ -460,23 +477,26 @@ for name, floors in patterns.items():
     print(f"{name:11}", *[f"{floor:5.2f}" for floor in floors])
 
 # %% [markdown]
-# *In words: for scattered words the floor rises with the share that is hidden. For one block it stays low for a long time, from 0.3 on well below
-# the scattered words; only when nearly everything is hidden does it end above them.*
+# *In words: for scattered words the floor rises with the share that is hidden. For one block it
+# stays low for a long time, from 0.3 on well below the scattered words; only when nearly everything
+# is hidden does it end above them.*
 #
-# That may surprise you. In ordinary text, hiding a whole stretch makes the game *harder*, because neighbours give each other
-# away; that is SpanBERT's reason for spans (Joshi et al. 2020, section 1). In tinyworld the best evidence often stands far away, in the other half of the sentence, and one
-# block rarely covers both. *Which pattern is hard depends on where the evidence is.* Lesson 6 puts real models to this test.
+# That may surprise you. In ordinary text, hiding a whole stretch makes the game *harder*, because
+# neighbours give each other away; that is SpanBERT's reason for spans (Joshi et al. 2020, section
+# 1). In tinyworld the best evidence often stands far away, in the other half of the sentence, and
+# one block rarely covers both. *Which pattern is hard depends on where the evidence is.* Lesson 6
+# puts real models to this test.
 #
-# One condition belongs to every floor: model and floor must be scored on the *same hidden places*, with `[MASK]` in all of them. A
-# loss below the floor is luck on few sentences, or a leak.
+# One condition belongs to every floor: model and floor must be scored on the *same hidden places*,
+# with `[MASK]` in all of them. A loss below the floor is luck on few sentences, or a leak.
 
 # %% [markdown]
 # ## 7. Relatives that are not masked language models
 #
 # > **Often read:** BERT, T5 and XLNet are masked language models.
 #
-# T5 also corrupts text. But a whole span leaves *one* mark, and the model has to *write* the missing spans, word by word, left to
-# right:
+# T5 also corrupts text. But a whole span leaves *one* mark, and the model has to *write* the
+# missing spans, word by word, left to right:
 
 # %%
 words = "anna gave tom a red towel , and he thanked her for the red towel at the river .".split()
@@ -496,9 +516,10 @@ print("reads: ", " ".join(source))
 print("writes:", " ".join(target))
 
 # %% [markdown]
-# > **In fact** only BERT is one of the three. T5 corrupts spans and has a decoder that writes them autoregressively, so a mark may
-# > stand for any number of words. XLNet puts no mark in the text at all: it predicts words one after the other, in a random order,
-# > which attention masks (lesson 2) enforce. (Raffel et al. 2020, section 3.1.4; Yang et al. 2019, section 2.2)
+# > **In fact** only BERT is one of the three. T5 corrupts spans and has a decoder that writes them
+# > autoregressively, so a mark may stand for any number of words. XLNet puts no mark in the text at
+# > all: it predicts words one after the other, in a random order, which attention masks (lesson 2)
+# > enforce. (Raffel et al. 2020, section 3.1.4; Yang et al. 2019, section 2.2)
 
 # %% [markdown]
 # ## Quiz
@@ -509,11 +530,14 @@ quiz("4")
 # %% [markdown]
 # ## Recap
 #
-# - Text becomes **tokens**: pieces from a fixed vocabulary, the longest that fits, each with an id. Special tokens are never hidden.
-# - **Corruption**: choose candidates (15 % or more), put `[MASK]` (or a random token, or nothing) in their place, keep the length.
+# - Text becomes **tokens**: pieces from a fixed vocabulary, the longest that fits, each with an id.
+#   Special tokens are never hidden.
+# - **Corruption**: choose candidates (15 % or more), put `[MASK]` (or a random token, or nothing)
+#   in their place, keep the length.
 # - **Labels** are the original ids at hidden places and -100 elsewhere.
 # - Pattern, budget and moment of drawing are three separate choices. *Dynamic* means drawn anew.
-# - In tinyworld the best possible guess is known exactly; its loss is the **floor** that later lessons train against.
+# - In tinyworld the best possible guess is known exactly; its loss is the **floor** that later
+#   lessons train against.
 #
 # **Next:** lesson 5 builds the model that guesses: the encoder.
 
@@ -523,10 +547,16 @@ progress("3")
 # %% [markdown]
 # ## References
 #
-# - J. Devlin et al. 2019. *BERT*. NAACL. [arXiv:1810.04805](https://arxiv.org/abs/1810.04805) (section 3.1, appendix A.1: 15 %, 80/10/10)
-# - Y. Liu et al. 2019. *RoBERTa*. [arXiv:1907.11692](https://arxiv.org/abs/1907.11692) (section 4.1: static against dynamic)
-# - M. Joshi et al. 2020. *SpanBERT*. TACL. [arXiv:1907.10529](https://arxiv.org/abs/1907.10529) (section 3.1: spans)
-# - Y. Levine et al. 2021. *PMI-Masking*. ICLR. [arXiv:2010.01825](https://arxiv.org/abs/2010.01825) (scores from mutual information)
-# - A. Wettig et al. 2023. *Should You Mask 15 % in Masked Language Modeling?* EACL. [arXiv:2202.08005](https://arxiv.org/abs/2202.08005)
-# - C. Raffel et al. 2020. *Exploring the Limits of Transfer Learning with T5*. JMLR. [arXiv:1910.10683](https://arxiv.org/abs/1910.10683)
+# - J. Devlin et al. 2019. *BERT*. NAACL. [arXiv:1810.04805](https://arxiv.org/abs/1810.04805)
+#   (section 3.1, appendix A.1: 15 %, 80/10/10)
+# - Y. Liu et al. 2019. *RoBERTa*. [arXiv:1907.11692](https://arxiv.org/abs/1907.11692) (section
+#   4.1: static against dynamic)
+# - M. Joshi et al. 2020. *SpanBERT*. TACL. [arXiv:1907.10529](https://arxiv.org/abs/1907.10529)
+#   (section 3.1: spans)
+# - Y. Levine et al. 2021. *PMI-Masking*. ICLR. [arXiv:2010.01825](https://arxiv.org/abs/2010.01825)
+#   (scores from mutual information)
+# - A. Wettig et al. 2023. *Should You Mask 15 % in Masked Language Modeling?* EACL.
+#   [arXiv:2202.08005](https://arxiv.org/abs/2202.08005)
+# - C. Raffel et al. 2020. *Exploring the Limits of Transfer Learning with T5*. JMLR.
+#   [arXiv:1910.10683](https://arxiv.org/abs/1910.10683)
 # - Z. Yang et al. 2019. *XLNet*. NeurIPS. [arXiv:1906.08237](https://arxiv.org/abs/1906.08237)

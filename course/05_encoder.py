@@ -1,13 +1,14 @@
 # %% [markdown]
 # # Lesson 5: The encoder (BERT)
 #
-# You have attention (lesson 1), masks for it (lesson 2), and text with gaps in it (lessons 3 and 4). Now the model in the
-# middle: the **encoder**, a network that reads token ids and returns one vector for each token, a vector that knows
-# its surroundings. Attention is its best known part. The others are short to write, and most of them are there because
-# something goes wrong without them. This lesson adds them one by one, and for the most important looks at what goes wrong.
+# You have attention (lesson 1), masks for it (lesson 2), and text with gaps in it (lessons 3 and
+# 4). Now the model in the middle: the **encoder**, a network that reads token ids and returns one
+# vector for each token, a vector that knows its surroundings. Attention is its best known part. The
+# others are short to write, and most of them are there because something goes wrong without them.
+# This lesson adds them one by one, and for the most important looks at what goes wrong.
 #
-# By the end you will have written every part that BERT (Devlin et al. 2019) uses to fill gaps, and your encoder will agree with the one
-# in Hugging Face's library, number by number.
+# By the end you will have written every part that BERT (Devlin et al. 2019) uses to fill gaps, and
+# your encoder will agree with the one in Hugging Face's library, number by number.
 
 # %%
 import inspect
@@ -32,8 +33,8 @@ torch.set_num_threads(1)  # the same numbers on every machine
 # %% [markdown]
 # ## 1. A vector for each token
 #
-# An **embedding** is a table with a row of `D` numbers for each token of the vocabulary. All rows are learned. To
-# *embed* a text is to look its rows up:
+# An **embedding** is a table with a row of `D` numbers for each token of the vocabulary. All rows
+# are learned. To *embed* a text is to look its rows up:
 
 # %%
 g = torch.Generator().manual_seed(0)
@@ -54,9 +55,9 @@ one_hot = F.one_hot(ids, len(names)).float()  # (B, T, V)
 torch.equal(one_hot @ table, x)
 
 # %% [markdown]
-# Both "red" have the same vector now. Lesson 1 showed that attention sees a bag of words. Does it get better in a
-# whole encoder, with several blocks and everything else that this lesson adds? Let us shuffle the words. (`Encoder`
-# is the package's, the one you are about to build.)
+# Both "red" have the same vector now. Lesson 1 showed that attention sees a bag of words. Does it
+# get better in a whole encoder, with several blocks and everything else that this lesson adds? Let
+# us shuffle the words. (`Encoder` is the package's, the one you are about to build.)
 
 # %%
 torch.manual_seed(0)
@@ -76,12 +77,12 @@ with torch.no_grad():
 print("and without position embeddings:   ", only_moves(encoder))
 
 # %% [markdown]
-# Without positions an encoder of any depth cannot tell "anna gave tom a towel" from "tom gave anna a towel". So there
-# is a second table, the **position embedding**, with a row for each *place*: row 0 for the first token, row 1 for the
-# second, and so on.
+# Without positions an encoder of any depth cannot tell "anna gave tom a towel" from "tom gave anna
+# a towel". So there is a second table, the **position embedding**, with a row for each *place*: row
+# 0 for the first token, row 1 for the second, and so on.
 #
-# And a third, tiny one. BERT reads one text or two, such as a question and a paragraph, and the **segment embedding**
-# says which of the two a token belongs to, 0 or 1:
+# And a third, tiny one. BERT reads one text or two, such as a question and a paragraph, and the
+# **segment embedding** says which of the two a token belongs to, 0 or 1:
 
 # %%
 pair = "[CLS] where is the towel ? [SEP] it is at the river . [SEP]".split()
@@ -105,12 +106,13 @@ same = torch.equal(x[0, a] + places[a], x[0, b] + places[b])
 print("with their positions, the same vector:  ", same)
 
 # %% [markdown]
-# > **In fact** it is a sum of three: what the token is, where it stands, and which segment it belongs to. Leave the
-# > positions out and the model reads a bag of words, as you have just seen. (Devlin et al. 2019, section 3, figure 2)
+# > **In fact** it is a sum of three: what the token is, where it stands, and which segment it
+# > belongs to. Leave the positions out and the model reads a bag of words, as you have just seen.
+# > (Devlin et al. 2019, section 3, figure 2)
 #
 # ### Exercise 5.1: embeddings
-# `ids` and `segments` `(B, T)`; three tables, `token` `(V, D)`, `position` `(places, D)` with at least `T` places,
-# and `segment` `(2, D)`. Return the sum, `(B, T, D)`. Places count from 0.
+# `ids` and `segments` `(B, T)`; three tables, `token` `(V, D)`, `position` `(places, D)` with at
+# least `T` places, and `segment` `(2, D)`. Return the sum, `(B, T, D)`. Places count from 0.
 
 
 # %% exercise="5.1"
@@ -139,13 +141,14 @@ except ValueError as error:
 # %% [markdown]
 # ## 2. The residual connection: add, do not replace
 #
-# One attention layer is not much. BERT-base has 12 of them, and behind each a layer of another kind, a "feed-forward
-# network" (section 4): 24 in a row. What happens if we simply put them in a row, each reading what the last one
-# wrote? Two measurements. Forwards: how large are the numbers after each layer? Backwards: how large are the
-# gradients that arrive there? A layer whose gradient is 0 learns nothing.
+# One attention layer is not much. BERT-base has 12 of them, and behind each a layer of another
+# kind, a "feed-forward network" (section 4): 24 in a row. What happens if we simply put them in a
+# row, each reading what the last one wrote? Two measurements. Forwards: how large are the numbers
+# after each layer? Backwards: how large are the gradients that arrive there? A layer whose gradient
+# is 0 learns nothing.
 #
-# And beside it, the same 24 layers with one change: each layer's output is *added* to its input, `x + layer(x)` in
-# place of `layer(x)`. That is a **residual connection** (He et al. 2016).
+# And beside it, the same 24 layers with one change: each layer's output is *added* to its input,
+# `x + layer(x)` in place of `layer(x)`. That is a **residual connection** (He et al. 2016).
 
 
 # %%
@@ -187,12 +190,12 @@ for name, (sizes, gradients, _) in found.items():
 assert found["replaced: layer(x)"][1][0] < 1e-14 < 0.5 < found["added: x + layer(x)"][1][0] < 5
 
 # %% [markdown]
-# *In words: without residual connections the numbers fall to a few hundredths within a few layers, and the gradients
-# lose some sixteen powers of ten on the way back: next to nothing reaches the first layer. With them, both stay between 1
-# and 2 in size all the way.*
+# *In words: without residual connections the numbers fall to a few hundredths within a few layers,
+# and the gradients lose some sixteen powers of ten on the way back: next to nothing reaches the
+# first layer. With them, both stay between 1 and 2 in size all the way.*
 #
-# Something else gets lost, less visibly. How different are the 20 tokens at the end? The **cosine** of two vectors is
-# 1 if they point the same way:
+# Something else gets lost, less visibly. How different are the 20 tokens at the end? The **cosine**
+# of two vectors is 1 if they point the same way:
 
 # %%
 for name, (_, _, last) in found.items():
@@ -201,19 +204,20 @@ for name, (_, _, last) in found.items():
     print(f"{name:19}  mean cosine of two tokens {cosines.mean():.2f}")
 
 # %% [markdown]
-# Replaced 24 times, all tokens have become one and the same vector. Two things are at work. Each attention layer averages, and
-# an average of averages is an average of everything (Dong et al. 2021 prove it for attention alone). And what is left of a token shrinks until
-# the layers' biases, the same for all tokens, are all one sees. With the residual connection a token keeps its own vector
+# Replaced 24 times, all tokens have become one and the same vector. Two things are at work. Each
+# attention layer averages, and an average of averages is an average of everything (Dong et al. 2021
+# prove it for attention alone). And what is left of a token shrinks until the layers' biases, the
+# same for all tokens, are all one sees. With the residual connection a token keeps its own vector
 # and *adds what it has heard*.
 #
-# A good picture is a **residual stream**: the vectors flow from the bottom to the top, and each layer reads from the
-# stream and adds something to it.
+# A good picture is a **residual stream**: the vectors flow from the bottom to the top, and each
+# layer reads from the stream and adds something to it.
 
 # %% [markdown]
 # ## 3. LayerNorm: the same size for every token
 #
-# A stream to which everyone adds can only be kept in bounds if somebody takes care. Above, the layers started out
-# small. With larger weights:
+# A stream to which everyone adds can only be kept in bounds if somebody takes care. Above, the
+# layers started out small. With larger weights:
 
 # %% tags=["nbval-ignore-output"]
 last_size = {}
@@ -233,9 +237,9 @@ for factor in [1, 1.5, 2]:
 assert last_size[1] < 5 and last_size[2] > 1000
 
 # %% [markdown]
-# **Layer normalisation** (Ba et al. 2016), LayerNorm for short, brings *each token's vector* back to mean 0 and
-# spread 1. Then two learned vectors, `weight` and `bias`, let every one of the `D` numbers have the size and the
-# centre that suits it; they start as ones and zeros.
+# **Layer normalisation** (Ba et al. 2016), LayerNorm for short, brings *each token's vector* back
+# to mean 0 and spread 1. Then two learned vectors, `weight` and `bias`, let every one of the `D`
+# numbers have the size and the centre that suits it; they start as ones and zeros.
 #
 # $$\text{LayerNorm}(x) = \frac{x - \text{mean}}{\sqrt{\text{variance} + \epsilon}} \cdot \text{weight} + \text{bias}$$
 #
@@ -253,9 +257,10 @@ y = F.layer_norm(x, (8,))  # over the last axis, of size 8
 show(heat_map(["calm", "loud", "far"], columns, y.round(decimals=1), title="after LayerNorm"))
 
 # %% [markdown]
-# All three are comparable now, row by row. Why not normalise the columns? That is batch normalisation, and then a
-# token's vector would depend on which other tokens happen to be in the batch, padding included. LayerNorm looks at
-# one token at a time, so it is the same in training and in use, for any batch and any length.
+# All three are comparable now, row by row. Why not normalise the columns? That is batch
+# normalisation, and then a token's vector would depend on which other tokens happen to be in the
+# batch, padding included. LayerNorm looks at one token at a time, so it is the same in training and
+# in use, for any batch and any length.
 #
 # Two details decide whether you get *the same numbers* as everybody else:
 #
@@ -297,11 +302,11 @@ check("5.2", layer_norm)
 # %% [markdown]
 # ## 4. The feed-forward network: thinking for oneself
 #
-# Attention carries information *between* tokens. But it only averages: each output is a weighted sum of values.
-# Something has to *work* on what was gathered. That is the **feed-forward network**: a matrix that makes the vector
-# wider (four times, usually), a bend, and a matrix that brings it back. By a bend we mean any function of a single
-# number whose graph is not a straight line; another word is *activation*. The classic one is **ReLU**: negative
-# numbers become 0.
+# Attention carries information *between* tokens. But it only averages: each output is a weighted
+# sum of values. Something has to *work* on what was gathered. That is the **feed-forward network**:
+# a matrix that makes the vector wider (four times, usually), a bend, and a matrix that brings it
+# back. By a bend we mean any function of a single number whose graph is not a straight line;
+# another word is *activation*. The classic one is **ReLU**: negative numbers become 0.
 #
 # The bend matters. Two matrices without anything between them are one matrix:
 
@@ -325,14 +330,15 @@ with torch.no_grad():
 print("outputs that changed:", moved.tolist())
 
 # %% [markdown]
-# BERT uses a softer bend, **GELU** (Hendrycks and Gimpel 2016): multiply `x` by the share of a bell curve (the
-# standard normal distribution) that lies below `x`. For large `x` that share is 1 and `x` passes; far below 0 it is
-# 0.
+# BERT uses a softer bend, **GELU** (Hendrycks and Gimpel 2016): multiply `x` by the share of a bell
+# curve (the standard normal distribution) that lies below `x`. For large `x` that share is 1 and
+# `x` passes; far below 0 it is 0.
 #
 # $$\text{GELU}(x) = x \cdot \tfrac{1}{2}\left(1 + \text{erf}\!\left(\tfrac{x}{\sqrt{2}}\right)\right)$$
 #
-# `erf`, the error function, is what computes shares of a bell curve. Some programs use an approximation with `tanh`
-# in its place. In Hugging Face's library GPT-2 uses the approximation, BERT the exact form. How far apart are they?
+# `erf`, the error function, is what computes shares of a bell curve. Some programs use an
+# approximation with `tanh` in its place. In Hugging Face's library GPT-2 uses the approximation,
+# BERT the exact form. How far apart are they?
 
 # %%
 t = torch.linspace(-4, 4, 161)
@@ -353,7 +359,8 @@ print(f"the approximation is off by at most {gap.abs().max():.4f}")
 # *In words: GELU follows ReLU far from 0, dips below 0 for small negative numbers, and has no corner. The
 # approximation with tanh differs in the fourth decimal place.*
 #
-# That is enough for two programs with the same weights to disagree. If your numbers are *nearly* right, look here.
+# That is enough for two programs with the same weights to disagree. If your numbers are *nearly*
+# right, look here.
 #
 # ### Exercise 5.3: GELU
 # Any tensor -> a tensor of the same shape. `torch.erf` is allowed, `F.gelu` is not.
@@ -373,10 +380,12 @@ check("5.3", gelu)
 # %% [markdown]
 # ## 5. The block, and where its norms go
 #
-# All parts are there. A **block** has two halves, attention and the feed-forward network, called its *sublayers*.
-# Each sublayer has a residual connection and a LayerNorm. There are two customs for the LayerNorm's place:
+# All parts are there. A **block** has two halves, attention and the feed-forward network, called
+# its *sublayers*. Each sublayer has a residual connection and a LayerNorm. There are two customs
+# for the LayerNorm's place:
 #
-# - **post-norm** (the original transformer, BERT): compute, add, *then normalise the sum*: `norm(x + sublayer(x))`
+# - **post-norm** (the original transformer, BERT): compute, add, *then normalise the sum*:
+#   `norm(x + sublayer(x))`
 # - **pre-norm** (most newer models): *normalise what goes in*, compute, add: `x + sublayer(norm(x))`
 #
 # ```
@@ -387,9 +396,9 @@ check("5.3", gelu)
 # ```
 #
 # ### Exercise 5.4: BERT's block
-# `x` is `(B, T, D)`. The other four arguments are called like functions: `attention(x)` gives `(B, T, D)`, and so do
-# the others. Return the post-norm block's output: attention's half first, the feed-forward network's half after it,
-# each with its own norm.
+# `x` is `(B, T, D)`. The other four arguments are called like functions: `attention(x)` gives
+# `(B, T, D)`, and so do the others. Return the post-norm block's output: attention's half first,
+# the feed-forward network's half after it, each with its own norm.
 
 
 # %% exercise="5.4"
@@ -426,9 +435,10 @@ def pre_norm_block(x: Tensor, attention, attention_norm, feed_forward, feed_forw
 check("5.5", pre_norm_block)
 
 # %% [markdown]
-# What difference does it make? Stack 24 blocks of either kind, not yet trained, give them sentences with one word in
-# seven hidden, and look at every block: how large is the stream behind it, and how long its gradient? (The matrices
-# are drawn so that each keeps the size of what enters. The last steps, from vectors to a loss, are section 8's.)
+# What difference does it make? Stack 24 blocks of either kind, not yet trained, give them sentences
+# with one word in seven hidden, and look at every block: how large is the stream behind it, and how
+# long its gradient? (The matrices are drawn so that each keeps the size of what enters. The last
+# steps, from vectors to a loss, are section 8's.)
 
 # %%
 sentences = tinyworld.sample_ids(16, torch.Generator().manual_seed(0))  # (B, T)
@@ -488,24 +498,27 @@ assert fresh["post-norm", 24][1][-1] > 0.75 * fresh["post-norm", 6][1][-1]
 assert fresh["pre-norm", 24][0][-1] > 3 * fresh["pre-norm", 24][0][0]
 
 # %% [markdown]
-# *In words: left, the post-norm stream has size 1 behind every block, while the pre-norm stream grows from below 1 to
-# above 5. Right, the gradients of the post-norm blocks go up and down, with no fall towards the end; those of the pre-norm blocks
-# fall to a sixth of the first. In the last block, post-norm's gradient hardly depends on the number of blocks, while
-# pre-norm's halves when there are four times as many.*
+# *In words: left, the post-norm stream has size 1 behind every block, while the pre-norm stream
+# grows from below 1 to above 5. Right, the gradients of the post-norm blocks go up and down, with
+# no fall towards the end; those of the pre-norm blocks fall to a sixth of the first. In the last
+# block, post-norm's gradient hardly depends on the number of blocks, while pre-norm's halves when
+# there are four times as many.*
 #
-# In pre-norm the stream grows with every block that adds to it, so the later a block, the smaller its say, and the
-# deeper the stack, the gentler its end. In post-norm every sum is scaled back, and the last blocks get large gradients however
-# many there are. Xiong et al. (2020) trace to this why deep post-norm models have to start with tiny steps ("warm-up", lesson 6) and pre-norm
-# models hardly. (The first pre-norm blocks have large gradients, too. They are few.)
+# In pre-norm the stream grows with every block that adds to it, so the later a block, the smaller
+# its say, and the deeper the stack, the gentler its end. In post-norm every sum is scaled back, and
+# the last blocks get large gradients however many there are. Xiong et al. (2020) trace to this why
+# deep post-norm models have to start with tiny steps ("warm-up", lesson 6) and pre-norm models
+# hardly. (The first pre-norm blocks have large gradients, too. They are few.)
 #
-# BERT is post-norm, so for BERT's numbers we need post-norm. The models that you train from lesson 6 on are pre-norm.
+# BERT is post-norm, so for BERT's numbers we need post-norm. The models that you train from lesson
+# 6 on are pre-norm.
 
 # %% [markdown]
 # ## 6. Dropout: on while training, off otherwise
 #
-# One part is active in training only. **Dropout** (Srivastava et al. 2014) sets some numbers to 0 at random, one in
-# ten in BERT, and scales the others up so that the average stays the same. The idea: a model that cannot rely on any
-# single number has to learn things in more than one way.
+# One part is active in training only. **Dropout** (Srivastava et al. 2014) sets some numbers to 0
+# at random, one in ten in BERT, and scales the others up so that the average stays the same. The
+# idea: a model that cannot rely on any single number has to learn things in more than one way.
 
 # %%
 torch.manual_seed(0)
@@ -529,15 +542,17 @@ with torch.no_grad():
         print(f"training mode {training!s:5}  same input, same output:", torch.equal(once, again))
 
 # %% [markdown]
-# Evaluating in training mode is a classic mistake. Nothing fails. The outputs are noisy, and different each time.
+# Evaluating in training mode is a classic mistake. Nothing fails. The outputs are noisy, and
+# different each time.
 
 # %% [markdown]
 # ## 7. The stack, and where its numbers are
 #
-# An encoder is the embeddings and a stack of blocks. Every block has weights of its own. With pre-norm, one last
-# LayerNorm follows, since nobody else would normalise the stream; with post-norm, one stands right behind the
-# embeddings. A padding mask goes to every block. `(B, T)` becomes `(B, 1, 1, T)`: the same line of keys for all heads
-# and queries (lesson 2). That is the whole of it:
+# An encoder is the embeddings and a stack of blocks. Every block has weights of its own. With
+# pre-norm, one last LayerNorm follows, since nobody else would normalise the stream; with
+# post-norm, one stands right behind the embeddings. A padding mask goes to every block. `(B, T)`
+# becomes `(B, 1, 1, T)`: the same line of keys for all heads and queries (lesson 2). That is the
+# whole of it:
 
 # %%
 with torch.no_grad():
@@ -549,14 +564,14 @@ with torch.no_grad():
 print("the same as the package's encoder:", same)
 
 # %% [markdown]
-# How many numbers does a block have to learn? A linear layer from `a` to `b` numbers has a matrix of `a * b` and a
-# **bias** of `b`.
+# How many numbers does a block have to learn? A linear layer from `a` to `b` numbers has a matrix
+# of `a * b` and a **bias** of `b`.
 #
 # ### Exercise 5.6: counting
-# How many numbers does one block learn? `D` is the size of a vector, `d_ff` the width inside the feed-forward
-# network. Attention is lesson 1's (query, key, value and output are linear layers from `D` to `D`), every linear
-# layer has a bias, and each of the two LayerNorms has a weight and a bias. (How many heads there are does not matter:
-# they share the same matrices.)
+# How many numbers does one block learn? `D` is the size of a vector, `d_ff` the width inside the
+# feed-forward network. Attention is lesson 1's (query, key, value and output are linear layers from
+# `D` to `D`), every linear layer has a bias, and each of the two LayerNorms has a weight and a
+# bias. (How many heads there are does not matter: they share the same matrices.)
 
 
 # %% exercise="5.6"
@@ -574,8 +589,8 @@ def block_parameters(D: int, d_ff: int) -> int:
 check("5.6", block_parameters)
 
 # %% [markdown]
-# BERT-base is often introduced as "110 M parameters". Where do they sit? Built on the device `meta`, a model has
-# shapes but no numbers, and takes no memory:
+# BERT-base is often introduced as "110 M parameters". Where do they sit? Built on the device
+# `meta`, a model has shapes but no numbers, and takes no memory:
 
 # %%
 with torch.device("meta"):
@@ -611,23 +626,25 @@ assert sum(rows.values()) == count(base)
 #
 # Look at the table again: which row is the largest?
 #
-# > **In fact** over half of BERT sits in its feed-forward networks, twice as much as in attention, and a fifth in the
-# > table of tokens. Residual connections have no numbers to learn and norms hardly any, but sections 2 and 3 have shown what becomes of
-# > attention without them. (Vaswani et al. 2017, section 3)
+# > **In fact** over half of BERT sits in its feed-forward networks, twice as much as in attention,
+# > and a fifth in the table of tokens. Residual connections have no numbers to learn and norms
+# > hardly any, but sections 2 and 3 have shown what becomes of attention without them. (Vaswani et
+# > al. 2017, section 3)
 
 # %% [markdown]
 # ## 8. The head: from vectors back to words
 #
-# The encoder returns vectors. To name the hidden tokens we need a score for each token of the vocabulary, `V` logits.
-# In lesson 1 a single matrix did that. BERT's head has a bit more: a linear layer, GELU, LayerNorm, and then the
-# **decoder**, a matrix that turns `D` numbers into `V`, plus a bias for each token (frequent words can get a bonus).
-# The decoder is *not* a matrix of its own:
+# The encoder returns vectors. To name the hidden tokens we need a score for each token of the
+# vocabulary, `V` logits. In lesson 1 a single matrix did that. BERT's head has a bit more: a linear
+# layer, GELU, LayerNorm, and then the **decoder**, a matrix that turns `D` numbers into `V`, plus a
+# bias for each token (frequent words can get a bonus). The decoder is *not* a matrix of its own:
 #
 # `logits = vectors @ token_table.T + bias`
 #
-# Each logit is the dot product of the vector with one token's embedding. Such a decoder is called **tied** (Press and
-# Wolf 2017). It saves a second table, a fifth of BERT, as you have just seen. And it lets the table learn from both
-# sides. In an untied model only tokens that were *read*, in a sentence with a gap, get a gradient:
+# Each logit is the dot product of the vector with one token's embedding. Such a decoder is called
+# **tied** (Press and Wolf 2017). It saves a second table, a fifth of BERT, as you have just seen.
+# And it lets the table learn from both sides. In an untied model only tokens that were *read*, in a
+# sentence with a gap, get a gradient:
 
 # %%
 torch.manual_seed(0)
@@ -645,9 +662,10 @@ reached = (tied.encoder.embeddings.token.weight.grad.abs().sum(1) > 0).sum().ite
 print(f"untied: {reached}")
 
 # %% [markdown]
-# A tied table has to start small. Its rows now set the size of the logits, and a model that knows nothing should not
-# be sure of anything. If it finds all `V` tokens equally likely, its loss is `log V`. Draw the table with standard
-# deviation .02, as BERT does, and with 1, which is what `nn.Embedding` does by itself:
+# A tied table has to start small. Its rows now set the size of the logits, and a model that knows
+# nothing should not be sure of anything. If it finds all `V` tokens equally likely, its loss is
+# `log V`. Draw the table with standard deviation .02, as BERT does, and with 1, which is what
+# `nn.Embedding` does by itself:
 
 # %% tags=["nbval-ignore-output"]
 print(f"log V = {math.log(len(names)):.2f}")
@@ -664,11 +682,12 @@ for std in [0.02, 0.1, 1.0]:
 assert abs(losses[0.02] - math.log(len(names))) < 0.5 and losses[1.0] > 4 * math.log(len(names))
 
 # %% [markdown]
-# With 1 the model begins by being very sure of wrong answers. When you build a model, look at its first loss: far
-# above `log V` means that something is too large; far below, perhaps that the answer leaks in.
+# With 1 the model begins by being very sure of wrong answers. When you build a model, look at its
+# first loss: far above `log V` means that something is too large; far below, perhaps that the
+# answer leaks in.
 #
-# One more saving. Training asks about the hidden tokens only, one in seven or so. There is no need to compute `V`
-# logits for the others: pick the hidden places *before* the head.
+# One more saving. Training asks about the hidden tokens only, one in seven or so. There is no need
+# to compute `V` logits for the others: pick the hidden places *before* the head.
 
 # %%
 with torch.no_grad():
@@ -698,12 +717,14 @@ for name, sizes in {"BERT-base": (30_522, 768, 12), "a small model": (4_000, 128
     print(f"{name:14} blocks {blocks_cost:6,.0f} M, {head}: {saved:.0%} of everything saved")
 
 # %% [markdown]
-# The head's share grows with the vocabulary and shrinks with the depth and width of the rest. Where it is large, much is saved.
+# The head's share grows with the vocabulary and shrinks with the depth and width of the rest. Where
+# it is large, much is saved.
 #
 # ### Exercise 5.7: the head
-# `x` `(B, T, D)` from the encoder, `hidden` `(B, T)` boolean; `dense` and `norm` are called like functions and keep
-# the size `D`; `token` is the table `(V, D)`, `bias` is `(V,)`. Return the logits at the hidden places, `(n, V)`.
-# (The package's GELU is `F.gelu`, which is allowed from here on.)
+# `x` `(B, T, D)` from the encoder, `hidden` `(B, T)` boolean; `dense` and `norm` are called like
+# functions and keep the size `D`; `token` is the table `(V, D)`, `bias` is `(V,)`. Return the
+# logits at the hidden places, `(n, V)`. (The package's GELU is `F.gelu`, which is allowed from here
+# on.)
 
 
 # %% exercise="5.7"
@@ -734,8 +755,8 @@ except AssertionError as error:
     print("AssertionError:", error)
 
 # %% [markdown]
-# The second argument is the number of *heads*, and 512 cannot be split over 6. With other numbers there is no error,
-# only another model:
+# The second argument is the number of *heads*, and 512 cannot be split over 6. With other numbers
+# there is no error, only another model:
 
 # %%
 wrong = nn.Transformer(64, 4, 2, batch_first=True)  # meant: 4 layers, 2 heads
@@ -744,9 +765,10 @@ print("decoder layers:", len(wrong.decoder.layers))
 print("heads:         ", wrong.encoder.layers[0].self_attn.num_heads)
 
 # %% [markdown]
-# > **In fact** the order is `d_model`, `nhead`, then the depth of the encoder, then that of a *decoder*, 6 unless you
-# > say otherwise: it is both stacks of the translation model of Vaswani et al. 2017, section 3.1, encoder and decoder. The third argument sets the
-# > encoder's depth alone. For an encoder, take `nn.TransformerEncoder`.
+# > **In fact** the order is `d_model`, `nhead`, then the depth of the encoder, then that of a
+# > *decoder*, 6 unless you say otherwise: it is both stacks of the translation model of Vaswani et
+# > al. 2017, section 3.1, encoder and decoder. The third argument sets the encoder's depth alone.
+# > For an encoder, take `nn.TransformerEncoder`.
 #
 # > **Often read:** hand it the token ids, `model(ids)`, and out come the encoded tokens.
 
@@ -769,9 +791,9 @@ for what, attempt in attempts.items():
 assert failed == 3
 
 # %% [markdown]
-# First, the decoder's input is missing. Second, there is no embedding inside: it wants vectors. Third, whole numbers
-# are not good enough even in the right shape. And once vectors do go in, to `nn.TransformerEncoder` this time, three things are still wrong that no error
-# message mentions:
+# First, the decoder's input is missing. Second, there is no embedding inside: it wants vectors.
+# Third, whole numbers are not good enough even in the right shape. And once vectors do go in, to
+# `nn.TransformerEncoder` this time, three things are still wrong that no error message mentions:
 
 # %%
 torch.manual_seed(0)
@@ -791,12 +813,14 @@ print("it knows the order of the words:                  ", not a_bag)
 print("padding behind the sentence leaves it undisturbed:", undisturbed)
 
 # %% [markdown]
-# > **In fact** it is blocks and nothing else. Embeddings, positions and the head are yours to add, the padding mask
-# > yours to hand over (and True means *padding* there, see lesson 2), hiding tokens yours to do; and without
-# > `batch_first=True` it reads `(T, B, D)`, so that the words of different sentences talk to each other. (Compare
-# > Vaswani et al. 2017, sections 3.4 and 3.5; lesson 4 on hiding)
+# > **In fact** it is blocks and nothing else. Embeddings, positions and the head are yours to add,
+# > the padding mask yours to hand over (and True means *padding* there, see lesson 2), hiding
+# > tokens yours to do; and without `batch_first=True` it reads `(T, B, D)`, so that the words of
+# > different sentences talk to each other. (Compare Vaswani et al. 2017, sections 3.4 and 3.5;
+# > lesson 4 on hiding)
 #
-# With all that added it computes what our pre-norm encoder does: `tests/test_models.py` compares the two on the same weights.
+# With all that added it computes what our pre-norm encoder does: `tests/test_models.py` compares
+# the two on the same weights.
 
 # %% [markdown]
 # ## 10. Your encoder is BERT
@@ -804,11 +828,12 @@ print("padding behind the sentence leaves it undisturbed:", undisturbed)
 # Time to put it together.
 #
 # ### Exercise 5.8: BERT, whole
-# `ids`, `visible` (True = a token, False = padding) and `segments` are `(B, T)`. `model` holds the parts; use them,
-# but please do not call `model` itself (`check` cannot see it). Return the logits of *all* tokens, `(B, T, V)`.
+# `ids`, `visible` (True = a token, False = padding) and `segments` are `(B, T)`. `model` holds the
+# parts; use them, but please do not call `model` itself (`check` cannot see it). Return the logits
+# of *all* tokens, `(B, T, V)`.
 #
-# - `e = model.encoder.embeddings` has `e.token`, `e.position`, `e.segment` (call them with ids, places, segments) and
-#   `e.norm`, which follows the sum.
+# - `e = model.encoder.embeddings` has `e.token`, `e.position`, `e.segment` (call them with ids,
+#   places, segments) and `e.norm`, which follows the sum.
 # - `model.encoder.blocks` is a list; a block `b` has `b.attention`, `b.attention_norm`, `b.feed_forward`,
 #   `b.feed_forward_norm`. Post-norm. `b.attention(x, mask)` takes a mask that broadcasts to `(B, H, T, T)`.
 # - The head: `model.dense`, `model.norm`, `e.token.weight` (the table) and `model.decoder_bias`.
@@ -834,9 +859,10 @@ verdict = check("5.8", bert)
 verdict
 
 # %% [markdown]
-# Ten lines or so. Is that really BERT? Let us ask Hugging Face's `transformers`, the library most people use, to
-# build one, with random numbers in every place, and compare. All it takes is knowing what *they* call the parts. This
-# is the whole dictionary (`#` is the number of a block; `weight` or `bias` follows):
+# Ten lines or so. Is that really BERT? Let us ask Hugging Face's `transformers`, the library most
+# people use, to build one, with random numbers in every place, and compare. All it takes is knowing
+# what *they* call the parts. This is the whole dictionary (`#` is the number of a block; `weight`
+# or `bias` follows):
 
 # %%
 for our_name, their_name in NAMES.items():
@@ -883,12 +909,12 @@ if BertForMaskedLM is not None:
             print("Solve exercise 5.8 and run this again: your own encoder is compared here.")
 
 # %% [markdown]
-# The differences are those of 32-bit arithmetic: the same sums, in another order. Your encoder *is* BERT. It only
-# lacks what BERT has learned.
+# The differences are those of 32-bit arithmetic: the same sums, in another order. Your encoder *is*
+# BERT. It only lacks what BERT has learned.
 #
 # ### With a network
-# That can be had. The next cell downloads the published weights (440 MB, once) and fills a gap with them. Without a
-# network it says so.
+# That can be had. The next cell downloads the published weights (440 MB, once) and fills a gap with
+# them. Without a network it says so.
 
 # %% tags=["nbval-skip"]
 try:
@@ -913,16 +939,18 @@ quiz("5")
 # %% [markdown]
 # ## Recap
 #
-# - The input is a sum: token, position, segment. Without positions an encoder reads a bag of words, however deep it
-#   is.
-# - **Residual connections** let a token keep its own vector and let gradients through. **LayerNorm** keeps every token's numbers at
-#   one size: over `D`, biased variance, eps under the root.
-# - Attention moves information between tokens; the **feed-forward network** works on each token by itself and holds
-#   most of a block's numbers.
+# - The input is a sum: token, position, segment. Without positions an encoder reads a bag of words,
+#   however deep it is.
+# - **Residual connections** let a token keep its own vector and let gradients through.
+#   **LayerNorm** keeps every token's numbers at one size: over `D`, biased variance, eps under the
+#   root.
+# - Attention moves information between tokens; the **feed-forward network** works on each token by
+#   itself and holds most of a block's numbers.
 # - **Post-norm** normalises the sums (BERT), **pre-norm** what enters a sublayer (easier to train when deep).
 # - The head is tied to the token table, which has to start small: the first loss should be near `log V`.
 # - Dropout is on in training mode only. Logits are needed at hidden places only.
-# - Same weights, same parts, same numbers: agreement to 1e-5 is how you know that two programs compute the same.
+# - Same weights, same parts, same numbers: agreement to 1e-5 is how you know that two programs
+#   compute the same.
 #
 # **Next:** lesson 6 trains it, with an exact floor to train against.
 
@@ -934,7 +962,8 @@ progress("4")
 #
 # - J. Devlin, M. Chang, K. Lee, K. Toutanova 2019. *BERT: Pre-training of Deep Bidirectional Transformers for
 #   Language Understanding*. NAACL. [arXiv:1810.04805](https://arxiv.org/abs/1810.04805)
-# - A. Vaswani et al. 2017. *Attention Is All You Need*. NeurIPS. [arXiv:1706.03762](https://arxiv.org/abs/1706.03762)
+# - A. Vaswani et al. 2017. *Attention Is All You Need*. NeurIPS.
+#   [arXiv:1706.03762](https://arxiv.org/abs/1706.03762)
 # - K. He, X. Zhang, S. Ren, J. Sun 2016. *Deep Residual Learning for Image Recognition*. CVPR.
 #   [arXiv:1512.03385](https://arxiv.org/abs/1512.03385)
 # - Y. Dong, J. Cordonnier, A. Loukas 2021. *Attention Is Not All You Need: Pure Attention Loses Rank Doubly
@@ -944,7 +973,7 @@ progress("4")
 #   [arXiv:2002.04745](https://arxiv.org/abs/2002.04745)
 # - D. Hendrycks, K. Gimpel 2016. *Gaussian Error Linear Units (GELUs)*.
 #   [arXiv:1606.08415](https://arxiv.org/abs/1606.08415)
-# - N. Srivastava, G. Hinton, A. Krizhevsky, I. Sutskever, R. Salakhutdinov 2014. *Dropout: A Simple Way to Prevent
-#   Neural Networks from Overfitting*. JMLR 15.
+# - N. Srivastava, G. Hinton, A. Krizhevsky, I. Sutskever, R. Salakhutdinov 2014. *Dropout: A Simple
+#   Way to Prevent Neural Networks from Overfitting*. JMLR 15.
 # - O. Press, L. Wolf 2017. *Using the Output Embedding to Improve Language Models*. EACL.
 #   [arXiv:1608.05859](https://arxiv.org/abs/1608.05859)

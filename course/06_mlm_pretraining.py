@@ -1,13 +1,15 @@
 # %% [markdown]
 # # Lesson 6: MLM pretraining
 #
-# Lesson 4 hid words, lesson 5 built the model. Now they meet: the model guesses, is told how wrong it was, and
-# changes a little. Do that a few hundred times and it has learned most of a small language. That is **pretraining**: training on text
-# that nobody had to label, so that later tasks need few labels (lesson 8 measures how few).
+# Lesson 4 hid words, lesson 5 built the model. Now they meet: the model guesses, is told how wrong
+# it was, and changes a little. Do that a few hundred times and it has learned most of a small
+# language. That is **pretraining**: training on text that nobody had to label, so that later tasks
+# need few labels (lesson 8 measures how few).
 #
-# By the end you will have written the loss, the loop, an evaluation you can trust, a learning-rate schedule, and
-# gradient accumulation. And you will know how good your model *could* be: for tinyworld, the lowest possible loss is
-# known exactly, and from section 6 on we draw it into every curve of tinyworld.
+# By the end you will have written the loss, the loop, an evaluation you can trust, a learning-rate
+# schedule, and gradient accumulation. And you will know how good your model *could* be: for
+# tinyworld, the lowest possible loss is known exactly, and from section 6 on we draw it into every
+# curve of tinyworld.
 
 # %%
 import os
@@ -71,10 +73,10 @@ print(*tinyworld.decode(batch.input_ids)[0])
 print("labels that are not -100:", [names[i] for i in batch.labels[0] if i != -100])
 
 # %% [markdown]
-# The model turns the corrupted text into `V` scores, its logits, at each place. Softmax makes them probabilities. The
-# **cross-entropy** is the average of `-log p(true word)`, in nats (lesson 4). An untrained model spreads its probability nearly evenly over the
-# `V` words, so the first loss should be `log V` or a little more. If it is several nats off, something is wrong before
-# training starts.
+# The model turns the corrupted text into `V` scores, its logits, at each place. Softmax makes them
+# probabilities. The **cross-entropy** is the average of `-log p(true word)`, in nats (lesson 4). An
+# untrained model spreads its probability nearly evenly over the `V` words, so the first loss should
+# be `log V` or a little more. If it is several nats off, something is wrong before training starts.
 
 
 # %%
@@ -84,8 +86,8 @@ first = F.cross_entropy(logits[batch.hidden], ids[batch.hidden])
 print(f"first loss {first:.2f}, log V {torch.tensor(V).log():.2f}")
 
 # %% [markdown]
-# Over *which* places do we average? Consider a model that has learned nothing about language. It copies the token it sees:
-# `.99` of the probability on that token, the rest spread out.
+# Over *which* places do we average? Consider a model that has learned nothing about language. It
+# copies the token it sees: `.99` of the probability on that token, the rest spread out.
 
 # %%
 p = torch.full((*ids.shape, V), 0.01 / (V - 1))
@@ -96,18 +98,18 @@ print(f"the copier's loss over all tokens:    {surprise[text].mean():.2f}")
 print(f"the copier's loss over hidden tokens: {surprise[batch.hidden].mean():.2f}")
 
 # %% [markdown]
-# Over all tokens, the copier looks far better than our model's first loss. Over the hidden ones, it is worse than knowing nothing:
-# it always says `[MASK]`. A loss over all tokens mostly rewards copying. So the loss looks at hidden
-# places only.
+# Over all tokens, the copier looks far better than our model's first loss. Over the hidden ones, it
+# is worse than knowing nothing: it always says `[MASK]`. A loss over all tokens mostly rewards
+# copying. So the loss looks at hidden places only.
 #
-# (With BERT's 80/10/10 some hidden tokens are left as they are, and there copying is right. That is why the labels, not
-# the `[MASK]` tokens, say where to look.)
+# (With BERT's 80/10/10 some hidden tokens are left as they are, and there copying is right. That is
+# why the labels, not the `[MASK]` tokens, say where to look.)
 #
 # ### Exercise 6.1: the loss
-# `logits` `(B, T, V)`, `ids` `(B, T)` the original tokens, `hidden` `(B, T)` boolean. Return the mean of `-log p(true id)` over
-# the hidden tokens of the whole batch, one number. (`log_softmax(-1)`; `.gather(-1, index)` picks one entry along the last axis; `index`
-# needs a last axis of 1: `ids[..., None]`.
-# `F.cross_entropy` is allowed, too.)
+# `logits` `(B, T, V)`, `ids` `(B, T)` the original tokens, `hidden` `(B, T)` boolean. Return the
+# mean of `-log p(true id)` over the hidden tokens of the whole batch, one number.
+# (`log_softmax(-1)`; `.gather(-1, index)` picks one entry along the last axis; `index` needs a last
+# axis of 1: `ids[..., None]`. `F.cross_entropy` is allowed, too.)
 
 
 # %% exercise="6.1"
@@ -123,8 +125,9 @@ def masked_loss(logits: Tensor, ids: Tensor, hidden: Tensor) -> Tensor:
 check("6.1", masked_loss)
 
 # %% [markdown]
-# PyTorch's `F.cross_entropy` skips places whose label is -100, which is where that number in the labels comes from. It wants
-# the class axis second, or everything flattened. Three ways to say the same, and one that fails:
+# PyTorch's `F.cross_entropy` skips places whose label is -100, which is where that number in the
+# labels comes from. It wants the class axis second, or everything flattened. Three ways to say the
+# same, and one that fails:
 
 # %%
 flat = F.cross_entropy(logits.flatten(0, 1), batch.labels.flatten())  # (B * T, V) and (B * T,)
@@ -138,8 +141,8 @@ except RuntimeError as error:
     print("RuntimeError:", error)
 
 # %% [markdown]
-# The third way is the quickest. It lets the model compute logits for the hidden tokens alone: `model(ids, None, hidden)`
-# (lesson 5, section 8). From here on we use it.
+# The third way is the quickest. It lets the model compute logits for the hidden tokens alone:
+# `model(ids, None, hidden)` (lesson 5, section 8). From here on we use it.
 #
 # What if nothing is hidden in a batch? Then there is nothing to average, and `0 / 0` is not a number:
 
@@ -149,21 +152,26 @@ loss = F.cross_entropy(logits.flatten(0, 1), nothing.flatten())
 print("cross-entropy with nothing to predict:", loss.item())
 
 # %% [markdown]
-# With `F.cross_entropy` the gradients are 0 here, and only the number you record is spoiled. With a loss written by hand, such as `(losses * hidden).sum() /
-# hidden.sum()`, every gradient is `nan`, and after one step every weight is. A fixed count of at least one token a row
-# (lesson 4) prevents both. The package's training loop counts such a batch as 0 and warns.
+# With `F.cross_entropy` the gradients are 0 here, and only the number you record is spoiled. With a
+# loss written by hand, such as `(losses * hidden).sum() / hidden.sum()`, every gradient is `nan`,
+# and after one step every weight is. A fixed count of at least one token a row (lesson 4) prevents
+# both. The package's training loop counts such a batch as 0 and warns.
 #
-# > **Often read:** the loss of masked language modelling is `-Σ log p(w_i | all other words)`, summed over all words of the text.
+# > **Often read:** the loss of masked language modelling is `-Σ log p(w_i | all other words)`,
+# > summed over all words of the text.
 #
-# > **In fact** it sums over the *hidden* words only, and each is predicted from the *corrupted* text, in which the other hidden words are
-# > missing as well. The formula above is the **pseudo-likelihood**: hide one word at a time, each in turn. It is a way to score a
-# > text, at the price of one pass for each word. (Devlin et al. 2019, section 3.1; Salazar et al. 2020, section 2; Lesson 12 says more)
+# > **In fact** it sums over the *hidden* words only, and each is predicted from the *corrupted*
+# > text, in which the other hidden words are missing as well. The formula above is the
+# > **pseudo-likelihood**: hide one word at a time, each in turn. It is a way to score a text, at
+# > the price of one pass for each word. (Devlin et al. 2019, section 3.1; Salazar et al. 2020,
+# > section 2; Lesson 12 says more)
 
 # %% [markdown]
 # ## 2. Not a distance between numbers
 #
-# Some programs use the **mean squared error** (MSE) between the model's output and the ids. Ids are names, not quantities. Here is
-# a word, its neighbour in the vocabulary, and a word that means nearly the same:
+# Some programs use the **mean squared error** (MSE) between the model's output and the ids. Ids are
+# names, not quantities. Here is a word, its neighbour in the vocabulary, and a word that means
+# nearly the same:
 
 # %%
 word, neighbour, similar = "river", names[names.index("river") + 1], "lake"
@@ -172,11 +180,13 @@ for guess in (neighbour, similar):
     print(f"true word {word!r}, guess {guess!r}: squared error {off**2}")
 
 # %% [markdown]
-# To the squared error, the neighbour in the vocabulary is nearly right and the lake is hopeless. And a model that wavers between
-# two words is told to answer with a number halfway, which is some third word.
+# To the squared error, the neighbour in the vocabulary is nearly right and the lake is hopeless.
+# And a model that wavers between two words is told to answer with a number halfway, which is some
+# third word.
 #
-# `F.binary_cross_entropy`, the loss for yes-or-no questions, does not even run on raw logits. (`..._with_logits` does. It asks `V` separate
-# questions, while exactly one word is right. Section 12 has a real yes-or-no question.)
+# `F.binary_cross_entropy`, the loss for yes-or-no questions, does not even run on raw logits.
+# (`..._with_logits` does. It asks `V` separate questions, while exactly one word is right. Section
+# 12 has a real yes-or-no question.)
 
 # %%
 try:
@@ -186,17 +196,18 @@ except RuntimeError as error:
     print("RuntimeError:", str(error).splitlines()[0][:90])
 
 # %% [markdown]
-# > **Often read:** train with `nn.MSELoss()` on the output and the input ids, or with binary cross-entropy; the loss measures the
-# > contrast between mask and prediction.
+# > **Often read:** train with `nn.MSELoss()` on the output and the input ids, or with binary
+# > cross-entropy; the loss measures the contrast between mask and prediction.
 #
-# > **In fact** guessing a word is a choice among `V` classes, so the loss is cross-entropy at the hidden places. (Devlin et al. 2019,
-# > section 3.1.) Squared error has its place where the target is a quantity, such as a pixel. (He et al. 2022, section 3; Lesson 9)
+# > **In fact** guessing a word is a choice among `V` classes, so the loss is cross-entropy at the
+# > hidden places. (Devlin et al. 2019, section 3.1.) Squared error has its place where the target
+# > is a quantity, such as a pixel. (He et al. 2022, section 3; Lesson 9)
 
 # %% [markdown]
 # ## 3. The loop
 #
-# Training is one sentence: *take a batch, measure the loss, ask how each weight should change to lower it, change all weights a
-# little, repeat.* In PyTorch:
+# Training is one sentence: *take a batch, measure the loss, ask how each weight should change to
+# lower it, change all weights a little, repeat.* In PyTorch:
 #
 # | line | what it does |
 # |---|---|
@@ -206,10 +217,11 @@ except RuntimeError as error:
 # | `scheduler.step()` | sets the size of the *next* step (section 5) |
 #
 # ### Exercise 6.2: the loop
-# `batches` is a list of `Corrupted(input_ids, labels, hidden)`. For each: the loss at the hidden places, one step of the
-# `optimizer`, one of the `scheduler`. Return the list of the losses as Python numbers (`loss.item()`), each measured before its step.
-# Call the model as `model(batch.input_ids, None, batch.hidden)`; it returns the logits `(n, V)` of the hidden tokens. (`None`: no
-# attention mask, as these batches have no padding.)
+# `batches` is a list of `Corrupted(input_ids, labels, hidden)`. For each: the loss at the hidden
+# places, one step of the `optimizer`, one of the `scheduler`. Return the list of the losses as
+# Python numbers (`loss.item()`), each measured before its step. Call the model as
+# `model(batch.input_ids, None, batch.hidden)`; it returns the logits `(n, V)` of the hidden tokens.
+# (`None`: no attention mask, as these batches have no padding.)
 
 
 # %% exercise="6.2"
@@ -238,8 +250,9 @@ def train(
 check("6.2", train)
 
 # %% [markdown]
-# Here is the loop at work, with everything but the schedule spelled out. A fresh set of sentences, masks drawn anew for each batch. The
-# optimiser is **AdamW** (Loshchilov and Hutter 2019): it steps against a running average of the gradients, divided for each weight by their usual size.
+# Here is the loop at work, with everything but the schedule spelled out. A fresh set of sentences,
+# masks drawn anew for each batch. The optimiser is **AdamW** (Loshchilov and Hutter 2019): it steps
+# against a running average of the gradients, divided for each weight by their usual size.
 
 # %%
 sentences = tinyworld.sample_ids(20_000, seeded(10))
@@ -267,17 +280,17 @@ print(f"in the end: {losses[-1]:.2f}")
 assert losses[0] > 5 and (FAST or losses[-1] < 3.5)
 
 # %% [markdown]
-# A few lines, and it learns. Everything else in this lesson is about two questions. *How good is the model really?*
-# And *how do we get there sooner?*
+# A few lines, and it learns. Everything else in this lesson is about two questions. *How good is
+# the model really?* And *how do we get there sooner?*
 
 # %% [markdown]
 # ## 4. How good is it really?
 #
-# The loss of a training batch jumps about: other sentences, other masks. For an honest number we need sentences that were not
-# trained on, and three rules.
+# The loss of a training batch jumps about: other sentences, other masks. For an honest number we
+# need sentences that were not trained on, and three rules.
 #
-# **Rule 1: the same masks at every evaluation.** Watch one and the same model being scored on the same sentences, with masks
-# drawn anew each time:
+# **Rule 1: the same masks at every evaluation.** Watch one and the same model being scored on the
+# same sentences, with masks drawn anew each time:
 
 # %%
 model.eval()
@@ -293,13 +306,15 @@ print("the same masks:  ", *[f"{loss:.2f}" for loss in fixed])
 assert max(redrawn) - min(redrawn) > 0.02 and len(set(fixed)) == 1
 
 # %% [markdown]
-# The model did not change, only the questions did. Compare two models on different questions, and you compare the questions.
+# The model did not change, only the questions did. Compare two models on different questions, and
+# you compare the questions.
 #
-# **Rule 2: dropout off, gradients off.** `model.eval()` switches dropout off (lesson 5; our small models have none, yours may), and `torch.no_grad()` saves the memory
-# that gradients would need.
+# **Rule 2: dropout off, gradients off.** `model.eval()` switches dropout off (lesson 5; our small
+# models have none, yours may), and `torch.no_grad()` saves the memory that gradients would need.
 #
-# **Rule 3: add up, divide once.** Batches hide different numbers of tokens. The mean of the batches' means gives a token in a
-# small batch more weight than one in a large batch. Two batches, in nats per token:
+# **Rule 3: add up, divide once.** Batches hide different numbers of tokens. The mean of the
+# batches' means gives a token in a small batch more weight than one in a large batch. Two batches,
+# in nats per token:
 
 # %%
 sums, counts = [300.0, 8.0], [100, 2]  # a full batch, and the small one at the end
@@ -308,10 +323,12 @@ print(f"mean of means: {sum(means) / 2:.2f}   all tokens alike: {sum(sums) / sum
 
 # %% [markdown]
 # ### Exercise 6.3: an evaluation to trust
-# `data` has `len(data)` rows. `data(index, epoch)` corrupts the rows `index` and returns a `Corrupted`; its masks depend on the epoch.
-# `epoch` says how far training has come. The masks of an evaluation must not depend on it: always use epoch 0. Take
-# four rows at a time (`torch.arange(len(data)).split(4)`); the last batch may be smaller. The model comes in training mode. Return the
-# loss and the accuracy over all hidden tokens, two Python numbers, and leave the model in training mode.
+# `data` has `len(data)` rows. `data(index, epoch)` corrupts the rows `index` and returns a
+# `Corrupted`; its masks depend on the epoch. `epoch` says how far training has come. The masks of
+# an evaluation must not depend on it: always use epoch 0. Take four rows at a time
+# (`torch.arange(len(data)).split(4)`); the last batch may be smaller. The model comes in training
+# mode. Return the loss and the accuracy over all hidden tokens, two Python numbers, and leave the
+# model in training mode.
 
 
 # %% exercise="6.3"
@@ -337,22 +354,24 @@ def evaluate(model: nn.Module, data: MaskedRows, epoch: int) -> tuple[float, flo
 check("6.3", evaluate)
 
 # %% [markdown]
-# Two more ways to say how good a model is. **Accuracy** is the share of hidden tokens whose first guess is right. **Perplexity** is
-# `exp(loss)`: a perplexity of 8 is the surprise of guessing among eight equally likely words.
+# Two more ways to say how good a model is. **Accuracy** is the share of hidden tokens whose first
+# guess is right. **Perplexity** is `exp(loss)`: a perplexity of 8 is the surprise of guessing among
+# eight equally likely words.
 
 # %% tags=["nbval-ignore-output"]
 scores = score_hidden(model, masker(tinyworld.sample_ids(500, seeded(20)), seeded(21)))
 print(f"loss {scores.loss:.2f}, perplexity {scores.perplexity:.1f}, accuracy {scores.accuracy:.0%}")
 
 # %% [markdown]
-# Perplexities can be compared only when the vocabulary, the text and the hidden places are the same. A vocabulary of smaller
-# pieces makes each piece easier.
+# Perplexities can be compared only when the vocabulary, the text and the hidden places are the
+# same. A vocabulary of smaller pieces makes each piece easier.
 #
 # ### Three sets of sentences
 #
-# We look at a held-out set again and again: to choose the learning rate, the mask ratio, the moment to stop. Each look picks what
-# happens to do well on *these* sentences. So there are two held-out sets: the **validation set**, for choosing, and the **test
-# set**, for one final number. How much does choosing flatter? Twenty "models" that all guess at random, on 100 questions with two
+# We look at a held-out set again and again: to choose the learning rate, the mask ratio, the moment
+# to stop. Each look picks what happens to do well on *these* sentences. So there are two held-out
+# sets: the **validation set**, for choosing, and the **test set**, for one final number. How much
+# does choosing flatter? Twenty "models" that all guess at random, on 100 questions with two
 # answers:
 
 # %%
@@ -365,20 +384,20 @@ print(f"the same one on the test set:         {on_test[best]:.0%}")
 # %% [markdown]
 # > **Often read:** tune the hyper-parameters on the validation and the test set.
 #
-# > **In fact** a test set that helped to choose is a validation set: its number is flattered, as above. Choose on one, report the
-# > other, once. (Hastie et al. 2009, section 7.2)
+# > **In fact** a test set that helped to choose is a validation set: its number is flattered, as
+# > above. Choose on one, report the other, once. (Hastie et al. 2009, section 7.2)
 
 # %% [markdown]
 # ## 5. The size of a step
 #
-# How far should a weight move? Early on, AdamW's averages rest on a few batches, and large steps in bad directions do lasting
-# harm. Late, small steps let the weights settle. So a **schedule** multiplies the learning rate by a factor that first climbs, the
-# **warm-up**, and then falls.
+# How far should a weight move? Early on, AdamW's averages rest on a few batches, and large steps in
+# bad directions do lasting harm. Late, small steps let the weights settle. So a **schedule**
+# multiplies the learning rate by a factor that first climbs, the **warm-up**, and then falls.
 #
 # ### Exercise 6.4: warm-up, then straight down
-# `step` counts from 0 to `steps - 1`. During the first `warmup` steps the factor is `(step + 1) / (warmup + 1)`: it climbs in
-# equal stairs and would reach 1 at `step == warmup`. From there it falls in a straight line and would reach 0 at `step ==
-# steps`.
+# `step` counts from 0 to `steps - 1`. During the first `warmup` steps the factor is
+# `(step + 1) / (warmup + 1)`: it climbs in equal stairs and would reach 1 at `step == warmup`. From
+# there it falls in a straight line and would reach 0 at `step == steps`.
 
 
 # %% exercise="6.4"
@@ -405,17 +424,19 @@ print("factors at steps 0, 10, 50, 99:", *[f"{linear(s, steps, 10):.2f}" for s i
 # %% [markdown]
 # *In words: the factor climbs to 1 within the first ten steps, then falls in a straight line to nearly 0.*
 #
-# The order matters: `optimizer.step()`, then `scheduler.step()`. The other way round, the first step uses the second
-# step's learning rate, and PyTorch warns.
+# The order matters: `optimizer.step()`, then `scheduler.step()`. The other way round, the first
+# step uses the second step's learning rate, and PyTorch warns.
 
 # %% [markdown]
 # ## 6. Training against the floor
 #
-# The package's `fit` is your loop, with a schedule, evaluation, checkpoints and a few safety nets around it, and another optimiser, Muon, which
-# section 11 explains. Its numbers come in a `Recipe`. Open `mlm_course/training/` and look: `loop.py` and `step.py` are short.
+# The package's `fit` is your loop, with a schedule, evaluation, checkpoints and a few safety nets
+# around it, and another optimiser, Muon, which section 11 explains. Its numbers come in a `Recipe`.
+# Open `mlm_course/training/` and look: `loop.py` and `step.py` are short.
 #
-# The validation masks are fixed, so the floor is, too: `loss_floor` computes the loss, at exactly these places, of somebody who knows the language's
-# probabilities exactly. On average no model does better; on a small set one may, by luck.
+# The validation masks are fixed, so the floor is, too: `loss_floor` computes the loss, at exactly
+# these places, of somebody who knows the language's probabilities exactly. On average no model does
+# better; on a small set one may, by luck.
 
 
 # %%
@@ -445,12 +466,14 @@ gap = curve[-1][1] - floor
 assert gap > -0.02 and (FAST or gap < 0.9)
 
 # %% [markdown]
-# Half of the way is quick. What is slow? Lesson 7 opens a trained model, looks for the head that finds the *other mention* of a thing, and
-# measures what it is worth.
+# Half of the way is quick. What is slow? Lesson 7 opens a trained model, looks for the head that
+# finds the *other mention* of a thing, and measures what it is worth.
 #
-# No honest curve ends below the floor. If one does, by more than the luck of a small set, the hidden words have leaked.
+# No honest curve ends below the floor. If one does, by more than the luck of a small set, the
+# hidden words have leaked.
 #
-# How close can one get? A larger model with more steps is recorded here (another validation set, so another floor):
+# How close can one get? A larger model with more steps is recorded here (another validation set, so
+# another floor):
 
 # %%
 record = recorded("tinyworld")
@@ -469,15 +492,18 @@ print("made by:", record["command"])
 # %% [markdown]
 # ## 7. Batches larger than memory
 #
-# A larger batch gives a steadier gradient. When it does not fit into memory, cut it into pieces, call `backward()` on each, and step once:
-# gradients *add up* until they are cleared. This is **gradient accumulation**. One thing goes wrong in many programs:
-# the pieces hide different numbers of tokens, so the mean of the pieces' means is not the
-# mean over the batch. It is rule 3 again.
+# A larger batch gives a steadier gradient. When it does not fit into memory, cut it into pieces,
+# call `backward()` on each, and step once: gradients *add up* until they are cleared. This is
+# **gradient accumulation**. One thing goes wrong in many programs: the pieces hide different
+# numbers of tokens, so the mean of the pieces' means is not the mean over the batch. It is rule 3
+# again.
 #
 # ### Exercise 6.5: accumulate
-# `pieces` is a list of `Corrupted` batches that together make one large batch. Run them one after the other, so that in the end the
-# gradients are those of the mean loss over *all* hidden tokens of all pieces, with one `backward()` for each piece. The pieces differ in rows, length and number of gaps. No optimiser step. Return `model.dense.weight.grad`. (Count first:
-# `piece.hidden.sum()`. `reduction="sum"` adds up instead of averaging.)
+# `pieces` is a list of `Corrupted` batches that together make one large batch. Run them one after
+# the other, so that in the end the gradients are those of the mean loss over *all* hidden tokens of
+# all pieces, with one `backward()` for each piece. The pieces differ in rows, length and number of
+# gaps. No optimiser step. Return `model.dense.weight.grad`. (Count first: `piece.hidden.sum()`.
+# `reduction="sum"` adds up instead of averaging.)
 
 
 # %% exercise="6.5"
@@ -499,11 +525,13 @@ check("6.5", accumulate)
 # %% [markdown]
 # `Recipe(accumulate=4)` does it. Other numbers in a recipe that you will meet:
 #
-# - `clip=1.0`: a gradient longer than this is shortened (**gradient clipping**), so that one odd batch cannot throw the
-#   model far.
-# - `weight_decay`: pulls each matrix a little towards 0 at every step (**weight decay**). Biases, norms and embeddings are spared.
-# - `partial(masked_lm_loss, label_smoothing=0.1)`: the target is .9 on the true word and the rest spread over all words
-#   (**label smoothing**), which keeps the model from being too sure. The floor no longer applies to such a loss.
+# - `clip=1.0`: a gradient longer than this is shortened (**gradient clipping**), so that one odd
+#   batch cannot throw the model far.
+# - `weight_decay`: pulls each matrix a little towards 0 at every step (**weight decay**). Biases,
+#   norms and embeddings are spared.
+# - `partial(masked_lm_loss, label_smoothing=0.1)`: the target is .9 on the true word and the rest
+#   spread over all words (**label smoothing**), which keeps the model from being too sure. The
+#   floor no longer applies to such a loss.
 
 # %% tags=["nbval-ignore-output"]
 batch = masker(sentences[:64], seeded(40))
@@ -514,9 +542,10 @@ print(f"{n} hidden tokens, loss {plain / n:.2f}, with label smoothing {smooth / 
 # %% [markdown]
 # ## 8. The same masks again and again?
 #
-# Lesson 4 left a question open. **Static masking** draws the masks once, before training. **Dynamic masking** draws them anew
-# in each epoch. Does it matter? That depends on how often a sentence is seen. So take few sentences, 320, train for many epochs, and look
-# at new sentences while training goes on.
+# Lesson 4 left a question open. **Static masking** draws the masks once, before training. **Dynamic
+# masking** draws them anew in each epoch. Does it matter? That depends on how often a sentence is
+# seen. So take few sentences, 320, train for many epochs, and look at new sentences while training
+# goes on.
 
 # %% tags=["nbval-ignore-output"]
 few = tinyworld.sample_ids(320, seeded(3))
@@ -534,11 +563,12 @@ show(training_curve(curves, floor=floor, x="epoch"))
 assert FAST or curves["static"][-1][1] > curves["dynamic"][-1][1] + 0.1
 
 # %% [markdown]
-# At epoch 5 the two curves are still together. From about epoch 10 on they part: the static one flattens, and in the end it rises. The model has
-# learned the answers to *these* questions by heart. With dynamic masks the same sentences keep asking new questions.
+# At epoch 5 the two curves are still together. From about epoch 10 on they part: the static one
+# flattens, and in the end it rises. The model has learned the answers to *these* questions by
+# heart. With dynamic masks the same sentences keep asking new questions.
 #
-# A longer run, recorded, with smaller embeddings at the start and a third way beside it: ten copies, each with masks of its own (distance to the
-# floor, in nats):
+# A longer run, recorded, with smaller embeddings at the start and a third way beside it: ten
+# copies, each with masks of its own (distance to the floor, in nats):
 
 # %%
 masking = recorded("masking")
@@ -547,9 +577,11 @@ for name, rows in masking["regimes"].items():
     print(f"{name:>18}", *[f"{row['gap']:6.2f}" for row in rows[1::2]])
 
 # %% [markdown]
-# Ten copies keep up with masks drawn anew until late in the run. That was BERT's compromise: ten copies, 40 epochs, so that each copy was seen four
-# times. Liu et al. (2019, section 4.1 and table 1) drew anew each time and found about the same, ten copies against anew: 78.3 and 78.7 on SQuAD 2.0, 84.3 and 84.0 on MNLI, 92.5
-# and 92.9 on SST-2. Dynamic masks are no miracle. They cost next to nothing and need no copies on disk:
+# Ten copies keep up with masks drawn anew until late in the run. That was BERT's compromise: ten
+# copies, 40 epochs, so that each copy was seen four times. Liu et al. (2019, section 4.1 and
+# table 1) drew anew each time and found about the same, ten copies against anew: 78.3 and 78.7 on
+# SQuAD 2.0, 84.3 and 84.0 on MNLI, 92.5 and 92.9 on SST-2. Dynamic masks are no miracle. They cost
+# next to nothing and need no copies on disk:
 
 # %% tags=["nbval-ignore-output"]
 start = time.perf_counter()
@@ -567,18 +599,19 @@ print(f"drawing masks: {masking_time / step_time:.1%} of the time of a forward a
 assert masking_time < 0.2 * step_time
 
 # %% [markdown]
-# > **Often read:** masking prevents over-fitting; dynamic masking adapts to the content of the text; it slows training down and needs a
-# > heavier pipeline.
+# > **Often read:** masking prevents over-fitting; dynamic masking adapts to the content of the
+# > text; it slows training down and needs a heavier pipeline.
 #
-# > **In fact** masking *makes the task*; what fights over-fitting is dropout, weight decay and more text. Dynamic means drawn anew, whatever
-# > the content. It is nearly free, and saves the ten copies. (Liu et al. 2019, section 4.1, and the curves above)
+# > **In fact** masking *makes the task*; what fights over-fitting is dropout, weight decay and more
+# > text. Dynamic means drawn anew, whatever the content. It is nearly free, and saves the ten
+# > copies. (Liu et al. 2019, section 4.1, and the curves above)
 
 # %% [markdown]
 # ## 9. How much to hide, and in which pattern?
 #
-# Hide little, and each sentence asks few questions. Hide much, and little is left to answer from. Below, one model for each
-# ratio, all trained for the same number of steps, all scored on the same sentences with 15 % hidden. (Scoring each at its own
-# ratio would compare the questions.)
+# Hide little, and each sentence asks few questions. Hide much, and little is left to answer from.
+# Below, one model for each ratio, all trained for the same number of steps, all scored on the same
+# sentences with 15 % hidden. (Scoring each at its own ratio would compare the questions.)
 
 # %%
 ratios = {float(ratio): gap for ratio, gap in masking["ratios"].items()}
@@ -596,12 +629,13 @@ print(f"best here: {best_ratio:.0%} hidden")
 print(f"at BERT's 15 % the model ends {times:.1f} times as far above the floor")
 
 # %% [markdown]
-# *In words: the distance to the floor falls as more is hidden, up to a point, and rises again when too little is left.*
+# *In words: the distance to the floor falls as more is hidden, up to a point, and rises again when
+# too little is left.*
 #
-# Here 30 and 45 % end closer to the floor than 15 %, 60 % and more end further away. (One run each; and these models start with small embeddings, whose
-# price section 11 shows.) Wettig et al. (2023) compare large models: 40 %
-# did as well as 15 % or better (MNLI 84.5 against 84.2, QNLI 91.6 against 90.9), 80 % clearly worse. The numbers 15 and 40 are choices,
-# not laws.
+# Here 30 and 45 % end closer to the floor than 15 %, 60 % and more end further away. (One run each;
+# and these models start with small embeddings, whose price section 11 shows.) Wettig et al. (2023)
+# compare large models: 40 % did as well as 15 % or better (MNLI 84.5 against 84.2, QNLI 91.6
+# against 90.9), 80 % clearly worse. The numbers 15 and 40 are choices, not laws.
 #
 # And the pattern? The same again, at 15 %, for patterns of lesson 4, and for BERT's 80/10/10:
 
@@ -610,16 +644,18 @@ for name, gap in masking["patterns"].items():
     print(f"{name:>24}: {gap:.2f} nats above the floor")
 
 # %% [markdown]
-# One run each, so do not read much into a few hundredths. All are scored on scattered `[MASK]` tokens, and yet training on scattered
-# tokens brings no advantage at home: spans and blocks end at least as close. BERT's 80/10/10 is behind *here*, after equally many steps: a fifth
-# of its questions look different from those of the test. (It was meant for use on text without any `[MASK]`, see lesson 4. On MNLI it reached
-# 83.7, plain `[MASK]` 84.2: Wettig et al. 2023.) SpanBERT's spans were made for questions whose answer is a span (Joshi et al. 2020).
+# One run each, so do not read much into a few hundredths. All are scored on scattered `[MASK]`
+# tokens, and yet training on scattered tokens brings no advantage at home: spans and blocks end at
+# least as close. BERT's 80/10/10 is behind *here*, after equally many steps: a fifth of its
+# questions look different from those of the test. (It was meant for use on text without any
+# `[MASK]`, see lesson 4. On MNLI it reached 83.7, plain `[MASK]` 84.2: Wettig et al. 2023.)
+# SpanBERT's spans were made for questions whose answer is a span (Joshi et al. 2020).
 
 # %% [markdown]
 # ## 10. Real text
 #
-# Now Python's own manual, cut into rows of 64 pieces of words. For real text nobody knows the floor. A first mark to beat: the loss of a model
-# that knows only how frequent each piece is.
+# Now Python's own manual, cut into rows of 64 pieces of words. For real text nobody knows the
+# floor. A first mark to beat: the loss of a model that knows only how frequent each piece is.
 
 # %% tags=["nbval-ignore-output"]
 manual = python_docs.manual()
@@ -652,10 +688,11 @@ print(f"validation loss {curve[-1][1]:.2f}, accuracy {accuracy:.0%}")
 assert FAST or (curve[-1][1] < by_frequency and accuracy > 0.05)
 
 # %% [markdown]
-# A little better than frequencies, no more. One book, read for so short a time, is not much. What an hour and a shelf of books make of it is
-# recorded here: the docstrings of the standard library, numpy, scipy, scikit-learn, matplotlib and torch. Tested on *modules* that
-# were held out; paragraphs that also stand in a training module, word for word, were left out of the test. (The two losses cannot be compared: other
-# text, other pieces.)
+# A little better than frequencies, no more. One book, read for so short a time, is not much. What
+# an hour and a shelf of books make of it is recorded here: the docstrings of the standard library,
+# numpy, scipy, scikit-learn, matplotlib and torch. Tested on *modules* that were held out;
+# paragraphs that also stand in a training module, word for word, were left out of the test. (The
+# two losses cannot be compared: other text, other pieces.)
 
 # %%
 docs = recorded("python_docs")
@@ -680,9 +717,9 @@ print("made by:", docs["command"])
 # %% [markdown]
 # ## 11. What makes it learn sooner
 #
-# The choices above were not guessed. The first line is the whole recipe (Muon at its default rate, pre-norm, 30 % hidden,
-# warm-up and decay, embeddings at std .1), on a model of four layers. Each further line undoes *one* choice and trains for
-# the same number of steps:
+# The choices above were not guessed. The first line is the whole recipe (Muon at its default rate,
+# pre-norm, 30 % hidden, warm-up and decay, embeddings at std .1), on a model of four layers. Each
+# further line undoes *one* choice and trains for the same number of steps:
 
 # %%
 choices = recorded("choices")
@@ -695,12 +732,14 @@ print("AdamW by learning rate:", choices["AdamW by learning rate"])
 # %% [markdown]
 # Two choices do most of the work, and not the famous ones.
 #
-# - **Muon** is a recent optimiser for the matrices inside the blocks (Jordan et al. 2024). It replaces each update by the nearest matrix that
-#   stretches all directions equally, so that rare directions are learned, too. AdamW keeps the rest. A fair comparison gives each
-#   optimiser its best learning rate; for AdamW four were tried.
-# - *The size of the embeddings at the start.* BERT draws them with a standard deviation of .02, tiny beside what the blocks soon add to
-#   them. A likely reason for the difference: which word it is drowns in what is added, and copying needs to know which word it is. Too large
-#   is not best either (lesson 5, section 8, shows what a standard deviation of 1 does to the first loss).
+# - **Muon** is a recent optimiser for the matrices inside the blocks (Jordan et al. 2024). It
+#   replaces each update by the nearest matrix that stretches all directions equally, so that rare
+#   directions are learned, too. AdamW keeps the rest. A fair comparison gives each optimiser its
+#   best learning rate; for AdamW four were tried.
+# - *The size of the embeddings at the start.* BERT draws them with a standard deviation of .02,
+#   tiny beside what the blocks soon add to them. A likely reason for the difference: which word it
+#   is drowns in what is added, and copying needs to know which word it is. Too large is not best
+#   either (lesson 5, section 8, shows what a standard deviation of 1 does to the first loss).
 #
 # Does that carry over to real text? The docstrings of section 10, a short run each, the same held-out modules:
 
@@ -711,18 +750,21 @@ for std, share in on_docs["accuracy by std"].items():
     print(f"embeddings start at std {std}: {share:.1%}")
 
 # %% [markdown]
-# No: there the small start is ahead (one run each). A likely reason: tinyworld has few words, and its sentences mention things again, so there is
-# much to copy; docstrings have thousands of pieces, most of them rare. So `EncoderConfig` starts at .02, and tinyworld's models ask for .1. What was
+# No: there the small start is ahead (one run each). A likely reason: tinyworld has few words, and
+# its sentences mention things again, so there is much to copy; docstrings have thousands of pieces,
+# most of them rare. So `EncoderConfig` starts at .02, and tinyworld's models ask for .1. What was
 # measured on one language is known for one language.
 #
-# Warm-up, decay and the place of the norms change next to nothing *here*: with four layers and 300 steps there is little that could go wrong. In deep
-# models and long runs they matter (lesson 5, section 5). One run each, on one small language: large models need their own table.
+# Warm-up, decay and the place of the norms change next to nothing *here*: with four layers and 300
+# steps there is little that could go wrong. In deep models and long runs they matter (lesson 5,
+# section 5). One run each, on one small language: large models need their own table.
 
 # %% [markdown]
 # ## 12. Other questions to ask of a text
 #
-# **Next-sentence prediction** (NSP) was BERT's second task: are these two passages neighbours, or is the second from somewhere else?
-# How hard is it? Count the words that the two passages share, with no model at all:
+# **Next-sentence prediction** (NSP) was BERT's second task: are these two passages neighbours, or
+# is the second from somewhere else? How hard is it? Count the words that the two passages share,
+# with no model at all:
 
 # %% tags=["nbval-ignore-output"]
 topics = [python_docs.paragraphs([topic], 12) for topic in manual]
@@ -747,22 +789,26 @@ print(f"the true pair shares more words in {auc:.0%} of the cases (a tie counts 
 assert 0.6 < auc < 0.98
 
 # %% [markdown]
-# Counting words already gets far, because most random passages are about something else. RoBERTa dropped it and lost nothing (Liu et al.
-# 2019, section 4.2). ALBERT asks a harder question, which of two neighbours comes first (Lan et al. 2020, section 3.1).
+# Counting words already gets far, because most random passages are about something else. RoBERTa
+# dropped it and lost nothing (Liu et al. 2019, section 4.2). ALBERT asks a harder question, which
+# of two neighbours comes first (Lan et al. 2020, section 3.1).
 #
 # > **Often read:** Sentence-BERT is one of BERT's pretraining tasks.
 #
-# > **In fact** that task is next-sentence prediction (Devlin et al. 2019, section 3.1). Sentence-BERT is a way to fine-tune a finished BERT, so that
-# > similar sentences get similar vectors (Reimers and Gurevych 2019).
+# > **In fact** that task is next-sentence prediction (Devlin et al. 2019, section 3.1).
+# > Sentence-BERT is a way to fine-tune a finished BERT, so that similar sentences get similar
+# > vectors (Reimers and Gurevych 2019).
 #
-# **Replaced-token detection** is ELECTRA's idea (Clark et al. 2020). A small masked language model, the *generator*, fills the gaps with words of
-# its own. A second model, the *discriminator*, looks at the result and says for *every* token whether it was replaced. Every token is a
-# question, not 15 % of them.
+# **Replaced-token detection** is ELECTRA's idea (Clark et al. 2020). A small masked language model,
+# the *generator*, fills the gaps with words of its own. A second model, the *discriminator*, looks
+# at the result and says for *every* token whether it was replaced. Every token is a question, not
+# 15 % of them.
 #
 # ### Exercise 6.6: what was replaced?
-# `original` and `shown` are `(B, T)` ids, `hidden` `(B, T)` says where the generator put in a word. Return the discriminator's
-# labels, boolean `(B, T)`, for *every* token: True where the token shown is a replacement. One subtlety: sometimes the generator guesses
-# the original word. Nobody could call that a replacement. (You may not need every argument.)
+# `original` and `shown` are `(B, T)` ids, `hidden` `(B, T)` says where the generator put in a word.
+# Return the discriminator's labels, boolean `(B, T)`, for *every* token: True where the token shown
+# is a replacement. One subtlety: sometimes the generator guesses the original word. Nobody could
+# call that a replacement. (You may not need every argument.)
 
 
 # %% exercise="6.6"
@@ -777,8 +823,9 @@ def replaced_labels(original: Tensor, shown: Tensor, hidden: Tensor) -> Tensor:
 check("6.6", replaced_labels)
 
 # %% [markdown]
-# Both models side by side, trained together. The generator's words are drawn from its probabilities. No gradient flows
-# through the drawing: to the discriminator the generator is just a source of mistakes.
+# Both models side by side, trained together. The generator's words are drawn from its
+# probabilities. No gradient flows through the drawing: to the discriminator the generator is just a
+# source of mistakes.
 
 # %% tags=["nbval-ignore-output"]
 torch.manual_seed(0)
@@ -814,17 +861,19 @@ print(f"of the replaced ones it caught {caught:.0%}")
 assert FAST or (found > always_original - 0.01 and caught > 0.05)
 
 # %% [markdown]
-# A weak result after so short a training, and on one training batch; it is here to show the mechanism. Accuracy alone would flatter: most tokens are
-# original. So compare with "always original", and look at what was caught. The weight 50
-# and the small generator (a quarter to a half of the discriminator's width) are the paper's (Clark et al. 2020).
-# The paper finds that most of the gain comes from asking at every token.
+# A weak result after so short a training, and on one training batch; it is here to show the
+# mechanism. Accuracy alone would flatter: most tokens are original. So compare with "always
+# original", and look at what was caught. The weight 50 and the small generator (a quarter to a half
+# of the discriminator's width) are the paper's (Clark et al. 2020). The paper finds that most of
+# the gain comes from asking at every token.
 
 # %% [markdown]
 # ## 13. Long runs
 #
-# A run of hours will be interrupted. With a `folder`, `fit` saves everything that the next step depends on: weights, optimiser, place in
-# the data, the best weights so far. The same call again goes on where it stopped, and on a CPU it ends with *the very same bits*.
-# Here is one run in one go, and one that is interrupted:
+# A run of hours will be interrupted. With a `folder`, `fit` saves everything that the next step
+# depends on: weights, optimiser, place in the data, the best weights so far. The same call again
+# goes on where it stopped, and on a CPU it ends with *the very same bits*. Here is one run in one
+# go, and one that is interrupted:
 
 
 # %%
@@ -854,21 +903,26 @@ same = all(torch.equal(a, b) for a, b in zip(straight.parameters(), broken.param
 print("the same bits as without the interruption:", same)
 
 # %% [markdown]
-# **Experiment tracking** keeps the curves of all your runs in one place. `fit(..., tracker="tensorboard", folder="runs/first")` writes files
-# that `tensorboard --logdir runs` shows in the browser (`pip install tensorboard`). `tracker="wandb"` sends them to Weights & Biases, for which
-# you need an account.
+# **Experiment tracking** keeps the curves of all your runs in one place.
+# `fit(..., tracker="tensorboard", folder="runs/first")` writes files that
+# `tensorboard --logdir runs` shows in the browser (`pip install tensorboard`). `tracker="wandb"`
+# sends them to Weights & Biases, for which you need an account.
 #
-# In this course every number comes from a cell or a cited paper. Make it a habit: a loss table that no run has printed is worth nothing.
+# In this course every number comes from a cell or a cited paper. Make it a habit: a loss table that
+# no run has printed is worth nothing.
 
 # %% [markdown]
 # ## On a GPU
 #
-# The same code, real English: 50,000 little stories, streamed (needs a network). `fit` finds the GPU by itself; `find_device` says which one
-# it is and what suits it: numbers of 16 bits, `bf16` where the GPU computes with them and else `fp16`, and `torch.compile` on CUDA. On a CPU the
-# same lines run small, on Python's manual. (On a GPU not measured: none was at hand when this was written.)
+# The same code, real English: 50,000 little stories, streamed (needs a network). `fit` finds the
+# GPU by itself; `find_device` says which one it is and what suits it: numbers of 16 bits, `bf16`
+# where the GPU computes with them and else `fp16`, and `torch.compile` on CUDA. On a CPU the same
+# lines run small, on Python's manual. (On a GPU not measured: none was at hand when this was
+# written.)
 #
-# A runtime may be lost before the training ends. `run_folder` names a folder for checkpoints, on Google Drive where Colab has it mounted: run the
-# lesson's cells again, and this training goes on from its last checkpoint.
+# A runtime may be lost before the training ends. `run_folder` names a folder for checkpoints, on
+# Google Drive where Colab has it mounted: run the lesson's cells again, and this training goes on
+# from its last checkpoint.
 
 # %%
 machine = find_device()
@@ -913,9 +967,11 @@ quiz("6")
 #
 # - The loss is **cross-entropy at the hidden places**. Over all places it would reward copying.
 # - The loop: loss, `backward`, `optimizer.step`, `scheduler.step`, `zero_grad`.
-# - An evaluation has fixed masks, no dropout, and divides once. Choose on the validation set, report the test set.
+# - An evaluation has fixed masks, no dropout, and divides once. Choose on the validation set,
+#   report the test set.
 # - In tinyworld the **floor** says how much is left to learn. The last part is copying.
-# - **Dynamic masks** matter when a text is seen often. 30 to 45 % hidden taught our small model sooner than 15 %; 60 % did not.
+# - **Dynamic masks** matter when a text is seen often. 30 to 45 % hidden taught our small model
+#   sooner than 15 %; 60 % did not.
 # - One choice at a time, the rival at its best learning rate: that is how recipes are compared.
 #
 # **Next:** lesson 7 opens the trained model.
@@ -928,12 +984,18 @@ progress("5")
 #
 # - J. Devlin et al. 2019. *BERT*. NAACL. [arXiv:1810.04805](https://arxiv.org/abs/1810.04805) (section 3.1)
 # - Y. Liu et al. 2019. *RoBERTa*. [arXiv:1907.11692](https://arxiv.org/abs/1907.11692) (sections 4.1, 4.2)
-# - A. Wettig et al. 2023. *Should You Mask 15 % in Masked Language Modeling?* EACL. [arXiv:2202.08005](https://arxiv.org/abs/2202.08005)
+# - A. Wettig et al. 2023. *Should You Mask 15 % in Masked Language Modeling?* EACL.
+#   [arXiv:2202.08005](https://arxiv.org/abs/2202.08005)
 # - M. Joshi et al. 2020. *SpanBERT*. TACL. [arXiv:1907.10529](https://arxiv.org/abs/1907.10529)
 # - K. Clark et al. 2020. *ELECTRA*. ICLR. [arXiv:2003.10555](https://arxiv.org/abs/2003.10555)
 # - Z. Lan et al. 2020. *ALBERT*. ICLR. [arXiv:1909.11942](https://arxiv.org/abs/1909.11942) (section 3.1)
-# - J. Salazar et al. 2020. *Masked Language Model Scoring*. ACL. [arXiv:1910.14659](https://arxiv.org/abs/1910.14659) (pseudo-likelihood)
-# - N. Reimers and I. Gurevych 2019. *Sentence-BERT*. EMNLP. [arXiv:1908.10084](https://arxiv.org/abs/1908.10084)
-# - K. He et al. 2022. *Masked Autoencoders Are Scalable Vision Learners*. CVPR. [arXiv:2111.06377](https://arxiv.org/abs/2111.06377)
-# - K. Jordan et al. 2024. *Muon: An optimizer for hidden layers in neural networks*. [kellerjordan.github.io/posts/muon](https://kellerjordan.github.io/posts/muon/)
-# - T. Hastie, R. Tibshirani and J. Friedman 2009. *The Elements of Statistical Learning*, 2nd edition. Springer. (section 7.2)
+# - J. Salazar et al. 2020. *Masked Language Model Scoring*. ACL.
+#   [arXiv:1910.14659](https://arxiv.org/abs/1910.14659) (pseudo-likelihood)
+# - N. Reimers and I. Gurevych 2019. *Sentence-BERT*. EMNLP.
+#   [arXiv:1908.10084](https://arxiv.org/abs/1908.10084)
+# - K. He et al. 2022. *Masked Autoencoders Are Scalable Vision Learners*. CVPR.
+#   [arXiv:2111.06377](https://arxiv.org/abs/2111.06377)
+# - K. Jordan et al. 2024. *Muon: An optimizer for hidden layers in neural networks*.
+#   [kellerjordan.github.io/posts/muon](https://kellerjordan.github.io/posts/muon/)
+# - T. Hastie, R. Tibshirani and J. Friedman 2009. *The Elements of Statistical Learning*, 2nd
+#   edition. Springer. (section 7.2)

@@ -1,14 +1,15 @@
 # %% [markdown]
 # # Lesson 7: Reading a model
 #
-# A network has filled millions of gaps. Nobody told it what a noun is, or which words go together, or what a
-# parameter is. What does it know now? This lesson takes two trained models apart: one for tinyworld, where we know what
-# *should* have been learned, and one for real documentation. Then it puts the second one to work on three tasks
-# with few labels, and measures honestly what the pretraining was worth.
+# A network has filled millions of gaps. Nobody told it what a noun is, or which words go together,
+# or what a parameter is. What does it know now? This lesson takes two trained models apart: one for
+# tinyworld, where we know what *should* have been learned, and one for real documentation. Then it
+# puts the second one to work on three tasks with few labels, and measures honestly what the
+# pretraining was worth.
 #
-# By the end you will have compared a model with the best possible guesser, found a head that copying depends on
-# by switching it off, fallen into (and out of) a trap of cosine similarity, and built a classifier, a tagger and a
-# question answerer on one checkpoint. You need lessons 4 to 6.
+# By the end you will have compared a model with the best possible guesser, found a head that
+# copying depends on by switching it off, fallen into (and out of) a trap of cosine similarity, and
+# built a classifier, a tagger and a question answerer on one checkpoint. You need lessons 4 to 6.
 
 # %%
 import os
@@ -48,8 +49,8 @@ FAST = bool(os.environ.get("MLM_COURSE_FAST"))  # set when the lesson is only te
 # %% [markdown]
 # ## 1. Filling gaps
 #
-# The first model comes with the course. It was trained like the one of lesson 6, only longer, on the docstrings of Python's standard
-# library, NumPy, SciPy, scikit-learn, Matplotlib and PyTorch.
+# The first model comes with the course. It was trained like the one of lesson 6, only longer, on
+# the docstrings of Python's standard library, NumPy, SciPy, scikit-learn, Matplotlib and PyTorch.
 
 # %%
 model, tokenizer = pretrained("python_docs")
@@ -61,8 +62,9 @@ print(f"{numbers / 1e6:.1f} million numbers, {c.n_layers} blocks, {c.n_heads} he
 # Its answer to a gap is a score for each piece of the vocabulary. We want to read it as a short list.
 #
 # ### Exercise 7.1: the best answers
-# `logits` `(n, V)`, one row of scores for each of `n` gaps -> a pair: the probabilities of the `k` most likely pieces
-# `(n, k)`, largest first, and their ids `(n, k)`. (`tensor.topk(k)` returns such a pair.)
+# `logits` `(n, V)`, one row of scores for each of `n` gaps -> a pair: the probabilities of the `k`
+# most likely pieces `(n, k)`, largest first, and their ids `(n, k)`. (`tensor.topk(k)` returns such
+# a pair.)
 
 
 # %% exercise="7.1"
@@ -108,8 +110,8 @@ accepted = [answer in dict(fill(text, k=3)[0]) for text, answer in examples.item
 assert all(accepted)  # what a programmer would say is among the first three
 
 # %% [markdown]
-# These were picked because they work. Try your own sentences. You will soon see where it stops: it knows the phrases of documentation, little of what
-# they mean, and nothing of the world.
+# These were picked because they work. Try your own sentences. You will soon see where it stops: it
+# knows the phrases of documentation, little of what they mean, and nothing of the world.
 
 # %% tags=["nbval-ignore-output"]
 for text in (
@@ -129,8 +131,9 @@ print(f"{found['accuracy']:.1%} of all pieces, {found['word_accuracy']:.1%} of w
 # %% [markdown]
 # ## 2. Next to the exact answer
 #
-# Are the probabilities any good? For documentation nobody can say. For tinyworld we can: lesson 4 computed the exact **posterior**, the
-# probability of each word given everything visible. Here is tinyworld's model, trained as in lesson 6, beside it.
+# Are the probabilities any good? For documentation nobody can say. For tinyworld we can: lesson 4
+# computed the exact **posterior**, the probability of each word given everything visible. Here is
+# tinyworld's model, trained as in lesson 6, beside it.
 
 # %%
 world, _ = pretrained("tinyworld")
@@ -166,8 +169,9 @@ for places in ([4], [4, 13], [17]):
             print(f"   {names[i]:8} exact {exact[i]:.2f}   model {model_says[i]:.2f}")
 
 # %% [markdown]
-# It has found out that the colour must be repeated, that colours are not equally common, and that towels belong near water. Where several
-# answers are possible, its shares are a little off. Now the same for many hidden words. Each dot is one word at one hidden place.
+# It has found out that the colour must be repeated, that colours are not equally common, and that
+# towels belong near water. Where several answers are possible, its shares are a little off. Now the
+# same for many hidden words. Each dot is one word at one hidden place.
 
 # %%
 test_ids = tinyworld.sample_ids(1000, torch.Generator().manual_seed(5))
@@ -196,11 +200,12 @@ print(f"hidden words where it is more than .2: {(off > 0.2).double().mean():.1%}
 assert off.mean() < 0.08
 
 # %% [markdown]
-# *In words: the dots lie near the diagonal, in columns: tinyworld draws from short lists, so few exact probabilities occur, such as 1, 1/2,
-# 1/4 and 1/7. Few dots are far off.*
+# *In words: the dots lie near the diagonal, in columns: tinyworld draws from short lists, so few
+# exact probabilities occur, such as 1, 1/2, 1/4 and 1/7. Few dots are far off.*
 #
 # How much does the difference cost? The model's loss minus the floor is, on average, exactly the
-# **Kullback-Leibler divergence** from the posterior to the model: how much more it is surprised than the best guesser.
+# **Kullback-Leibler divergence** from the posterior to the model: how much more it is surprised
+# than the best guesser.
 
 # %% tags=["nbval-ignore-output"]
 loss = -ours.gather(1, truth[:, None]).log().mean()
@@ -232,10 +237,11 @@ for i in worst:
 assert all(exact[i, (ours[i] - exact[i]).argmax()] == 0 for i in worst)
 
 # %% [markdown]
-# All three are one mistake: somebody gives something to herself, or to himself. The exact chance of that is 0, and the model has not quite got it.
+# All three are one mistake: somebody gives something to herself, or to himself. The exact chance of
+# that is 0, and the model has not quite got it.
 #
-# **Calibration** is a weaker question that can be asked of any model, also without a posterior: of all the answers it gives with a
-# confidence of 70 %, are 70 % right?
+# **Calibration** is a weaker question that can be asked of any model, also without a posterior: of
+# all the answers it gives with a confidence of 70 %, are 70 % right?
 
 # %% tags=["nbval-ignore-output"]
 confidence, answer = ours.max(-1)  # (n,)
@@ -256,8 +262,8 @@ unsure = confidence < 0.4
 assert confidence[unsure].mean() > right[unsure].mean() + 0.02
 
 # %% [markdown]
-# *In words: where it is sure, it is right. Where it is unsure it is a little too sure: of several equally likely names it picks the one it
-# overrates most.*
+# *In words: where it is sure, it is right. Where it is unsure it is a little too sure: of several
+# equally likely names it picks the one it overrates most.*
 
 # %% [markdown]
 # ## 3. Two gaps at once
@@ -302,12 +308,15 @@ for word in ("sad", "tired"):
     print(f"felt {word}, so she ...", "  ".join(said))
 
 # %% [markdown]
-# People who feel sad cry or sigh, tired ones rest or yawn. The model *knows* that: the last two lines show it the feeling, and it names the right
-# reactions. But with both words hidden it gives one list for each gap, and nothing in its answer says which words of the two lists belong together. It treats
-# the gaps as independent of each other, given what is visible. This is called **conditional independence**.
+# People who feel sad cry or sigh, tired ones rest or yawn. The model *knows* that: the last two
+# lines show it the feeling, and it names the right reactions. But with both words hidden it gives
+# one list for each gap, and nothing in its answer says which words of the two lists belong
+# together. It treats the gaps as independent of each other, given what is visible. This is called
+# **conditional independence**.
 #
-# How often does it matter? Fill all gaps of a sentence at once and ask tinyworld whether it could say that sentence. Then fill them one after the other,
-# the surest first, so that later answers can see earlier ones.
+# How often does it matter? Fill all gaps of a sentence at once and ask tinyworld whether it could
+# say that sentence. Then fill them one after the other, the surest first, so that later answers can
+# see earlier ones.
 
 
 # %%
@@ -353,7 +362,8 @@ for way, found in shares.items():
 assert shares["one by one"][-1] > shares["all at once"][-1] + 0.2
 
 # %% [markdown]
-# *In words: filled all at once, the more is hidden the fewer sentences make sense; filled one by one, nearly all do.*
+# *In words: filled all at once, the more is hidden the fewer sentences make sense; filled one by
+# one, nearly all do.*
 #
 # One of them, at the largest share:
 
@@ -366,15 +376,18 @@ for way, rows in (("shown", shown), *((way, filled_rows[ratios[-1], way]) for wa
     print(f"{way:12}", *tinyworld.decode(rows[[wrong]])[0][1:-1])
 
 # %% [markdown]
-# (In tinyworld, what is felt after lunch goes on all afternoon: after breakfast comes the morning, after lunch the afternoon, after dinner the evening.)
+# (In tinyworld, what is felt after lunch goes on all afternoon: after breakfast comes the morning,
+# after lunch the afternoon, after dinner the evening.)
 #
-# The same model, the same knowledge. What differs is the *procedure*. Lessons 11 and 12 are about procedures between these two.
+# The same model, the same knowledge. What differs is the *procedure*. Lessons 11 and 12 are about
+# procedures between these two.
 
 # %% [markdown]
 # ## 4. Reading attention
 #
-# How does it know that the colour has to be repeated? Some head should look from the gap to the other mention. Look for yourself: choose the query `[MASK]`, then
-# walk through the heads, and through the layers 0, 1 and 2 (the cell's second line). Try layer 1, head 2.
+# How does it know that the colour has to be repeated? Some head should look from the gap to the
+# other mention. Look for yourself: choose the query `[MASK]`, then walk through the heads, and
+# through the layers 0, 1 and 2 (the cell's second line). Try layer 1, head 2.
 
 
 # %%
@@ -399,10 +412,10 @@ tokens = [names[i] for i in ids.masked_fill(hidden, MASK_ID)[0]]
 AttentionExplorer(tokens, scores_of(layer, ids.masked_fill(hidden, MASK_ID))[0], selected_query=5)
 
 # %% [markdown]
-# One sentence proves little. Let us ask all heads, over many sentences: *how much attention does a hidden word pay to its other
-# mentions?* tinyworld tells where they are (`Reading.repeats`). In each sentence
-# that mentions something twice, and also has a word that is tied to others but said once, we hide one mention. Hiding that other word instead (`alone`) is the
-# control.
+# One sentence proves little. Let us ask all heads, over many sentences: *how much attention does a
+# hidden word pay to its other mentions?* tinyworld tells where they are (`Reading.repeats`). In
+# each sentence that mentions something twice, and also has a word that is tied to others but said
+# once, we hide one mention. Hiding that other word instead (`alone`) is the control.
 
 # %%
 readings = tinyworld.sample_readings(200, torch.Generator().manual_seed(0))
@@ -424,9 +437,11 @@ print(f"{int(hidden.sum())} hidden words with another mention")
 
 # %% [markdown]
 # ### Exercise 7.2: who copies?
-# `weights` `(B, H, T, S)` is the attention of one layer's heads. `mention` `(B, T, S)` is True where key `s` is another mention of the
-# hidden word at query `t`. It is False everywhere else, and in all rows of queries that are not asked. For each head: add up the
-# weights a query gives to its other mentions, then take the mean over those queries of the whole batch that have any, each counting the same. Return `(H,)`.
+# `weights` `(B, H, T, S)` is the attention of one layer's heads. `mention` `(B, T, S)` is True
+# where key `s` is another mention of the hidden word at query `t`. It is False everywhere else, and
+# in all rows of queries that are not asked. For each head: add up the weights a query gives to its
+# other mentions, then take the mean over those queries of the whole batch that have any, each
+# counting the same. Return `(H,)`.
 
 
 # %% exercise="7.2"
@@ -454,12 +469,14 @@ head_names = [f"head {i}" for i in range(copying.shape[1])]
 show(heat_map(layer_names, head_names, copying, title="attention to the other mention"))
 
 # %% [markdown]
-# A good part of a head's attention (in one head more than half) goes to *one* word out of some twenty. So that is the head that copies? Careful.
+# A good part of a head's attention (in one head more than half) goes to *one* word out of some
+# twenty. So that is the head that copies? Careful.
 #
 # > **Often read:** attention weights show which words a prediction is based on.
 #
-# Attention says where a head *looks*. What it reads there, and whether anything further up uses it, is another matter. There is a direct test: **ablation**. Switch
-# a head off, by setting to zero the columns of the output matrix that read it, and measure what gets harder.
+# Attention says where a head *looks*. What it reads there, and whether anything further up uses it,
+# is another matter. There is a direct test: **ablation**. Switch a head off, by setting to zero the
+# columns of the output matrix that read it, and measure what gets harder.
 
 
 # %%
@@ -517,19 +534,22 @@ for place in order[: order.index(most_harmful)]:
     assert harm["said twice"].flatten()[place] < 0.4 * twice
 
 # %% [markdown]
-# *In words: without one head, repeated words get much harder, and words said once do not. Other heads look at the other mention more than it
-# does; without them repeated words lose little, or words said once lose as much.*
+# *In words: without one head, repeated words get much harder, and words said once do not. Other
+# heads look at the other mention more than it does; without them repeated words lose little, or
+# words said once lose as much.*
 #
-# > **In fact** weights are a hint where to search, and the ablation is the evidence. Jain and Wallace 2019 found
-# > that quite different weights can give the same prediction. That does not make them useless: Wiegreffe and Pinter
-# > 2019 answer that it depends on what one calls an explanation. And an ablation shows what a head does *in this network*: where several heads can do
-# > the same job, switching one off hides what it does.
+# > **In fact** weights are a hint where to search, and the ablation is the evidence. Jain and
+# > Wallace 2019 found that quite different weights can give the same prediction. That does not make
+# > them useless: Wiegreffe and Pinter 2019 answer that it depends on what one calls an explanation.
+# > And an ablation shows what a head does *in this network*: where several heads can do the same
+# > job, switching one off hides what it does.
 
 # %% [markdown]
 # ## 5. What is near what?
 #
-# The embedding table holds one vector for each word. Lesson 1 made such vectors by counting. These were learned on the way, by filling gaps. In
-# tinyworld we know which words are of one kind: those that may stand in the same slot of a sentence.
+# The embedding table holds one vector for each word. Lesson 1 made such vectors by counting. These
+# were learned on the way, by filling gaps. In tinyworld we know which words are of one kind: those
+# that may stand in the same slot of a sentence.
 
 # %%
 table = world.encoder.embeddings.token.weight.detach()  # (V, D)
@@ -567,7 +587,8 @@ print(f"nearest neighbour of the same kind: {hits:.0%} of the words (by chance: 
 assert hits > 4 * by_chance
 
 # %% [markdown]
-# Nobody gave it these kinds. Words that fill the same gaps get similar vectors, because similar vectors give similar answers. Now the documentation:
+# Nobody gave it these kinds. Words that fill the same gaps get similar vectors, because similar
+# vectors give similar answers. Now the documentation:
 
 # %%
 docs_table = model.encoder.embeddings.token.weight.detach()  # (V, D)
@@ -586,8 +607,9 @@ assert "false" in [pieces[i] for i in nearest(docs_table, tokenizer.token_to_id(
 
 # %% [markdown]
 # ### One word, two meanings
-# The table has *one* vector for "kernel", whatever it means. Behind the encoder, each token's vector also knows its surroundings: a **contextual
-# vector**. Six sentences, three about kernels of a machine-learning method, three about programs on a GPU:
+# The table has *one* vector for "kernel", whatever it means. Behind the encoder, each token's
+# vector also knows its surroundings: a **contextual vector**. Six sentences, three about kernels of
+# a machine-learning method, three about programs on a GPU:
 
 # %%
 kernel_sentences = [
@@ -615,8 +637,8 @@ raw = F.cosine_similarity(kernels[:, None], kernels[None], dim=-1)  # (6, 6)
 
 # %% [markdown]
 # ### A trap: even strangers look alike
-# Before you trust a cosine, look at what it is for things that have *nothing* to do with each other. A thousand pairs of tokens
-# from Python's manual, drawn at random:
+# Before you trust a cosine, look at what it is for things that have *nothing* to do with each
+# other. A thousand pairs of tokens from Python's manual, drawn at random:
 
 # %%
 manual = python_docs.paragraphs(python_docs.manual(), min_words=20)
@@ -640,9 +662,11 @@ assert F.cosine_similarity(a, b).mean() > F.cosine_similarity(a - mean, b - mean
 assert centred[same].mean() > centred[other].mean()
 
 # %% [markdown]
-# Vectors that point anywhere would have a cosine near 0. These share a common direction, so that even unrelated ones look alike: they are **anisotropic**, not
-# spread evenly over all directions. How much so depends on model and layer; in GPT-2's last layer two random words come close to 1 (Ethayarajh 2019, section 4.1).
-# A cosine no larger than that of random pairs means nothing. Subtract the mean first, and compare with random pairs.
+# Vectors that point anywhere would have a cosine near 0. These share a common direction, so that
+# even unrelated ones look alike: they are **anisotropic**, not spread evenly over all directions.
+# How much so depends on model and layer; in GPT-2's last layer two random words come close to 1
+# (Ethayarajh 2019, section 4.1). A cosine no larger than that of random pairs means nothing.
+# Subtract the mean first, and compare with random pairs.
 
 # %% tags=["nbval-ignore-output"]
 short_names = [" ".join(s.split()[:4]) for s in kernel_sentences]
@@ -660,8 +684,9 @@ for which, cosines in groups.items():
 assert groups["on a GPU"].mean() > groups["one of each"].mean() + 0.1
 
 # %% [markdown]
-# *In words: look at the two blocks on the diagonal one by one. The kernels on a GPU are close to each other. Of the other three the
-# last lines say how much closer they are than mixed pairs, and whether the ranges overlap. Six hand-picked sentences show how to look, not how often it works.*
+# *In words: look at the two blocks on the diagonal one by one. The kernels on a GPU are close to
+# each other. Of the other three the last lines say how much closer they are than mixed pairs, and
+# whether the ranges overlap. Six hand-picked sentences show how to look, not how often it works.*
 
 # %% [markdown]
 # ## Quiz
@@ -672,11 +697,14 @@ quiz("8")
 # %% [markdown]
 # ## Recap
 #
-# - Where the truth is known, a trained model's probabilities come close to it, and its extra loss is the divergence from it.
+# - Where the truth is known, a trained model's probabilities come close to it, and its extra loss
+#   is the divergence from it.
 # - Several gaps are filled *independently*. Filled one by one, they fit together.
-# - Attention weights say where to search; switching a head **off** says what depends on it (unless others stand in).
+# - Attention weights say where to search; switching a head **off** says what depends on it (unless
+#   others stand in).
 # - Cosines need a yardstick: subtract the mean and compare with random pairs.
-# - One checkpoint serves many tasks through small heads, **frozen** or **fine-tuned**. Compare with random weights *and* with a simple rival, on modules held out from the labels.
+# - One checkpoint serves many tasks through small heads, **frozen** or **fine-tuned**. Compare with
+#   random weights *and* with a simple rival, on modules held out from the labels.
 # - What pretraining is worth depends on the task and on the number of labels. Measure it.
 #
 # **Next:** lesson 9 hides parts of pictures instead of words.
@@ -687,12 +715,21 @@ progress("6")
 # %% [markdown]
 # ## References
 #
-# - J. Devlin et al. 2019. *BERT*. NAACL. [arXiv:1810.04805](https://arxiv.org/abs/1810.04805) (sections 3.2 and 4: one checkpoint, several tasks)
-# - S. Jain, B. Wallace 2019. *Attention is not Explanation*. NAACL. [arXiv:1902.10186](https://arxiv.org/abs/1902.10186)
-# - S. Wiegreffe, Y. Pinter 2019. *Attention is not not Explanation*. EMNLP. [arXiv:1908.04626](https://arxiv.org/abs/1908.04626)
-# - P. Michel, O. Levy, G. Neubig 2019. *Are Sixteen Heads Really Better than One?* NeurIPS. [arXiv:1905.10650](https://arxiv.org/abs/1905.10650) (switching heads off)
-# - K. Ethayarajh 2019. *How Contextual are Contextualized Word Representations?* EMNLP. [arXiv:1909.00512](https://arxiv.org/abs/1909.00512) (anisotropy)
-# - G. Alain, Y. Bengio 2016. *Understanding intermediate layers using linear classifier probes*. [arXiv:1610.01644](https://arxiv.org/abs/1610.01644)
-# - N. Reimers, I. Gurevych 2019. *Sentence-BERT*. EMNLP. [arXiv:1908.10084](https://arxiv.org/abs/1908.10084) (the mean of the vectors)
-# - E. Tjong Kim Sang, F. De Meulder 2003. *Introduction to the CoNLL-2003 Shared Task*. [arXiv:cs/0306050](https://arxiv.org/abs/cs/0306050) (entities as spans)
-# - P. Rajpurkar et al. 2016. *SQuAD*. EMNLP. [arXiv:1606.05250](https://arxiv.org/abs/1606.05250) (exact match and F1)
+# - J. Devlin et al. 2019. *BERT*. NAACL. [arXiv:1810.04805](https://arxiv.org/abs/1810.04805)
+#   (sections 3.2 and 4: one checkpoint, several tasks)
+# - S. Jain, B. Wallace 2019. *Attention is not Explanation*. NAACL.
+#   [arXiv:1902.10186](https://arxiv.org/abs/1902.10186)
+# - S. Wiegreffe, Y. Pinter 2019. *Attention is not not Explanation*. EMNLP.
+#   [arXiv:1908.04626](https://arxiv.org/abs/1908.04626)
+# - P. Michel, O. Levy, G. Neubig 2019. *Are Sixteen Heads Really Better than One?* NeurIPS.
+#   [arXiv:1905.10650](https://arxiv.org/abs/1905.10650) (switching heads off)
+# - K. Ethayarajh 2019. *How Contextual are Contextualized Word Representations?* EMNLP.
+#   [arXiv:1909.00512](https://arxiv.org/abs/1909.00512) (anisotropy)
+# - G. Alain, Y. Bengio 2016. *Understanding intermediate layers using linear classifier probes*.
+#   [arXiv:1610.01644](https://arxiv.org/abs/1610.01644)
+# - N. Reimers, I. Gurevych 2019. *Sentence-BERT*. EMNLP.
+#   [arXiv:1908.10084](https://arxiv.org/abs/1908.10084) (the mean of the vectors)
+# - E. Tjong Kim Sang, F. De Meulder 2003. *Introduction to the CoNLL-2003 Shared Task*.
+#   [arXiv:cs/0306050](https://arxiv.org/abs/cs/0306050) (entities as spans)
+# - P. Rajpurkar et al. 2016. *SQuAD*. EMNLP. [arXiv:1606.05250](https://arxiv.org/abs/1606.05250)
+#   (exact match and F1)

@@ -1,14 +1,15 @@
 # %% [markdown]
 # # Lesson 8: Using a model
 #
-# A network has filled millions of gaps. Nobody told it what a noun is, or which words go together, or what a
-# parameter is. What does it know now? This lesson takes two trained models apart: one for tinyworld, where we know what
-# *should* have been learned, and one for real documentation. Then it puts the second one to work on three tasks
-# with few labels, and measures honestly what the pretraining was worth.
+# A network has filled millions of gaps. Nobody told it what a noun is, or which words go together,
+# or what a parameter is. What does it know now? This lesson takes two trained models apart: one for
+# tinyworld, where we know what *should* have been learned, and one for real documentation. Then it
+# puts the second one to work on three tasks with few labels, and measures honestly what the
+# pretraining was worth.
 #
-# By the end you will have compared a model with the best possible guesser, found a head that copying depends on
-# by switching it off, fallen into (and out of) a trap of cosine similarity, and built a classifier, a tagger and a
-# question answerer on one checkpoint. You need lessons 4 to 6.
+# By the end you will have compared a model with the best possible guesser, found a head that
+# copying depends on by switching it off, fallen into (and out of) a trap of cosine similarity, and
+# built a classifier, a tagger and a question answerer on one checkpoint. You need lessons 4 to 6.
 
 # %%
 import os
@@ -48,13 +49,17 @@ FAST = bool(os.environ.get("MLM_COURSE_FAST"))  # set when the lesson is only te
 # %% [markdown]
 # ## 1. A class for a text
 #
-# Filling gaps is rarely the goal. The encoder is put to *other* use: keep it, throw away the layer that fills gaps, and put a small new **head**
-# on top, trained with a few labels. (Here a head is a last layer for one task; it has nothing to do with the attention heads of section 4. What was saved of a
-# training, our encoder's numbers, is called a **checkpoint**.) Such a task is called a **downstream task**. (Devlin et al. 2019, section 3.2)
+# Filling gaps is rarely the goal. The encoder is put to *other* use: keep it, throw away the layer
+# that fills gaps, and put a small new **head** on top, trained with a few labels. (Here a head is a
+# last layer for one task; it has nothing to do with the attention heads of section 4. What was
+# saved of a training, our encoder's numbers, is called a **checkpoint**.) Such a task is called a
+# **downstream task**. (Devlin et al. 2019, section 3.2)
 #
-# Our first one is a relative of sentiment: is something *bad* or *very bad*? When a program complains, its author has decided whether that is an
-# *error* (`raise ...`) or only a *warning* (`warnings.warn(...)`). We read the messages, and these decisions, from the source code of two
-# packages. The model has never seen these texts: it was trained on docstrings. (Docstrings of these modules it may have seen.)
+# Our first one is a relative of sentiment: is something *bad* or *very bad*? When a program
+# complains, its author has decided whether that is an *error* (`raise ...`) or only a *warning*
+# (`warnings.warn(...)`). We read the messages, and these decisions, from the source code of two
+# packages. The model has never seen these texts: it was trained on docstrings. (Docstrings of these
+# modules it may have seen.)
 
 # %%
 PACKAGES = ["numpy", "sklearn"]
@@ -81,12 +86,13 @@ for item in test_messages[:4]:
 assert len(train_messages) > 300 and len(test_messages) > 80
 
 # %% [markdown]
-# A text needs *one* vector. BERT takes the vector of `[CLS]`. Our checkpoint was trained on packed rows in which no `[CLS]` occurs, so
-# that vector knows nothing. We take the mean of all tokens' vectors, which works well in general (Reimers and Gurevych 2019, section 6).
+# A text needs *one* vector. BERT takes the vector of `[CLS]`. Our checkpoint was trained on packed
+# rows in which no `[CLS]` occurs, so that vector knows nothing. We take the mean of all tokens'
+# vectors, which works well in general (Reimers and Gurevych 2019, section 6).
 #
 # ### Exercise 8.1: the mean of a text
-# `x` `(B, T, D)`, `visible` `(B, T)` boolean, False at padding (every row has some tokens) -> the mean of each row's
-# vectors, `(B, D)`, padding neither added nor counted.
+# `x` `(B, T, D)`, `visible` `(B, T)` boolean, False at padding (every row has some tokens) -> the
+# mean of each row's vectors, `(B, D)`, padding neither added nor counted.
 
 
 # %% exercise="8.1"
@@ -102,11 +108,13 @@ def mean_of_text(x: Tensor, visible: Tensor) -> Tensor:
 check("8.1", mean_of_text)
 
 # %% [markdown]
-# First we leave the encoder as it is, **frozen**, and train nothing but a linear classifier on its vectors. This is called a **linear
-# probe**: what it finds must be in the vectors already. Two rivals keep us honest:
+# First we leave the encoder as it is, **frozen**, and train nothing but a linear classifier on its
+# vectors. This is called a **linear probe**: what it finds must be in the vectors already. Two
+# rivals keep us honest:
 #
 # - the *same encoder with random weights*. Whatever the probe gets out of that is not the merit of pretraining;
-# - *no network at all*: which words and pairs of words occur (a "bag of words"), with the same kind of classifier.
+# - *no network at all*: which words and pairs of words occur (a "bag of words"), with the same kind
+#   of classifier.
 
 
 # %%
@@ -137,9 +145,11 @@ features["bag of words"] = [
 ]
 
 # %% [markdown]
-# A classifier on hundreds of numbers can learn a few labels by heart. `C` holds it back: the smaller it is, the smaller the weights are kept. Each rival
-# gets the `C` that suits it, chosen on the training side alone by cross-validation (a quarter of the texts is held out, four times). Then we train with 20 labels
-# and more, and take the mean of three draws, because with few labels it matters a lot which.
+# A classifier on hundreds of numbers can learn a few labels by heart. `C` holds it back: the
+# smaller it is, the smaller the weights are kept. Each rival gets the `C` that suits it, chosen on
+# the training side alone by cross-validation (a quarter of the texts is held out, four times). Then
+# we train with 20 labels and more, and take the mean of three draws, because with few labels it
+# matters a lot which.
 
 # %%
 label_counts = [20, 60, 180, len(train_messages)]
@@ -181,21 +191,24 @@ assert curves["bag of words"][-1] > max(curves["pretrained"][-1], curves["random
 assert abs(curves["pretrained"][-1] - curves["random weights"][-1]) < 0.12
 
 # %% [markdown]
-# *In words: on so few test messages a difference of .05 can be luck, so look at the larger ones. What pretraining adds to random weights is hardly
-# more than that, if anything. With all labels the bag of words is ahead of both: single words give the answer away.*
+# *In words: on so few test messages a difference of .05 can be luck, so look at the larger ones.
+# What pretraining adds to random weights is hardly more than that, if anything. With all labels the
+# bag of words is ahead of both: single words give the answer away.*
 
 # %% [markdown]
 # **Accuracy** is the share of right answers. It hides *which* mistakes are made. For one class, say "warning":
 #
 # - **precision**: of all texts called a warning, how many are one?
 # - **recall**: of all warnings, how many were called one?
-# - **F1**: one number for both, `2 * precision * recall / (precision + recall)`, or, with counts, `2 * right / (predicted + actual)`.
+# - **F1**: one number for both, `2 * precision * recall / (precision + recall)`, or, with counts,
+#   `2 * right / (predicted + actual)`.
 #
 # All of them can be read off a **confusion matrix**, a table of how often each class was taken for which.
 #
 # ### Exercise 8.2: precision, recall, F1
-# `counts` `(C, C)`: `counts[i, j]` items of class `i` were predicted to be `j`. Return three numbers (tensors without dimensions): precision, recall and
-# F1, each worked out for every class and then averaged over the classes ("macro"). 0 / 0 counts as 0: a class may never be predicted.
+# `counts` `(C, C)`: `counts[i, j]` items of class `i` were predicted to be `j`. Return three
+# numbers (tensors without dimensions): precision, recall and F1, each worked out for every class
+# and then averaged over the classes ("macro"). 0 / 0 counts as 0: a class may never be predicted.
 
 
 # %% exercise="8.2"
@@ -223,7 +236,8 @@ scores = evaluation.classification_scores(counts)
 print("   ".join(f"{name} {value:.2f}" for name, value in scores._asdict().items()))
 
 # %% [markdown]
-# Why not just accuracy? In these packages, errors are far more common than warnings. Without the balancing, a program that always says "error" is right most of the time:
+# Why not just accuracy? In these packages, errors are far more common than warnings. Without the
+# balancing, a program that always says "error" is right most of the time:
 
 # %% tags=["nbval-ignore-output"]
 print(Counter(item.kind for item in messages))
@@ -236,14 +250,19 @@ print("   ".join(f"{name} {value:.2f}" for name, value in
 # %% [markdown]
 # ## 2. A tag for each word
 #
-# Second task: find the names in a sentence, and say what they name. Authors of docstrings mark code as such: ```If ``None``, `axis` is ignored.```
-# We take the marks off, and the model has to say where they were: which words name a *parameter* of the function, which a *value*
-# (`None`, a number, a string), and which *other code*. Authors forget marks, so the labels are not perfect; labels never are.
+# Second task: find the names in a sentence, and say what they name. Authors of docstrings mark code
+# as such: ```If ``None``, `axis` is ignored.``` We take the marks off, and the model has to say
+# where they were: which words name a *parameter* of the function, which a *value* (`None`, a
+# number, a string), and which *other code*. Authors forget marks, so the labels are not perfect;
+# labels never are.
 #
-# The marks become tags, one for each word: **B-** begins an **entity**, **I-** goes on with it, **O** is outside.
+# The marks become tags, one for each word: **B-** begins an **entity**, **I-** goes on with it,
+# **O** is outside.
 #
-# The sentences to test on come from modules that were held out when the model was pretrained, and sentences that another module of NumPy, SciPy or scikit-learn
-# repeats word for word are left out: it has never read them. (The modules' names come from the record of an experiment; section 9 has more of it.)
+# The sentences to test on come from modules that were held out when the model was pretrained, and
+# sentences that another module of NumPy, SciPy or scikit-learn repeats word for word are left out:
+# it has never read them. (The modules' names come from the record of an experiment; section 9 has
+# more of it.)
 
 # %%
 record = recorded("downstream")
@@ -265,11 +284,13 @@ for tag in ("B-PARAM", "B-VALUE", "B-CODE"):
 assert len(train_tagged) > 1000 and len(test_tagged) > 50
 
 # %% [markdown]
-# Words have tags, but the model reads pieces. The usual way out: a word's *first* piece carries its tag, and nothing is asked at the others.
+# Words have tags, but the model reads pieces. The usual way out: a word's *first* piece carries its
+# tag, and nothing is asked at the others.
 #
 # ### Exercise 8.3: labels for pieces
-# `word_ids` `(B, T)`: the number of each piece's word, -1 for special tokens and padding. `tags` `(B, W)`: a tag number for each word. Return labels
-# `(B, T)`: the tag at each word's first piece, -100 everywhere else. For a row with word numbers `[-1, 0, 0, 1, -1]` and tags `[3, 0]`:
+# `word_ids` `(B, T)`: the number of each piece's word, -1 for special tokens and padding. `tags`
+# `(B, W)`: a tag number for each word. Return labels `(B, T)`: the tag at each word's first piece,
+# -100 everywhere else. For a row with word numbers `[-1, 0, 0, 1, -1]` and tags `[3, 0]`:
 # `[-100, 3, -100, 0, -100]`. (`tags.gather(1, places)` looks up a tag for each place.)
 
 
@@ -288,8 +309,9 @@ def align_labels(word_ids: Tensor, tags: Tensor) -> Tensor:
 check("8.3", align_labels)
 
 # %% [markdown]
-# This time we **fine-tune**: encoder and head are both trained. The loop is that of lesson 6, with a falling learning rate. (So small a model takes 2e-3
-# well; BERT wants 5e-5 or less.) Each batch holds rows of like length, so that little of it is padding.
+# This time we **fine-tune**: encoder and head are both trained. The loop is that of lesson 6, with
+# a falling learning rate. (So small a model takes 2e-3 well; BERT wants 5e-5 or less.) Each batch
+# holds rows of like length, so that little of it is padding.
 
 
 # %%
@@ -336,13 +358,15 @@ for name, encoder in {"pretrained": model.encoder, "random weights": untrained}.
     train(taggers[name], tag_loss, tuple(tag_rows), STEPS)
 
 # %% [markdown]
-# How good is it? Counting right tags flatters: most words are O, and whoever always says O gets them right. What counts is *entities*: one is
-# right if its kind, its first word and its last word all are.
+# How good is it? Counting right tags flatters: most words are O, and whoever always says O gets
+# them right. What counts is *entities*: one is right if its kind, its first word and its last word
+# all are.
 #
 # ### Exercise 8.4: entities, not tokens
-# `tags`, a list such as `["O", "B-PARAM", "I-PARAM", "B-VALUE"]` -> a list of entities `(kind, first, behind)` in order of
-# appearance: `[("PARAM", 1, 3), ("VALUE", 3, 4)]`. `behind` is the place behind the last word, as in a slice. An I- that has nothing of its kind to
-# go on with begins an entity. (`tag.partition("-")` gives `("B", "-", "PARAM")`.)
+# `tags`, a list such as `["O", "B-PARAM", "I-PARAM", "B-VALUE"]` -> a list of entities
+# `(kind, first, behind)` in order of appearance: `[("PARAM", 1, 3), ("VALUE", 3, 4)]`. `behind` is
+# the place behind the last word, as in a slice. An I- that has nothing of its kind to go on with
+# begins an entity. (`tag.partition("-")` gives `("B", "-", "PARAM")`.)
 
 
 # %% exercise="8.4"
@@ -391,14 +415,15 @@ assert entity_f1["always O"] == 0
 assert FAST or entity_f1["pretrained"] > entity_f1["random weights"] + 0.05
 
 # %% [markdown]
-# *In words: always saying O gets most tags right and finds nothing. After so few steps, random weights find little; the pretrained encoder finds more and errs
-# less.*
+# *In words: always saying O gets most tags right and finds nothing. After so few steps, random
+# weights find little; the pretrained encoder finds more and errs less.*
 
 # %% [markdown]
 # ## 3. An answer in a text
 #
-# Third task: **extractive question answering**. The model gets a question and a text, and has to point at the answer in the text. Our texts are the
-# "Parameters" sections of docstrings, squeezed into one line, and the questions ask for a type:
+# Third task: **extractive question answering**. The model gets a question and a text, and has to
+# point at the answer in the text. Our texts are the "Parameters" sections of docstrings, squeezed
+# into one line, and the questions ask for a type:
 
 # %%
 train_side, held_out = labelled.split_by_module(labelled.type_questions(PACKAGES), unseen)
@@ -417,12 +442,14 @@ print("   both in:", item.context)
 assert len(train_q.items) > 800 and len(test_q.items) > 40
 
 # %% [markdown]
-# The head gives two scores to each token: one for "the answer begins here" and one for "it ends here". Two softmaxes over the *tokens* and
-# two labels make the loss. To answer, we look for the best pair.
+# The head gives two scores to each token: one for "the answer begins here" and one for "it ends
+# here". Two softmaxes over the *tokens* and two labels make the loss. To answer, we look for the
+# best pair.
 #
 # ### Exercise 8.5: the best span
-# `start` and `end` `(T,)` are scores, `context` `(T,)` is True for the tokens of the text (not of the question). Return the pair of ints
-# `(first, last)` with the largest `start[first] + end[last]` such that both lie in the context, `first <= last`, and the answer has at most `longest` tokens.
+# `start` and `end` `(T,)` are scores, `context` `(T,)` is True for the tokens of the text (not of
+# the question). Return the pair of ints `(first, last)` with the largest `start[first] + end[last]`
+# such that both lie in the context, `first <= last`, and the answer has at most `longest` tokens.
 
 
 # %% exercise="8.5"
@@ -456,8 +483,8 @@ for name, encoder in {"pretrained": model.encoder, "random weights": untrained}.
     train(readers[name], span_loss, question_rows, int(0.4 * STEPS))  # long rows: slow steps
 
 # %% [markdown]
-# Two scores are usual: **exact match**, the share of answers with both ends right, and **token F1**, which gives credit for overlap. (Rajpurkar et
-# al. 2016, section 6.1)
+# Two scores are usual: **exact match**, the share of answers with both ends right, and **token
+# F1**, which gives credit for overlap. (Rajpurkar et al. 2016, section 6.1)
 
 # %%
 answers = {
@@ -481,18 +508,20 @@ for i in range(3):
 assert FAST or span_results["pretrained"][1] > 0.3
 
 # %% [markdown]
-# *In words: about a hundred questions, one draw of the labels and very short training: a difference of .1 between the two can be luck. Section 9 has longer
-# runs on more questions.*
+# *In words: about a hundred questions, one draw of the labels and very short training: a difference
+# of .1 between the two can be luck. Section 9 has longer runs on more questions.*
 
 # %% [markdown]
 # ## 4. What is pretraining worth?
 #
-# The runs above were small enough to wait for. Here is the record of larger ones (`python -m mlm_course experiment downstream`): three tasks, two numbers of
-# labels, each with four networks (a learning rate chosen for each start and task) and a rival that is no network:
+# The runs above were small enough to wait for. Here is the record of larger ones
+# (`python -m mlm_course experiment downstream`): three tasks, two numbers of labels, each with four
+# networks (a learning rate chosen for each start and task) and a rival that is no network:
 #
 # - errors and warnings: the bag of words;
 # - tags: a logistic regression on each word and its two neighbours on either side;
-# - questions: a list of all types that occur in the labels; the answer is the longest one that stands behind the parameter's name.
+# - questions: a list of all types that occur in the labels; the answer is the longest one that
+#   stands behind the parameter's name.
 
 # %%
 METRIC = {"messages": "accuracy", "tags": "f1", "questions": "exact"}
@@ -538,8 +567,9 @@ print("three curves by number of labels; the tables above have every number")
 # %% [markdown]
 # *In words: the tables have every number of the picture.*
 #
-# Read such a table with two questions. Is the pretrained network above the *random* one? Only that difference is the merit of pretraining. And is it
-# above the rival *without a network*? If not, use the rival: it is smaller, faster and easier to understand. Three tasks, three answers:
+# Read such a table with two questions. Is the pretrained network above the *random* one? Only that
+# difference is the merit of pretraining. And is it above the rival *without a network*? If not, use
+# the rival: it is smaller, faster and easier to understand. Three tasks, three answers:
 
 
 # %%
@@ -565,23 +595,26 @@ assert 0.1 > gain("questions", 400) > 0 and lead("questions", 400) < -0.2
 assert abs(gain("messages", 400)) < 0.05 and abs(lead("messages", 400)) < 0.05
 
 # %% [markdown]
-# - *Tags* need to know what kind of word may stand where, which is what filling gaps teaches. Over random weights, pretraining is worth a lot. The regression
-#   on neighbouring words comes close behind, in less time.
-# - *Questions*: a little better than nothing, and far behind a plain list of types. That list knows the layout of the texts, which the network would have to
-#   find out from 400 examples.
-# - *Messages*: nothing that shows. Single words such as "deprecated" carry the answer (section 6), and counting them does as well as any network.
+# - *Tags* need to know what kind of word may stand where, which is what filling gaps teaches. Over
+#   random weights, pretraining is worth a lot. The regression on neighbouring words comes close
+#   behind, in less time.
+# - *Questions*: a little better than nothing, and far behind a plain list of types. That list knows
+#   the layout of the texts, which the network would have to find out from 400 examples.
+# - *Messages*: nothing that shows. Single words such as "deprecated" carry the answer (section 6),
+#   and counting them does as well as any network.
 #
-# One or two draws of the labels and a few hundred test examples: a difference of a few hundredths can be luck. And a model of three million
-# numbers that has read one shelf of documentation is no BERT. The way to measure is the same for both.
+# One or two draws of the labels and a few hundred test examples: a difference of a few hundredths
+# can be luck. And a model of three million numbers that has read one shelf of documentation is no
+# BERT. The way to measure is the same for both.
 
 # %% [markdown]
-# > **Often read:** before masked language modelling, clean the text: remove noise and stop words, normalise. Afterwards judge
-# > the model by accuracy, recall and F1.
+# > **Often read:** before masked language modelling, clean the text: remove noise and stop words,
+# > normalise. Afterwards judge the model by accuracy, recall and F1.
 #
-# You have used accuracy, recall and F1 where they belong: on downstream tasks with labels. For the gaps there are the loss and
-# the accuracy. And cleaning? Take Python's
-# manual, which this model has never read, and hide some words. Then throw all punctuation and the most common words out, and guess *the same hidden
-# words* again:
+# You have used accuracy, recall and F1 where they belong: on downstream tasks with labels. For the
+# gaps there are the loss and the accuracy. And cleaning? Take Python's manual, which this model has
+# never read, and hide some words. Then throw all punctuation and the most common words out, and
+# guess *the same hidden words* again:
 
 # %%
 STOP = set(
@@ -610,37 +643,43 @@ for name, values in losses.items():
 assert sum(losses["cleaned"]) > sum(losses["as it is"])
 
 # %% [markdown]
-# > **In fact** the "noise" was evidence: "a", "of" and commas say what kind of word must follow. (Part of the difference is that this model never met cleaned
-# > text. But for any guesser, trained on either, leaving words out can on average only take evidence away.) BERT's input is text as it is, at most
-# > in lower case (Devlin et al. 2019, appendix A.2 and section 3). What does help is to remove duplicates and what is no text at all. Recall and
-# > F1 belong to tasks with classes (section 6).
+# > **In fact** the "noise" was evidence: "a", "of" and commas say what kind of word must follow.
+# > (Part of the difference is that this model never met cleaned text. But for any guesser, trained
+# > on either, leaving words out can on average only take evidence away.) BERT's input is text as it
+# > is, at most in lower case (Devlin et al. 2019, appendix A.2 and section 3). What does help is to
+# > remove duplicates and what is no text at all. Recall and F1 belong to tasks with classes
+# > (section 6).
 
 # %% [markdown]
 # ## 5. What it cannot do as it is
 #
-# > **Often read:** classification, entity recognition, question answering, translation, dialogue, summaries, writing code: all are applications
-# > of masked language models such as BERT.
+# > **Often read:** classification, entity recognition, question answering, translation, dialogue,
+# > summaries, writing code: all are applications of masked language models such as BERT.
 #
-# Three of these you have just built. Each needed a new head and labels. Now ask the model, as it is, to go on with a sentence. It fills gaps, so we
-# give it gaps:
+# Three of these you have just built. Each needed a new head and labels. Now ask the model, as it
+# is, to go on with a sentence. It fills gaps, so we give it gaps:
 
 # %% tags=["nbval-ignore-output"]
 prompt = "Return a new list"
 print(prompt, *(best[0][0] for best in fill(prompt + " [MASK]" * 10 + ".", k=1)))
 
 # %% [markdown]
-# Each gap was filled without knowing the others (section 3), and it could not even choose how many words to say: we did. Translation, summaries and dialogue
-# have an output whose length and words are not those of the input, and an encoder gives one vector for each *input* token.
+# Each gap was filled without knowing the others (section 3), and it could not even choose how many
+# words to say: we did. Translation, summaries and dialogue have an output whose length and words
+# are not those of the input, and an encoder gives one vector for each *input* token.
 #
-# > **In fact** an encoder understands, in its way; it does not write. Heads make it classify, tag and point (Devlin et al. 2019, section 4). For output of its own
-# > it needs a decoder, or a procedure that fills gaps again and again: lessons 11 and 12 build both. What wide use such models have in writing and translating
-# > rests on such additions.
+# > **In fact** an encoder understands, in its way; it does not write. Heads make it classify, tag
+# > and point (Devlin et al. 2019, section 4). For output of its own it needs a decoder, or a
+# > procedure that fills gaps again and again: lessons 11 and 12 build both. What wide use such
+# > models have in writing and translating rests on such additions.
 
 # %% [markdown]
 # ## On a GPU
 #
-# BERT's published weights (440 MB, from the network) know more. The lines below replace the checkpoint and ask it what ours could not know. Sections 6 to 8 can
-# then be run on it: you will have to move heads and rows to the GPU by `.to("cuda")`, put `.cpu()` before `.numpy()`, and pass `lr=5e-5` to `train`.
+# BERT's published weights (440 MB, from the network) know more. The lines below replace the
+# checkpoint and ask it what ours could not know. Sections 6 to 8 can then be run on it: you will
+# have to move heads and rows to the GPU by `.to("cuda")`, put `.cpu()` before `.numpy()`, and pass
+# `lr=5e-5` to `train`.
 
 # %% tags=["nbval-skip"]
 if torch.cuda.is_available():
@@ -664,11 +703,14 @@ quiz("8")
 # %% [markdown]
 # ## Recap
 #
-# - Where the truth is known, a trained model's probabilities come close to it, and its extra loss is the divergence from it.
+# - Where the truth is known, a trained model's probabilities come close to it, and its extra loss
+#   is the divergence from it.
 # - Several gaps are filled *independently*. Filled one by one, they fit together.
-# - Attention weights say where to search; switching a head **off** says what depends on it (unless others stand in).
+# - Attention weights say where to search; switching a head **off** says what depends on it (unless
+#   others stand in).
 # - Cosines need a yardstick: subtract the mean and compare with random pairs.
-# - One checkpoint serves many tasks through small heads, **frozen** or **fine-tuned**. Compare with random weights *and* with a simple rival, on modules held out from the labels.
+# - One checkpoint serves many tasks through small heads, **frozen** or **fine-tuned**. Compare with
+#   random weights *and* with a simple rival, on modules held out from the labels.
 # - What pretraining is worth depends on the task and on the number of labels. Measure it.
 #
 # **Next:** lesson 9 hides parts of pictures instead of words.
@@ -679,12 +721,21 @@ progress("6")
 # %% [markdown]
 # ## References
 #
-# - J. Devlin et al. 2019. *BERT*. NAACL. [arXiv:1810.04805](https://arxiv.org/abs/1810.04805) (sections 3.2 and 4: one checkpoint, several tasks)
-# - S. Jain, B. Wallace 2019. *Attention is not Explanation*. NAACL. [arXiv:1902.10186](https://arxiv.org/abs/1902.10186)
-# - S. Wiegreffe, Y. Pinter 2019. *Attention is not not Explanation*. EMNLP. [arXiv:1908.04626](https://arxiv.org/abs/1908.04626)
-# - P. Michel, O. Levy, G. Neubig 2019. *Are Sixteen Heads Really Better than One?* NeurIPS. [arXiv:1905.10650](https://arxiv.org/abs/1905.10650) (switching heads off)
-# - K. Ethayarajh 2019. *How Contextual are Contextualized Word Representations?* EMNLP. [arXiv:1909.00512](https://arxiv.org/abs/1909.00512) (anisotropy)
-# - G. Alain, Y. Bengio 2016. *Understanding intermediate layers using linear classifier probes*. [arXiv:1610.01644](https://arxiv.org/abs/1610.01644)
-# - N. Reimers, I. Gurevych 2019. *Sentence-BERT*. EMNLP. [arXiv:1908.10084](https://arxiv.org/abs/1908.10084) (the mean of the vectors)
-# - E. Tjong Kim Sang, F. De Meulder 2003. *Introduction to the CoNLL-2003 Shared Task*. [arXiv:cs/0306050](https://arxiv.org/abs/cs/0306050) (entities as spans)
-# - P. Rajpurkar et al. 2016. *SQuAD*. EMNLP. [arXiv:1606.05250](https://arxiv.org/abs/1606.05250) (exact match and F1)
+# - J. Devlin et al. 2019. *BERT*. NAACL. [arXiv:1810.04805](https://arxiv.org/abs/1810.04805)
+#   (sections 3.2 and 4: one checkpoint, several tasks)
+# - S. Jain, B. Wallace 2019. *Attention is not Explanation*. NAACL.
+#   [arXiv:1902.10186](https://arxiv.org/abs/1902.10186)
+# - S. Wiegreffe, Y. Pinter 2019. *Attention is not not Explanation*. EMNLP.
+#   [arXiv:1908.04626](https://arxiv.org/abs/1908.04626)
+# - P. Michel, O. Levy, G. Neubig 2019. *Are Sixteen Heads Really Better than One?* NeurIPS.
+#   [arXiv:1905.10650](https://arxiv.org/abs/1905.10650) (switching heads off)
+# - K. Ethayarajh 2019. *How Contextual are Contextualized Word Representations?* EMNLP.
+#   [arXiv:1909.00512](https://arxiv.org/abs/1909.00512) (anisotropy)
+# - G. Alain, Y. Bengio 2016. *Understanding intermediate layers using linear classifier probes*.
+#   [arXiv:1610.01644](https://arxiv.org/abs/1610.01644)
+# - N. Reimers, I. Gurevych 2019. *Sentence-BERT*. EMNLP.
+#   [arXiv:1908.10084](https://arxiv.org/abs/1908.10084) (the mean of the vectors)
+# - E. Tjong Kim Sang, F. De Meulder 2003. *Introduction to the CoNLL-2003 Shared Task*.
+#   [arXiv:cs/0306050](https://arxiv.org/abs/cs/0306050) (entities as spans)
+# - P. Rajpurkar et al. 2016. *SQuAD*. EMNLP. [arXiv:1606.05250](https://arxiv.org/abs/1606.05250)
+#   (exact match and F1)

@@ -1,13 +1,15 @@
 # %% [markdown]
 # # Lesson 9: Masked autoencoders
 #
-# So far we have hidden words. Now we hide parts of an image, most of it, and a model paints them back. The **masked
-# autoencoder** (MAE; He et al. 2022) does that with one new idea, and it is an idea about *saving*: the large part of the model never
-# looks at what is hidden. Not even at a placeholder.
+# So far we have hidden words. Now we hide parts of an image, most of it, and a model paints them
+# back. The **masked autoencoder** (MAE; He et al. 2022) does that with one new idea, and it is an
+# idea about *saving*: the large part of the model never looks at what is hidden. Not even at a
+# placeholder.
 #
-# By the end you will have cut images into patches, removed three quarters of them by shuffling, written encoder, decoder and
-# loss, and put them together to a model that agrees with the package's. You will train it on handwritten digits, count what it saves, and
-# measure what it has learnt about digits. That last answer is sobering.
+# By the end you will have cut images into patches, removed three quarters of them by shuffling,
+# written encoder, decoder and loss, and put them together to a model that agrees with the
+# package's. You will train it on handwritten digits, count what it saves, and measure what it has
+# learnt about digits. That last answer is sobering.
 
 # %%
 import os
@@ -49,7 +51,8 @@ FAST = os.environ.get("MLM_COURSE_FAST") == "1"  # fewer steps, for a quick look
 # %% [markdown]
 # ## 1. Patches
 #
-# The images are 1,797 digits, written by hand and scanned, 8 by 8 pixels each, and come with scikit-learn. 0 is paper, 1 is ink.
+# The images are 1,797 digits, written by hand and scanned, 8 by 8 pixels each, and come with
+# scikit-learn. 0 is paper, 1 is ink.
 
 
 # %%
@@ -80,10 +83,11 @@ pictures({"digits": digits.train[:10]})
 print("the ten digits above, by their labels:", *digits.train_labels[:10].tolist())
 
 # %% [markdown]
-# A transformer wants a list of vectors. For text they were tokens. An image of 64 pixels could be a list of 64, but most
-# pixels say little, and attention's cost grows with the square of the length. So the image is cut into small squares, **patches**, and each patch
-# is one entry of the list: here 16 patches of 2 by 2 pixels. `L` is the number of patches, `P` their side in pixels, `C` the number of channels (1 for grey, 3
-# for colour).
+# A transformer wants a list of vectors. For text they were tokens. An image of 64 pixels could be a
+# list of 64, but most pixels say little, and attention's cost grows with the square of the length.
+# So the image is cut into small squares, **patches**, and each patch is one entry of the list: here
+# 16 patches of 2 by 2 pixels. `L` is the number of patches, `P` their side in pixels, `C` the
+# number of channels (1 for grey, 3 for colour).
 
 # %%
 patches = package.patchify(digits.train[:1], patch_size=2)  # (B, L, P*P*C)
@@ -93,12 +97,14 @@ pictures({f"{i}-{i + 3}": squares[i : i + 4] for i in range(0, 16, 4)}, size=0.6
 print("patch 5, in the second row, as four numbers:", patches[0, 5].tolist())
 
 # %% [markdown]
-# *In words: the first digit, a 7, in 16 pieces, numbered from 0 to 15; the left edge is empty paper, but for one pale pixel.*
+# *In words: the first digit, a 7, in 16 pieces, numbered from 0 to 15; the left edge is empty
+# paper, but for one pale pixel.*
 #
 # ### Exercise 9.1: patches
-# `images` `(B, C, H, W)` to `(B, L, P * P * C)`. The patches are read row by row, from left to right. Within a patch, too: row
-# by row, and the `C` numbers of one pixel stand together. Height and width are multiples of `patch_size`. (Cut each side in two axes with `reshape`, bring the axes into order with
-# `permute`, and `reshape` again.)
+# `images` `(B, C, H, W)` to `(B, L, P * P * C)`. The patches are read row by row, from left to
+# right. Within a patch, too: row by row, and the `C` numbers of one pixel stand together. Height
+# and width are multiples of `patch_size`. (Cut each side in two axes with `reshape`, bring the axes
+# into order with `permute`, and `reshape` again.)
 
 
 # %% exercise="9.1"
@@ -117,9 +123,10 @@ def patchify(images: Tensor, patch_size: int) -> Tensor:
 check("9.1", patchify)
 
 # %% [markdown]
-# A linear layer, `embed`, makes a vector of `D` numbers out of each patch. It plays the part of lesson 5's table of token embeddings. Like that table
-# it is no preparation of the data: its weights are learnt together with everything else. Then comes the position, as in lesson 5. MAE's position vectors are
-# not learnt but fixed, sines and cosines of the patch's row and column:
+# A linear layer, `embed`, makes a vector of `D` numbers out of each patch. It plays the part of
+# lesson 5's table of token embeddings. Like that table it is no preparation of the data: its
+# weights are learnt together with everything else. Then comes the position, as in lesson 5. MAE's
+# position vectors are not learnt but fixed, sines and cosines of the patch's row and column:
 
 # %%
 positions = sincos_positions(64, rows=4, columns=4)  # (L, D)
@@ -132,15 +139,17 @@ print("cosine with the position of patch 5:")
 print(*[" ".join(f"{c:.2f}" for c in row) for row in alike.tolist()], sep="\n")
 
 # %% [markdown]
-# *In words: the nearer two places, the more alike their vectors, along rows as along columns.* On so small a grid all of them are rather alike; section 4 does something about it.
+# *In words: the nearer two places, the more alike their vectors, along rows as along columns.* On
+# so small a grid all of them are rather alike; section 4 does something about it.
 
 # %% [markdown]
 # ## 2. Masking by shuffling
 #
-# Which patches go? Any, at random, anew for each image and each step. How many? The same number for all images, so that
-# what is left is again a tensor `(B, K, D)` without gaps: `K` patches stay.
+# Which patches go? Any, at random, anew for each image and each step. How many? The same number for
+# all images, so that what is left is again a tensor `(B, K, D)` without gaps: `K` patches stay.
 #
-# One sort does both. Draw a random number for each patch, sort by it, keep the first `K`. Here are four patches:
+# One sort does both. Draw a random number for each patch, sort by it, keep the first `K`. Here are
+# four patches:
 
 # %%
 noise = torch.tensor([0.6, 0.1, 0.9, 0.3])
@@ -149,8 +158,8 @@ print("noise of patches 0 to 3:", *[f"{x:.1f}" for x in noise.tolist()])
 print("ids_shuffle:", ids_shuffle.tolist(), "  patch 1 comes first, its noise is the smallest")
 
 # %% [markdown]
-# `argsort` answers: *which patch comes to place 0, 1, 2, 3?* Later we shall need the opposite: *to which place did patch 0, 1, 2, 3 go?*
-# That is the `argsort` of the `argsort`:
+# `argsort` answers: *which patch comes to place 0, 1, 2, 3?* Later we shall need the opposite: *to
+# which place did patch 0, 1, 2, 3 go?* That is the `argsort` of the `argsort`:
 
 # %%
 ids_restore = ids_shuffle.argsort()
@@ -160,10 +169,11 @@ shuffled = [letters[i] for i in ids_shuffle]
 print("shuffled:", *shuffled, "   restored:", *[shuffled[i] for i in ids_restore])
 
 # %% [markdown]
-# Why does it work? Sorting `ids_shuffle` puts its entries into the order 0, 1, 2, 3, and `argsort` notes where each of them stood.
+# Why does it work? Sorting `ids_shuffle` puts its entries into the order 0, 1, 2, 3, and `argsort`
+# notes where each of them stood.
 #
-# Keep two: the first two places stay, that is patches 1 and 3. A patch was removed if it went to place 2 or later. The **mask** says so, 1 for
-# removed:
+# Keep two: the first two places stay, that is patches 1 and 3. A patch was removed if it went to
+# place 2 or later. The **mask** says so, 1 for removed:
 
 # %%
 keep = 2
@@ -172,9 +182,11 @@ print("mask:", (ids_restore >= keep).int().tolist())
 
 # %% [markdown]
 # ### Exercise 9.2: shuffle, keep, remember
-# `noise` `(B, L)` has a row for each image, `ratio` is the share to remove. `keep` is `int(L * (1 - ratio))`, but at
-# least 1: an encoder that sees nothing at all has nothing to work on. (`int(10 * (1 - 0.95))` is 0.) Return three tensors: the patches that stay, `(B, keep)`,
-# in shuffled order; the mask `(B, L)` as floats, 1 for removed, in the patches' own order; and `ids_restore` `(B, L)`.
+# `noise` `(B, L)` has a row for each image, `ratio` is the share to remove. `keep` is
+# `int(L * (1 - ratio))`, but at least 1: an encoder that sees nothing at all has nothing to work
+# on. (`int(10 * (1 - 0.95))` is 0.) Return three tensors: the patches that stay, `(B, keep)`, in
+# shuffled order; the mask `(B, L)` as floats, 1 for removed, in the patches' own order; and
+# `ids_restore` `(B, L)`.
 
 
 # %% exercise="9.2"
@@ -192,7 +204,8 @@ def shuffle(noise: Tensor, ratio: float) -> tuple[Tensor, Tensor, Tensor]:
 check("9.2", shuffle)
 
 # %% [markdown]
-# The package's `random_masking(x, ratio, noise)` does the same and hands over the visible vectors themselves. On eight digits, at a ratio of .75:
+# The package's `random_masking(x, ratio, noise)` does the same and hands over the visible vectors
+# themselves. On eight digits, at a ratio of .75:
 
 
 # %%
@@ -210,15 +223,18 @@ pictures({"digit": some, "what is left": seen(some, mask, 2)})
 print("visible:", tuple(visible.shape), "  removed in each image:", mask.sum(1).int().tolist())
 
 # %% [markdown]
-# *In words: four of sixteen patches are left of each digit, in different places; the rest is blue.* Could you name the digits from the second row?
+# *In words: four of sixteen patches are left of each digit, in different places; the rest is blue.*
+# Could you name the digits from the second row?
 #
-# Afterwards the decoder needs all places again, in their own order. So: append a placeholder for each removed patch, and undo the
-# shuffle. The placeholder is the **mask token**. It is *one* vector, learnt, the same at every place.
+# Afterwards the decoder needs all places again, in their own order. So: append a placeholder for
+# each removed patch, and undo the shuffle. The placeholder is the **mask token**. It is *one*
+# vector, learnt, the same at every place.
 #
 # ### Exercise 9.3: put back
-# `visible` `(B, K, D)` are the vectors that stayed, in shuffled order; `ids_restore` `(B, L)`; `mask_token` `(D,)`. Return `(B, L, D)`: every vector at its
-# own place, the mask token at all others. (`x.gather(1, index)` picks, in each row, the entries that `index` names. The index must be `(B, L, D)` itself:
-# `ids_restore[..., None].expand(-1, -1, D)`.)
+# `visible` `(B, K, D)` are the vectors that stayed, in shuffled order; `ids_restore` `(B, L)`;
+# `mask_token` `(D,)`. Return `(B, L, D)`: every vector at its own place, the mask token at all
+# others. (`x.gather(1, index)` picks, in each row, the entries that `index` names. The index must
+# be `(B, L, D)` itself: `ids_restore[..., None].expand(-1, -1, D)`.)
 
 
 # %% exercise="9.3"
@@ -238,8 +254,8 @@ check("9.3", put_back)
 # %% [markdown]
 # ## 3. The loss
 #
-# Pixels are quantities: .8 is nearly right where .7 is true. So the loss is the mean squared error (lesson 6, section 2, had it as the wrong
-# loss for words). Over which patches?
+# Pixels are quantities: .8 is nearly right where .7 is true. So the loss is the mean squared error
+# (lesson 6, section 2, had it as the wrong loss for words). Over which patches?
 #
 # Take a model that copies what it sees and paints the rest in the average grey:
 
@@ -254,10 +270,12 @@ print(f"error of the copier, all patches: {errors.mean():.3f}")
 print(f"error of the copier, removed ones: {errors[mask > 0].mean():.3f}")
 
 # %% [markdown]
-# The visible patches add zeros and make the number look better, and a real model would spend effort on copying. MAE's loss is the mean over the **removed** patches. (Over
-# all patches, the paper finds about half a percentage point less accuracy; section 3, a footnote.)
+# The visible patches add zeros and make the number look better, and a real model would spend effort
+# on copying. MAE's loss is the mean over the **removed** patches. (Over all patches, the paper
+# finds about half a percentage point less accuracy; section 3, a footnote.)
 #
-# The average grey is a poor guess. Better, without any model: the mean image of all training digits, place by place. That is the mark to beat:
+# The average grey is a poor guess. Better, without any model: the mean image of all training
+# digits, place by place. That is the mark to beat:
 
 # %%
 mean_image = package.patchify(digits.train, 2).mean(0)  # (L, 4)
@@ -267,14 +285,16 @@ print(f"error of the mean image, removed patches: {by_mean:.3f}")
 # %% [markdown]
 # > **Often read:** MAE's loss is `-Σ log p(w_i | all others)`, or "the contrast between mask and prediction".
 #
-# > **In fact** a pixel is no class: the loss is the squared error between guess and original, over removed patches only. With words, which are classes, it is
-# > cross-entropy. (He et al. 2022, section 3; lesson 6, section 2, and Lesson 10)
+# > **In fact** a pixel is no class: the loss is the squared error between guess and original, over
+# > removed patches only. With words, which are classes, it is cross-entropy. (He et al. 2022,
+# > section 3; lesson 6, section 2, and Lesson 10)
 
 # %% [markdown]
 # ### Each patch by itself
 #
-# A variant, `norm_pix`: take each patch's own mean out, and divide by its own spread. Then the model is not asked how bright a patch is, but what is *in* it. Here is a
-# piece of a photograph in grey, and the same with normalised patches:
+# A variant, `norm_pix`: take each patch's own mean out, and divide by its own spread. Then the
+# model is not asked how bright a patch is, but what is *in* it. Here is a piece of a photograph in
+# grey, and the same with normalised patches:
 
 # %%
 palace = images.photographs()["china"].mean(0)[None, None, 100:196, 250:346]  # grey, 96 x 96
@@ -287,18 +307,22 @@ print(
 )
 
 # %% [markdown]
-# *In words: a palace roof before a bright sky, and the same with all patches equally bright and of equal contrast. The roof's edges have become clearer. The sky, nearly one colour,
-# has become noise: its tiny differences are as large as those of the roof now.*
+# *In words: a palace roof before a bright sky, and the same with all patches equally bright and of
+# equal contrast. The roof's edges have become clearer. The sky, nearly one colour, has become
+# noise: its tiny differences are as large as those of the roof now.*
 #
-# In the paper this target is a little better: 85.4 instead of 84.9 after fine-tuning, 73.9 instead of 73.5 with a linear probe (lesson 8).
+# In the paper this target is a little better: 85.4 instead of 84.9 after fine-tuning, 73.9 instead
+# of 73.5 with a linear probe (lesson 8).
 #
-# Such a model never guesses a patch's brightness. To draw its answer one has to take mean and spread from the true patch, so the pictures show a little more than
-# the model knows. (`filled_in` does that.)
+# Such a model never guesses a patch's brightness. To draw its answer one has to take mean and
+# spread from the true patch, so the pictures show a little more than the model knows. (`filled_in`
+# does that.)
 #
 # ### Exercise 9.4: each patch by itself
-# `patches` `(B, L, P*P*C)`. From each patch subtract its mean, and divide by the root of its variance plus `1e-6`. The variance is the *unbiased* one, divided by `n - 1`:
-# what `.var(-1)` computes. (LayerNorm divides by `n`. With 4 numbers in a patch that is a difference of a third.) The `1e-6` stands under the root: a patch of a single colour has
-# variance 0.
+# `patches` `(B, L, P*P*C)`. From each patch subtract its mean, and divide by the root of its
+# variance plus `1e-6`. The variance is the *unbiased* one, divided by `n - 1`: what `.var(-1)`
+# computes. (LayerNorm divides by `n`. With 4 numbers in a patch that is a difference of a third.)
+# The `1e-6` stands under the root: a patch of a single colour has variance 0.
 
 
 # %% exercise="9.4"
@@ -316,7 +340,8 @@ check("9.4", normalise)
 
 # %% [markdown]
 # ### Exercise 9.5: the loss
-# `predicted` and `target` `(B, L, P*P*C)`, `mask` `(B, L)`, 1 for removed. Return the mean squared error over all numbers of all removed patches, one number.
+# `predicted` and `target` `(B, L, P*P*C)`, `mask` `(B, L)`, 1 for removed. Return the mean squared
+# error over all numbers of all removed patches, one number.
 
 
 # %% exercise="9.5"
@@ -351,12 +376,16 @@ check("9.5", patch_loss)
 #
 # It learns from the training images alone. Held-out images are for looking.
 #
-# This is **asymmetric**: the encoder is large and sees little, the decoder is small and sees all places. All patches are guessed in one go, none
-# after the other. Two reasons to keep the mask token out of the encoder:
+# This is **asymmetric**: the encoder is large and sees little, the decoder is small and sees all
+# places. All patches are guessed in one go, none after the other. Two reasons to keep the mask
+# token out of the encoder:
 #
-# - *Cost.* On a quarter of the patches, each linear layer of the encoder has a quarter of the work, and attention less still (section 7 counts).
-# - *Use.* Later, the encoder will get whole images without any mask token. In BERT the same mismatch called for 80/10/10 (lesson 4). Here it does not
-#   arise: the encoder never met a mask token. (Another one stays: later it meets four times as many patches as in training. Section 6 shows it.)
+# - *Cost.* On a quarter of the patches, each linear layer of the encoder has a quarter of the work,
+#   and attention less still (section 7 counts).
+# - *Use.* Later, the encoder will get whole images without any mask token. In BERT the same
+#   mismatch called for 80/10/10 (lesson 4). Here it does not arise: the encoder never met a mask
+#   token. (Another one stays: later it meets four times as many patches as in training. Section 6
+#   shows it.)
 #
 # The position has to be added *before* patches are removed. Afterwards nobody knows where a patch stood:
 
@@ -366,8 +395,9 @@ print("patches that stay:            ", kept.tolist())
 print("positions added afterwards:   ", list(range(len(kept))))
 
 # %% [markdown]
-# One detail for small images. In MAE's position vectors, the slowest wave needs tens of thousands of places for one turn. On a grid of 4 by 4 most of
-# the 64 numbers hardly change. `position_base=10` makes the waves shorter:
+# One detail for small images. In MAE's position vectors, the slowest wave needs tens of thousands
+# of places for one turn. On a grid of 4 by 4 most of the 64 numbers hardly change.
+# `position_base=10` makes the waves shorter:
 
 # %%
 for base in (10_000, 10):
@@ -392,15 +422,17 @@ print(f"encoder {count(model.encoder):,} numbers, decoder {count(model.decoder):
 print(f"the mask token: {model.mask_token.numel()} numbers, the decoder's width")
 
 # %% [markdown]
-# > **Often read:** the mask token is an embedding as large as the vocabulary, put into the encoder's input; there is no decoder.
+# > **Often read:** the mask token is an embedding as large as the vocabulary, put into the
+# > encoder's input; there is no decoder.
 #
-# > **In fact** it is one vector. It never enters the encoder: it is put in place of the removed patches before the decoder. (He et al. 2022, section
-# > 3 and figure 1)
+# > **In fact** it is one vector. It never enters the encoder: it is put in place of the removed
+# > patches before the decoder. (He et al. 2022, section 3 and figure 1)
 #
 # ### Exercise 9.6: an encoder that sees little
-# `mae` is an `ImageMAE`. Use its parts: `mae.embed` (a linear layer), `mae.positions` `(1+L, D)`, whose row 0 belongs to `[CLS]` and is zero,
-# `mae.cls_token` `(1, 1, D)`, `mae.encoder`, `mae.config.patch_size`. `package.patchify` and `random_masking(x, ratio, noise)` are there. Return the encoder's output `(B, 1+K, D)`, the mask and
-# `ids_restore`.
+# `mae` is an `ImageMAE`. Use its parts: `mae.embed` (a linear layer), `mae.positions` `(1+L, D)`,
+# whose row 0 belongs to `[CLS]` and is zero, `mae.cls_token` `(1, 1, D)`, `mae.encoder`,
+# `mae.config.patch_size`. `package.patchify` and `random_masking(x, ratio, noise)` are there.
+# Return the encoder's output `(B, 1+K, D)`, the mask and `ids_restore`.
 
 
 # %% exercise="9.6"
@@ -430,13 +462,17 @@ print("the encoder's output:", tuple(latent.shape), "for images of 16 patches")
 # %% [markdown]
 # > **Often read:** the encoder squeezes the input into one vector of few dimensions.
 #
-# > **In fact** it returns one vector for each visible patch, and one for `[CLS]`, as wide as the model. Few are left because few patches were visible.
-# > (He et al. 2022, section 3. Lesson 10 meets RetroMAE, which does squeeze a text through one vector)
+# > **In fact** it returns one vector for each visible patch, and one for `[CLS]`, as wide as the
+# > model. Few are left because few patches were visible. (He et al. 2022, section 3. Lesson 10
+# > meets RetroMAE, which does squeeze a text through one vector)
 #
 # ### Exercise 9.7: the whole model
-# Now put it together: images in, loss out. `mae.encode(images, ratio, noise)` is your 7.6. Then `mae.to_decoder` (a linear layer), `package.put_back(visible, ids_restore, mae.mask_token)` for the patches (not for
-# `[CLS]`, which stays in front; `mae.mask_token` is `(1, 1, d)`, and the package's `put_back` wants it so), plus `mae.decoder_positions` `(1+L, d)`, `mae.decoder`, `mae.to_pixels`. Drop `[CLS]`.
-# `package.patch_loss(predicted, target, mask)` is your 7.5. The target is the patches as they are.
+# Now put it together: images in, loss out. `mae.encode(images, ratio, noise)` is your 7.6. Then
+# `mae.to_decoder` (a linear layer), `package.put_back(visible, ids_restore, mae.mask_token)` for
+# the patches (not for `[CLS]`, which stays in front; `mae.mask_token` is `(1, 1, d)`, and the
+# package's `put_back` wants it so), plus `mae.decoder_positions` `(1+L, d)`, `mae.decoder`,
+# `mae.to_pixels`. Drop `[CLS]`. `package.patch_loss(predicted, target, mask)` is your 7.5. The
+# target is the patches as they are.
 
 
 # %% exercise="9.7"
@@ -482,8 +518,9 @@ except NotImplementedError:
     print("Write 7.1, 7.2, 7.3, 7.5 and 7.6 first.")
 
 # %% [markdown]
-# (The package's model agrees, in turn, with the one in the library *transformers* when it is given the same weights: masks equal bit by bit, guesses and loss to
-# five decimals. A test of this course holds that.)
+# (The package's model agrees, in turn, with the one in the library *transformers* when it is given
+# the same weights: masks equal bit by bit, guesses and loss to five decimals. A test of this course
+# holds that.)
 #
 # Which weights does one step change?
 
@@ -496,24 +533,30 @@ model.zero_grad()
 # %% [markdown]
 # > **Often read:** MAE is parameter-efficient: it updates only part of the weights.
 #
-# > **In fact** every weight of encoder and decoder is trained. (The cell above.) What is true: *after* pretraining the decoder is thrown away, and the encoder
-# > alone goes on to other tasks, whole images in. (He et al. 2022, section 3)
+# > **In fact** every weight of encoder and decoder is trained. (The cell above.) What is true:
+# > *after* pretraining the decoder is thrown away, and the encoder alone goes on to other tasks,
+# > whole images in. (He et al. 2022, section 3)
 #
 # One more:
 #
-# > **Often read:** MAE is a language model of 2020: first masked language modelling, then a second stage of masking.
+# > **Often read:** MAE is a language model of 2020: first masked language modelling, then a second
+# > stage of masking.
 #
-# > **In fact** it is a model for images (He et al., 2021 as a preprint, CVPR 2022), and there is one stage: section 4 is all of it. Its relatives for text came later. (Lesson 10)
+# > **In fact** it is a model for images (He et al., 2021 as a preprint, CVPR 2022), and there is
+# > one stage: section 4 is all of it. Its relatives for text came later. (Lesson 10)
 
 # %% [markdown]
 # ## 5. Digits
 #
-# Training is `fit` (lesson 6). Its data is `MaskedImages`: the images, and noise drawn anew in each epoch, so that the same digit asks ever new
-# questions. The loss is `masked_pixel_loss`. The questions for the held-out digits are fixed (lesson 6, rule 1).
+# Training is `fit` (lesson 6). Its data is `MaskedImages`: the images, and noise drawn anew in each
+# epoch, so that the same digit asks ever new questions. The loss is `masked_pixel_loss`. The
+# questions for the held-out digits are fixed (lesson 6, rule 1).
 #
-# Networks learn best from numbers around 0, of size about 1. So the mean of all training pixels is subtracted, and the result divided by their spread (their
-# standard deviation). All errors printed below are multiplied by the square of the spread, so that they can be compared with the marks above. The live curve is
-# in standardised units, where always guessing the mean pixel costs about 1.
+# Networks learn best from numbers around 0, of size about 1. So the mean of all training pixels is
+# subtracted, and the result divided by their spread (their standard deviation). All errors printed
+# below are multiplied by the square of the spread, so that they can be compared with the marks
+# above. The live curve is in standardised units, where always guessing the mean pixel costs
+# about 1.
 
 # %%
 scale = images.Scale.of(digits.train)
@@ -577,8 +620,10 @@ pictures({"digit": some, "what is left": seen(some, mask, 2), "restored": made})
 print(f"error in these eight images: {(made - some).square().sum() / (12 * 4 * 8):.3f}")
 
 # %% [markdown]
-# *In words: the restored digits are soft, but most can be read. Where several answers are possible, the model paints a grey between them; the third digit, a 5, has become a 6, and the
-# sixth, a 9, almost a 0.* The grey is what squared error asks for: where two answers are equally likely, the mean of both costs least.
+# *In words: the restored digits are soft, but most can be read. Where several answers are possible,
+# the model paints a grey between them; the third digit, a 5, has become a 6, and the sixth, a 9,
+# almost a 0.* The grey is what squared error asks for: where two answers are equally likely, the
+# mean of both costs least.
 #
 # Now change the ratio. The frames are computed here, beforehand; the slider only chooses among them.
 
@@ -611,7 +656,8 @@ PatchGrid(
 )
 
 # %% [markdown]
-# Eight pictures can be lucky. Can "can be read" be measured? Take a reader that was trained on whole digits, and let it read the restored ones:
+# Eight pictures can be lucky. Can "can be read" be measured? Take a reader that was trained on
+# whole digits, and let it read the restored ones:
 
 # %% tags=["nbval-ignore-output"]
 reader = LogisticRegression(max_iter=1000)
@@ -636,8 +682,10 @@ assert FAST or whole > model_filled > mean_filled + 0.05
 # %% [markdown]
 # ### How good could it be?
 #
-# For tinyworld we knew the floor. For digits nobody does. But there is a mark between the mean image and perfection: the best guess that is *linear* in the visible pixels (from the
-# covariance of the training pixels, with a small ridge; see `linear_guess` in `experiments/image_mae.py`). Here it is beside a longer run of the same model, recorded:
+# For tinyworld we knew the floor. For digits nobody does. But there is a mark between the mean
+# image and perfection: the best guess that is *linear* in the visible pixels (from the covariance
+# of the training pixels, with a small ridge; see `linear_guess` in `experiments/image_mae.py`).
+# Here it is beside a longer run of the same model, recorded:
 
 # %%
 record = recorded("image_mae")
@@ -649,13 +697,15 @@ print(f"{long['steps']} steps, {long['seconds']:.0f} seconds; {record['machine']
 print("made by:", record["command"])
 
 # %% [markdown]
-# The model beats the best linear guess: it has learnt something about strokes that no weighted sum of pixels can say.
+# The model beats the best linear guess: it has learnt something about strokes that no weighted sum
+# of pixels can say.
 
 # %% [markdown]
 # ## 6. How much to remove?
 #
-# With text, 15 % was the custom and 40 % still fine (lesson 6). MAE removes 75 %. Why so much? Neighbouring pixels say nearly the same. Remove little, and each gap can be filled from its rim, with no
-# idea of what the image shows. A word is rarely a mixture of its neighbours.
+# With text, 15 % was the custom and 40 % still fine (lesson 6). MAE removes 75 %. Why so much?
+# Neighbouring pixels say nearly the same. Remove little, and each gap can be filled from its rim,
+# with no idea of what the image shows. A word is rarely a mixture of its neighbours.
 #
 # How does the error of *one* model grow with what is removed?
 
@@ -674,11 +724,14 @@ print(*[f"{share:.2f}: {error:.3f}" for share, error in zip(shares[::2], errors[
 assert FAST or min(errors) < by_mean < errors[0]
 
 # %% [markdown]
-# *In words: the error is smallest where a little more than half is removed. Beyond that it grows: less and less is left to guess from. But it also grows towards the other end, until the mean image is the better guess.*
-# There the questions are easy; it is the model that was trained at 75 % only, and has never seen so many patches at once.
+# *In words: the error is smallest where a little more than half is removed. Beyond that it grows:
+# less and less is left to guess from. But it also grows towards the other end, until the mean image
+# is the better guess.* There the questions are easy; it is the model that was trained at 75 % only,
+# and has never seen so many patches at once.
 #
-# That is one model. Which ratio *teaches* most is another question. Here are recorded models, each trained at one ratio for the same number of steps, all
-# scored on the same two questions, and by a linear probe (lesson 8; section 8 does it here). Section 7 counts the FLOPs.
+# That is one model. Which ratio *teaches* most is another question. Here are recorded models, each
+# trained at one ratio for the same number of steps, all scored on the same two questions, and by a
+# linear probe (lesson 8; section 8 does it here). Section 7 counts the FLOPs.
 
 # %%
 print(f"{record['short steps']} steps each")
@@ -690,10 +743,13 @@ for ratio, row in record["ratios"].items():
     print(f"{float(ratio):16.1%}{scores}{few:9.1%}{every:12.1%}{row['gigaflops a step']:15.1f}")
 
 # %% [markdown]
-# On digits each question is answered best by the model that was trained on its like: 50 % by the one trained at 50 %, 75 % by the one trained at 75 %. For the probe
-# there is no clear winner: all four lie within about three points, one run each. The more is removed, the less work is a step: the encoder sees less.
+# On digits each question is answered best by the model that was trained on its like: 50 % by the
+# one trained at 50 %, 75 % by the one trained at 75 %. For the probe there is no clear winner: all
+# four lie within about three points, one run each. The more is removed, the less work is a step:
+# the encoder sees less.
 #
-# The paper's answer, for a large model on ImageNet: accuracy after **fine-tuning** (all weights of the encoder go on learning, with labels), and of a linear probe:
+# The paper's answer, for a large model on ImageNet: accuracy after **fine-tuning** (all weights of
+# the encoder go on learning, with labels), and of a linear probe:
 
 # %%
 removed = (10, 20, 30, 40, 50, 60, 70, 75, 80, 90)
@@ -710,15 +766,19 @@ print(f"best: fine-tuned {max(tuned)} at {removed[tuned.index(max(tuned))]} %,",
 print(f"probe {max(probed)} at {removed[probed.index(max(probed))]} %")
 
 # %% [markdown]
-# *In words: fine-tuned, everything from 40 to 80 % is about as good. The probe wants 75 %.* Sources that say "hide 15 to 75 %" mix two
-# things: 15 to 40 % is for text, about 75 % for images.
+# *In words: fine-tuned, everything from 40 to 80 % is about as good. The probe wants 75 %.* Sources
+# that say "hide 15 to 75 %" mix two things: 15 to 40 % is for text, about 75 % for images.
 
 # %% [markdown]
 # ## 7. What does it save?
 #
-# Count it. A FLOP is one multiplication or addition. The counter below adds up the matrix products, 2 FLOPs for each multiply-add, of the forward and the backward pass; the rest (norms,
-# GELU, softmax) is small and left out. On the device `meta` no number is ever computed. The model is the paper's: ViT-L, an encoder of 24 blocks of width 1024, a decoder of 8 blocks of width 512, images of 224 by 224, patches of 16 by
-# 16. The counter-experiment, `mask_tokens_in_encoder=True`, is the same model, except that its mask tokens come in *before* the encoder, which then works on all 196 places.
+# Count it. A FLOP is one multiplication or addition. The counter below adds up the matrix products,
+# 2 FLOPs for each multiply-add, of the forward and the backward pass; the rest (norms, GELU,
+# softmax) is small and left out. On the device `meta` no number is ever computed. The model is the
+# paper's: ViT-L, an encoder of 24 blocks of width 1024, a decoder of 8 blocks of width 512, images
+# of 224 by 224, patches of 16 by
+# 16. The counter-experiment, `mask_tokens_in_encoder=True`, is the same model, except that its mask
+#     tokens come in *before* the encoder, which then works on all 196 places.
 
 
 # %%
@@ -748,7 +808,8 @@ for blocks in (8, 1):
     assert blocks == 1 or abs(full / light - 3.2) <= 0.1
 
 # %% [markdown]
-# The paper says 3.3 for the decoder of 8 blocks. What exactly is counted makes such a difference: blocks alone or everything, with the backward pass or without.
+# The paper says 3.3 for the decoder of 8 blocks. What exactly is counted makes such a difference:
+# blocks alone or everything, with the backward pass or without.
 #
 # FLOPs are not seconds. Here is a small model with as many patches, one training step each, in turns:
 
@@ -780,9 +841,11 @@ print(f"{full / light:.1f} times as fast")
 assert full > 1.3 * light
 
 # %% [markdown]
-# No special hardware, no sparse matrices: `gather` makes a shorter tensor, and everything after that is an ordinary transformer on a short sequence.
+# No special hardware, no sparse matrices: `gather` makes a shorter tensor, and everything after
+# that is an ordinary transformer on a short sequence.
 #
-# Does the encoder lose anything by not seeing mask tokens? The recorded counter-experiment on digits, equal steps, one run each:
+# Does the encoder lose anything by not seeing mask tokens? The recorded counter-experiment on
+# digits, equal steps, one run each:
 
 # %%
 for name, row in record["encoders"].items():
@@ -793,20 +856,29 @@ for name, row in record["encoders"].items():
     print(f"{row['gigaflops a step']:.1f} GFLOPs a step, {row['seconds']:.0f} s")
 
 # %% [markdown]
-# With mask tokens the encoder restores a little better, after as many steps: it has more room to work in. But a step costs it almost twice as much. And a probe, which gives it whole images, reads its vectors clearly
-# *worse*. In the paper, too, such an encoder is of less use: 84.2 against 84.9 fine-tuned, and 59.6 against 73.5 with a linear probe. The likely reason is the mismatch of section 4: pretrained
-# on sequences that are three quarters placeholders, it is then used on images without any.
+# With mask tokens the encoder restores a little better, after as many steps: it has more room to
+# work in. But a step costs it almost twice as much. And a probe, which gives it whole images, reads
+# its vectors clearly *worse*. In the paper, too, such an encoder is of less use: 84.2 against 84.9
+# fine-tuned, and 59.6 against 73.5 with a linear probe. The likely reason is the mismatch of
+# section 4: pretrained on sequences that are three quarters placeholders, it is then used on images
+# without any.
 #
-# > **Often read:** masked autoencoders are large, slow, hungry for GPUs and need complicated masking; training takes days to weeks.
+# > **Often read:** masked autoencoders are large, slow, hungry for GPUs and need complicated
+# > masking; training takes days to weeks.
 #
-# > **In fact** they were made to *save*: for ViT-L, 800 epochs of ImageNet took 15.4 hours in place of 42.4 with mask tokens in the encoder, 2.8 times as fast (11.6 hours with
-# > a decoder of one block, and up to 4.1 times as fast for the larger ViT-H), all on 128 TPU-v3 cores. That is a large machine. But the masking itself is a sort and a gather. (He et al. 2022, table 2)
+# > **In fact** they were made to *save*: for ViT-L, 800 epochs of ImageNet took 15.4 hours in place
+# > of 42.4 with mask tokens in the encoder, 2.8 times as fast (11.6 hours with a decoder of one
+# > block, and up to 4.1 times as fast for the larger ViT-H), all on 128 TPU-v3 cores. That is a
+# > large machine. But the masking itself is a sort and a gather. (He et al. 2022, table 2)
 
 # %% [markdown]
 # ## 8. What has it learnt?
 #
-# Restoring digits is no use in itself. The hope is that, in order to restore, the encoder has learnt what digits *are*. A linear probe (lesson 8) asks for that: the frozen encoder gets whole images, and a linear classifier learns to
-# name the digit from the mean of the patches' vectors. Compare with the same classifier on the raw pixels. And with an untrained encoder, so that we see what *training* adds.
+# Restoring digits is no use in itself. The hope is that, in order to restore, the encoder has
+# learnt what digits *are*. A linear probe (lesson 8) asks for that: the frozen encoder gets whole
+# images, and a linear classifier learns to name the digit from the mean of the patches' vectors.
+# Compare with the same classifier on the raw pixels. And with an untrained encoder, so that we see
+# what *training* adds.
 
 
 # %% tags=["nbval-ignore-output"]
@@ -847,15 +919,19 @@ for name, row in record["probes"].items():
     print(f"{name:>18}", *[f"{share:7.1%}" for share in row.values()])
 
 # %% [markdown]
-# Training has taught the encoder something: before, its vectors were clearly worse than pixels. But *on digits they are no better than raw pixels* afterwards. With 100 labels the two are about even, with all labels the pixels are
-# ahead. Digits of 8 by 8, all in the same place and of the same size, are easy to read as they are; there is little to gain. On photographs of a thousand kinds of things, where raw
-# pixels say almost nothing to a linear classifier, it is another matter: that is where the paper's 73.5 % come from. A method's fame is no evidence for your data. Measure.
+# Training has taught the encoder something: before, its vectors were clearly worse than pixels. But
+# *on digits they are no better than raw pixels* afterwards. With 100 labels the two are about even,
+# with all labels the pixels are ahead. Digits of 8 by 8, all in the same place and of the same
+# size, are easy to read as they are; there is little to gain. On photographs of a thousand kinds of
+# things, where raw pixels say almost nothing to a linear classifier, it is another matter: that is
+# where the paper's 73.5 % come from. A method's fame is no evidence for your data. Measure.
 
 # %% [markdown]
 # ## 9. Photographs
 #
-# scikit-learn brings two photographs, a palace and a dahlia. A band in the middle of each is held out; the model learns from pieces on both sides of it, and is tested on pieces of the band: patches of 8 by 8 pixels in three
-# colours, 36 to a piece.
+# scikit-learn brings two photographs, a palace and a dahlia. A band in the middle of each is held
+# out; the model learns from pieces on both sides of it, and is tested on pieces of the band:
+# patches of 8 by 8 pixels in three colours, 36 to a piece.
 
 # %%
 photographs = images.photographs()
@@ -922,9 +998,12 @@ pictures({"piece": shown, "what is left": seen(shown, mask, patch), "restored": 
 print("the two pieces with the most contrast, of the palace and of the dahlia")
 
 # %% [markdown]
-# *In words: each missing patch gets nearly one flat colour, a blend of what is near and what is usual in that row. Edges are not continued; even the sky turns grey
-# towards the bottom.* A fair result for two photographs and so short a training: this model has learnt that colours go on, and little more. The table says so, too: it is hardly better than a rule of one line, to take the
-# colour of the nearest visible patch. What roofs and petals look like, it cannot learn from two photographs.
+# *In words: each missing patch gets nearly one flat colour, a blend of what is near and what is
+# usual in that row. Edges are not continued; even the sky turns grey towards the bottom.* A fair
+# result for two photographs and so short a training: this model has learnt that colours go on, and
+# little more. The table says so, too: it is hardly better than a rule of one line, to take the
+# colour of the nearest visible patch. What roofs and petals look like, it cannot learn from two
+# photographs.
 
 # %% tags=["nbval-ignore-output"]
 PatchGrid(
@@ -939,10 +1018,14 @@ PatchGrid(
 # %% [markdown]
 # ## On a GPU
 #
-# More images need a network: MNIST, Fashion-MNIST or CIFAR-10, streamed through the library *datasets*. The code is the code of section 5; only the sizes come from the images. (Without a network,
-# `load_images` says so and hands over the digits.) `find_device` says which GPU there is and what suits it: 16-bit numbers, `torch.compile` on CUDA. A runtime may be lost before the
-# training ends: `run_folder` names a folder for checkpoints, on Google Drive where Colab has it mounted. Run the lesson's cells again, and the training goes on from the last one. (On a GPU not
-# measured: none was at hand when this was written.) On a CPU the same lines run here with the digits:
+# More images need a network: MNIST, Fashion-MNIST or CIFAR-10, streamed through the library
+# *datasets*. The code is the code of section 5; only the sizes come from the images. (Without a
+# network, `load_images` says so and hands over the digits.) `find_device` says which GPU there is
+# and what suits it: 16-bit numbers, `torch.compile` on CUDA. A runtime may be lost before the
+# training ends: `run_folder` names a folder for checkpoints, on Google Drive where Colab has it
+# mounted. Run the lesson's cells again, and the training goes on from the last one. (On a GPU not
+# measured: none was at hand when this was written.) On a CPU the same lines run here with the
+# digits:
 
 
 # %% tags=["nbval-ignore-output"]
@@ -980,8 +1063,9 @@ else:
     small = train_on(digits.train, steps=5, width=32, n_layers=1)
 
 # %% [markdown]
-# The published weights of ViT-MAE (base size, 450 MB) restore a photograph at 75 %. They run on a CPU, too; what they need is a network. `vit_mae_from_hub` gives an
-# `ImageMAE`, so the lines are those of section 9:
+# The published weights of ViT-MAE (base size, 450 MB) restore a photograph at 75 %. They run on a
+# CPU, too; what they need is a network. `vit_mae_from_hub` gives an `ImageMAE`, so the lines are
+# those of section 9:
 
 # %% tags=["nbval-skip"]
 try:
@@ -1010,10 +1094,12 @@ quiz("9")
 #
 # - An image is a list of **patches**. Positions are added before any is removed.
 # - One `argsort` of noise removes the same number everywhere; `argsort` of that undoes it.
-# - The **encoder** sees visible patches only, never the mask token. A small **decoder** gets mask tokens, all places, and guesses the pixels.
+# - The **encoder** sees visible patches only, never the mask token. A small **decoder** gets mask
+#   tokens, all places, and guesses the pixels.
 # - The loss is the squared error of **removed** patches, of raw pixels or of each patch normalised by itself.
 # - At 75 %, ViT-L needs 3.2 times fewer FLOPs than with everything in its encoder. That is the point of it.
-# - On digits a linear probe of the encoder does not beat raw pixels. Whether pretraining helps is for your own measurement to say.
+# - On digits a linear probe of the encoder does not beat raw pixels. Whether pretraining helps is
+#   for your own measurement to say.
 #
 # **Next:** lesson 10 does the same with text.
 
@@ -1023,7 +1109,11 @@ progress("7")
 # %% [markdown]
 # ## References
 #
-# - K. He, X. Chen, S. Xie, Y. Li, P. Dollár and R. Girshick 2022. *Masked Autoencoders Are Scalable Vision Learners*. CVPR. [arXiv:2111.06377](https://arxiv.org/abs/2111.06377)
-# - A. Dosovitskiy et al. 2021. *An Image is Worth 16x16 Words: Transformers for Image Recognition at Scale*. ICLR. [arXiv:2010.11929](https://arxiv.org/abs/2010.11929) (patches)
-# - P. Vincent, H. Larochelle, Y. Bengio and P.-A. Manzagol 2008. *Extracting and Composing Robust Features with Denoising Autoencoders*. ICML. (restoring what was destroyed)
-# - E. Alpaydin and C. Kaynak 1998. *Optical Recognition of Handwritten Digits*. UCI Machine Learning Repository. (scikit-learn's digits are its test part)
+# - K. He, X. Chen, S. Xie, Y. Li, P. Dollár and R. Girshick 2022. *Masked Autoencoders Are Scalable
+#   Vision Learners*. CVPR. [arXiv:2111.06377](https://arxiv.org/abs/2111.06377)
+# - A. Dosovitskiy et al. 2021. *An Image is Worth 16x16 Words: Transformers for Image Recognition
+#   at Scale*. ICLR. [arXiv:2010.11929](https://arxiv.org/abs/2010.11929) (patches)
+# - P. Vincent, H. Larochelle, Y. Bengio and P.-A. Manzagol 2008. *Extracting and Composing Robust
+#   Features with Denoising Autoencoders*. ICML. (restoring what was destroyed)
+# - E. Alpaydin and C. Kaynak 1998. *Optical Recognition of Handwritten Digits*. UCI Machine
+#   Learning Repository. (scikit-learn's digits are its test part)

@@ -1,13 +1,13 @@
 # %% [markdown]
 # # Lesson 10: Masked autoencoders for text
 #
-# Lesson 9 removed most patches of a picture. The encoder worked on the few that were left, and a small decoder painted
-# the rest. Does the same idea work on words? BERT puts a `[MASK]` where a word was hidden, and its encoder reads it.
-# Here the encoder reads *only the words that are there*.
+# Lesson 9 removed most patches of a picture. The encoder worked on the few that were left, and a
+# small decoder painted the rest. Does the same idea work on words? BERT puts a `[MASK]` where a
+# word was hidden, and its encoder reads it. Here the encoder reads *only the words that are there*.
 #
-# By the end you will have written every step of such a model, trained it until it is close to the best possible guesser, and
-# compared it with the masked language model of lesson 6: same text, same steps, same test. You need lessons 3 to 6;
-# lesson 9 helps.
+# By the end you will have written every step of such a model, trained it until it is close to the
+# best possible guesser, and compared it with the masked language model of lesson 6: same text, same
+# steps, same test. You need lessons 3 to 6; lesson 9 helps.
 
 # %%
 import copy
@@ -96,8 +96,9 @@ title = "what a masked autoencoder's encoder reads: words, and where each one st
 show(token_strip(visible_tokens, title=title))
 
 # %% [markdown]
-# The second row is shorter. That is the whole idea: the encoder does no work for what is not there, and never meets a token that
-# no real text contains. Behind it a smaller network, the **decoder**, gets the encoder's vectors and has to name the missing words.
+# The second row is shorter. That is the whole idea: the encoder does no work for what is not there,
+# and never meets a token that no real text contains. Behind it a smaller network, the **decoder**,
+# gets the encoder's vectors and has to name the missing words.
 #
 # For pictures we did just that. What has to change for words?
 #
@@ -108,13 +109,15 @@ show(token_strip(visible_tokens, title=title))
 # | how many stay | the same number in each picture | differs from row to row: padding |
 # | where a piece stood | a place on a fixed grid | a place in the row; the holes between places say where words are missing |
 #
-# Three published models come close to it. **MAE-LM** (Meng et al. 2023) is the one of this lesson. Liao et al. (2022) had nearly the same idea before, to save work
-# (section 7). RetroMAE (Xiao et al. 2022) is something else in spite of its name; section 10 shows it.
+# Three published models come close to it. **MAE-LM** (Meng et al. 2023) is the one of this lesson.
+# Liao et al. (2022) had nearly the same idea before, to save work (section 7). RetroMAE (Xiao et
+# al. 2022) is something else in spite of its name; section 10 shows it.
 
 # %% [markdown]
 # ## 2. Closing up
 #
-# A batch of sentences, padded, and some words hidden in each. Sentences differ in length, so the number of words that stay differs, too.
+# A batch of sentences, padded, and some words hidden in each. Sentences differ in length, so the
+# number of words that stay differs, too.
 
 # %%
 sentences = tinyworld.sample_ids(20_000, seeded(10))  # (N, T)
@@ -126,14 +129,17 @@ print("of these visible:        ", visible.sum(1).tolist())
 
 # %% [markdown]
 # ### Exercise 10.1: close up
-# `ids` `(B, T)`, `visible` `(B, T)` boolean. Move the visible tokens of each row to the left, in reading order. `K` is the largest
-# number of visible tokens in any row; shorter rows are filled up with 0, which is `[PAD]`. Return three tensors `(B, K)`:
+# `ids` `(B, T)`, `visible` `(B, T)` boolean. Move the visible tokens of each row to the left, in
+# reading order. `K` is the largest number of visible tokens in any row; shorter rows are filled up
+# with 0, which is `[PAD]`. Return three tensors `(B, K)`:
 #
 # - the ids;
 # - the positions: where in the full row each token stood (0 where it is padding);
 # - `real`, boolean: True for a token, False for padding.
 #
-# (`argsort(dim=1, stable=True)` sorts each row and leaves equal entries in their order. Without `stable` long rows may come out mixed; with it, `dim=` must be named. `x.gather(1, places)` looks up `x` at the places.)
+# (`argsort(dim=1, stable=True)` sorts each row and leaves equal entries in their order. Without
+# `stable` long rows may come out mixed; with it, `dim=` must be named. `x.gather(1, places)` looks
+# up `x` at the places.)
 
 
 # %% exercise="10.1"
@@ -154,8 +160,9 @@ check("10.1", close_up)
 # The tokens have moved, but each takes its place along:
 #
 # ### Exercise 10.2: embed what is left
-# `ids` and `positions` `(B, K)` from above, `token` `(V, D)` and `position` `(N, D)` the two embedding tables. Return `(B, K, D)`: for each
-# token its own vector plus that of the place where it *stood*.
+# `ids` and `positions` `(B, K)` from above, `token` `(V, D)` and `position` `(N, D)` the two
+# embedding tables. Return `(B, K, D)`: for each token its own vector plus that of the place where
+# it *stood*.
 
 
 # %% exercise="10.2"
@@ -172,8 +179,9 @@ check("10.2", embed_visible)
 # %% [markdown]
 # ### What do the positions give away?
 #
-# "anna" stood at place 1 and "towel" at 6, so four words are missing between them. The encoder sees no `[MASK]`, but it can tell where the gaps are. In fact it has been
-# told exactly as much as BERT. From the visible tokens and their places we can rebuild BERT's input:
+# "anna" stood at place 1 and "towel" at 6, so four words are missing between them. The encoder sees
+# no `[MASK]`, but it can tell where the gaps are. In fact it has been told exactly as much as BERT.
+# From the visible tokens and their places we can rebuild BERT's input:
 
 # %%
 many = sentences[:1000]
@@ -188,8 +196,9 @@ print("BERT's input, rebuilt from what the autoencoder reads:",
       torch.equal(rebuilt, masked.input_ids))  # fmt: skip
 
 # %% [markdown]
-# What if we count the positions anew, 0, 1, 2 ...? Then different texts look the same. Below we hide words of many sentences and
-# look for pairs: the same words left over, in the same order, but with the gaps elsewhere.
+# What if we count the positions anew, 0, 1, 2 ...? Then different texts look the same. Below we
+# hide words of many sentences and look for pairs: the same words left over, in the same order, but
+# with the gaps elsewhere.
 
 
 # %%
@@ -213,27 +222,34 @@ for row in pair:
     print("   ", *[names[i] for i in row if i != tokenization.PAD_ID][1:-1])
 
 # %% [markdown]
-# With their places, no two of these are confused. In tinyworld such pairs are rare: its sentences are so regular that the words left over nearly always betray where the gaps are,
-# to somebody who knows the language well. English is not like that: "not good" and "good enough", each with one word hidden, both leave "good". And a model has to find out
-# by itself what it is not told; section 6 measures what that costs.
+# With their places, no two of these are confused. In tinyworld such pairs are rare: its sentences
+# are so regular that the words left over nearly always betray where the gaps are, to somebody who
+# knows the language well. English is not like that: "not good" and "good enough", each with one
+# word hidden, both leave "good". And a model has to find out by itself what it is not told; section
+# 6 measures what that costs.
 #
-# (There is another side to this. *How many* words are missing is a hint, too, and both models get it for free. Lesson 11 has a model that must guess a length by itself.)
+# (There is another side to this. *How many* words are missing is a hint, too, and both models get
+# it for free. Lesson 11 has a model that must guess a length by itself.)
 
 # %% [markdown]
 # ## 3. Putting back
 #
 # The encoder returns `(B, K, D)`: a vector for each visible word. Note what this is not:
 #
-# > **Often read:** the encoder presses the masked text into one low-dimensional vector, from which the decoder restores it.
+# > **Often read:** the encoder presses the masked text into one low-dimensional vector, from which
+# > the decoder restores it.
 #
-# > **In fact** it is a *sequence*, one vector for each visible piece, in the encoder's full width, and the decoder looks at all of them. (He et al.
-# > 2022, section 3; Meng et al. 2023, section 3.) A model that does use one vector is in section 10: it is a different one.
+# > **In fact** it is a *sequence*, one vector for each visible piece, in the encoder's full width,
+# > and the decoder looks at all of them. (He et al. 2022, section 3; Meng et al. 2023, section 3.)
+# > A model that does use one vector is in section 10: it is a different one.
 #
-# The decoder wants a vector at each of the `T` places. Where a word is visible: the encoder's vector. Where one is missing: a learned vector,
-# the same for all gaps, the **mask token** of the decoder.
+# The decoder wants a vector at each of the `T` places. Where a word is visible: the encoder's
+# vector. Where one is missing: a learned vector, the same for all gaps, the **mask token** of the
+# decoder.
 #
-# We sorted the places: visible ones first. `order[b, i]` tells which place came to stand at `i`. To put the vectors back we need the opposite
-# question: at which `i` does place `t` stand? That is the inverse of `order`, and sorting `order` gives it: `order.argsort(1)`. Lesson 9 calls it
+# We sorted the places: visible ones first. `order[b, i]` tells which place came to stand at `i`. To
+# put the vectors back we need the opposite question: at which `i` does place `t` stand? That is the
+# inverse of `order`, and sorting `order` gives it: `order.argsort(1)`. Lesson 9 calls it
 # `ids_restore`.
 
 # %%
@@ -244,9 +260,11 @@ print("there and back:  ", order[order.argsort()].tolist())
 
 # %% [markdown]
 # ### Exercise 10.3: put back
-# `latent` `(B, K, D)`, the encoder's vectors (in this exercise all rows have `K` visible tokens). `order` `(B, T)`, for each row the places,
-# visible ones first. `mask_token` `(D,)`. Return `(B, T, D)`: each vector at its own place, the mask token at all others.
-# (Put mask tokens behind the latents, then `gather` along axis 1; the index needs the full shape: `[..., None].expand(-1, -1, D)`.)
+# `latent` `(B, K, D)`, the encoder's vectors (in this exercise all rows have `K` visible tokens).
+# `order` `(B, T)`, for each row the places, visible ones first. `mask_token` `(D,)`. Return
+# `(B, T, D)`: each vector at its own place, the mask token at all others. (Put mask tokens behind
+# the latents, then `gather` along axis 1; the index needs the full shape:
+# `[..., None].expand(-1, -1, D)`.)
 
 
 # %% exercise="10.3"
@@ -264,12 +282,14 @@ def put_back(latent: Tensor, order: Tensor, mask_token: Tensor) -> Tensor:
 check("10.3", put_back)
 
 # %% [markdown]
-# Two things are still to do. In rows with fewer than `K` visible words, some vectors belong to padding; they must not land at a gap. And all mask tokens are
-# alike: the decoder needs positions of its own, or it cannot tell one gap from the next.
+# Two things are still to do. In rows with fewer than `K` visible words, some vectors belong to
+# padding; they must not land at a gap. And all mask tokens are alike: the decoder needs positions
+# of its own, or it cannot tell one gap from the next.
 #
 # ### Exercise 10.4: what the decoder gets
-# `latent` `(B, K, D)`, `real` `(B, K)` boolean, `ids_restore` `(B, T)` (the inverse of the order, ready-made), `mask_token` `(D,)`, `places` `(T, D)`: the
-# decoder's position vectors. Return `(B, T, D)`. Vectors of padding are replaced by the mask token; everything goes to its place; then
+# `latent` `(B, K, D)`, `real` `(B, K)` boolean, `ids_restore` `(B, T)` (the inverse of the order,
+# ready-made), `mask_token` `(D,)`, `places` `(T, D)`: the decoder's position vectors. Return
+# `(B, T, D)`. Vectors of padding are replaced by the mask token; everything goes to its place; then
 # every place gets its position vector. You may use the package's
 # `put_back_at(vectors, ids_restore, mask_token[None, None])`: as 8.3, but it takes `ids_restore`.
 
@@ -291,12 +311,14 @@ check("10.4", decoder_input)
 # %% [markdown]
 # ## 4. The loss
 #
-# The target is a word, so the loss is cross-entropy, at the hidden places only (lesson 6, sections 1 and 2). Carrying the squared error over from pictures is a
-# mistake that is really made:
+# The target is a word, so the loss is cross-entropy, at the hidden places only (lesson 6, sections
+# 1 and 2). Carrying the squared error over from pictures is a mistake that is really made:
 #
-# > **Often read:** a text autoencoder is trained with the squared error between its output and the ids, over all places of the text.
+# > **Often read:** a text autoencoder is trained with the squared error between its output and the
+# > ids, over all places of the text.
 #
-# Ids are numbers only by accident. Here is what such a loss rewards. A gap in which "lake" and "river" are equally likely:
+# Ids are numbers only by accident. Here is what such a loss rewards. A gap in which "lake" and
+# "river" are equally likely:
 
 # %%
 true_words = ["lake", "river"]
@@ -306,15 +328,20 @@ best = min(range(V), key=error.__getitem__)
 print("the answer with the smallest squared error on average:", repr(names[best]))
 
 # %% [markdown]
-# > **In fact** a word is a choice among `V` names: cross-entropy, over the hidden places. Squared error belongs to targets that are quantities, such as
-# > pixels. And over all places, copying what is visible would drown the question (He et al. 2022, section 3: "only on masked patches"; Meng et al. 2023,
-# > section 3; lesson 6, section 2).
+# > **In fact** a word is a choice among `V` names: cross-entropy, over the hidden places. Squared
+# > error belongs to targets that are quantities, such as pixels. And over all places, copying what
+# > is visible would drown the question (He et al. 2022, section 3: "only on masked patches"; Meng
+# > et al. 2023, section 3; lesson 6, section 2).
 #
 # ### Exercise 10.5: the whole model
-# Put the steps together. `model.encoder(ids, real, positions=...)` turns visible tokens into vectors `(B, K, D)`. `model.decode(latent, kept)` does
-# what you wrote in 8.4 (after a linear layer into the decoder's width), runs the decoder, comes back through another linear layer, and returns `(B, T, D)`. `model.logits(x)` scores the words.
-# `keep_visible(ids, hidden)` is the package's 8.1; it returns `kept` with `kept.ids`, `kept.real`, `kept.positions`, and `kept.ids_restore` for the decoder. There are two differences: it leaves the positions of
-# padding as they are (nobody reads them), and `kept.real` is `None` if there is no padding. `ids` `(B, T)` holds the true words (none of them padding), `hidden` `(B, T)`. Return the loss, one number.
+# Put the steps together. `model.encoder(ids, real, positions=...)` turns visible tokens into
+# vectors `(B, K, D)`. `model.decode(latent, kept)` does what you wrote in 8.4 (after a linear layer
+# into the decoder's width), runs the decoder, comes back through another linear layer, and returns
+# `(B, T, D)`. `model.logits(x)` scores the words. `keep_visible(ids, hidden)` is the package's 8.1;
+# it returns `kept` with `kept.ids`, `kept.real`, `kept.positions`, and `kept.ids_restore` for the
+# decoder. There are two differences: it leaves the positions of padding as they are (nobody reads
+# them), and `kept.real` is `None` if there is no padding. `ids` `(B, T)` holds the true words (none
+# of them padding), `hidden` `(B, T)`. Return the loss, one number.
 
 
 # %% exercise="10.5"
@@ -332,8 +359,9 @@ def mae_loss(model: TextMAE, ids: Tensor, hidden: Tensor) -> Tensor:
 check("10.5", mae_loss)
 
 # %% [markdown]
-# The package's model, `TextMAE`, does these steps. It is called like lesson 6's `MaskedLM`, so losses, training and evaluation serve both. Is it true that it
-# never looks at a hidden word? Write anything there, and nothing changes:
+# The package's model, `TextMAE`, does these steps. It is called like lesson 6's `MaskedLM`, so
+# losses, training and evaluation serve both. Is it true that it never looks at a hidden word? Write
+# anything there, and nothing changes:
 
 
 # %%
@@ -358,8 +386,9 @@ print("the same answers, whatever stands at the hidden places:", torch.equal(one
 #
 # > **Often read:** the share that is hidden is usually between 15 % and 75 %.
 #
-# That throws two different things into one range. Text: 15 to 40 %. Pictures: 75 %. Why so far apart? In a picture, a missing patch looks much like its
-# neighbours. A word does not. For tinyworld we can say exactly what is left to know: below is the *best possible* guesser, at each
+# That throws two different things into one range. Text: 15 to 40 %. Pictures: 75 %. Why so far
+# apart? In a picture, a missing patch looks much like its neighbours. A word does not. For
+# tinyworld we can say exactly what is left to know: below is the *best possible* guesser, at each
 # ratio.
 
 # %%
@@ -387,21 +416,27 @@ for ratio, accuracy, floor in zip(ratios, accuracies, floors):
 assert sorted(accuracies, reverse=True) == accuracies and sorted(floors) == floors
 
 # %% [markdown]
-# *In words: the more is hidden, the less can be known. The floor rises with the ratio, and no model and no amount of training can lower it.*
+# *In words: the more is hidden, the less can be known. The floor rises with the ratio, and no model
+# and no amount of training can lower it.*
 #
-# A colour that is mentioned twice can be copied from the other mention, but not when both are gone. tinyworld is a very regular language: who knows it perfectly still gets far with a
-# quarter of the words. Real text leaves less. And a model has to *learn* first, from what it sees; section 6 has the result of learning at 75 %.
+# A colour that is mentioned twice can be copied from the other mention, but not when both are gone.
+# tinyworld is a very regular language: who knows it perfectly still gets far with a quarter of the
+# words. Real text leaves less. And a model has to *learn* first, from what it sees; section 6 has
+# the result of learning at 75 %.
 #
-# Losses at different ratios must not be compared: each has its own floor. Test all models at one ratio, as lesson 6 did.
+# Losses at different ratios must not be compared: each has its own floor. Test all models at one
+# ratio, as lesson 6 did.
 #
-# > **In fact** the ratio goes with the kind of data. BERT hid 15 %, 40 % did as well or better for larger models, 80 % clearly worse (Devlin et al. 2019; Wettig et al. 2023;
-# > the numbers are in lesson 6, section 9). Pictures take 75 % because neighbouring patches say much the same (He et al. 2022, section 1).
+# > **In fact** the ratio goes with the kind of data. BERT hid 15 %, 40 % did as well or better for
+# > larger models, 80 % clearly worse (Devlin et al. 2019; Wettig et al. 2023; the numbers are in
+# > lesson 6, section 9). Pictures take 75 % because neighbouring patches say much the same (He et
+# > al. 2022, section 1).
 
 # %% [markdown]
 # ## 6. Training towards the floor
 #
-# Now train. 40 % hidden while training, 15 % in the test, new sentences, fixed masks. The mark to reach is what the best guesser gets at exactly these
-# places.
+# Now train. 40 % hidden while training, 15 % in the test, new sentences, fixed masks. The mark to
+# reach is what the best guesser gets at exactly these places.
 
 # %%
 test_ids = tinyworld.sample_ids(1000, seeded(30))
@@ -435,7 +470,8 @@ print(f"right about {scores.accuracy:.1%}; the best guesser {best_accuracy:.1%}"
 assert scores.loss > floor - 0.02 and (FAST or best_accuracy - scores.accuracy < 0.05)
 
 # %% [markdown]
-# The encoder has never met a `[MASK]`, and still the answers come close to those of somebody who knows the language exactly. A wider model with more steps, recorded:
+# The encoder has never met a `[MASK]`, and still the answers come close to those of somebody who
+# knows the language exactly. A wider model with more steps, recorded:
 
 # %%
 record = recorded("text_mae")
@@ -455,8 +491,9 @@ print("made by:", record["command"])
 assert best - result["accuracy"] < 0.02  # within two points of the best possible
 
 # %% [markdown]
-# So an autoencoder gets there. Does it get there *sooner* than lesson 6's masked language model? Small models (64 numbers a token): same encoder, same sentences, steps and optimiser, three seeds each.
-# Then the autoencoder with one thing changed, one run each:
+# So an autoencoder gets there. Does it get there *sooner* than lesson 6's masked language model?
+# Small models (64 numbers a token): same encoder, same sentences, steps and optimiser, three seeds
+# each. Then the autoencoder with one thing changed, one run each:
 
 # %%
 compared = record["compared"]
@@ -476,23 +513,29 @@ assert changed["no positions in the decoder"]["gap"] > 5 * max(above["autoencode
 assert changed["decoder's inlet, outlet random"]["gap"] > max(above["autoencoder"])
 
 # %% [markdown]
-# - After equally many steps the masked language model is ahead, with every seed. A likely reason: its gaps pass through three blocks and can look things up in each of them. The autoencoder's gaps exist
-#   in the decoder only: one block.
-# - But then a second decoder block should help, and in three seeds it does not reliably: the seeds differ more than the two kinds do. The reason is open. (And remember these differences for the runs below, of
-#   which there is one each.)
+# - After equally many steps the masked language model is ahead, with every seed. A likely reason:
+#   its gaps pass through three blocks and can look things up in each of them. The autoencoder's
+#   gaps exist in the decoder only: one block.
+# - But then a second decoder block should help, and in three seeds it does not reliably: the seeds
+#   differ more than the two kinds do. The reason is open. (And remember these differences for the
+#   runs below, of which there is one each.)
 # - No positions in the decoder: hopeless. All gaps look alike.
-# - Positions counted anew: no worse than an unlucky seed. Here, that is. The words left over betray the gaps (section 2), and the decoder still learns where everything stood.
-# - 75 % hidden while training: far behind in the test at 15 %. (One run. A likely reason: with so little to go by, what belongs together is hard to find out.)
-# - A detail of our model: the linear layers into and out of the decoder begin as identities. Drawn at random they scramble, at first, which word is which, and copying is learnt later
-#   (compare lesson 6, section 11): behind all three seeds above.
+# - Positions counted anew: no worse than an unlucky seed. Here, that is. The words left over betray
+#   the gaps (section 2), and the decoder still learns where everything stood.
+# - 75 % hidden while training: far behind in the test at 15 %. (One run. A likely reason: with so
+#   little to go by, what belongs together is hard to find out.)
+# - A detail of our model: the linear layers into and out of the decoder begin as identities. Drawn
+#   at random they scramble, at first, which word is which, and copying is learnt later (compare
+#   lesson 6, section 11): behind all three seeds above.
 
 # %% [markdown]
 # ## 7. What does it cost?
 #
-# The encoder saves work at the hidden places. The decoder adds work at all places. For pictures the sum was much smaller than
-# before (lesson 9). For words? Count the multiplications in a block that works on `n` vectors of `D` numbers: each vector meets
-# `12 D²` weights (four matrices in attention, and a feed-forward network of `8 D²`), and in attention each pair of vectors costs `2 D`: once for the score, once
-# for the average.
+# The encoder saves work at the hidden places. The decoder adds work at all places. For pictures the
+# sum was much smaller than before (lesson 9). For words? Count the multiplications in a block that
+# works on `n` vectors of `D` numbers: each vector meets `12 D²` weights (four matrices in
+# attention, and a feed-forward network of `8 D²`), and in attention each pair of vectors costs
+# `2 D`: once for the score, once for the average.
 
 
 # %%
@@ -519,13 +562,17 @@ for name, case in cases.items():
 
 # %% [markdown]
 # (Embeddings and output layer are left out, they are the same in both.) At 15 %, a decoder of four
-# blocks costs *more* than is saved. At 40 % something is saved, but not the factor of three that pictures get at 75 %. (1.00 is the same encoder on all places, *without* a decoder: BERT, ViT. Lesson 9's 3.2
-# counts the decoder on both sides.)
+# blocks costs *more* than is saved. At 40 % something is saved, but not the factor of three that
+# pictures get at 75 %. (1.00 is the same encoder on all places, *without* a decoder: BERT, ViT.
+# Lesson 9's 3.2 counts the decoder on both sides.)
 #
-# Saving is possible if more is hidden: Liao et al. (2022) hide 50 %, let `[MASK]` in only behind the first, larger part of the blocks, and train RoBERTa-base with 78 % and RoBERTa-large with 68 % of the
-# compute, without loss on GLUE. MAE-LM hides 15 % and was not invented to save time; its reason comes in the next section.
+# Saving is possible if more is hidden: Liao et al. (2022) hide 50 %, let `[MASK]` in only behind
+# the first, larger part of the blocks, and train RoBERTa-base with 78 % and RoBERTa-large with 68 %
+# of the compute, without loss on GLUE. MAE-LM hides 15 % and was not invented to save time; its
+# reason comes in the next section.
 #
-# Counting is one thing, a clock is another. One training step (forward and backward) of each, in turns, on rows of 128:
+# Counting is one thing, a clock is another. One training step (forward and backward) of each, in
+# turns, on rows of 128:
 
 # %% tags=["nbval-ignore-output"]
 random_rows = torch.randint(5, 2000, (8, 128), generator=seeded(40))
@@ -553,20 +600,24 @@ for ratio in (0.15, 0.4, 0.75):
     print(f"{ratio:.0%} hidden: {times:.2f} times the step time, counted {predicted:.2f}")
 
 # %% [markdown]
-# Where much is hidden, the clock saves less than the count promises. Sorting, putting back, and the output layer take their time, too, and nobody saves on those.
+# Where much is hidden, the clock saves less than the count promises. Sorting, putting back, and the
+# output layer take their time, too, and nobody saves on those.
 
 # %% [markdown]
 # ## 8. What did the encoders learn?
 #
-# A good guesser of words is not the goal. What counts is the encoder: is what it makes of a *whole* text, nothing hidden, of use? Lesson 8 asked with
-# linear probes, and we do the same. Questions whose answers tinyworld knows:
+# A good guesser of words is not the goal. What counts is the encoder: is what it makes of a *whole*
+# text, nothing hidden, of use? Lesson 8 asked with linear probes, and we do the same. Questions
+# whose answers tinyworld knows:
 #
 # - "anna took the red boat to the lake, but *she* left ..." Who is "she"? Read from the one vector at "she".
-# - "anna gave emma a red towel, and *she* thanked *her* ..." Which of two people is "she", which "her"? The words alone do not say; who stands where does.
+# - "anna gave emma a red towel, and *she* thanked *her* ..." Which of two people is "she", which
+#   "her"? The words alone do not say; who stands where does.
 # - What mood, what topic has the text? Read from the mean of its vectors, with very few labels.
 #
-# (Functions and questions are in `mlm_course/experiments/text_mae.py`: a linear classifier on some labels, tested on other texts.) Recorded first, the small models of
-# section 6, the mean of three seeds:
+# (Functions and questions are in `mlm_course/experiments/text_mae.py`: a linear classifier on some
+# labels, tested on other texts.) Recorded first, the small models of section 6, the mean of three
+# seeds:
 
 
 # %%
@@ -586,11 +637,14 @@ columns["untrained"] = "random"
 print_probes({title: compared[name]["probes"] for name, title in columns.items()})
 
 # %% [markdown]
-# "Random": an untrained model. "One answer": always the most common one. (Two people: who finds both but cannot tell which is which has 50 %.) "Texts": how many the probe is tested on. In the smaller of these sets,
-# differences of 3 to 5 points are noise.
+# "Random": an untrained model. "One answer": always the most common one. (Two people: who finds
+# both but cannot tell which is which has 50 %.) "Texts": how many the probe is tested on. In the
+# smaller of these sets, differences of 3 to 5 points are noise.
 #
-# Same budget, and the masked language model wins on every question. But it is also the better guesser, as it learnt sooner. So compare at equal quality: the
-# longer training of section 6 (500 steps), and the tinyworld model that comes with the course (400 steps). Both are close to the floor:
+# Same budget, and the masked language model wins on every question. But it is also the better
+# guesser, as it learnt sooner. So compare at equal quality: the longer training of section 6 (500
+# steps), and the tinyworld model that comes with the course (400 steps). Both are close to the
+# floor:
 
 # %%
 bert, _ = pretrained("tinyworld")
@@ -613,23 +667,32 @@ print("people: the masked language model is ahead. Mood and topic: the autoencod
 # %% [markdown]
 # No winner, then; it depends on what is asked.
 #
-# - *People.* The autoencoder's vector at "he" knows little about who he is, in two of three questions less than that of random weights (perhaps because those blend all words into
-#   each vector, names among them). A likely reason: nothing ever asks a *visible* word's vector about its neighbours. It only has to be a good thing to look up for the decoder. In a masked language model,
-#   `[MASK]` and visible words pass through the same heads, and what a head looks up for a gap at some place it looks up for the word at that place, too.
-# - *Mood and topic*, from a mean and few labels. In this pair of models the autoencoder's vectors do better: perhaps because they say what kind of word stands there, and little else. Among
-#   the small models above it was the other way round.
+# - *People.* The autoencoder's vector at "he" knows little about who he is, in two of three
+#   questions less than that of random weights (perhaps because those blend all words into each
+#   vector, names among them). A likely reason: nothing ever asks a *visible* word's vector about
+#   its neighbours. It only has to be a good thing to look up for the decoder. In a masked language
+#   model, `[MASK]` and visible words pass through the same heads, and what a head looks up for a
+#   gap at some place it looks up for the word at that place, too.
+# - *Mood and topic*, from a mean and few labels. In this pair of models the autoencoder's vectors
+#   do better: perhaps because they say what kind of word stands there, and little else. Among the
+#   small models above it was the other way round.
 #
-# One language, small models, one run of each at this size. Meng et al. (2023), with large models and real text, find MAE-LM consistently ahead, on the tasks of GLUE and SQuAD.
+# One language, small models, one run of each at this size. Meng et al. (2023), with large models
+# and real text, find MAE-LM consistently ahead, on the tasks of GLUE and SQuAD.
 #
 # ### The argument for leaving [MASK] out
 #
-# Meng et al. (2023) look at the *directions* that the vectors use. An encoder that reads `[MASK]` has to represent it, too: what is known about a gap. Some
-# directions end up serving `[MASK]` alone, and are lost to real words, which is all that a downstream task ever shows. The measure (their section 2): in how many
-# directions does most of the vectors' length lie? Below, `directions` counts up to 90 %.
+# Meng et al. (2023) look at the *directions* that the vectors use. An encoder that reads `[MASK]`
+# has to represent it, too: what is known about a gap. Some directions end up serving `[MASK]`
+# alone, and are lost to real words, which is all that a downstream task ever shows. The measure
+# (their section 2): in how many directions does most of the vectors' length lie? Below,
+# `directions` counts up to 90 %.
 #
 # ### Exercise 10.6: how many directions?
-# `x` `(n, D)`. `torch.linalg.svdvals(x)` gives the singular values, largest first: their squares say how much of the summed squared lengths of all vectors
-# lies in each direction. Return the smallest number of directions, the largest first, in which at least `share` of it lies. (Do not subtract the mean.)
+# `x` `(n, D)`. `torch.linalg.svdvals(x)` gives the singular values, largest first: their squares
+# say how much of the summed squared lengths of all vectors lies in each direction. Return the
+# smallest number of directions, the largest first, in which at least `share` of it lies. (Do not
+# subtract the mean.)
 
 
 # %% exercise="10.6"
@@ -667,13 +730,16 @@ for name in ("autoencoder", "masked language model"):
         print(f"   {what:>16}:", *[one[what] for one in seeds])
 
 # %% [markdown]
-# (Recorded: the small models, with 64 directions to use.) The effect they describe is hardly there: with `[MASK]` among them, the masked language model's vectors need one or two directions
-# more than its words alone (the larger one above: a few). And the autoencoder uses *fewer*, not more. This does not refute the paper, whose models are far larger and read English. It does show that the argument is no law:
-# measure it on the model you have.
+# (Recorded: the small models, with 64 directions to use.) The effect they describe is hardly there:
+# with `[MASK]` among them, the masked language model's vectors need one or two directions more than
+# its words alone (the larger one above: a few). And the autoencoder uses *fewer*, not more. This
+# does not refute the paper, whose models are far larger and read English. It does show that the
+# argument is no law: measure it on the model you have.
 #
 # ### Real text
-# The same comparison on Python's manual, as in lesson 6, section 10: 2000 pieces, rows of 64, two blocks. Then lesson 8's task: is this message an error
-# or a warning? A linear probe on the mean of the vectors, for both encoders and one with random weights.
+# The same comparison on Python's manual, as in lesson 6, section 10: 2000 pieces, rows of 64, two
+# blocks. Then lesson 8's task: is this message an error or a warning? A linear probe on the mean of
+# the vectors, for both encoders and one with random weights.
 
 # %% tags=["nbval-ignore-output"]
 manual = python_docs.manual()
@@ -725,16 +791,19 @@ for name, reader in readers.items():
     print(f"one standard error: {100 * (right * (1 - right) / len(other)) ** 0.5:.0f} points")
 
 # %% [markdown]
-# The differences are one or two standard errors: none of the three is ahead. After so short a training on one book there is little to be had yet, and so nothing to decide between them. (Lesson 8 saw what
-# a long one is worth.)
+# The differences are one or two standard errors: none of the three is ahead. After so short a
+# training on one book there is little to be had yet, and so nothing to decide between them. (Lesson
+# 8 saw what a long one is worth.)
 
 # %% [markdown]
 # ## 9. An autoencoder that only copies
 #
-# > **Often read:** take a pretrained BERT, pass it the text, take the cross-entropy between its output and the same text: a masked autoencoder.
+# > **Often read:** take a pretrained BERT, pass it the text, take the cross-entropy between its
+# > output and the same text: a masked autoencoder.
 #
-# Nothing is masked there. Let us do just that, once with a fresh model and once with the trained one that comes with the course. Watch two numbers: the loss it is trained on, and how well
-# it guesses *hidden* words.
+# Nothing is masked there. Let us do just that, once with a fresh model and once with the trained
+# one that comes with the course. Watch two numbers: the loss it is trained on, and how well it
+# guesses *hidden* words.
 
 
 # %% tags=["nbval-ignore-output"]
@@ -769,26 +838,33 @@ for last, before, after in guessed.values():
     assert FAST or (last < 0.2 and after < before + 0.05)
 
 # %% [markdown]
-# Both losses fall to almost nothing. The fresh model has learnt next to nothing about the language: it copies. The trained one has learnt nothing *new*; what it could do before, it was taught with masks.
-# Each place is asked for the very word that it is shown, so nobody needs to look at the neighbours.
+# Both losses fall to almost nothing. The fresh model has learnt next to nothing about the language:
+# it copies. The trained one has learnt nothing *new*; what it could do before, it was taught with
+# masks. Each place is asked for the very word that it is shown, so nobody needs to look at the
+# neighbours.
 #
-# > **In fact** without a mask there is no question. Hide first; ask only where something was hidden; and let an encoder that has seen the gap, or a decoder, answer through a
-# > layer that scores the words (the vectors that come out of BERT's encoder are no scores). (Devlin et al. 2019, section 3.1; Meng et al. 2023, section 3)
+# > **In fact** without a mask there is no question. Hide first; ask only where something was
+# > hidden; and let an encoder that has seen the gap, or a decoder, answer through a layer that
+# > scores the words (the vectors that come out of BERT's encoder are no scores). (Devlin et al.
+# > 2019, section 3.1; Meng et al. 2023, section 3)
 
 # %% [markdown]
 # ## 10. RetroMAE: one vector for everything
 #
-# RetroMAE (Xiao et al. 2022) has "MAE" in its name and a different aim: a good *single* vector for a whole text, to search with. So it makes
-# everything pass through one.
+# RetroMAE (Xiao et al. 2022) has "MAE" in its name and a different aim: a good *single* vector for
+# a whole text, to search with. So it makes everything pass through one.
 #
-# - The encoder is a plain BERT: it reads `[MASK]` (15 to 30 % hidden), and its vector at `[CLS]` is the text's vector.
+# - The encoder is a plain BERT: it reads `[MASK]` (15 to 30 % hidden), and its vector at `[CLS]` is
+#   the text's vector.
 # - The decoder is one block. It gets that one vector, and a more heavily hidden text (50 to 70 %).
-# - The loss is on *all* ordinary words, not only on hidden ones. That is no copying, because no place of the decoder sees its own word, and each place sees
-#   a different random part of the others. Each place asks with the text's vector and its own position only, never with its word.
+# - The loss is on *all* ordinary words, not only on hidden ones. That is no copying, because no
+#   place of the decoder sees its own word, and each place sees a different random part of the
+#   others. Each place asks with the text's vector and its own position only, never with its word.
 #
 # ### Exercise 10.7: which key each query sees
-# For the decoder: `noise` `(B, T, T)`, evenly between 0 and 1, a line of keys for each query; `text` `(B, T)` boolean, False at padding; `ratio`, the share to
-# hide. Return `(B, T, T)` boolean, True where query `t` may see key `s`:
+# For the decoder: `noise` `(B, T, T)`, evenly between 0 and 1, a line of keys for each query;
+# `text` `(B, T)` boolean, False at padding; `ratio`, the share to hide. Return `(B, T, T)` boolean,
+# True where query `t` may see key `s`:
 #
 # - where the noise is at least `ratio`;
 # - never the query's own place, never padding;
@@ -810,7 +886,9 @@ def decoder_sees(noise: Tensor, text: Tensor, ratio: float) -> Tensor:
 check("10.7", decoder_sees)
 
 # %% [markdown]
-# A short training; its curve is the sum of two losses, the encoder's and the decoder's. Then a test of what the one vector carries: give the decoder the mean of all texts' vectors instead, or the vector of *another* text, and see how much worse it gets.
+# A short training; its curve is the sum of two losses, the encoder's and the decoder's. Then a test
+# of what the one vector carries: give the decoder the mean of all texts' vectors instead, or the
+# vector of *another* text, and see how much worse it gets.
 
 # %% tags=["nbval-ignore-output"]
 retro = fresh(RetroMAE, small_sizes)
@@ -842,15 +920,18 @@ print(f"with the mean of all vectors {average:.2f}, with another text's {another
 assert FAST or own + 0.2 < average < another
 
 # %% [markdown]
-# With the mean of all vectors, which says nothing about this text, the loss is higher by what the one vector of 64 numbers is worth. Another text's vector is worse still: it misleads. With a strong decoder, or one that sees
-# more of the text, the vector would be worth less.
+# With the mean of all vectors, which says nothing about this text, the loss is higher by what the
+# one vector of 64 numbers is worth. Another text's vector is worse still: it misleads. With a
+# strong decoder, or one that sees more of the text, the vector would be worth less.
 
 # %% [markdown]
 # ## 11. MAE and BERT, side by side
 #
-# > **Often read:** MAE is a variant of BERT's masked language modelling from 2020; it differs from BERT in that it is trained with the MAE objective.
+# > **Often read:** MAE is a variant of BERT's masked language modelling from 2020; it differs from
+# > BERT in that it is trained with the MAE objective.
 #
-# That explains a thing by its own name. Here is a table that says what differs. ("MAE" is He et al. 2022, on pictures; its first version is from November 2021.)
+# That explains a thing by its own name. Here is a table that says what differs. ("MAE" is He et al.
+# 2022, on pictures; its first version is from November 2021.)
 #
 # | | BERT (2018) | MAE, pictures (2021) | MAE-LM, text (2023) | RetroMAE, text (2022) |
 # |---|---|---|---|---|
@@ -864,15 +945,19 @@ assert FAST or own + 0.2 < average < another
 # | kept afterwards | the encoder | the encoder | the encoder | the encoder |
 # | what it is for | context | speed, good features | no `[MASK]` in the encoder | one good vector |
 #
-# > **In fact** MAE is a model for pictures by He et al. (2022). Both hide, and both learn from what is hidden. What differs is who reads the gaps: in BERT the encoder,
-# > in MAE only the decoder. On text that idea is MAE-LM (Meng et al. 2023).
+# > **In fact** MAE is a model for pictures by He et al. (2022). Both hide, and both learn from what
+# > is hidden. What differs is who reads the gaps: in BERT the encoder, in MAE only the decoder. On
+# > text that idea is MAE-LM (Meng et al. 2023).
 
 # %% [markdown]
 # ## On a GPU
 #
-# The same code on real English, larger, streamed (needs a network). `find_device` says which GPU there is and what suits it: 16-bit numbers. (`torch.compile` stays off: the number of
-# visible words, and with it the length of the encoder's rows, changes from batch to batch.) `run_folder` names a folder for checkpoints, on Google Drive where Colab has it mounted: if the
-# runtime is lost, run the lesson's cells again, and this training goes on from the last one. (Not measured: no GPU was at hand when this was written.)
+# The same code on real English, larger, streamed (needs a network). `find_device` says which GPU
+# there is and what suits it: 16-bit numbers. (`torch.compile` stays off: the number of visible
+# words, and with it the length of the encoder's rows, changes from batch to batch.) `run_folder`
+# names a folder for checkpoints, on Google Drive where Colab has it mounted: if the runtime is
+# lost, run the lesson's cells again, and this training goes on from the last one. (Not measured: no
+# GPU was at hand when this was written.)
 
 # %%
 machine = find_device()
@@ -917,12 +1002,15 @@ quiz("10")
 # %% [markdown]
 # ## Recap
 #
-# - A masked autoencoder's encoder reads **only what is visible**, each word with the place where it stood. A decoder gets the vectors back in place, a mask
-#   token in each gap, and positions again.
-# - Words are names: **cross-entropy at the hidden places**. Rows keep different numbers of words: **padding**, never read and never put back.
-# - The **floor rises with the ratio**: less visible, less to know, and harder to learn. Words take 15 to 40 %, pictures 75 %.
+# - A masked autoencoder's encoder reads **only what is visible**, each word with the place where it
+#   stood. A decoder gets the vectors back in place, a mask token in each gap, and positions again.
+# - Words are names: **cross-entropy at the hidden places**. Rows keep different numbers of words:
+#   **padding**, never read and never put back.
+# - The **floor rises with the ratio**: less visible, less to know, and harder to learn. Words take
+#   15 to 40 %, pictures 75 %.
 # - So on text less work is saved. At 15 % little or nothing; at 40 % a third, if the decoder is small.
-# - It comes as close to the best guesser as a masked language model does, later. Whether its vectors are better depends on what they are asked: measure it.
+# - It comes as close to the best guesser as a masked language model does, later. Whether its
+#   vectors are better depends on what they are asked: measure it.
 #
 # **Next:** lesson 11 lets a masked model *write*, a few words at a time.
 
@@ -932,9 +1020,15 @@ progress("8")
 # %% [markdown]
 # ## References
 #
-# - K. He et al. 2022. *Masked Autoencoders Are Scalable Vision Learners*. CVPR. [arXiv:2111.06377](https://arxiv.org/abs/2111.06377)
-# - Y. Meng et al. 2023. *Representation Deficiency in Masked Language Modeling*. ICLR 2024. [arXiv:2302.02060](https://arxiv.org/abs/2302.02060) (MAE-LM)
-# - B. Liao, D. Thulke, S. Hewavitharana, H. Ney and C. Monz 2022. *Mask More and Mask Later: Efficient Pre-training of Masked Language Models by Disentangling the [MASK] Token*. Findings of EMNLP. [arXiv:2211.04898](https://arxiv.org/abs/2211.04898)
-# - S. Xiao et al. 2022. *RetroMAE: Pre-Training Retrieval-oriented Language Models Via Masked Auto-Encoder*. EMNLP. [arXiv:2205.12035](https://arxiv.org/abs/2205.12035)
+# - K. He et al. 2022. *Masked Autoencoders Are Scalable Vision Learners*. CVPR.
+#   [arXiv:2111.06377](https://arxiv.org/abs/2111.06377)
+# - Y. Meng et al. 2023. *Representation Deficiency in Masked Language Modeling*. ICLR 2024.
+#   [arXiv:2302.02060](https://arxiv.org/abs/2302.02060) (MAE-LM)
+# - B. Liao, D. Thulke, S. Hewavitharana, H. Ney and C. Monz 2022. *Mask More and Mask Later:
+#   Efficient Pre-training of Masked Language Models by Disentangling the [MASK] Token*. Findings of
+#   EMNLP. [arXiv:2211.04898](https://arxiv.org/abs/2211.04898)
+# - S. Xiao et al. 2022. *RetroMAE: Pre-Training Retrieval-oriented Language Models Via Masked
+#   Auto-Encoder*. EMNLP. [arXiv:2205.12035](https://arxiv.org/abs/2205.12035)
 # - J. Devlin et al. 2019. *BERT*. NAACL. [arXiv:1810.04805](https://arxiv.org/abs/1810.04805) (section 3.1)
-# - A. Wettig et al. 2023. *Should You Mask 15 % in Masked Language Modeling?* EACL. [arXiv:2202.08005](https://arxiv.org/abs/2202.08005)
+# - A. Wettig et al. 2023. *Should You Mask 15 % in Masked Language Modeling?* EACL.
+#   [arXiv:2202.08005](https://arxiv.org/abs/2202.08005)

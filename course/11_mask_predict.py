@@ -1,15 +1,20 @@
 # %% [markdown]
 # # Lesson 11: Mask-Predict
 #
-# Until now a masked model filled gaps in a text that was there. This lesson lets one *write*: a whole translation, from an empty page, several words
-# at a time. An encoder alone cannot do that (lesson 8, section 5): its output has as many places as its input. So we add a decoder that looks at the encoder.
+# Until now a masked model filled gaps in a text that was there. This lesson lets one *write*: a
+# whole translation, from an empty page, several words at a time. An encoder alone cannot do that
+# (lesson 8, section 5): its output has as many places as its input. So we add a decoder that looks
+# at the encoder.
 #
-# GPT and most translators write from left to right, one word a step. **Mask-Predict** (Ghazvininejad et al. 2019) guesses *all* words at once, hides
-# the ones it is least sure of, guesses those again, and stops after a fixed number of steps. By the end you will have written its training, its loop, and its guess of the length;
-# you will know why a single step writes nonsense even if every probability is exactly right; and you will have measured when all this is faster, and when it is not.
+# GPT and most translators write from left to right, one word a step. **Mask-Predict**
+# (Ghazvininejad et al. 2019) guesses *all* words at once, hides the ones it is least sure of,
+# guesses those again, and stops after a fixed number of steps. By the end you will have written its
+# training, its loop, and its guess of the length; you will know why a single step writes nonsense
+# even if every probability is exactly right; and you will have measured when all this is faster,
+# and when it is not.
 #
-# You need lessons 1 to 6. This lesson also settles a slide deck about Mask-Predict whose 13 figures and 13 tables are titles without content: section 11 lists where
-# each is drawn or measured here.
+# You need lessons 1 to 6. This lesson also settles a slide deck about Mask-Predict whose 13 figures
+# and 13 tables are titles without content: section 11 lists where each is drawn or measured here.
 
 # %%
 import os
@@ -50,7 +55,8 @@ FAST = os.environ.get("MLM_COURSE_FAST") == "1"  # fewer steps, for a quick look
 # %% [markdown]
 # ## 1. One word a step, or several
 #
-# A text of 12 words. Below, each row is one pass through the decoder, each column a place. Black: written in this pass. Grey: written before. White: still empty.
+# A text of 12 words. Below, each row is one pass through the decoder, each column a place. Black:
+# written in this pass. Grey: written before. White: still empty.
 
 
 # %%
@@ -81,9 +87,11 @@ print(f"{N} words: {N} passes from left to right, {T} with Mask-Predict;")
 print("words written in each of them:", [int(step.hidden.sum()) for step in steps])
 
 # %% [markdown]
-# *Figure 1, the idea; and figure 2, how infilling works: the page is full after the first pass, and later passes replace what is doubtful, fewer words each time.*
+# *Figure 1, the idea; and figure 2, how infilling works: the page is full after the first pass, and
+# later passes replace what is doubtful, fewer words each time.*
 #
-# Both kinds read the source with the same encoder. They differ in what the decoder may see, what it is asked, and how often it runs.
+# Both kinds read the source with the same encoder. They differ in what the decoder may see, what it
+# is asked, and how often it runs.
 #
 # | table 1 | from left to right | Mask-Predict |
 # |---|---|---|
@@ -103,8 +111,11 @@ print("words written in each of them:", [int(step.hidden.sum()) for step in step
 #
 # > **Often read:** Mask-Predict is trained autoregressively, like a standard decoder, with masks added.
 #
-# > **In fact** it is trained as a masked language model that also sees a source, a *conditional* masked language model (CMLM), and there is no causal mask at any time. An
-# > autoregressive decoder learns to guess the next word from the left side only; this one learns to guess any words from both sides (Ghazvininejad et al. 2019, section 2; our section 3). Masked models are not autoregressive; that was lesson 1, section 8.
+# > **In fact** it is trained as a masked language model that also sees a source, a *conditional*
+# > masked language model (CMLM), and there is no causal mask at any time. An autoregressive decoder
+# > learns to guess the next word from the left side only; this one learns to guess any words from
+# > both sides (Ghazvininejad et al. 2019, section 2; our section 3). Masked models are not
+# > autoregressive; that was lesson 1, section 8.
 
 # %% [markdown]
 # ## 2. Why guessing everything at once goes wrong
@@ -118,15 +129,19 @@ for place, (one, other) in enumerate(zip(*rows), 1):
     print(f"place {place}: {one} 1/2, {other} 1/2")
 
 # %% [markdown]
-# That is what a *perfect* model says about each place, and there is nothing better to say. But now draw each place by itself: "today go go today". Place 2 did not know what was chosen at place 1. All places are right,
-# each on its own, and the sentence is nonsense. This is called the **multi-modality problem** (Gu et al. 2018): each right answer is a *mode*, and independent choices mix modes. It has a typical symptom:
-# the same word twice in a row.
+# That is what a *perfect* model says about each place, and there is nothing better to say. But now
+# draw each place by itself: "today go go today". Place 2 did not know what was chosen at place 1.
+# All places are right, each on its own, and the sentence is nonsense. This is called the
+# **multi-modality problem** (Gu et al. 2018): each right answer is a *mode*, and independent
+# choices mix modes. It has a typical symptom: the same word twice in a row.
 #
 # How likely is a right answer?
 #
 # ### Exercise 11.1: what mixing costs
-# `p` `(M,)` are the probabilities of `M` different right answers, `answers` `(M, L)` their words. Each place is drawn by itself, with the probability that its words have over all answers. Return the probability (a Python
-# number) that the result is one of the right answers. (Two answers may have the same word at a place.)
+# `p` `(M,)` are the probabilities of `M` different right answers, `answers` `(M, L)` their words.
+# Each place is drawn by itself, with the probability that its words have over all answers. Return
+# the probability (a Python number) that the result is one of the right answers. (Two answers may
+# have the same word at a place.)
 
 
 # %% exercise="11.1"
@@ -142,8 +157,9 @@ def chance_of_right(p: Tensor, answers: Tensor) -> float:
 check("11.1", chance_of_right)
 
 # %% [markdown]
-# Now our laboratory for this lesson: a source of 14 letters, and two right answers, as it stands or with the first letter moved to the end ("today" in front or behind). No two neighbours are equal in either, so every
-# repeat is a mistake, and whether an answer is right can be checked exactly.
+# Now our laboratory for this lesson: a source of 14 letters, and two right answers, as it stands or
+# with the first letter moved to the end ("today" in front or behind). No two neighbours are equal
+# in either, so every repeat is a mistake, and whether an answer is right can be checked exactly.
 
 # %%
 letters = two_modes.vocabulary()
@@ -172,8 +188,10 @@ print(f"right: exactly {exact:.6f}, or 2 of 2^14; drawn: {right.float().mean():.
 print(f"letters that repeat the one before: {two_modes.repeats(mixed):.1%}")
 
 # %% [markdown]
-# Every probability was exactly right, and practically no answer is. A quarter of the letters repeat the one before. No larger model and no longer training can change that: it is not the probabilities that are wrong, it is
-# taking the places one by one *without telling each other*. Three ways out:
+# Every probability was exactly right, and practically no answer is. A quarter of the letters repeat
+# the one before. No larger model and no longer training can change that: it is not the
+# probabilities that are wrong, it is taking the places one by one *without telling each other*.
+# Three ways out:
 #
 # 1. Take several steps: what the first one settles, the next one sees (section 5).
 # 2. Have only one right answer to learn: **sequence-level distillation** (section 8).
@@ -182,8 +200,10 @@ print(f"letters that repeat the one before: {two_modes.repeats(mixed):.1%}")
 # %% [markdown]
 # ## 3. A conditional masked language model
 #
-# The parts: an encoder as in lesson 5. A decoder whose blocks have one thing more, **cross-attention**: queries from the page, keys and values from the encoder's vectors. And a first token in the source,
-# `[CLS]` here, `LENGTH` in the paper, whose vector says how long the answer is.
+# The parts: an encoder as in lesson 5. A decoder whose blocks have one thing more,
+# **cross-attention**: queries from the page, keys and values from the encoder's vectors. And a
+# first token in the source, `[CLS]` here, `LENGTH` in the paper, whose vector says how long the
+# answer is.
 
 
 # %%
@@ -223,12 +243,15 @@ print("Page of words and [MASK]s -> decoder without causal mask -> a guess for e
 # | length | predicted first, from a special token in the source |
 # | decoding | a fixed number of rounds of masking and predicting |
 #
-# Everything else, the weights' shapes included, is the same. In the package both are one class, `Seq2Seq`, with `causal=True` or `False`. So who sees whom?
+# Everything else, the weights' shapes included, is the same. In the package both are one class,
+# `Seq2Seq`, with `causal=True` or `False`. So who sees whom?
 #
 # ### Exercise 11.2: hide any number of words
-# BERT hides 15 %. Here the model must cope with *any* number of gaps: the page is empty at first and nearly full at last. So for each row draw `n` evenly from 1 to `L`, the number of its words, and hide `n` of
-# them. `target` `(B, T)` holds ids, 0 is padding. `share` `(B,)` is between 0 and 1 (1 excluded): `n` is 1 + `share` times `L`, rounded down before adding. `noise` `(B, T)`: hide the `n` words with the smallest noise, never padding.
-# Return a boolean `(B, T)`.
+# BERT hides 15 %. Here the model must cope with *any* number of gaps: the page is empty at first
+# and nearly full at last. So for each row draw `n` evenly from 1 to `L`, the number of its words,
+# and hide `n` of them. `target` `(B, T)` holds ids, 0 is padding. `share` `(B,)` is between 0 and 1
+# (1 excluded): `n` is 1 + `share` times `L`, rounded down before adding. `noise` `(B, T)`: hide the
+# `n` words with the smallest noise, never padding. Return a boolean `(B, T)`.
 
 
 # %% exercise="11.2"
@@ -247,8 +270,10 @@ check("11.2", hide_for_training)
 
 # %% [markdown]
 # ### Exercise 11.3: who sees whom in the decoder
-# `target` `(B, T)` is the page: ids, `[MASK]` is 4, padding 0. Return the decoder's attention mask `(B, T, T)`, True where query `t` may look at key `s`. Nobody looks at
-# padding. What padding itself sees does not matter: let it see the words, like everyone (a row of nothing but False would give NaN, lesson 2).
+# `target` `(B, T)` is the page: ids, `[MASK]` is 4, padding 0. Return the decoder's attention mask
+# `(B, T, T)`, True where query `t` may look at key `s`. Nobody looks at padding. What padding
+# itself sees does not matter: let it see the words, like everyone (a row of nothing but False would
+# give NaN, lesson 2).
 
 
 # %% exercise="11.3"
@@ -296,7 +321,8 @@ print("hidden letters in each row: from", int(counts.min()), "to", int(counts.ma
 assert counts.min() == 1 and counts.max() == two_modes.LENGTH
 
 # %% [markdown]
-# *Figure 6, the training: one pass, some letters hidden, cross-entropy at the hidden ones, plus the cross-entropy of the length.*
+# *Figure 6, the training: one pass, some letters hidden, cross-entropy at the hidden ones, plus the
+# cross-entropy of the length.*
 #
 # Train one, live. (`gap_loss` is that sum.)
 
@@ -315,7 +341,8 @@ assert FAST or (live["1"]["valid"] < 0.05 and live["14"]["valid"] > 0.7)
 print("One step: practically nothing valid. As many steps as letters: most of it.")
 
 # %% [markdown]
-# The model in one step does what section 2 predicts. With more steps more answers are valid, and with as many steps as letters nearly all. Section 5 looks at how.
+# The model in one step does what section 2 predicts. With more steps more answers are valid, and
+# with as many steps as letters nearly all. Section 5 looks at how.
 #
 # ### Training methods compared
 # The same sizes and steps, trained in other ways. Recorded, one run each:
@@ -344,14 +371,18 @@ assert valid["15 % hidden"][-1] < valid["two modes"][-1]
 
 # %% [markdown]
 # - *Any number hidden*: more steps, more valid answers.
-# - *15 % hidden*, BERT's way, always 2 of the 14: this model has never seen a nearly empty page, and that is where it has to begin. Steps cannot make up for it.
+# - *15 % hidden*, BERT's way, always 2 of the 14: this model has never seen a nearly empty page,
+#   and that is where it has to begin. Steps cannot make up for it.
 # - *Only one right answer* (always as it stands): one step is enough. Nothing to mix.
-# - *From left to right* (a pass for each letter and one for the end): no mixing; the first letter decides, and the others follow.
+# - *From left to right* (a pass for each letter and one for the end): no mixing; the first letter
+#   decides, and the others follow.
 # - *A twin's answers*: section 8.
 #
 # ### The optimiser's part
-# The paper's recipe: Adam with betas .9 and .999 and epsilon 1e-6, learning rate 5e-4 after 10,000 steps of warm-up, then falling with the inverse square root of the step; weight decay .01, dropout .3,
-# label smoothing .1, 300,000 steps (Ghazvininejad et al. 2019, section 4). What does each kind of thing do here?
+# The paper's recipe: Adam with betas .9 and .999 and epsilon 1e-6, learning rate 5e-4 after 10,000
+# steps of warm-up, then falling with the inverse square root of the step; weight decay .01, dropout
+# .3, label smoothing .1, 300,000 steps (Ghazvininejad et al. 2019, section 4). What does each kind
+# of thing do here?
 
 # %%
 steps_axis = range(0, 300, 5)
@@ -377,19 +408,25 @@ for name, found in compared.items():
     print(f"repeats {found['14']['repeats']:.2%}")
 
 # %% [markdown]
-# *Figure 7: left, schedules with a warm-up of 30 steps; right, what is left of 300 steps when one thing changes (one run each: small differences mean nothing).*
+# *Figure 7: left, schedules with a warm-up of 30 steps; right, what is left of 300 steps when one
+# thing changes (one run each: small differences mean nothing).*
 #
-# With as many steps as letters, a learning rate that falls to 0 is ahead of a constant one; with six steps it is not. Label smoothing helps here, in particular at few steps; a likely reason is that confidences decide which letters stay, and it keeps them
-# from being too sure. AdamW alone is still at the beginning when Muon is done (lesson 6, section 11, has more on that). Gradients are clipped in all of them (lesson 6, section 7).
+# With as many steps as letters, a learning rate that falls to 0 is ahead of a constant one; with
+# six steps it is not. Label smoothing helps here, in particular at few steps; a likely reason is
+# that confidences decide which letters stay, and it keeps them from being too sure. AdamW alone is
+# still at the beginning when Muon is done (lesson 6, section 11, has more on that). Gradients are
+# clipped in all of them (lesson 6, section 7).
 
 # %% [markdown]
 # ## 4. How long is the answer
 #
-# From left to right, a model writes until it writes the end. A page has to have a size before anything is on it. The vector at `[CLS]` predicts the length, as a choice among `0, 1, ... M`.
+# From left to right, a model writes until it writes the end. A page has to have a size before
+# anything is on it. The vector at `[CLS]` predicts the length, as a choice among `0, 1, ... M`.
 #
 # ### Exercise 11.4: how long?
-# `scores` `(B, M + 1)`: column `k` is the score of length `k`. Length 0 is impossible. Return the `n` most likely lengths `(B, n)` and their log-probabilities `(B, n)`, most likely first; the probabilities of
-# all lengths from 1 to `M` sum to 1.
+# `scores` `(B, M + 1)`: column `k` is the score of length `k`. Length 0 is impossible. Return the
+# `n` most likely lengths `(B, n)` and their log-probabilities `(B, n)`, most likely first; the
+# probabilities of all lengths from 1 to `M` sum to 1.
 
 
 # %% exercise="11.4"
@@ -406,22 +443,27 @@ def best_lengths(scores: Tensor, n: int) -> tuple[Tensor, Tensor]:
 check("11.4", best_lengths)
 
 # %% [markdown]
-# In the laboratory all answers have 14 letters. From section 6 on there is real text, and lengths to be guessed.
+# In the laboratory all answers have 14 letters. From section 6 on there is real text, and lengths
+# to be guessed.
 
 # %% [markdown]
 # ## 5. Step by step
 #
 # The model is asked several times. `N` is the number of words, `T` the number of steps.
 #
-# - Step 0: all `N` places are hidden. Each gets its most likely word; that word's probability is its **confidence**.
-# - Step `t` = 1, 2, ..., `T` - 1: the `n` words with the lowest confidence are hidden again, `n = N (1 - t / T)`, rounded down, at least 1. The model sees all others and fills
-#   these. Only they get a new word and a new confidence. Everyone else keeps the old ones.
+# - Step 0: all `N` places are hidden. Each gets its most likely word; that word's probability is
+#   its **confidence**.
+# - Step `t` = 1, 2, ..., `T` - 1: the `n` words with the lowest confidence are hidden again,
+#   `n = N (1 - t / T)`, rounded down, at least 1. The model sees all others and fills these. Only
+#   they get a new word and a new confidence. Everyone else keeps the old ones.
 #
 # With `N` = 12 and `T` = 10 that hides 12, 10, 9, 8, 7, 6, 4, 3, 2 and 1 words.
 #
 # ### Exercise 11.5: which words are opened again
-# `confidence` `(B, N)`; `real` `(B, N)` boolean, False at padding; `done` steps of `steps` are over. Return a boolean `(B, N)`: the `n` least confident real words of each row, where `n` is the
-# row's own `N (1 - done / steps)`, rounded down, at least 1. (Computing `N * (steps - done) // steps` in whole numbers avoids rounding trouble.)
+# `confidence` `(B, N)`; `real` `(B, N)` boolean, False at padding; `done` steps of `steps` are
+# over. Return a boolean `(B, N)`: the `n` least confident real words of each row, where `n` is the
+# row's own `N (1 - done / steps)`, rounded down, at least 1. (Computing
+# `N * (steps - done) // steps` in whole numbers avoids rounding trouble.)
 
 
 # %% exercise="11.5"
@@ -439,7 +481,9 @@ check("11.5", to_reopen)
 
 # %% [markdown]
 # ### Exercise 11.6: one step
-# `predict(canvas)` takes a page of ids `(B, N)` and returns logits `(B, N, V)`. `tokens` and `confidence` `(B, N)` are what there is so far, `hidden` `(B, N)` what goes. Return the new tokens and the new confidences. (`[MASK]` is 4.)
+# `predict(canvas)` takes a page of ids `(B, N)` and returns logits `(B, N, V)`. `tokens` and
+# `confidence` `(B, N)` are what there is so far, `hidden` `(B, N)` what goes. Return the new tokens
+# and the new confidences. (`[MASK]` is 4.)
 
 
 # %% exercise="11.6"
@@ -457,10 +501,13 @@ def fill(
 check("11.6", fill)
 
 # %% [markdown]
-# Why do the others keep an old confidence? The model was only trained to answer at `[MASK]`s. What it says at a word that it can see was never corrected; mostly it copies.
+# Why do the others keep an old confidence? The model was only trained to answer at `[MASK]`s. What
+# it says at a word that it can see was never corrected; mostly it copies.
 #
 # ### Exercise 11.7: the whole procedure
-# `real` `(B, N)` says which places are to be written; rows may differ in length. Return tokens and confidences `(B, N)` after `steps` steps; padding gets token 0 and confidence 1. Use your `to_reopen` and `fill`.
+# `real` `(B, N)` says which places are to be written; rows may differ in length. Return tokens and
+# confidences `(B, N)` after `steps` steps; padding gets token 0 and confidence 1. Use your
+# `to_reopen` and `fill`.
 
 
 # %% exercise="11.7"
@@ -482,7 +529,9 @@ def mask_predict(
 check("11.7", mask_predict)
 
 # %% [markdown]
-# The package's `refine` is this loop, and remembers every step. Here is the live model at work. Each row is the text after a step; number and shade are the confidence, an arrow marks what goes again. First in one step, then in six.
+# The package's `refine` is this loop, and remembers every step. Here is the live model at work.
+# Each row is the text after a step; number and shade are the confidence, an arrow marks what goes
+# again. First in one step, then in six.
 
 
 # %%
@@ -515,8 +564,9 @@ title = f"source {as_text(test[best_row, 1:])}, six steps"
 show(refinement_steps(**picture_of(traces[6], letters, title, best_row)))
 
 # %% [markdown]
-# *Figure 4, the mechanism: hide the doubtful, guess again with the rest in view.* In the first step each letter is sure to be one of two, and the confidences are about a half. Some letters stay, and from them the
-# model can tell which answer it is writing; in the end it is sure of every letter.
+# *Figure 4, the mechanism: hide the doubtful, guess again with the rest in view.* In the first step
+# each letter is sure to be one of two, and the confidences are about a half. Some letters stay, and
+# from them the model can tell which answer it is writing; in the end it is sure of every letter.
 #
 # Step through it: slider or arrow keys.
 
@@ -532,7 +582,8 @@ RefinementSteps(**picture_of(traces[14], letters, "one letter fewer with each st
 # | both sides are seen | no causal mask | section 3 |
 #
 # ### How many steps?
-# Left: how many words are open in each step, for `N` = 12. Then, for more and more steps, valid answers and repeats.
+# Left: how many words are open in each step, for `N` = 12. Then, for more and more steps, valid
+# answers and repeats.
 
 # %% tags=["nbval-ignore-output"]
 fig, (left, middle, last) = plt.subplots(1, 3, figsize=(10, 2.9), layout="constrained")
@@ -560,8 +611,10 @@ for t in lab.STEPS:
     print(f"T = {t:>2}: {found['valid']:6.1%} valid, {found['repeats']:6.2%} repeats")
 
 # %% [markdown]
-# *Figure 5, the iteration: repeats fall first, valid answers come with the last steps.* Can we say how many will be valid? The first step fills the page blindly, and `k` letters stay. They did not know of each other; all `k`
-# belong to the same answer with probability `2 / 2^k`. If they do, the rest follows them.
+# *Figure 5, the iteration: repeats fall first, valid answers come with the last steps.* Can we say
+# how many will be valid? The first step fills the page blindly, and `k` letters stay. They did not
+# know of each other; all `k` belong to the same answer with probability `2 / 2^k`. If they do, the
+# rest follows them.
 
 # %%
 row = torch.ones(1, two_modes.LENGTH, dtype=torch.bool)
@@ -573,21 +626,26 @@ for t in lab.STEPS:
     assert abs(2 / 2**k - seen) < 0.06
 
 # %% [markdown]
-# So for this model nearly everything is decided by how many letters the first step settles. (The rule takes them for independent coins; the model with label smoothing in table 7 does better than it.) Rows that begin with letters of both answers hardly ever recover. They do reopen letters and change them; but half a page of one answer
-# and half a page of the other argue for both:
+# So for this model nearly everything is decided by how many letters the first step settles. (The
+# rule takes them for independent coins; the model with label smoothing in table 7 does better than
+# it.) Rows that begin with letters of both answers hardly ever recover. They do reopen letters and
+# change them; but half a page of one answer and half a page of the other argue for both:
 
 # %% tags=["nbval-ignore-output"]
 title = f"source {as_text(test[wrong_row, 1:])}: not valid after six steps"
 show(refinement_steps(**picture_of(traces[6], letters, title, wrong_row)))
 
 # %% [markdown]
-# With `T` = `N` one letter is settled at a time, and each is chosen with all settled ones in view. That is no longer parallel at all: 14 passes for 14 letters; from left to right it is one more, for the end.
+# With `T` = `N` one letter is settled at a time, and each is chosen with all settled ones in view.
+# That is no longer parallel at all: 14 passes for 14 letters; from left to right it is one more,
+# for the end.
 
 # %% [markdown]
 # ## 6. Real text: cheques
 #
-# A date and an amount, in French, to be written in English. The dates come from Unicode's locale data, the amounts from `num2words`; no network is needed. English has several right ways to write a date, so there are modes to mix; the amount
-# has one.
+# A date and an amount, in French, to be written in English. The dates come from Unicode's locale
+# data, the amounts from `num2words`; no network is needed. English has several right ways to write
+# a date, so there are modes to mix; the amount has one.
 
 # %%
 train_pairs = pairs.cheques(1200, seed=0)
@@ -597,7 +655,9 @@ for answer in sorted(test_pairs[0].right):
     print("   ", answer)
 
 # %% [markdown]
-# Three models of equal size come with the course: one that writes from left to right (the *twin*), a CMLM trained on the same pairs (*raw*), and a CMLM trained on the twin's answers (*distilled*, section 8).
+# Three models of equal size come with the course: one that writes from left to right (the *twin*),
+# a CMLM trained on the same pairs (*raw*), and a CMLM trained on the twin's answers (*distilled*,
+# section 8).
 
 # %%
 twin, tokenizer = pretrained("cheques_autoregressive")
@@ -622,10 +682,12 @@ shown = picture_of(found.trace, words, "the first cheque, the raw model, T = 4")
 show(refinement_steps(**shown))
 
 # %% [markdown]
-# The right answer stands there after one step; the others make it surer. At first the date is doubtful, as are words whose place depends on how long everything before them is. In the end all confidences are near .9: label smoothing of .1 has
-# taught the model never to be surer than that.
+# The right answer stands there after one step; the others make it surer. At first the date is
+# doubtful, as are words whose place depends on how long everything before them is. In the end all
+# confidences are near .9: label smoothing of .1 has taught the model never to be surer than that.
 #
-# The lengths that the model considers for this cheque, and the share of all test cheques whose most likely length is that of a right answer:
+# The lengths that the model considers for this cheque, and the share of all test cheques whose most
+# likely length is that of a right answer:
 
 # %% tags=["nbval-ignore-output"]
 with torch.no_grad():
@@ -639,15 +701,21 @@ for name, share in about["true_length"].items():
     print(f"{name:>10}: the likeliest length is that of a right answer for {share:.1%}")
 
 # %% [markdown]
-# Here the lengths are no detail. The right answers of a cheque differ in their dates, and most ways to write a date differ in length: with or without commas, "9" or "09". Who has chosen a length has nearly chosen the way; there is less left to
-# mix. (In the laboratory both answers were equally long, on purpose.)
+# Here the lengths are no detail. The right answers of a cheque differ in their dates, and most ways
+# to write a date differ in length: with or without commas, "9" or "09". Who has chosen a length has
+# nearly chosen the way; there is less left to mix. (In the laboratory both answers were equally
+# long, on purpose.)
 #
 # ### Several lengths at once
-# A wrong length cannot be mended: there is one place too many or too few. So Mask-Predict fills the `n` most likely lengths side by side, as if they were rows of a batch, and keeps the result whose words it is surest of: a **length beam**.
+# A wrong length cannot be mended: there is one place too many or too few. So Mask-Predict fills the
+# `n` most likely lengths side by side, as if they were rows of a batch, and keeps the result whose
+# words it is surest of: a **length beam**.
 #
 # ### Exercise 11.8: which length wins
-# `confidence` `(B, n, N)`: for each of `B` sources `n` candidates; behind a candidate's end the confidence is 1. `real` `(B, n, N)` is True at its own words. The score of a candidate is the mean log-probability of its words. Return the index of
-# the best candidate `(B,)` and the scores `(B, n)`.
+# `confidence` `(B, n, N)`: for each of `B` sources `n` candidates; behind a candidate's end the
+# confidence is 1. `real` `(B, n, N)` is True at its own words. The score of a candidate is the mean
+# log-probability of its words. Return the index of the best candidate `(B,)` and the scores
+# `(B, n)`.
 
 
 # %% exercise="11.8"
@@ -672,7 +740,8 @@ for name, by_n in about["lengths"].items():
 
 # %% [markdown]
 # ### How good, in how many steps
-# An answer counts if it is one of the right ones, letter by letter. First a sample, live; then the whole test, recorded.
+# An answer counts if it is one of the right ones, letter by letter. First a sample, live; then the
+# whole test, recorded.
 
 
 # %% tags=["nbval-ignore-output"]
@@ -708,8 +777,10 @@ plt.show()
 print("Right answers by T. Dotted: the twin, from left to right.")
 
 # %% [markdown]
-# *Figure 13: text generation.* Exact match is a strict measure, and the right one where all right answers are known. Machine translation has no such list and uses BLEU, which counts short word sequences shared with
-# a reference; a good paraphrase gets little credit. `sacrebleu` computes it; it is not needed here.
+# *Figure 13: text generation.* Exact match is a strict measure, and the right one where all right
+# answers are known. Machine translation has no such list and uses BLEU, which counts short word
+# sequences shared with a reference; a good paraphrase gets little credit. `sacrebleu` computes it;
+# it is not needed here.
 #
 # ### Where it fails
 # What goes wrong with one length, and with five? Is it the length?
@@ -736,19 +807,28 @@ for name, parallel in (("raw", raw), ("distilled", distilled)):
 # %% [markdown]
 # The twin makes no mistake on these. The CMLMs make two kinds.
 #
-# *Mixed dates*, with one length: "October 8 October", half of one way and half of another. It happens where two ways to write the date are equally long. Given several lengths, the raw model finds one that belongs to one way alone, is sure of all its words there, and that candidate
-# wins. So here the length beam is a cure for mixing.
+# *Mixed dates*, with one length: "October 8 October", half of one way and half of another. It
+# happens where two ways to write the date are equally long. Given several lengths, the raw model
+# finds one that belongs to one way alone, is sure of all its words there, and that candidate wins.
+# So here the length beam is a cure for mixing.
 #
-# *Words left out or put in*, with several lengths, mostly by the distilled model. It mixes less (section 8), because it writes each date in the twin's way, whatever the length. If the length does not fit that way, something has to go, or to be
-# invented. Some of these amounts read well, and the model is nearly as sure of their words as of right ones, so that they beat the candidate with the right length. On a cheque that is the worse mistake of the two: a wrong date form looks odd, a wrong amount need not.
+# *Words left out or put in*, with several lengths, mostly by the distilled model. It mixes less
+# (section 8), because it writes each date in the twin's way, whatever the length. If the length
+# does not fit that way, something has to go, or to be invented. Some of these amounts read well,
+# and the model is nearly as sure of their words as of right ones, so that they beat the candidate
+# with the right length. On a cheque that is the worse mistake of the two: a wrong date form looks
+# odd, a wrong amount need not.
 
 # %% [markdown]
 # ## 7. Is it faster?
 #
 # > **Often read:** Mask-Predict reduces the complexity for long texts.
 #
-# Count the multiplications in one decoder block with width `D`. A word that passes through costs about `14 D²` (self-attention 4, cross-attention 2, as the source's keys and values are kept, feed-forward network 8), and `2 D` for each word and each source word that it looks
-# at. From left to right with keys and values kept, `N` passes take one word each. Mask-Predict takes `T` passes of all `N` words.
+# Count the multiplications in one decoder block with width `D`. A word that passes through costs
+# about `14 D²` (self-attention 4, cross-attention 2, as the source's keys and values are kept,
+# feed-forward network 8), and `2 D` for each word and each source word that it looks at. From left
+# to right with keys and values kept, `N` passes take one word each. Mask-Predict takes `T` passes
+# of all `N` words.
 
 
 # %%
@@ -769,8 +849,11 @@ for n in (10, 30, 100, 1000):
     print(f"{n:>6}", *[f"{parallel_work(n, n, 512, t) / slow:8.1f}" for t in (1, 4, 10)])
 
 # %% [markdown]
-# It is *more* work: at least `T` times as much, and somewhat more the longer the text is. Still, one sentence is written sooner. A machine with many arithmetic units takes hardly longer for 30 words than for one, as long as it is not busy: what it waits for is the *number of passes*.
-# Give it 64 sentences at once, and it is busy; then the work counts. Live on one thread, then recorded on two (medians of 25 rounds; they scatter, above all at small batches):
+# It is *more* work: at least `T` times as much, and somewhat more the longer the text is. Still,
+# one sentence is written sooner. A machine with many arithmetic units takes hardly longer for 30
+# words than for one, as long as it is not busy: what it waits for is the *number of passes*. Give
+# it 64 sentences at once, and it is busy; then the work counts. Live on one thread, then recorded
+# on two (medians of 25 rounds; they scatter, above all at small batches):
 
 # %% tags=["nbval-ignore-output"]
 order = (pairs.encode_pairs(tokenizer, test_pairs)[1] != PAD_ID).sum(1).argsort()
@@ -820,12 +903,19 @@ print("With batches of 64 every T has lost most of its lead; no faster any more:
 assert all(first[t]["times_as_fast"] > 2 * last[t]["times_as_fast"] for t in contestants[1:])
 
 # %% [markdown]
-# > **In fact** the number of passes falls from `N` to `T`; the work grows, at least by a factor of `T`, and each pass still compares every word with every other. Long sentences need *more* steps for the same quality, not fewer (Ghazvininejad et al. 2019, section 5.2).
-# > The paper reports about 3 times the speed at a loss of 2 BLEU points, and 1.2 times with ten steps and two lengths. Such comparisons depend on the batch, on how well the baseline is built, and on the device (Helcl et al. 2022).
+# > **In fact** the number of passes falls from `N` to `T`; the work grows, at least by a factor of
+# > `T`, and each pass still compares every word with every other. Long sentences need *more* steps
+# > for the same quality, not fewer (Ghazvininejad et al. 2019, section 5.2). The paper reports
+# > about 3 times the speed at a loss of 2 BLEU points, and 1.2 times with ten steps and two
+# > lengths. Such comparisons depend on the batch, on how well the baseline is built, and on the
+# > device (Helcl et al. 2022).
 #
 # ## 8. Distillation, and other improvements
 #
-# If several right answers are the trouble, then let there be one. **Sequence-level distillation** (Kim and Rush 2016): train an autoregressive model, let it answer every training source, and train the CMLM on *its* answers. The twin settles on one answer for each source; its student has less to mix. Which ways to write a date does our twin use?
+# If several right answers are the trouble, then let there be one. **Sequence-level distillation**
+# (Kim and Rush 2016): train an autoregressive model, let it answer every training source, and train
+# the CMLM on *its* answers. The twin settles on one answer for each source; its student has less to
+# mix. Which ways to write a date does our twin use?
 
 # %% tags=["nbval-ignore-output"]
 FORMS = {0: "9 February", 2: "February 9"}  # by the number of commas; one comma: see below
@@ -853,8 +943,9 @@ for key in ("two modes", "the twin's answers", "one mode"):
     print(f"{names[key]:>28}: T = 1: {found['1']['valid']:6.1%}, T = 4: {found['4']['valid']:6.1%}")
 
 # %% [markdown]
-# From practically nothing to most of it in one step, although the twin still uses both ways: *which* way it goes for a source is fixed, and much of that can be learnt. Not all: trained on a single way, one step is nearly perfect. Distillation helps
-# as far as the teacher is *predictable*.
+# From practically nothing to most of it in one step, although the twin still uses both ways:
+# *which* way it goes for a source is fixed, and much of that can be learnt. Not all: trained on a
+# single way, one step is nearly perfect. Distillation helps as far as the teacher is *predictable*.
 #
 # What helps how much on cheques? Recorded, one run each; each line is one setting:
 
@@ -883,8 +974,12 @@ assert beams["distilled"]["1"]["right"] > beams["raw"]["1"]["right"] + 0.1
 assert beams["raw"]["3"]["right"] > beams["distilled"]["3"]["right"]
 
 # %% [markdown]
-# *Figure 10: improvements.* With one length, distillation is worth most. With three, the raw model is ahead: the lengths have done what distillation does, and do it better on this task. Do not take that as a rule: there are few ways to write a date, and
-# most differ in length. Translations of real sentences differ in a thousand ways, and there distillation decides. Reported for English to German (WMT 2014, BLEU): trained on raw text 10.64 at `T` = 1 and 24.61 at `T` = 10, distilled 18.05 and 27.03 (Ghazvininejad et al. 2019).
+# *Figure 10: improvements.* With one length, distillation is worth most. With three, the raw model
+# is ahead: the lengths have done what distillation does, and do it better on this task. Do not take
+# that as a rule: there are few ways to write a date, and most differ in length. Translations of
+# real sentences differ in a thousand ways, and there distillation decides. Reported for English to
+# German (WMT 2014, BLEU): trained on raw text 10.64 at `T` = 1 and 24.61 at `T` = 10, distilled
+# 18.05 and 27.03 (Ghazvininejad et al. 2019).
 #
 # And the schedule, on the live model of section 3 (no training needed): how many words stay open in each step.
 
@@ -911,10 +1006,15 @@ assert FAST or (few_first[1] > paper[1] > many_first[1])
 print("At T = 10: the fewer letters the first step settles, the more answers are valid.")
 
 # %% [markdown]
-# What is settled first is settled blindly, so settle little. But the later steps count, too: the cosine settles one letter in the first step at `T` = 6 as well as at `T` = 10, and the next ones settle several at once. (This is a task with nothing but modes. Other samplers, and other tasks, are lesson 12's subject.)
+# What is settled first is settled blindly, so settle little. But the later steps count, too: the
+# cosine settles one letter in the first step at `T` = 6 as well as at `T` = 10, and the next ones
+# settle several at once. (This is a task with nothing but modes. Other samplers, and other tasks,
+# are lesson 12's subject.)
 
 # %% [markdown]
-# What came after Mask-Predict, and why, is the subject of lesson 12: *figure and table 11, the trends*, are its comparison of samplers (Mask-Predict, MaskGIT, LLaDA, MDLM) at equal numbers of steps.
+# What came after Mask-Predict, and why, is the subject of lesson 12: *figure and table 11, the
+# trends*, are its comparison of samplers (Mask-Predict, MaskGIT, LLaDA, MDLM) at equal numbers of
+# steps.
 
 # %% [markdown]
 # ## 9. What it is used for
@@ -942,11 +1042,16 @@ for name, row in bleu.items():
     print(f"{name:>20}:", *row)
 
 # %% [markdown]
-# *Figure 8.* The idea travelled, with other models: speech recognition (Mask-CTC, Higuchi et al. 2020), pictures (MaskGIT, Chang et al. 2022), free text (lesson 12). Where it fits, the answer is a *text*, of which much follows from the input.
+# *Figure 8.* The idea travelled, with other models: speech recognition (Mask-CTC, Higuchi et al.
+# 2020), pictures (MaskGIT, Chang et al. 2022), free text (lesson 12). Where it fits, the answer is
+# a *text*, of which much follows from the input.
 #
-# Classification has one label to give: nothing to be written in parallel, nothing to iterate. What one *can* do is to take the encoder of a CMLM, throw the decoder away, and put a classifier on it, as on any encoder. Is it a good one?
-# Same encoder sizes, same French cheques, same number of steps: once inside a CMLM, once as lesson 6's masked language model. Then linear probes on the mean of its vectors, with few labels. Beside them the encoder of the shipped CMLM, which
-# trained far longer, and one with random weights.
+# Classification has one label to give: nothing to be written in parallel, nothing to iterate. What
+# one *can* do is to take the encoder of a CMLM, throw the decoder away, and put a classifier on it,
+# as on any encoder. Is it a good one? Same encoder sizes, same French cheques, same number of
+# steps: once inside a CMLM, once as lesson 6's masked language model. Then linear probes on the
+# mean of its vectors, with few labels. Beside them the encoder of the shipped CMLM, which trained
+# far longer, and one with random weights.
 
 # %% tags=["nbval-ignore-output"]
 known_source, known_target = pairs.encode_pairs(tokenizer, train_pairs)
@@ -1023,15 +1128,22 @@ for place, question in enumerate(asked):
     print(f"{question:>24}", *[f"{row[place]:15.0%}" for row in table.values()])
 
 # %% [markdown]
-# *Figure 12: text classification, honestly* (small models, one run each). "Always the same" is what one gets by always giving the commoner answer.
+# *Figure 12: text classification, honestly* (small models, one run each). "Always the same" is what
+# one gets by always giving the commoner answer.
 #
-# - The first two questions can be read off a single word. Random weights do that best: they blend all words into the mean and lose none. Training makes vectors useful for *something else*, and the mean says less about which words there were.
+# - The first two questions can be read off a single word. Random weights do that best: they blend
+#   all words into the mean and lose none. Training makes vectors useful for *something else*, and
+#   the mean says less about which words there were.
 # - The last two need the value of number words. Nobody does well: compare each column with the last one.
-# - After equally many steps the CMLM's encoder is ahead of the MLM's on most questions. It has also had two texts to learn from in each step, and both have hardly begun: not a law.
+# - After equally many steps the CMLM's encoder is ahead of the MLM's on most questions. It has also
+#   had two texts to learn from in each step, and both have hardly begun: not a law.
 #
-# Nothing here is owed to masking and predicting: it is an encoder with a head on it, and lesson 8 is the place to learn about those.
+# Nothing here is owed to masking and predicting: it is an encoder with a head on it, and lesson 8
+# is the place to learn about those.
 #
-# > **In fact** the paper reports translation only (Ghazvininejad et al. 2019, section 4). Classification and question answering need an encoder and a head (lesson 8); writing free text in parallel is lesson 12's subject, with other samplers.
+# > **In fact** the paper reports translation only (Ghazvininejad et al. 2019, section 4).
+# > Classification and question answering need an encoder and a head (lesson 8); writing free text
+# > in parallel is lesson 12's subject, with other samplers.
 
 # %% [markdown]
 # ## 10. For and against
@@ -1065,8 +1177,9 @@ print(f"{speeds['4']:.1f} times as fast")
 assert kept >= 0.95 and speeds["4"] >= 3
 
 # %% [markdown]
-# *Figure 9: the trade. More steps lead to the left.* With one length the raw model stays where it is, because it mixes dates; the distilled one needs few steps. Three lengths (table 13) lift the raw model above it, but then each pass has
-# three times as many rows; that was not timed.
+# *Figure 9: the trade. More steps lead to the left.* With one length the raw model stays where it
+# is, because it mixes dates; the distilled one needs few steps. Three lengths (table 13) lift the
+# raw model above it, but then each pass has three times as many rows; that was not timed.
 #
 # | table 9: for | against |
 # |---|---|
@@ -1079,9 +1192,12 @@ assert kept >= 0.95 and speeds["4"] >= 3
 #
 # ## On a GPU
 #
-# English to German on Multi30k (29,000 captions of photographs, streamed): both kinds of model, from the same lines. (Not measured: no GPU and no network were at hand when this was written. Without a GPU, the twin of
-# this cell takes a few steps on cheques.) `find_device` says which GPU there is and what suits it: 16-bit numbers, `torch.compile` on CUDA. `run_folder` names a folder for the checkpoints of each training, on Google
-# Drive where Colab has it mounted: if the runtime is lost, run the lesson's cells again, and each goes on from its last one.
+# English to German on Multi30k (29,000 captions of photographs, streamed): both kinds of model,
+# from the same lines. (Not measured: no GPU and no network were at hand when this was written.
+# Without a GPU, the twin of this cell takes a few steps on cheques.) `find_device` says which GPU
+# there is and what suits it: 16-bit numbers, `torch.compile` on CUDA. `run_folder` names a folder
+# for the checkpoints of each training, on Google Drive where Colab has it mounted: if the runtime
+# is lost, run the lesson's cells again, and each goes on from its last one.
 
 # %%
 machine = find_device()
@@ -1128,11 +1244,15 @@ for causal in (True, False):
     print("left to right:" if causal else "Mask-Predict: ", texts[0][:80])
 
 # %% [markdown]
-# To score such answers, install `sacrebleu` and call `sacrebleu.corpus_bleu(texts, [[pair.target for pair in held_out]])`. (Both sides with the same spaces between words and signs.) To distil, replace `target` by the first model's answers to `source`.
+# To score such answers, install `sacrebleu` and call
+# `sacrebleu.corpus_bleu(texts, [[pair.target for pair in held_out]])`. (Both sides with the same
+# spaces between words and signs.) To distil, replace `target` by the first model's answers to
+# `source`.
 #
 # ## 11. The deck's figures and tables
 #
-# A slide deck on Mask-Predict, one of the documents from which this course grew, names 13 figures and 13 tables and shows none of them. Here they are:
+# A slide deck on Mask-Predict, one of the documents from which this course grew, names 13 figures
+# and 13 tables and shows none of them. Here they are:
 #
 # | | figure | table | where |
 # |---|---|---|---|
@@ -1159,10 +1279,12 @@ quiz("11")
 # %% [markdown]
 # ## Recap
 #
-# - A **conditional masked language model** is an encoder-decoder without causal mask, trained with any number of words hidden, from one to all.
+# - A **conditional masked language model** is an encoder-decoder without causal mask, trained with
+#   any number of words hidden, from one to all.
 # - Guessing all words at once **mixes right answers**, even with exact probabilities. Repeats are the symptom.
 # - What the first step settles is settled blindly: the fewer words it settles, the better they agree.
-# - **Mask-Predict**: guess all, hide the least confident, fewer each time; the others keep their words *and* their confidences, and may be hidden later.
+# - **Mask-Predict**: guess all, hide the least confident, fewer each time; the others keep their
+#   words *and* their confidences, and may be hidden later.
 # - The **length** is guessed first; several lengths side by side, and the mean log-probability decides.
 # - **Distillation** leaves one answer for each source, so that few steps suffice.
 # - Fewer passes, more work: **faster for single sentences**, not for large batches.
@@ -1175,12 +1297,19 @@ progress("9")
 # %% [markdown]
 # ## References
 #
-# - M. Ghazvininejad, O. Levy, Y. Liu, L. Zettlemoyer 2019. *Mask-Predict: Parallel Decoding of Conditional Masked Language Models*. EMNLP. [arXiv:1904.09324](https://arxiv.org/abs/1904.09324)
-# - J. Gu, J. Bradbury, C. Xiong, V. Li, R. Socher 2018. *Non-Autoregressive Neural Machine Translation*. ICLR. [arXiv:1711.02281](https://arxiv.org/abs/1711.02281) (multi-modality)
-# - Y. Kim, A. Rush 2016. *Sequence-Level Knowledge Distillation*. EMNLP. [arXiv:1606.07947](https://arxiv.org/abs/1606.07947)
-# - A. Vaswani et al. 2017. *Attention Is All You Need*. NeurIPS. [arXiv:1706.03762](https://arxiv.org/abs/1706.03762)
+# - M. Ghazvininejad, O. Levy, Y. Liu, L. Zettlemoyer 2019. *Mask-Predict: Parallel Decoding of
+#   Conditional Masked Language Models*. EMNLP. [arXiv:1904.09324](https://arxiv.org/abs/1904.09324)
+# - J. Gu, J. Bradbury, C. Xiong, V. Li, R. Socher 2018. *Non-Autoregressive Neural Machine
+#   Translation*. ICLR. [arXiv:1711.02281](https://arxiv.org/abs/1711.02281) (multi-modality)
+# - Y. Kim, A. Rush 2016. *Sequence-Level Knowledge Distillation*. EMNLP.
+#   [arXiv:1606.07947](https://arxiv.org/abs/1606.07947)
+# - A. Vaswani et al. 2017. *Attention Is All You Need*. NeurIPS.
+#   [arXiv:1706.03762](https://arxiv.org/abs/1706.03762)
 # - J. Devlin et al. 2019. *BERT*. NAACL. [arXiv:1810.04805](https://arxiv.org/abs/1810.04805)
 # - A. Radford et al. 2019. *Language Models are Unsupervised Multitask Learners*. OpenAI.
-# - J. Helcl, B. Haddow, A. Birch 2022. *Non-Autoregressive Machine Translation: It's Not that Fast as it Seems*. NAACL. [arXiv:2205.01966](https://arxiv.org/abs/2205.01966)
-# - Y. Higuchi et al. 2020. *Mask CTC: Non-Autoregressive End-to-End ASR with CTC and Mask Predict*. Interspeech. [arXiv:2005.08700](https://arxiv.org/abs/2005.08700)
-# - H. Chang et al. 2022. *MaskGIT: Masked Generative Image Transformer*. CVPR. [arXiv:2202.04200](https://arxiv.org/abs/2202.04200)
+# - J. Helcl, B. Haddow, A. Birch 2022. *Non-Autoregressive Machine Translation: It's Not that Fast
+#   as it Seems*. NAACL. [arXiv:2205.01966](https://arxiv.org/abs/2205.01966)
+# - Y. Higuchi et al. 2020. *Mask CTC: Non-Autoregressive End-to-End ASR with CTC and Mask Predict*.
+#   Interspeech. [arXiv:2005.08700](https://arxiv.org/abs/2005.08700)
+# - H. Chang et al. 2022. *MaskGIT: Masked Generative Image Transformer*. CVPR.
+#   [arXiv:2202.04200](https://arxiv.org/abs/2202.04200)

@@ -1,12 +1,14 @@
 # %% [markdown]
 # # Lesson 12: From CMLM to masked diffusion
 #
-# Lesson 11's model had a source to translate. This one has nothing: a blank line of `[MASK]` tokens, which it turns into a sentence. Models that do so are
-# called *masked diffusion* models, and some of them are large language models by now.
+# Lesson 11's model had a source to translate. This one has nothing: a blank line of `[MASK]`
+# tokens, which it turns into a sentence. Models that do so are called *masked diffusion* models,
+# and some of them are large language models by now.
 #
-# They look like a new invention. They are lesson 11's conditional masked language model (CMLM) without a source, and with a proof. By the end you will have checked that proof on numbers, and
-# measured what it promises: how probable a text is, which sampler writes valid sentences in how few steps, and what a *perfect* model could not do either. You need
-# lessons 6 and 11.
+# They look like a new invention. They are lesson 11's conditional masked language model (CMLM)
+# without a source, and with a proof. By the end you will have checked that proof on numbers, and
+# measured what it promises: how probable a text is, which sampler writes valid sentences in how few
+# steps, and what a *perfect* model could not do either. You need lessons 6 and 11.
 
 # %%
 import itertools
@@ -60,10 +62,13 @@ FAST = os.environ.get("MLM_COURSE_FAST") == "1"  # fewer steps, for a quick look
 # %% [markdown]
 # ## 1. Out of nothing
 #
-# A trained model comes with the course. It is an ordinary masked language model of tinyworld, as in lesson 6. The main difference in training: of a sentence with `N` words,
-# `n` were hidden, and `n` was drawn anew each time, from 1 to all `N`. So it has practised everything from the last missing word to a blank line.
+# A trained model comes with the course. It is an ordinary masked language model of tinyworld, as in
+# lesson 6. The main difference in training: of a sentence with `N` words, `n` were hidden, and `n`
+# was drawn anew each time, from 1 to all `N`. So it has practised everything from the last missing
+# word to a blank line.
 #
-# Here is a blank line of 17 words, filled in eight steps. Each step guesses all open places, keeps some guesses, and opens the others again.
+# Here is a blank line of 17 words, filled in eight steps. Each step guesses all open places, keeps
+# some guesses, and opens the others again.
 
 
 # %%
@@ -99,14 +104,18 @@ show(refinement_steps(*trace, title="the same, all at once"))
 print("is it a sentence of tinyworld?", bool(exact_surprise(steps[-1].tokens).isfinite()))
 
 # %% [markdown]
-# It reads like one, and yet something does not agree: a name and its pronoun, or two mentions of the same thing. Eight steps for 17 words were not enough. How many would be?
+# It reads like one, and yet something does not agree: a name and its pronoun, or two mentions of
+# the same thing. Eight steps for 17 words were not enough. How many would be?
 #
-# So there are two questions. *Why* should a model that was only ever asked about single words know how probable a whole sentence is? (Sections 2 to 7.) And *which* of its guesses should one keep? (Sections 8 and 9.)
+# So there are two questions. *Why* should a model that was only ever asked about single words know
+# how probable a whole sentence is? (Sections 2 to 7.) And *which* of its guesses should one keep?
+# (Sections 8 and 9.)
 
 # %% [markdown]
 # ## 2. One sum, in any order
 #
-# Take a language so small that everything can be written down: three words, texts of four. There are 81 texts, and a table holds the probability of each.
+# Take a language so small that everything can be written down: three words, texts of four. There
+# are 81 texts, and a table holds the probability of each.
 
 # %%
 little = ("tick", "tock", "boom")
@@ -120,8 +129,10 @@ print(f"its probability {p:.5f}, its surprise -log p = {-math.log(p):.4f} nats")
 
 # %% [markdown]
 # ### Exercise 12.1: the exact guess
-# `joint` is such a table with `N` axes of size `V`, `text` `(N,)`, `hidden` `(N,)` boolean. Return `(V,)`: the probability of each word at `place` (which is hidden), given the *visible* words.
-# Other hidden places may hold anything. (`joint.narrow(i, int(text[i]), 1)` keeps of axis `i` only the slice of the true word; the axis stays, with size 1.)
+# `joint` is such a table with `N` axes of size `V`, `text` `(N,)`, `hidden` `(N,)` boolean. Return
+# `(V,)`: the probability of each word at `place` (which is hidden), given the *visible* words.
+# Other hidden places may hold anything. (`joint.narrow(i, int(text[i]), 1)` keeps of axis `i` only
+# the slice of the true word; the axis stays, with size 1.)
 
 
 # %% exercise="12.1"
@@ -140,10 +151,12 @@ def guess(joint: Tensor, text: Tensor, hidden: Tensor, place: int) -> Tensor:
 check("12.1", guess)
 
 # %% [markdown]
-# The package has the same for a whole text: `answers = exact_answers(joint, text)`. You give it rows of `hidden`, it returns the log-probability of the true word at each hidden place.
+# The package has the same for a whole text: `answers = exact_answers(joint, text)`. You give it
+# rows of `hidden`, it returns the log-probability of the true word at each hidden place.
 #
-# Now uncover the text from left to right: guess the first word with all four hidden, then the second with three hidden, and so on. The surprises add up to the surprise of the
-# text. That is the chain rule, and an autoregressive model lives on it.
+# Now uncover the text from left to right: guess the first word with all four hidden, then the
+# second with three hidden, and so on. The surprises add up to the surprise of the text. That is the
+# chain rule, and an autoregressive model lives on it.
 #
 # The rule does not say *which* order.
 
@@ -165,13 +178,16 @@ for order in ((0, 1, 2, 3), (3, 2, 1, 0), (2, 0, 3, 1)):
     print(order, " + ".join(f"{x:.4f}" for x in parts), f"= {sum(parts):.4f}")
 
 # %% [markdown]
-# Every part differs, the sum is the same. A masked language model can answer all of these questions, in any order. A left-to-right model cannot.
+# Every part differs, the sum is the same. A masked language model can answer all of these
+# questions, in any order. A left-to-right model cannot.
 
 # %% [markdown]
 # ## 3. The average over all orders
 #
-# If every order has the same sum, the average over all 24 has it, too. Now sort the 24 x 4 parts not by order, but by *how many words were hidden* when the question was asked. With `n` hidden, every choice
-# of `n` places comes up equally often, and so does every one of them as the place that is asked. So the parts with `n` hidden average to
+# If every order has the same sum, the average over all 24 has it, too. Now sort the 24 x 4 parts
+# not by order, but by *how many words were hidden* when the question was asked. With `n` hidden,
+# every choice of `n` places comes up equally often, and so does every one of them as the place that
+# is asked. So the parts with `n` hidden average to
 #
 # *the mean surprise of the hidden words, averaged over all ways to hide `n`*.
 #
@@ -199,12 +215,16 @@ assert abs(sum(by_sets) + math.log(p)) < 1e-9
 #
 # $$-\log p(x) = N \cdot \mathrm{E}_{n \sim U\{1..N\}}\ \mathrm{E}_{|M| = n}\left[\frac{1}{n}\sum_{i \in M} -\log p(x_i \mid \text{what is visible})\right]$$
 #
-# Read from the right: hide `n` words, take the *mean* of their surprises, average over everything, times `N`. That is a way to train: draw one `n`, hide that many, take the mean. Lesson 11
-# drew `n` just so. It was derived for this purpose before anybody spoke of masked diffusion (Uria et al. 2014; Liao et al. 2020).
+# Read from the right: hide `n` words, take the *mean* of their surprises, average over everything,
+# times `N`. That is a way to train: draw one `n`, hide that many, take the mean. Lesson 11 drew `n`
+# just so. It was derived for this purpose before anybody spoke of masked diffusion (Uria et al.
+# 2014; Liao et al. 2020).
 #
 # ### Exercise 12.2: one draw of it
-# A batch: `surprise` `(B, T)` of every token, `hidden` `(B, T)`, and `words` `(B, T)`, False at padding. Return `(B,)`: for each row, `N` times the mean surprise of *its* hidden words. `N` is the number of
-# words of the row. (Hidden or not, every place has a surprise here; only hidden ones count.)
+# A batch: `surprise` `(B, T)` of every token, `hidden` `(B, T)`, and `words` `(B, T)`, False at
+# padding. Return `(B,)`: for each row, `N` times the mean surprise of *its* hidden words. `N` is
+# the number of words of the row. (Hidden or not, every place has a surprise here; only hidden ones
+# count.)
 
 
 # %% exercise="12.2"
@@ -221,15 +241,22 @@ check("12.2", count_bound)
 # %% [markdown]
 # ## 4. The same with a rate
 #
-# Papers on diffusion write it differently. Time `t` runs from 0 to 1, and at time `t` each word is hidden with probability `t`, independently of the others. At 0 the text is whole, at 1 it is blank. That is the
-# **forward process** (Austin et al. 2021 call it *absorbing*: what is masked stays masked as `t` grows). No noise is added to anything: a word is there or it is not.
+# Papers on diffusion write it differently. Time `t` runs from 0 to 1, and at time `t` each word is
+# hidden with probability `t`, independently of the others. At 0 the text is whole, at 1 it is
+# blank. That is the **forward process** (Austin et al. 2021 call it *absorbing*: what is masked
+# stays masked as `t` grows). No noise is added to anything: a word is there or it is not.
 #
-# > **Often read:** a diffusion model for text adds Gaussian noise to the words and removes it step by step, as for images.
+# > **Often read:** a diffusion model for text adds Gaussian noise to the words and removes it step
+# > by step, as for images.
 #
-# > **In fact** there are such models, on embeddings. Others replace words by random ones, or *hide* them; hiding did best on text, and the network is a masked language model. (Austin et al. 2021, sections 3 and 5; Sahoo et al. 2024)
+# > **In fact** there are such models, on embeddings. Others replace words by random ones, or *hide*
+# > them; hiding did best on text, and the network is a masked language model. (Austin et al. 2021,
+# > sections 3 and 5; Sahoo et al. 2024)
 #
-# How must the surprises be weighed now, so that the same sum comes out? A particular set of `n` words is the hidden one with probability `t^n (1 - t)^(N - n)`. In section 3 it had the weight `1 / n`, divided by
-# the number of such sets. Weigh by `1 / t`, and the average over all times is just that:
+# How must the surprises be weighed now, so that the same sum comes out? A particular set of `n`
+# words is the hidden one with probability `t^n (1 - t)^(N - n)`. In section 3 it had the weight
+# `1 / n`, divided by the number of such sets. Weigh by `1 / t`, and the average over all times is
+# just that:
 
 # %%
 points = (torch.arange(100_000, dtype=torch.float64) + 0.5) / 100_000  # times from 0 to 1
@@ -241,7 +268,8 @@ for n in range(1, N + 1):
     )
 
 # %% [markdown]
-# In words: a rate `t` hides `t N` words on average. Divided by `t`, their summed surprise is worth `N` words, whatever `t` was. So each number of hidden words counts the same.
+# In words: a rate `t` hides `t N` words on average. Divided by `t`, their summed surprise is worth
+# `N` words, whatever `t` was. So each number of hidden words counts the same.
 #
 # $$-\log p(x) = \mathrm{E}_{t \sim U(0,1)}\left[\frac{1}{t}\sum_{i \text{ hidden}} -\log p(x_i \mid \text{what is visible})\right]$$
 #
@@ -257,8 +285,9 @@ for some in ((0, 1, 1, 2), (2, 2, 2, 2), (1, 0, 2, 0), (2, 1, 0, 1)):
 
 # %% [markdown]
 # ### Exercise 12.3: one draw by rate
-# `surprise` and `noise` `(B, N)`, the noise evenly between 0 and 1; `rate` `(B,)`, one `t` a row. A word is hidden where its noise is below its row's rate. Return `(B,)`: the summed surprise of the hidden words, weighed
-# as above. (No padding here.)
+# `surprise` and `noise` `(B, N)`, the noise evenly between 0 and 1; `rate` `(B,)`, one `t` a row. A
+# word is hidden where its noise is below its row's rate. Return `(B,)`: the summed surprise of the
+# hidden words, weighed as above. (No padding here.)
 
 
 # %% exercise="12.3"
@@ -292,20 +321,28 @@ print(f"by rate:  mean {other.mean():.2f}, one draw is off by {other.std():.2f}"
 print(f"by rate, nothing hidden at all: {1 - some.double().mean():.0%} of the draws")
 
 # %% [markdown]
-# The mean is the same up to chance, and the count is steadier: it never hides nothing, and never divides by a tiny `t`. (By rate the spread has no limit: a tiny `t` with one word hidden is rare, but 1 / t² grows faster. The printed spread hangs on the luck of the draw.) Nie et al. (2025, LLaDA) make the same point: they train by rate and *evaluate* by count.
+# The mean is the same up to chance, and the count is steadier: it never hides nothing, and never
+# divides by a tiny `t`. (By rate the spread has no limit: a tiny `t` with one word hidden is rare,
+# but 1 / t² grows faster. The printed spread hangs on the luck of the draw.) Nie et al. (2025,
+# LLaDA) make the same point: they train by rate and *evaluate* by count.
 
 # %% [markdown]
 # ## 5. With a model
 #
-# So far the guesses were exact. A model's guesses are not. Then the orders no longer agree with each other: left to right it finds the text more probable than right to left, say. Which one is "the model's probability"?
+# So far the guesses were exact. A model's guesses are not. Then the orders no longer agree with
+# each other: left to right it finds the text more probable than right to left, say. Which one is
+# "the model's probability"?
 #
-# Let the model write a text in a *random* order, one word at a time. The probability that it writes `x` is the average over all orders of the product. The bound averages the *logarithms* instead, and the mean of
-# logarithms is never above the logarithm of the mean (Jensen's inequality). So
+# Let the model write a text in a *random* order, one word at a time. The probability that it writes
+# `x` is the average over all orders of the product. The bound averages the *logarithms* instead,
+# and the mean of logarithms is never above the logarithm of the mean (Jensen's inequality). So
 #
 # 1. `bound(x) >= -log p_model(x)` for each text;
-# 2. and no model beats the language: over all texts, the bound is on average at least the language's **entropy**, its own average surprise.
+# 2. and no model beats the language: over all texts, the bound is on average at least the
+#    language's **entropy**, its own average surprise.
 #
-# Our model for now: the exact guesses, mixed with a doubt. With probability `doubt` it says any of the three words.
+# Our model for now: the exact guesses, mixed with a doubt. With probability `doubt` it says any of
+# the three words.
 
 
 # %%
@@ -341,8 +378,9 @@ for doubt in (0.0, 0.1, 0.5):
     assert bound >= own - 1e-9 and own >= entropy - 1e-9
 
 # %% [markdown]
-# With exact guesses all three agree. With doubts the bound is the largest, always. Whoever lowers the bound by training cannot cheat: the model gets better, or its orders come to agree. (Sahoo et al. 2024, Shi et al. 2024 and Ou et
-# al. 2024 derive the same bound from the diffusion side.)
+# With exact guesses all three agree. With doubts the bound is the largest, always. Whoever lowers
+# the bound by training cannot cheat: the model gets better, or its orders come to agree. (Sahoo et
+# al. 2024, Shi et al. 2024 and Ou et al. 2024 derive the same bound from the diffusion side.)
 
 # %% [markdown]
 # ## 6. One slice is not enough
@@ -356,7 +394,8 @@ for doubt in (0.0, 0.1, 0.5):
 # | BERT | 15 % | one slice |
 # | pseudo-likelihood | one word | the first slice, `N` times |
 #
-# What would one slice claim about the language? `N` times the surprise with `n` hidden, on average over all texts:
+# What would one slice claim about the language? `N` times the surprise with `n` hidden, on average
+# over all texts:
 
 # %%
 slices, first = [0.0] * N, 0.0
@@ -378,12 +417,15 @@ assert abs(first - slices[0]) < 1e-9 and abs(sum(slices) / N - entropy) < 1e-9
 # %% [markdown]
 # > **Often read:** the sum of `log p(word | all other words)` is the log-probability of the text.
 #
-# > **In fact** that is the pseudo-likelihood: the slice with one word hidden. Each word is helped by all others, so it claims too little surprise: on average, less than the entropy. It ranks texts well, but it is no probability and bounds
-# > none from the safe side. (Salazar et al. 2020, section 2; Wang and Cho 2019 tried to write with it. The numbers are above: section 6)
+# > **In fact** that is the pseudo-likelihood: the slice with one word hidden. Each word is helped
+# > by all others, so it claims too little surprise: on average, less than the entropy. It ranks
+# > texts well, but it is no probability and bounds none from the safe side. (Salazar et al. 2020,
+# > section 2; Wang and Cho 2019 tried to write with it. The numbers are above: section 6)
 #
 # ### Exercise 12.4: the pseudo-likelihood
-# `predict` takes rows of ids `(B, N)` and returns log-probabilities `(B, N, V)`. `ids` `(N,)` is a text. Return the sum over all places of `log p(word | all other words)`, one number: hide each place alone, with
-# `mask_id`. One call of `predict` with `N` rows is enough.
+# `predict` takes rows of ids `(B, N)` and returns log-probabilities `(B, N, V)`. `ids` `(N,)` is a
+# text. Return the sum over all places of `log p(word | all other words)`, one number: hide each
+# place alone, with `mask_id`. One call of `predict` with `N` rows is enough.
 
 
 # %% exercise="12.4"
@@ -402,8 +444,10 @@ check("12.4", pseudo_likelihood)
 # %% [markdown]
 # ## 7. The bound of a real model
 #
-# Back to tinyworld and the trained model. Its language is known, so `-log p` of every sentence is known exactly (given its length: a line of `[MASK]` tokens gives that away, so all
-# numbers below take the length as given). First the chain rule again, on a real sentence, with the exact guesses and random orders:
+# Back to tinyworld and the trained model. Its language is known, so `-log p` of every sentence is
+# known exactly (given its length: a line of `[MASK]` tokens gives that away, so all numbers below
+# take the length as given). First the chain rule again, on a real sentence, with the exact guesses
+# and random orders:
 
 # %%
 test_ids = sentences(200, 31)
@@ -422,8 +466,9 @@ for seed in range(3):
     assert abs(steps_of_order.sum().item() - exact) < 1e-6
 
 # %% [markdown]
-# Now the trained model's bound. Each draw hides other words, and which ones they are makes more difference than how good the model is. So we ask a perfect model the *same* questions:
-# on average its bound is the exact number, and what the trained one has above it is its own fault.
+# Now the trained model's bound. Each draw hides other words, and which ones they are makes more
+# difference than how good the model is. So we ask a perfect model the *same* questions: on average
+# its bound is the exact number, and what the trained one has above it is its own fault.
 
 # %% tags=["nbval-ignore-output"]
 exact = exact_surprise(test_ids)  # (200,)
@@ -444,7 +489,9 @@ print(f"{record['parameters']:,} parameters, {record['recipe']['steps']} steps o
 print(f"{record['recipe']['batch_size']} sentences; made by: {record['command']}")
 
 # %% [markdown]
-# Nearly nothing is lost. The sum of section 3 can be drawn: the surprise of a hidden word, against the share of words that is hidden. *The area under the curve, times `N`, is the bound* (to be exact: the curve's mean over `n = 1..N`, times `N`).
+# Nearly nothing is lost. The sum of section 3 can be drawn: the surprise of a hidden word, against
+# the share of words that is hidden. *The area under the curve, times `N`, is the bound* (to be
+# exact: the curve's mean over `n = 1..N`, times `N`).
 
 # %%
 small = record["weightings"]
@@ -471,8 +518,11 @@ for name, found in small.items():
     print(f"small, {name}\n               ", *[f"{x:6.2f}" for x in found["by share"]])
 
 # %% [markdown]
-# *In words: left, the model's curve lies on the exact one, at every share. Right, three small models, trained alike (and briefly) but for what is hidden. The one that always hid 15 % is lost beyond a half; the one
-# that always hid 40 % is good up to 60 %, and beats the first even at 15 % (perhaps because each sentence teaches it more). One run each. Only the one trained on every share follows the curve to the end, and pays for it on the left.*
+# *In words: left, the model's curve lies on the exact one, at every share. Right, three small
+# models, trained alike (and briefly) but for what is hidden. The one that always hid 15 % is lost
+# beyond a half; the one that always hid 40 % is good up to 60 %, and beats the first even at 15 %
+# (perhaps because each sentence teaches it more). One run each. Only the one trained on every share
+# follows the curve to the end, and pays for it on the left.*
 #
 # What that does to the area, and to what the models write from blank lines (16 steps):
 
@@ -491,16 +541,24 @@ assert fixed["MDLM, 16 steps"]["valid"] < every["MDLM, 16 steps"]["valid"]
 # %% [markdown]
 # > **Often read:** writing text, code or answers is an application of a pretrained masked language model.
 #
-# > **In fact** a model that always hid 15 % has hardly seen a line that is mostly gaps, and ours could not fill one. Training on *every* share, and for long enough, makes a writer of the same
-# > network. (The tables of this section and the next. Wang and Cho 2019 got fluent sentences out of BERT, more varied than a left-to-right model's and slightly worse; Nie et al. 2025 trained a large model on every share.)
+# > **In fact** a model that always hid 15 % has hardly seen a line that is mostly gaps, and ours
+# > could not fill one. Training on *every* share, and for long enough, makes a writer of the same
+# > network. (The tables of this section and the next. Wang and Cho 2019 got fluent sentences out of
+# > BERT, more varied than a left-to-right model's and slightly worse; Nie et al. 2025 trained a
+# > large model on every share.)
 #
-# And the two ways to weigh "every share"? One mean for the whole batch, as in Mask-Predict's code, gives a line as many votes as it has gaps. So lines with many gaps are trained more and nearly finished ones less (our small model was shown blank ones, too): compare the two curves' ends in the printed table. As a bound it is
-# wrong, as a training loss it is a choice. Measured by the bound, the mean for each sentence did better here. (One run each.)
+# And the two ways to weigh "every share"? One mean for the whole batch, as in Mask-Predict's code,
+# gives a line as many votes as it has gaps. So lines with many gaps are trained more and nearly
+# finished ones less (our small model was shown blank ones, too): compare the two curves' ends in
+# the printed table. As a bound it is wrong, as a training loss it is a choice. Measured by the
+# bound, the mean for each sentence did better here. (One run each.)
 
 # %% [markdown]
 # ## 8. Which guesses to keep: the samplers
 #
-# Writing is the forward process backwards: from `t = 1` (blank) in `T` steps to `t = 0`. Every step predicts all open places. Which answers are kept? Four famous answers are four settings of one function, lesson 11's `refine`:
+# Writing is the forward process backwards: from `t = 1` (blank) in `T` steps to `t = 0`. Every step
+# predicts all open places. Which answers are kept? Four famous answers are four settings of one
+# function, lesson 11's `refine`:
 #
 # | | a word is | kept are | a kept word | how many stay open |
 # |---|---|---|---|---|
@@ -509,11 +567,16 @@ assert fixed["MDLM, 16 steps"]["valid"] < every["MDLM, 16 steps"]["valid"]
 # | LLaDA (Nie et al. 2025) | the likeliest | the most confident | stays | evenly fewer |
 # | MDLM (Sahoo et al. 2024) | drawn | any, by chance | stays | evenly fewer on average |
 #
-# Only the last one follows from the theory. In the forward process a word that is hidden at time `t` was hidden already at the earlier time `s` with a known probability. Going backwards, it stays hidden with that probability.
+# Only the last one follows from the theory. In the forward process a word that is hidden at time
+# `t` was hidden already at the earlier time `s` with a known probability. Going backwards, it stays
+# hidden with that probability.
 #
 # ### Exercise 12.5: one step back
-# `hidden` `(B, N)`: open at time `t`. `noise` `(B, N)`, evenly between 0 and 1. Time goes from `t` back to `s < t`. Return what is still hidden at `s`, each place decided by its own noise: it stays hidden where the noise is below that probability. (At time `t` a word is hidden with probability `t`, at
-# time `s` with probability `s`, and a word that is hidden at `s` is hidden at `t` as well. What is filled stays.)
+# `hidden` `(B, N)`: open at time `t`. `noise` `(B, N)`, evenly between 0 and 1. Time goes from `t`
+# back to `s < t`. Return what is still hidden at `s`, each place decided by its own noise: it stays
+# hidden where the noise is below that probability. (At time `t` a word is hidden with probability
+# `t`, at time `s` with probability `s`, and a word that is hidden at `s` is hidden at `t` as well.
+# What is filled stays.)
 
 
 # %% exercise="12.5"
@@ -529,8 +592,11 @@ check("12.5", stays_hidden)
 
 # %% [markdown]
 # ### What a perfect model does
-# tinyworld allows an experiment that no other text does: put the *exact* guesses in place of the model. Whatever goes wrong now is the sampler's fault. (Once the words that were kept fit no sentence any more, there is no exact guess; then `exact_predict` draws any word.) `judged` says which sentences are valid (the grammar decides, exactly) and how many
-# are different. A hundred blank lines, lengths as in the language:
+# tinyworld allows an experiment that no other text does: put the *exact* guesses in place of the
+# model. Whatever goes wrong now is the sampler's fault. (Once the words that were kept fit no
+# sentence any more, there is no exact guess; then `exact_predict` draws any word.) `judged` says
+# which sentences are valid (the grammar decides, exactly) and how many are different. A hundred
+# blank lines, lengths as in the language:
 
 # %%
 lengths = n_words(sentences(100, 33))
@@ -548,12 +614,16 @@ for steps in (1, 4, 16):
     print(f"{steps:2} steps: {judged(ids)['valid']:.0%} valid, such as:", *words(ids[1]))
 
 # %% [markdown]
-# One step, perfect guesses, and next to nothing is valid. Each word is right *by itself*: there are indeed sentences of this length with a dog at this place, and others with a cup there. But all were drawn without knowing of each other. This is
-# lesson 11's mixing of modes, and **conditional independence** is its name here: given what is visible, the words filled in one step are drawn independently. No training cures it. Only steps do.
+# One step, perfect guesses, and next to nothing is valid. Each word is right *by itself*: there are
+# indeed sentences of this length with a dog at this place, and others with a cup there. But all
+# were drawn without knowing of each other. This is lesson 11's mixing of modes, and **conditional
+# independence** is its name here: given what is visible, the words filled in one step are drawn
+# independently. No training cures it. Only steps do.
 #
 # ### All samplers, all numbers of steps
-# Recorded, for the perfect model and for the trained one. "Drawing" means: as published, but words are drawn instead of the likeliest taken. (The slide deck behind this course has a figure
-# and a table "trends" of which only the titles exist. Here they are.)
+# Recorded, for the perfect model and for the trained one. "Drawing" means: as published, but words
+# are drawn instead of the likeliest taken. (The slide deck behind this course has a figure and a
+# table "trends" of which only the titles exist. Here they are.)
 
 # %%
 fig, axes = plt.subplots(1, 2, figsize=(9.5, 3.2), sharey=True)
@@ -581,16 +651,25 @@ for found in (*trained.values(), *perfect.values()):
 assert perfect["LLaDA, drawing"]["32"]["valid"] == perfect["MaskGIT"]["32"]["valid"] == 1
 
 # %% [markdown]
-# *In words: with one step hardly anything is valid, whoever guesses. Those that draw climb with every doubling. With 32 steps, more than a sentence has words, MaskGIT and LLaDA fill one place at a time, and under perfect guesses all they write is valid. Among those that draw, the trained model is
-# within some ten points of the perfect one, at times above it: after a mistake it still guesses sensibly, the perfect one then draws any word.* (The dashed two write one text for each length, eight in all: a few lucky lengths make their curves jump.)
+# *In words: with one step hardly anything is valid, whoever guesses. Those that draw climb with
+# every doubling. With 32 steps, more than a sentence has words, MaskGIT and LLaDA fill one place at
+# a time, and under perfect guesses all they write is valid. Among those that draw, the trained
+# model is within some ten points of the perfect one, at times above it: after a mistake it still
+# guesses sensibly, the perfect one then draws any word.* (The dashed two write one text for each
+# length, eight in all: a few lucky lengths make their curves jump.)
 #
-# What fails, then, is not the model. Two samplers that draw stay below 100 % even with perfect guesses and 32 steps:
+# What fails, then, is not the model. Two samplers that draw stay below 100 % even with perfect
+# guesses and 32 steps:
 #
-# - MDLM fills each place at a random time. Two may be filled in the same step, while other steps fill none. That is the price for following the theory exactly; more steps make it rarer.
-# - Mask-Predict (drawing) keeps the most confident words: two of them may come from the same step, or one was chosen beside a word that was opened again later.
+# - MDLM fills each place at a random time. Two may be filled in the same step, while other steps
+#   fill none. That is the price for following the theory exactly; more steps make it rarer.
+# - Mask-Predict (drawing) keeps the most confident words: two of them may come from the same step,
+#   or one was chosen beside a word that was opened again later.
 #
-# With 4 or 8 steps the order among those that draw is another one: MaskGIT is ahead, then MDLM, and LLaDA (drawing) and Mask-Predict (drawing) behind. A likely reason: the surest words first means the *easy* ones first, and those that
-# must agree are left for the last steps, together. MaskGIT's noise prevents that at the beginning.
+# With 4 or 8 steps the order among those that draw is another one: MaskGIT is ahead, then MDLM, and
+# LLaDA (drawing) and Mask-Predict (drawing) behind. A likely reason: the surest words first means
+# the *easy* ones first, and those that must agree are left for the last steps, together. MaskGIT's
+# noise prevents that at the beginning.
 #
 # Validity is only half of it:
 
@@ -608,8 +687,11 @@ for name, one in table.items():
 assert trained["LLaDA"]["16"]["different"] < 0.1 < trained["MDLM"]["16"]["different"]
 
 # %% [markdown]
-# The two that take the likeliest word write *one sentence for each length*, again and again. For a translation that is fine: the source tells sentences apart. Out of nothing it is useless. (LLaDA's authors add noise to the choice when they
-# want variety.) The last column is the exact surprise of the valid sentences: a sampler that prefers easy sentences falls below the language's own number. So does MDLM here, but for another reason: it is the hard sentences that fail.
+# The two that take the likeliest word write *one sentence for each length*, again and again. For a
+# translation that is fine: the source tells sentences apart. Out of nothing it is useless. (LLaDA's
+# authors add noise to the choice when they want variety.) The last column is the exact surprise of
+# the valid sentences: a sampler that prefers easy sentences falls below the language's own number.
+# So does MDLM here, but for another reason: it is the hard sentences that fail.
 #
 # A few sentences of the trained model:
 
@@ -624,13 +706,17 @@ print(f"valid: {valid.double().mean():.0%}")
 assert FAST or valid.double().mean() > 0.3
 
 # %% [markdown]
-# How good is free text? With real language nobody can say "valid". Papers report the surprise that *another* language model has at the text (its perplexity), and the variety of the text beside it, because the first alone is easily fooled: the
-# two samplers above that write the same few sentences again and again have the language's own number. Only the variety shows it. Here both can be had exactly.
+# How good is free text? With real language nobody can say "valid". Papers report the surprise that
+# *another* language model has at the text (its perplexity), and the variety of the text beside it,
+# because the first alone is easily fooled: the two samplers above that write the same few sentences
+# again and again have the language's own number. Only the variety shows it. Here both can be had
+# exactly.
 
 # %% [markdown]
 # ## 9. Filling gaps in a given text
 #
-# What a left-to-right model cannot do by itself: something is missing in the *middle*. For `refine` that is nothing special: the canvas holds a text, and only some places are hidden.
+# What a left-to-right model cannot do by itself: something is missing in the *middle*. For `refine`
+# that is nothing special: the canvas holds a text, and only some places are hidden.
 
 # %%
 given = "it was ___ that ___ , so clara wore her ___ ___ and her brother wore a ___ ___ ."
@@ -642,8 +728,9 @@ for place in gaps[0].nonzero()[:, 0].tolist():
     print(f"place {place:2}: {len(possible)} possible words, the likeliest {possible.max():.0%}")
 
 # %% [markdown]
-# Six gaps that hang together: a season and its weather, a colour and a garment, twice each. 128 ways to fill them are right. Their probabilities are known, and the colours are not equally frequent. 250 fillings
-# each, by the trained model:
+# Six gaps that hang together: a season and its weather, a colour and a garment, twice each. 128
+# ways to fill them are right. Their probabilities are known, and the colours are not equally
+# frequent. 250 fillings each, by the trained model:
 
 
 # %% tags=["nbval-ignore-output"]
@@ -697,14 +784,19 @@ assert (rows["any order"] - rows["exact"]).abs().max() < 0.12
 assert rows["Mask-Predict"].max() > 0.99
 
 # %% [markdown]
-# *In words: filled in any order, one at a time, the colours come about as often as they should. Taking the likeliest word, there is one colour only.* The most confident first is in between, although its words are drawn, too: a draw is kept if it is a *likely* word, and drawn again if not. So the common
-# colour comes up far too often. It trades truthfulness for validity, and the validity alone does not show it.
+# *In words: filled in any order, one at a time, the colours come about as often as they should.
+# Taking the likeliest word, there is one colour only.* The most confident first is in between,
+# although its words are drawn, too: a draw is kept if it is a *likely* word, and drawn again if
+# not. So the common colour comes up far too often. It trades truthfulness for validity, and the
+# validity alone does not show it.
 
 # %% [markdown]
 # ## 10. What remains hard
 #
-# - **The words of one step do not know of each other.** Section 8 showed it for perfect guesses. Fewer steps than words means some disagreement.
-# - **So the speed-up shrinks.** With as many steps as words, every step works on all `N` places, and there are `N` steps:
+# - **The words of one step do not know of each other.** Section 8 showed it for perfect guesses.
+#   Fewer steps than words means some disagreement.
+# - **So the speed-up shrinks.** With as many steps as words, every step works on all `N` places,
+#   and there are `N` steps:
 
 # %%
 print("words   places worked on: word by word   in 8 steps   in N steps")
@@ -712,21 +804,28 @@ for n in (16, 128, 1024):
     print(f"{n:5}   {n:32,}   {8 * n:10,}   {n * n:10,}")
 
 # %% [markdown]
-# - **No keys and values to keep.** Word by word, what was computed for earlier words stays valid (lesson 11). Here each new word changes the vectors of all places. A way out: write block by block,
-#   from left to right, and let no block look ahead, so that finished ones can be kept (Arriola et al. 2025).
-# - **The length comes first.** Our blank line had one. Large models pad with an end-of-text token and let the model predict it.
+# - **No keys and values to keep.** Word by word, what was computed for earlier words stays valid
+#   (lesson 11). Here each new word changes the vectors of all places. A way out: write block by
+#   block, from left to right, and let no block look ahead, so that finished ones can be kept
+#   (Arriola et al. 2025).
+# - **The length comes first.** Our blank line had one. Large models pad with an end-of-text token
+#   and let the model predict it.
 # - **A bound, not a probability.** For comparisons of models one has to say whose bound it is.
 
 # %% [markdown]
 # ## 11. Outlook: adversarial training
 #
-# The articles behind this course promise an outlook and do not deliver. Here are three of its topics, each as a small experiment that runs.
+# The articles behind this course promise an outlook and do not deliver. Here are three of its
+# topics, each as a small experiment that runs.
 #
-# **Adversarial training** asks: which *small* change of the input hurts most? And trains on it. Words cannot be changed a little, but their vectors can. For a loss `L` and the word vectors `x` of a text, the worst small push is along the gradient:
-# `size * g / |g|`, with `g` the gradient of `L` at `x` (Miyato et al. 2017).
+# **Adversarial training** asks: which *small* change of the input hurts most? And trains on it.
+# Words cannot be changed a little, but their vectors can. For a loss `L` and the word vectors `x`
+# of a text, the worst small push is along the gradient: `size * g / |g|`, with `g` the gradient of
+# `L` at `x` (Miyato et al. 2017).
 #
 # ### Exercise 12.6: the worst small push
-# `gradient` `(B, T, D)` of the loss at the word vectors of `B` texts. Return a push `(B, T, D)` that has, for each text as a whole, the length `size` and makes the loss larger.
+# `gradient` `(B, T, D)` of the loss at the word vectors of `B` texts. Return a push `(B, T, D)`
+# that has, for each text as a whole, the length `size` and makes the loss larger.
 
 
 # %% exercise="12.6"
@@ -742,7 +841,8 @@ def worst_push(gradient: Tensor, size: float) -> Tensor:
 check("12.6", worst_push)
 
 # %% [markdown]
-# Lesson 8's task: is a message from a program's source an error or a warning? Few texts, other modules for the test, and a small classifier: the mean of the word vectors, one hidden layer.
+# Lesson 8's task: is a message from a program's source an error or a warning? Few texts, other
+# modules for the test, and a small classifier: the mean of the word vectors, one hidden layer.
 
 # %%
 LENGTH = 48
@@ -825,19 +925,28 @@ assert FAST or robust[2.0][1] > robust[0.0][1] + 0.08
 assert FAST or abs(robust[2.0][0] - robust[0.0][0]) < 0.1
 
 # %% [markdown]
-# (Three seeds each; a word's vector has 64 numbers of size about 1, so its length is about 8, and a push of 2 is spread over the whole text.) Trained as usual, a push that moves each vector by a small part of its length ruins the classifier. Trained with pushes, it withstands far more of them. On
-# texts as they are the difference is a few points at most, on so few test messages: too few to call it a gain. Larger models report one (Miyato et al. 2017; Zhu et al. 2020). And be careful with the word *robust*: it withstands
-# this kind of push, on vectors. That says little about texts in which somebody swaps words.
+# (Three seeds each; a word's vector has 64 numbers of size about 1, so its length is about 8, and a
+# push of 2 is spread over the whole text.) Trained as usual, a push that moves each vector by a
+# small part of its length ruins the classifier. Trained with pushes, it withstands far more of
+# them. On texts as they are the difference is a few points at most, on so few test messages: too
+# few to call it a gain. Larger models report one (Miyato et al. 2017; Zhu et al. 2020). And be
+# careful with the word *robust*: it withstands this kind of push, on vectors. That says little
+# about texts in which somebody swaps words.
 
 # %% [markdown]
 # ## 12. Outlook: a small model learns from a large one
 #
-# **Distillation** (Hinton et al. 2015): a small *student* is trained not on the true words, but on a *teacher's* probabilities. They say more: not "red", but "red or blue, rather not boat". DistilBERT was made so, with the true words as a second goal
-# (Sanh et al. 2019). (Lesson 11 did something else by the same name: there the student got whole sentences of its teacher.)
+# **Distillation** (Hinton et al. 2015): a small *student* is trained not on the true words, but on
+# a *teacher's* probabilities. They say more: not "red", but "red or blue, rather not boat".
+# DistilBERT was made so, with the true words as a second goal (Sanh et al. 2019). (Lesson 11 did
+# something else by the same name: there the student got whole sentences of its teacher.)
 #
 # ### Exercise 12.7: learning from a teacher
-# `student` and `teacher`, logits `(n, V)`. Divide both by the `temperature`, make them distributions, and return the divergence of the student from the teacher, `sum of p_teacher * log(p_teacher / p_student)`, its mean over the `n` places, times
-# `temperature**2` (which keeps the gradients roughly equally large whatever the temperature). (`F.kl_div(log_student, log_teacher, reduction="batchmean", log_target=True)`.)
+# `student` and `teacher`, logits `(n, V)`. Divide both by the `temperature`, make them
+# distributions, and return the divergence of the student from the teacher,
+# `sum of p_teacher * log(p_teacher / p_student)`, its mean over the `n` places, times
+# `temperature**2` (which keeps the gradients roughly equally large whatever the temperature).
+# (`F.kl_div(log_student, log_teacher, reduction="batchmean", log_target=True)`.)
 
 
 # %% exercise="12.7"
@@ -854,7 +963,9 @@ def distillation_loss(student: Tensor, teacher: Tensor, temperature: float) -> T
 check("12.7", distillation_loss)
 
 # %% [markdown]
-# Teacher: lesson 6's model. Student: one layer instead of three, half as wide. Only 300 sentences to learn from, equally many steps with the true words and with the teacher. Tested on new sentences, 15 % hidden.
+# Teacher: lesson 6's model. Student: one layer instead of three, half as wide. Only 300 sentences
+# to learn from, equally many steps with the true words and with the teacher. Tested on new
+# sentences, 15 % hidden.
 
 # %% tags=["nbval-ignore-output"]
 teacher, _ = pretrained("tinyworld")
@@ -891,13 +1002,16 @@ print(f"parameters: teacher {sizes[0]:,}, student {sizes[1]:,}")
 assert FAST or gaps_above["student, the teacher's answers"] < gaps_above["student, true words"]
 
 # %% [markdown]
-# A tenth of the parameters, and closer to the floor with the teacher than with the truth, after equally many steps (one run each). But a step with a teacher costs the teacher's pass as well.
+# A tenth of the parameters, and closer to the floor with the teacher than with the truth, after
+# equally many steps (one run each). But a step with a teacher costs the teacher's pass as well.
 
 # %% [markdown]
 # ## 13. Outlook: an image and its word in one row
 #
-# Lesson 9 hid patches, lesson 10 hid words. A row can hold both: sixteen patches of a digit, and its name in five letters (`.` fills up short names). Hide any part of it, encode what is left, restore the
-# rest: a masked autoencoder with two modalities (Geng et al. 2022; Bachmann et al. 2022). Pixels get a squared error, letters a cross-entropy.
+# Lesson 9 hid patches, lesson 10 hid words. A row can hold both: sixteen patches of a digit, and
+# its name in five letters (`.` fills up short names). Hide any part of it, encode what is left,
+# restore the rest: a masked autoencoder with two modalities (Geng et al. 2022; Bachmann et al.
+# 2022). Pixels get a squared error, letters a cross-entropy.
 
 # %%
 DIGIT_NAMES = "zero one two three four five six seven eight nine".split()
@@ -961,7 +1075,8 @@ for _ in range(n_steps):
 print(f"last batch: squared error {squared:.2f}, cross-entropy {named:.2f}")
 
 # %% [markdown]
-# Does either help the other? On new digits: the letters with and without the image, and the image with and without its name.
+# Does either help the other? On new digits: the letters with and without the image, and the image
+# with and without its name.
 
 # %% tags=["nbval-ignore-output"]
 new_patches, new_letters = patchify(scale.standard(digits.test), 2), spelled[digits.test_labels]
@@ -991,7 +1106,9 @@ assert FAST or restored(16, 0)[0] > restored(0, 0)[0] + 0.1
 assert FAST or restored(4, 5)[1] < restored(4, 0)[1] - 0.05
 
 # %% [markdown]
-# Each helps the other (one run). The name alone, without one patch, restores a digit better than four patches without the name. And look at what the model *spells* when it sees the whole image and no letter, at once and one letter at a time (LLaDA's rule):
+# Each helps the other (one run). The name alone, without one patch, restores a digit better than
+# four patches without the name. And look at what the model *spells* when it sees the whole image
+# and no letter, at once and one letter at a time (LLaDA's rule):
 
 # %% tags=["nbval-ignore-output"]
 GAP = len(LETTERS)  # stands for a letter that is hidden
@@ -1015,23 +1132,33 @@ for n in (1, 5):
     print(f"{len(no_name)} are no name at all", *sorted(set(no_name))[:5], sep=", ")
 
 # %% [markdown]
-# Words that do not exist: unsure between two digits, the model mixes their letters, each filled in without knowing of the others. With five steps for five letters there is hardly one left, from the same model. Section 8 again, in a picture book.
+# Words that do not exist: unsure between two digits, the model mixes their letters, each filled in
+# without knowing of the others. With five steps for five letters there is hardly one left, from the
+# same model. Section 8 again, in a picture book.
 
 # %% [markdown]
 # ## 14. Two more topics, honestly
 #
-# **Multi-task learning** trains one network on several tasks at once, in the hope that they help each other (Caruana 1997; for BERT: Liu et al. 2019, MT-DNN). BERT itself was trained on two tasks, one of which turned out to be useless
-# (lesson 6, section 12). So it is no gift: tasks compete for the same weights, and whether two of them help each other has to be measured. This course has not measured it.
+# **Multi-task learning** trains one network on several tasks at once, in the hope that they help
+# each other (Caruana 1997; for BERT: Liu et al. 2019, MT-DNN). BERT itself was trained on two
+# tasks, one of which turned out to be useless (lesson 6, section 12). So it is no gift: tasks
+# compete for the same weights, and whether two of them help each other has to be measured. This
+# course has not measured it.
 #
-# **Sparse representations** are vectors of which nearly all numbers are 0. They can be searched like words in an index, and they can be read. SPLADE makes them with the very head of a masked language model: a text is described by
-# a weight for each word of the vocabulary, most of them 0 (Formal et al. 2021). That is a method for search. "Sparse" as a promise of general efficiency is another matter: zeros save time only where the hardware can skip them.
+# **Sparse representations** are vectors of which nearly all numbers are 0. They can be searched
+# like words in an index, and they can be read. SPLADE makes them with the very head of a masked
+# language model: a text is described by a weight for each word of the vocabulary, most of them 0
+# (Formal et al. 2021). That is a method for search. "Sparse" as a promise of general efficiency is
+# another matter: zeros save time only where the hardware can skip them.
 
 # %% [markdown]
 # ## On a GPU
 #
-# The same code on real stories, streamed (needs a network): a model that is trained on every share, then asked to write. `find_device` says which GPU there is and what suits it: 16-bit numbers, `torch.compile` on
-# CUDA. `run_folder` names a folder for checkpoints, on Google Drive where Colab has it mounted: if the runtime is lost, run the lesson's cells again, and this training goes on from the last one. (Not measured: no GPU was
-# at hand when this was written.)
+# The same code on real stories, streamed (needs a network): a model that is trained on every share,
+# then asked to write. `find_device` says which GPU there is and what suits it: 16-bit numbers,
+# `torch.compile` on CUDA. `run_folder` names a folder for checkpoints, on Google Drive where Colab
+# has it mounted: if the runtime is lost, run the lesson's cells again, and this training goes on
+# from the last one. (Not measured: no GPU was at hand when this was written.)
 
 # %%
 machine = find_device()
@@ -1084,10 +1211,15 @@ quiz("12")
 # %% [markdown]
 # ## Recap
 #
-# - The surprise of a text is the sum of its words' surprises **in any order**. Averaged over orders: `N` times the mean over `n` of the mean surprise of `n` hidden words.
-# - By rate: hide with probability `t`, weigh by `1 / t`. The same number. With a model's guesses it is an **upper bound** on the model's own `-log p`, and on average never below the language's entropy.
-# - BERT trains one slice of that sum, the pseudo-likelihood is another. A model that is to write from a blank line needs all of them.
-# - Mask-Predict, MaskGIT, LLaDA and MDLM differ in **which guesses they keep**. More steps, more valid text: words filled in one step do not know of each other, whoever guesses.
+# - The surprise of a text is the sum of its words' surprises **in any order**. Averaged over
+#   orders: `N` times the mean over `n` of the mean surprise of `n` hidden words.
+# - By rate: hide with probability `t`, weigh by `1 / t`. The same number. With a model's guesses it
+#   is an **upper bound** on the model's own `-log p`, and on average never below the language's
+#   entropy.
+# - BERT trains one slice of that sum, the pseudo-likelihood is another. A model that is to write
+#   from a blank line needs all of them.
+# - Mask-Predict, MaskGIT, LLaDA and MDLM differ in **which guesses they keep**. More steps, more
+#   valid text: words filled in one step do not know of each other, whoever guesses.
 # - Taking the likeliest word gives one text for each blank line. Judge variety beside validity.
 #
 # **Next:** lesson 13 makes models smaller and faster, and measures what that costs.
@@ -1098,24 +1230,42 @@ progress("10")
 # %% [markdown]
 # ## References
 #
-# - J. Austin et al. 2021. *Structured Denoising Diffusion Models in Discrete State-Spaces*. NeurIPS. [arXiv:2107.03006](https://arxiv.org/abs/2107.03006) (D3PM)
-# - S. Sahoo et al. 2024. *Simple and Effective Masked Diffusion Language Models*. NeurIPS. [arXiv:2406.07524](https://arxiv.org/abs/2406.07524) (MDLM)
-# - J. Shi et al. 2024. *Simplified and Generalized Masked Diffusion for Discrete Data*. NeurIPS. [arXiv:2406.04329](https://arxiv.org/abs/2406.04329) (MD4)
-# - J. Ou et al. 2024. *Your Absorbing Discrete Diffusion Secretly Models the Conditional Distributions of Clean Data*. [arXiv:2406.03736](https://arxiv.org/abs/2406.03736)
-# - S. Nie et al. 2025. *Large Language Diffusion Models*. [arXiv:2502.09992](https://arxiv.org/abs/2502.09992) (LLaDA)
+# - J. Austin et al. 2021. *Structured Denoising Diffusion Models in Discrete State-Spaces*.
+#   NeurIPS. [arXiv:2107.03006](https://arxiv.org/abs/2107.03006) (D3PM)
+# - S. Sahoo et al. 2024. *Simple and Effective Masked Diffusion Language Models*. NeurIPS.
+#   [arXiv:2406.07524](https://arxiv.org/abs/2406.07524) (MDLM)
+# - J. Shi et al. 2024. *Simplified and Generalized Masked Diffusion for Discrete Data*. NeurIPS.
+#   [arXiv:2406.04329](https://arxiv.org/abs/2406.04329) (MD4)
+# - J. Ou et al. 2024. *Your Absorbing Discrete Diffusion Secretly Models the Conditional
+#   Distributions of Clean Data*. [arXiv:2406.03736](https://arxiv.org/abs/2406.03736)
+# - S. Nie et al. 2025. *Large Language Diffusion Models*.
+#   [arXiv:2502.09992](https://arxiv.org/abs/2502.09992) (LLaDA)
 # - M. Arriola et al. 2025. *Block Diffusion*. ICLR. [arXiv:2503.09573](https://arxiv.org/abs/2503.09573)
-# - H. Chang et al. 2022. *MaskGIT: Masked Generative Image Transformer*. CVPR. [arXiv:2202.04200](https://arxiv.org/abs/2202.04200)
-# - Y. Liao et al. 2020. *Probabilistically Masked Language Model Capable of Autoregressive Generation in Arbitrary Word Order*. ACL. [arXiv:2004.11579](https://arxiv.org/abs/2004.11579)
-# - B. Uria et al. 2014. *A Deep and Tractable Density Estimator*. ICML. [arXiv:1310.1757](https://arxiv.org/abs/1310.1757)
-# - M. Ghazvininejad et al. 2019. *Mask-Predict: Parallel Decoding of Conditional Masked Language Models*. EMNLP. [arXiv:1904.09324](https://arxiv.org/abs/1904.09324)
-# - A. Wang and K. Cho 2019. *BERT has a Mouth, and It Must Speak*. [arXiv:1902.04094](https://arxiv.org/abs/1902.04094)
-# - J. Salazar et al. 2020. *Masked Language Model Scoring*. ACL. [arXiv:1910.14659](https://arxiv.org/abs/1910.14659)
-# - T. Miyato et al. 2017. *Adversarial Training Methods for Semi-Supervised Text Classification*. ICLR. [arXiv:1605.07725](https://arxiv.org/abs/1605.07725)
-# - C. Zhu et al. 2020. *FreeLB: Enhanced Adversarial Training for Natural Language Understanding*. ICLR. [arXiv:1909.11764](https://arxiv.org/abs/1909.11764)
-# - G. Hinton et al. 2015. *Distilling the Knowledge in a Neural Network*. [arXiv:1503.02531](https://arxiv.org/abs/1503.02531)
+# - H. Chang et al. 2022. *MaskGIT: Masked Generative Image Transformer*. CVPR.
+#   [arXiv:2202.04200](https://arxiv.org/abs/2202.04200)
+# - Y. Liao et al. 2020. *Probabilistically Masked Language Model Capable of Autoregressive
+#   Generation in Arbitrary Word Order*. ACL. [arXiv:2004.11579](https://arxiv.org/abs/2004.11579)
+# - B. Uria et al. 2014. *A Deep and Tractable Density Estimator*. ICML.
+#   [arXiv:1310.1757](https://arxiv.org/abs/1310.1757)
+# - M. Ghazvininejad et al. 2019. *Mask-Predict: Parallel Decoding of Conditional Masked Language
+#   Models*. EMNLP. [arXiv:1904.09324](https://arxiv.org/abs/1904.09324)
+# - A. Wang and K. Cho 2019. *BERT has a Mouth, and It Must Speak*.
+#   [arXiv:1902.04094](https://arxiv.org/abs/1902.04094)
+# - J. Salazar et al. 2020. *Masked Language Model Scoring*. ACL.
+#   [arXiv:1910.14659](https://arxiv.org/abs/1910.14659)
+# - T. Miyato et al. 2017. *Adversarial Training Methods for Semi-Supervised Text Classification*.
+#   ICLR. [arXiv:1605.07725](https://arxiv.org/abs/1605.07725)
+# - C. Zhu et al. 2020. *FreeLB: Enhanced Adversarial Training for Natural Language Understanding*.
+#   ICLR. [arXiv:1909.11764](https://arxiv.org/abs/1909.11764)
+# - G. Hinton et al. 2015. *Distilling the Knowledge in a Neural Network*.
+#   [arXiv:1503.02531](https://arxiv.org/abs/1503.02531)
 # - V. Sanh et al. 2019. *DistilBERT*. [arXiv:1910.01108](https://arxiv.org/abs/1910.01108)
-# - X. Geng et al. 2022. *Multimodal Masked Autoencoders Learn Transferable Representations*. [arXiv:2205.14204](https://arxiv.org/abs/2205.14204)
-# - R. Bachmann et al. 2022. *MultiMAE: Multi-modal Multi-task Masked Autoencoders*. ECCV. [arXiv:2204.01678](https://arxiv.org/abs/2204.01678)
+# - X. Geng et al. 2022. *Multimodal Masked Autoencoders Learn Transferable Representations*.
+#   [arXiv:2205.14204](https://arxiv.org/abs/2205.14204)
+# - R. Bachmann et al. 2022. *MultiMAE: Multi-modal Multi-task Masked Autoencoders*. ECCV.
+#   [arXiv:2204.01678](https://arxiv.org/abs/2204.01678)
 # - R. Caruana 1997. *Multitask Learning*. Machine Learning 28
-# - X. Liu et al. 2019. *Multi-Task Deep Neural Networks for Natural Language Understanding*. ACL. [arXiv:1901.11504](https://arxiv.org/abs/1901.11504)
-# - T. Formal et al. 2021. *SPLADE: Sparse Lexical and Expansion Model for First Stage Ranking*. SIGIR. [arXiv:2107.05720](https://arxiv.org/abs/2107.05720)
+# - X. Liu et al. 2019. *Multi-Task Deep Neural Networks for Natural Language Understanding*. ACL.
+#   [arXiv:1901.11504](https://arxiv.org/abs/1901.11504)
+# - T. Formal et al. 2021. *SPLADE: Sparse Lexical and Expansion Model for First Stage Ranking*.
+#   SIGIR. [arXiv:2107.05720](https://arxiv.org/abs/2107.05720)

@@ -1,15 +1,20 @@
 # %% [markdown]
 # # Lesson 13: Scale
 #
-# All models of this course are small, so that two CPU cores can train them while you watch. Larger ones need more of everything, and much is written about how to spare it: lower precision, pruning, quantisation, distillation, more devices. Which
-# of this advice holds? This lesson measures each piece, on this machine, on a model you know.
+# All models of this course are small, so that two CPU cores can train them while you watch. Larger
+# ones need more of everything, and much is written about how to spare it: lower precision, pruning,
+# quantisation, distillation, more devices. Which of this advice holds? This lesson measures each
+# piece, on this machine, on a model you know.
 #
-# By the end you can say where a step's time goes and how short it could be at best; you know what 16-bit numbers can hold and what they lose; you will have pruned, rounded and distilled a model; and you will know what keeps training on
-# two processes the same as on one.
+# By the end you can say where a step's time goes and how short it could be at best; you know what
+# 16-bit numbers can hold and what they lose; you will have pruned, rounded and distilled a model;
+# and you will know what keeps training on two processes the same as on one.
 #
 # You need lessons 1 to 6; section 10 uses lesson 12's distillation.
 #
-# *Times on a shared machine jump about.* So everything here is timed *in turns*, first one way, then the other, again and again, and compared as a ratio. Your ratios will differ from ours: another processor has other strengths.
+# *Times on a shared machine jump about.* So everything here is timed *in turns*, first one way,
+# then the other, again and again, and compared as a ratio. Your ratios will differ from ours:
+# another processor has other strengths.
 
 # %%
 import io
@@ -47,7 +52,9 @@ record = recorded("scale")  # what took longer than a lesson may
 # %% [markdown]
 # ## 1. Where the time goes
 #
-# The model is lesson 6's reader of docstrings: 4 layers, vectors of 192 numbers, 6,000 pieces of words. A batch of 8 rows with 128 tokens, a quarter of them hidden, and one training step with AdamW.
+# The model is lesson 6's reader of docstrings: 4 layers, vectors of 192 numbers, 6,000 pieces of
+# words. A batch of 8 rows with 128 tokens, a quarter of them hidden, and one training step with
+# AdamW.
 
 
 # %%
@@ -109,19 +116,31 @@ plt.show()
 print("share of the step:", *[f"{kind} {t / total:.0%}" for kind, t in spent.items()], sep="\n   ")
 
 # %% [markdown]
-# "All else" is adding, copying, picking rows, and looking up embeddings. What is largest, usually the matrix products, has to become less or faster; the rest hardly matters yet. On a GPU the picture shifts: products become so fast that the rest begins to matter (section 4).
+# "All else" is adding, copying, picking rows, and looking up embeddings. What is largest, usually
+# the matrix products, has to become less or faster; the rest hardly matters yet. On a GPU the
+# picture shifts: products become so fast that the rest begins to matter (section 4).
 #
 # ## 2. How short could it be?
 #
-# Before making something faster, find out how fast it can be. A step has to do some number of multiplications and has to move some number of bytes; this machine does so many of each a second. As long as nothing works faster than the fastest we can measure, no program gets below the resulting time: that is a **lower bound**.
+# Before making something faster, find out how fast it can be. A step has to do some number of
+# multiplications and has to move some number of bytes; this machine does so many of each a second.
+# As long as nothing works faster than the fastest we can measure, no program gets below the
+# resulting time: that is a **lower bound**.
 #
-# **FLOPs.** A matrix of `n x m` numbers, applied to one token, takes `n * m` multiplications and as many additions: 2 FLOPs for each parameter. The backward pass has two such products, one for the gradient of the input, one for that of the weights. So **6 FLOPs for each parameter
-# in a matrix product and each token** (Kaplan et al. 2020, section 2.1). Embeddings are looked up, not multiplied. The head works on hidden tokens only. And attention has products without parameters. For each token and layer, with `T` tokens in a row: `T * D` multiplications and additions for the scores, `T * D` for the weighted sum of values;
-# 2 FLOPs each; times 3 with the backward pass. That is `12 * T * D` (Chowdhery et al. 2022, appendix B).
+# **FLOPs.** A matrix of `n x m` numbers, applied to one token, takes `n * m` multiplications and as
+# many additions: 2 FLOPs for each parameter. The backward pass has two such products, one for the
+# gradient of the input, one for that of the weights. So **6 FLOPs for each parameter in a matrix
+# product and each token** (Kaplan et al. 2020, section 2.1). Embeddings are looked up, not
+# multiplied. The head works on hidden tokens only. And attention has products without parameters.
+# For each token and layer, with `T` tokens in a row: `T * D` multiplications and additions for the
+# scores, `T * D` for the weighted sum of values; 2 FLOPs each; times 3 with the backward pass. That
+# is `12 * T * D` (Chowdhery et al. 2022, appendix B).
 #
 # ### Exercise 13.1: the FLOPs of a step
-# `D`, `n_layers`, `d_ff` (the width inside the feed-forward network), `V`; the batch has `rows` of `length` tokens (`T` above), of which `hidden` (a number, over the whole batch) are hidden. Return the FLOPs of forward and backward as a whole number. A block has four `D x D` matrices and
-# two of `D x d_ff`; the head has one of `D x D` and one of `D x V`.
+# `D`, `n_layers`, `d_ff` (the width inside the feed-forward network), `V`; the batch has `rows` of
+# `length` tokens (`T` above), of which `hidden` (a number, over the whole batch) are hidden. Return
+# the FLOPs of forward and backward as a whole number. A block has four `D x D` matrices and two of
+# `D x d_ff`; the head has one of `D x D` and one of `D x V`.
 
 
 # %% exercise="13.1"
@@ -142,7 +161,8 @@ def step_flops(
 check("13.1", step_flops)
 
 # %% [markdown]
-# PyTorch can count as well, while it computes. (It knows the plain products of attention, not those inside the fused kernel on a CPU; so the plain ones are asked for here.)
+# PyTorch can count as well, while it computes. (It knows the plain products of attention, not those
+# inside the fused kernel on a CPU; so the plain ones are asked for here.)
 
 # %% tags=["nbval-ignore-output"]
 n_hidden = int(batch.hidden.sum())
@@ -155,7 +175,9 @@ print(f"counted {counter.get_total_flops():,}")
 assert by_hand == counter.get_total_flops()
 
 # %% [markdown]
-# **Bytes.** Beside each parameter lie its gradient and AdamW's two running averages: 16 bytes a parameter in fp32. The optimiser reads all four and writes three back: 28 bytes a parameter and step, whatever the batch.
+# **Bytes.** Beside each parameter lie its gradient and AdamW's two running averages: 16 bytes a
+# parameter in fp32. The optimiser reads all four and writes three back: 28 bytes a parameter and
+# step, whatever the batch.
 
 # %%
 n_parameters = sum(p.numel() for p in model.parameters())
@@ -165,7 +187,8 @@ to_move = cost.optimizer_bytes(n_parameters)
 print(f"moved by one step of AdamW: {to_move / 1e6:.0f} MB")
 
 # %% [markdown]
-# **This machine.** How many FLOPs a second does a large product reach, and how many bytes a second does copying move?
+# **This machine.** How many FLOPs a second does a large product reach, and how many bytes a second
+# does copying move?
 
 # %% tags=["nbval-ignore-output"]
 flops_a_second, bytes_a_second = cost.matmul_rate(1024), cost.copy_rate(32)
@@ -174,7 +197,9 @@ print(f"memory:          {bytes_a_second / 1e9:.1f} billion bytes a second")
 print(f"so in the time of one byte: {flops_a_second / bytes_a_second:.0f} FLOPs")
 
 # %% [markdown]
-# Work that does less than that number of FLOPs for each byte it moves waits for memory, all other work waits for the arithmetic. This is the **roofline** (Williams et al. 2009): the rate that a piece of work can reach at most, by its FLOPs per byte.
+# Work that does less than that number of FLOPs for each byte it moves waits for memory, all other
+# work waits for the arithmetic. This is the **roofline** (Williams et al. 2009): the rate that a
+# piece of work can reach at most, by its FLOPs per byte.
 
 # %% tags=["nbval-ignore-output"]
 D, tokens = model.config.d_model, batch.hidden.numel()
@@ -200,7 +225,9 @@ print("Left of the bend work waits for memory: the optimiser, GELU, single token
 
 # %% [markdown]
 # ### Exercise 13.2: a floor for the time
-# `work` is a list of pieces that come one after another, each `(FLOPs, bytes)`. Within a piece, arithmetic and memory can work at the same time. Return the seconds below which all of it together cannot fall.
+# `work` is a list of pieces that come one after another, each `(FLOPs, bytes)`. Within a piece,
+# arithmetic and memory can work at the same time. Return the seconds below which all of it together
+# cannot fall.
 
 
 # %% exercise="13.2"
@@ -227,8 +254,11 @@ print(f"the floor {floor_seconds:.3f} s, measured {min(seconds):.3f} s:", end=" 
 print(f"{floor_seconds / min(seconds):.0%} of the step is accounted for")
 
 # %% [markdown]
-# What is missing is in the list of section 1: norms, GELU, softmax, copying. These have few FLOPs and many bytes. There are now three ways to be faster, and the rest of the lesson goes through them: *fewer FLOPs* (hidden tokens only, packing, smaller models), *fewer bytes* (lower precision, fused operations), or *more
-# machines*. Never forget the fourth: fewer steps (lesson 6, section 11, shows what an optimiser alone can save).
+# What is missing is in the list of section 1: norms, GELU, softmax, copying. These have few FLOPs
+# and many bytes. There are now three ways to be faster, and the rest of the lesson goes through
+# them: *fewer FLOPs* (hidden tokens only, packing, smaller models), *fewer bytes* (lower precision,
+# fused operations), or *more machines*. Never forget the fourth: fewer steps (lesson 6, section 11,
+# shows what an optimiser alone can save).
 
 # %% [markdown]
 # ## 3. Numbers of 16 bits
@@ -239,7 +269,8 @@ print(f"{floor_seconds / min(seconds):.0%} of the step is accounted for")
 # | bf16 | 16 | 1, 8, 7 | about 3.4e38 | 1/128 |
 # | fp16 | 16 | 1, 5, 10 | 65504 | 1/1024 |
 #
-# bf16 keeps the reach of fp32 and gives up digits. fp16 keeps more digits and gives up reach. See what that does:
+# bf16 keeps the reach of fp32 and gives up digits. fp16 keeps more digits and gives up reach. See
+# what that does:
 
 # %%
 half, brain = torch.float16, torch.bfloat16
@@ -257,7 +288,9 @@ print("a gradient of 1e-8 in fp16:", held(1e-8, half))
 print("the same, times 1024 first:", held(1e-8 * 1024, half) > 0)
 
 # %% [markdown]
-# The last two lines are **underflow** and its cure, **loss scaling**: small gradients become 0 in fp16. So multiply the loss, and with it all gradients, by a large number, and divide before the step. If something overflows, leave the step out and take a smaller number (Micikevicius et al.
+# The last two lines are **underflow** and its cure, **loss scaling**: small gradients become 0 in
+# fp16. So multiply the loss, and with it all gradients, by a large number, and divide before the
+# step. If something overflows, leave the step out and take a smaller number (Micikevicius et al.
 # 2018). bf16 does not need it. Its trouble is digits:
 
 # %%
@@ -271,8 +304,12 @@ ones = torch.ones(1000, dtype=brain)
 print("a thousand ones in bf16, added up in fp32:", ones.sum(dtype=torch.float32).item())
 
 # %% [markdown]
-# The sum stops at 256: the next number that bf16 knows is 258, and 257 is rounded back. The weight does not move at all. Hence **mixed precision**: products in 16 bits, but *sums* (inside products, in norms, in softmax, in the loss) in 32, and *weights, accumulated gradients and running averages* in 32. Inside `torch.autocast` PyTorch itself chooses 16 or 32 bits for each
-# operation, and the weights stay as they are; `Recipe(precision="bf16")` switches it on. Does it pay here? The same forward and backward pass, in turns:
+# The sum stops at 256: the next number that bf16 knows is 258, and 257 is rounded back. The weight
+# does not move at all. Hence **mixed precision**: products in 16 bits, but *sums* (inside products,
+# in norms, in softmax, in the loss) in 32, and *weights, accumulated gradients and running
+# averages* in 32. Inside `torch.autocast` PyTorch itself chooses 16 or 32 bits for each operation,
+# and the weights stay as they are; `Recipe(precision="bf16")` switches it on. Does it pay here? The
+# same forward and backward pass, in turns:
 
 
 # %% tags=["nbval-ignore-output"]
@@ -304,25 +341,37 @@ print("bf16 changes the loss less than another seed does:", end=" ")
 print(abs(losses["bf16"] - losses["fp32"]) < spread)
 
 # %% [markdown]
-# It depends on the processor and on the size. The one that made the record multiplies bf16 in hardware, and the wider the model, the larger the gain; on a CPU without such units PyTorch emulates it and can be ten times *slower*. The loss of one run each, beside that of another seed, stands above. A GPU has special units for 16-bit products, and there it is the first thing to switch on.
+# It depends on the processor and on the size. The one that made the record multiplies bf16 in
+# hardware, and the wider the model, the larger the gain; on a CPU without such units PyTorch
+# emulates it and can be ten times *slower*. The loss of one run each, beside that of another seed,
+# stands above. A GPU has special units for 16-bit products, and there it is the first thing to
+# switch on.
 
 # %% [markdown]
 # ## 4. Compiling
 #
-# GELU reads every number from memory, bends it and writes it back; the next operation reads it again. `torch.compile` writes a program for the whole model in which neighbouring operations are *fused*: read once, do all, write once (Ansel et al. 2024). It saves bytes and calls, not FLOPs. It needs a C++ compiler (on a GPU: Triton), and it takes its time at
-# the first call and whenever shapes change. That is too long for a lesson, so here is the record:
+# GELU reads every number from memory, bends it and writes it back; the next operation reads it
+# again. `torch.compile` writes a program for the whole model in which neighbouring operations are
+# *fused*: read once, do all, write once (Ansel et al. 2024). It saves bytes and calls, not FLOPs.
+# It needs a C++ compiler (on a GPU: Triton), and it takes its time at the first call and whenever
+# shapes change. That is too long for a lesson, so here is the record:
 
 # %%
 for name, found in record["compile"].items():
     print(f"{name}: {found}")
 
 # %% [markdown]
-# Here it gains next to nothing: on a CPU products take most of the time (section 1), and they are not what is fused. And the first call cost as much as hundreds of ordinary steps. On a GPU, where products are quick and each call of an operation costs, it is another matter: measure there. `Recipe(compile=True)` switches it on. Attention has its own fused operation, which PyTorch calls anyhow: it never writes the `T x T` scores to memory (Dao et al. 2022).
+# Here it gains next to nothing: on a CPU products take most of the time (section 1), and they are
+# not what is fused. And the first call cost as much as hundreds of ordinary steps. On a GPU, where
+# products are quick and each call of an operation costs, it is another matter: measure there.
+# `Recipe(compile=True)` switches it on. Attention has its own fused operation, which PyTorch calls
+# anyhow: it never writes the `T x T` scores to memory (Dao et al. 2022).
 
 # %% [markdown]
 # ## 5. Hidden tokens only
 #
-# Lesson 5 gave the model a third argument: project hidden tokens only to the vocabulary. It is the cheapest trick of all, since nothing changes:
+# Lesson 5 gave the model a third argument: project hidden tokens only to the vocabulary. It is the
+# cheapest trick of all, since nothing changes:
 
 
 # %%
@@ -365,12 +414,14 @@ for size, ratio in record["hidden tokens only, times as fast by vocabulary"].ite
     print(f"recorded, vocabulary of {size:>4}: {ratio:.2f} times as fast")
 
 # %% [markdown]
-# The more words and the smaller the model, the more it brings. It also saves memory: `(B, T, V)` logits are the largest tensor of a small model.
+# The more words and the smaller the model, the more it brings. It also saves memory: `(B, T, V)`
+# logits are the largest tensor of a small model.
 
 # %% [markdown]
 # ## 6. Packing
 #
-# Rows of a batch have one length. Short texts are filled up with padding, which is computed and thrown away. How much of it is there, if each paragraph of Python's manual gets its own row?
+# Rows of a batch have one length. Short texts are filled up with padding, which is computed and
+# thrown away. How much of it is there, if each paragraph of Python's manual gets its own row?
 
 # %% tags=["nbval-ignore-output"]
 padded = nn.utils.rnn.pad_sequence([torch.tensor(row) for row in text_ids], batch_first=True)
@@ -380,12 +431,16 @@ print(f"a paragraph a row: {padding_share(padded):.0%} padding; packed: {padding
 assert padding_share(padded) > 0.2 and padding_share(rows) == 0
 
 # %% [markdown]
-# `tokenization.pack` puts one text behind the other, with `[SEP]` between them (lesson 3). But then a token sees other texts, and stands at some place in the middle. If that should not be, two things are needed: an attention mask (`same_document_mask`, lesson 2) that keeps texts apart, and positions that begin again with every text (Krell et al.
-# 2021). Both follow from the ids.
+# `tokenization.pack` puts one text behind the other, with `[SEP]` between them (lesson 3). But then
+# a token sees other texts, and stands at some place in the middle. If that should not be, two
+# things are needed: an attention mask (`same_document_mask`, lesson 2) that keeps texts apart, and
+# positions that begin again with every text (Krell et al. 2021). Both follow from the ids.
 #
 # ### Exercise 13.3: texts in one row
-# `ids` `(B, T)`, with `[SEP]` (id 3) between texts; a `[SEP]` belongs to the text *before* it. Return two int64 tensors `(B, T)`: the number of each token's text within its row, from 0, and the token's place within its text, from 0. (`F.pad(x, (1, -1))` shifts a row to the right by
-# one, `cumsum(1)` adds up from the left, `cummax(1).values` is the largest so far.)
+# `ids` `(B, T)`, with `[SEP]` (id 3) between texts; a `[SEP]` belongs to the text *before* it.
+# Return two int64 tensors `(B, T)`: the number of each token's text within its row, from 0, and the
+# token's place within its text, from 0. (`F.pad(x, (1, -1))` shifts a row to the right by one,
+# `cumsum(1)` adds up from the left, `cummax(1).values` is the largest so far.)
 
 
 # %% exercise="13.3"
@@ -412,7 +467,8 @@ apart = same_document_mask(numbers)[0, 0]
 show(mask_matrix(words, words, apart, reasons={"other text": apart}))
 
 # %% [markdown]
-# A *block-diagonal* mask. Does it do what it promises? Three short texts, first each in a row of its own, then packed. The vectors must be the same:
+# A *block-diagonal* mask. Does it do what it promises? Three short texts, first each in a row of
+# its own, then packed. The vectors must be the same:
 
 # %%
 short = [[*row[:15], tokenization.SEP_ID] for row in text_ids[:3]]
@@ -431,7 +487,8 @@ for number, vectors in enumerate(alone):
     assert same
 
 # %% [markdown]
-# Now the gain: *real* tokens a second. A batch of padded rows against a batch of as many packed ones, with and without keeping texts apart:
+# Now the gain: *real* tokens a second. A batch of padded rows against a batch of as many packed
+# ones, with and without keeping texts apart:
 
 
 # %% tags=["nbval-ignore-output"]
@@ -466,13 +523,17 @@ for name, value in record["packing, real tokens a second"].items():
     print(f"recorded, docstrings: {name} {value}")
 
 # %% [markdown]
-# One more way: sort texts by length, so that rows of a batch are about equally long. It needs no mask, but then a batch is no fair sample any more. Whether texts must be kept apart is another question: RoBERTa did not (Liu et al. 2019, section 4.2), and a model can learn what `[SEP]` means. If rows hold very short texts, or the
-# task is about single ones, keep them apart.
+# One more way: sort texts by length, so that rows of a batch are about equally long. It needs no
+# mask, but then a batch is no fair sample any more. Whether texts must be kept apart is another
+# question: RoBERTa did not (Liu et al. 2019, section 4.2), and a model can learn what `[SEP]`
+# means. If rows hold very short texts, or the task is about single ones, keep them apart.
 
 # %% [markdown]
 # ## 7. A large batch in small memory
 #
-# Training needs memory for weights, gradients and optimiser (section 2) and for *activations*: what the forward pass leaves for the backward pass. They grow with the batch. PyTorch tells us what it keeps:
+# Training needs memory for weights, gradients and optimiser (section 2) and for *activations*: what
+# the forward pass leaves for the backward pass. They grow with the batch. PyTorch tells us what it
+# keeps:
 
 
 # %%
@@ -506,7 +567,10 @@ assert 3 < memory[8] / memory[2] < 5
 print("Four times the rows, about four times the activations.")
 
 # %% [markdown]
-# So work a large batch through in pieces, add up the gradients, and step once: **gradient accumulation**. You wrote it in exercise 6.5. The trap is worth a second look, because nothing warns of it: each piece's *mean* divided by the number of pieces. Here are four pieces with very different numbers of hidden tokens:
+# So work a large batch through in pieces, add up the gradients, and step once: **gradient
+# accumulation**. You wrote it in exercise 6.5. The trap is worth a second look, because nothing
+# warns of it: each piece's *mean* divided by the number of pieces. Here are four pieces with very
+# different numbers of hidden tokens:
 
 # %% tags=["nbval-ignore-output"]
 shares = (0.05, 0.1, 0.4, 0.8)
@@ -542,15 +606,20 @@ assert means > 0.05 and right < 1e-4
 print(f"means of means: off by {means:.0%} of the gradient's length")
 
 # %% [markdown]
-# No crash, no strange curve: just another training than the one you think you run. `Recipe(accumulate=4)` divides once, at the end, by what was hidden in all pieces. Note what accumulation is *not*: faster. It has the same FLOPs in smaller pieces.
+# No crash, no strange curve: just another training than the one you think you run.
+# `Recipe(accumulate=4)` divides once, at the end, by what was hidden in all pieces. Note what
+# accumulation is *not*: faster. It has the same FLOPs in smaller pieces.
 
 # %% [markdown]
 # ## 8. Pruning
 #
-# Does a trained model need all its weights? **Pruning** sets some to 0: those that matter least to the loss (LeCun et al. 1990), or simply the smallest (Han et al. 2015).
+# Does a trained model need all its weights? **Pruning** sets some to 0: those that matter least to
+# the loss (LeCun et al. 1990), or simply the smallest (Han et al. 2015).
 #
 # ### Exercise 13.4: the largest weights stay
-# `weight` `(R, C)`; `sparsity` (above 0) is the share that goes, and `sparsity` times the number of weights is a whole number (up to rounding errors). Return a boolean `(R, C)`: True for the weights that stay, those farthest from 0.
+# `weight` `(R, C)`; `sparsity` (above 0) is the share that goes, and `sparsity` times the number of
+# weights is a whole number (up to rounding errors). Return a boolean `(R, C)`: True for the weights
+# that stay, those farthest from 0.
 
 
 # %% exercise="13.4"
@@ -567,7 +636,9 @@ def largest_stay(weight: Tensor, sparsity: float) -> Tensor:
 check("13.4", largest_stay)
 
 # %% [markdown]
-# Live, on lesson 6's model of tinyworld: every linear layer loses the same share. Then the model is trained on for a few steps, with the zeros held at 0 (`compression.prune` gives each weight a mask through which its gradient passes, too).
+# Live, on lesson 6's model of tinyworld: every linear layer loses the same share. Then the model is
+# trained on for a few steps, with the zeros held at 0 (`compression.prune` gives each weight a mask
+# through which its gradient passes, too).
 
 # %% tags=["nbval-ignore-output"]
 world, names = pretrained("tinyworld")  # a model and its words
@@ -610,7 +681,11 @@ for name in ("tinyworld", "docstrings"):
         print(f"   {float(sparsity):4.0%} removed: {row['removed']:.1%}, {row['trained on']:.1%}")
 
 # %% [markdown]
-# (Compare with the line of 0 %, which was trained on as well.) Three weights in ten can go almost unnoticed in these two models. How many more depends on the model: tinyworld's has more than its small language needs, and a little training brings back most of what even nine in ten cost. The model of docstrings has none to spare, loses sooner, and 30 steps bring back little; longer training was not tried.
+# (Compare with the line of 0 %, which was trained on as well.) Three weights in ten can go almost
+# unnoticed in these two models. How many more depends on the model: tinyworld's has more than its
+# small language needs, and a little training brings back most of what even nine in ten cost. The
+# model of docstrings has none to spare, loses sooner, and 30 steps bring back little; longer
+# training was not tried.
 #
 # That was accuracy. Now time. A product with a matrix of which nine numbers in ten are 0:
 
@@ -634,16 +709,23 @@ for share, row in record["units removed, docstrings"].items():
 # %% [markdown]
 # > **Often read:** pruning and sparse representations make a model efficient.
 #
-# > **In fact** a zero takes as long to multiply as any number. Time is saved where whole rows, heads or layers go, so that the matrices become smaller (**structured pruning**; Michel et al. 2019 remove heads), or where hardware skips zeros in a fixed pattern (Mishra et al. 2021). Kept as a list of places ("sparse"), with 8 bytes for the place of each number of 4, nine zeros in ten leave
-# > 30 % of the bytes; the record says what it does to time, far from ten times. (Han et al. 2015; section 8)
+# > **In fact** a zero takes as long to multiply as any number. Time is saved where whole rows,
+# > heads or layers go, so that the matrices become smaller (**structured pruning**; Michel et al.
+# > 2019 remove heads), or where hardware skips zeros in a fixed pattern (Mishra et al. 2021). Kept
+# > as a list of places ("sparse"), with 8 bytes for the place of each number of 4, nine zeros in
+# > ten leave 30 % of the bytes; the record says what it does to time, far from ten times. (Han et
+# > al. 2015; section 8)
 
 # %% [markdown]
 # ## 9. Quantisation
 #
-# fp32 spends 32 bits on a weight. **Quantisation** stores a whole number from -127 to 127 in 8 bits, and one scale for many of them: weight = code times scale.
+# fp32 spends 32 bits on a weight. **Quantisation** stores a whole number from -127 to 127 in 8
+# bits, and one scale for many of them: weight = code times scale.
 #
 # ### Exercise 13.5: eight bits a weight
-# `weight` `(R, C)`, a linear layer's matrix with one row for each output. For each row, find the scale `(R, 1)` by which its largest absolute value becomes 127; a row of zeros gets the scale 1. Return the codes, `torch.int8` `(R, C)`, and the scales.
+# `weight` `(R, C)`, a linear layer's matrix with one row for each output. For each row, find the
+# scale `(R, 1)` by which its largest absolute value becomes 127; a row of zeros gets the scale 1.
+# Return the codes, `torch.int8` `(R, C)`, and the scales.
 
 
 # %% exercise="13.5"
@@ -689,7 +771,10 @@ assert int8_scores["a scale for each row"][1] < 0.3 * int8_scores["fp32"][1]
 print("A quarter of the bytes, and the answers are about as good.")
 
 # %% [markdown]
-# That saves memory. To save time, the *products* must be done in whole numbers as well, and so what comes in must be quantised, too. **Dynamic quantisation** does so at each call, by the largest number that comes in. PyTorch has it for linear layers on a CPU (deprecated there; its successor is the package torchao, not used here):
+# That saves memory. To save time, the *products* must be done in whole numbers as well, and so what
+# comes in must be quantised, too. **Dynamic quantisation** does so at each call, by the largest
+# number that comes in. PyTorch has it for linear layers on a CPU (deprecated there; its successor
+# is the package torchao, not used here):
 
 
 # %% tags=["nbval-ignore-output"]
@@ -726,12 +811,19 @@ for name, row in found.items():
 print("times as fast:", ", ".join(f"{rows} rows {ratio:.2f}" for rows, ratio in speed.items()))
 
 # %% [markdown]
-# A scale for each row was hardly needed here: this model has no row that is much larger than the others. With PyTorch's layers the embeddings stay in fp32, a good part of this model. And all this is for *answering*: the weights that training changes are kept in more bits, since the changes are small (section 3; Jacob et al. 2018, section 3). In models of billions of parameters a few numbers that come in are huge and spoil the scale of all others; these are then computed in 16 bits (Dettmers et al. 2022).
+# A scale for each row was hardly needed here: this model has no row that is much larger than the
+# others. With PyTorch's layers the embeddings stay in fp32, a good part of this model. And all this
+# is for *answering*: the weights that training changes are kept in more bits, since the changes are
+# small (section 3; Jacob et al. 2018, section 3). In models of billions of parameters a few numbers
+# that come in are huge and spoil the scale of all others; these are then computed in 16 bits
+# (Dettmers et al. 2022).
 
 # %% [markdown]
 # ## 10. Distillation
 #
-# The small model may be built small from the start and learn from a large one (Hinton et al. 2015): lesson 12, section 12. What a teacher knows beyond the right word is in its small probabilities, and a **temperature** above 1 brings them out:
+# The small model may be built small from the start and learn from a large one (Hinton et al. 2015):
+# lesson 12, section 12. What a teacher knows beyond the right word is in its small probabilities,
+# and a **temperature** above 1 brings them out:
 
 # %% tags=["nbval-ignore-output"]
 questions = masker(0.15)(sentences(1, 43), seeded(44))
@@ -744,8 +836,11 @@ for temperature in (1, 2, 4):
 
 # %% [markdown]
 # ### Exercise 13.6: two goals for a student
-# `student` and `teacher` are logits `(n, V)` at the hidden places, `target` `(n,)` the true ids. Return the mixture of Hinton et al. 2015, section 2 (DistilBERT adds a third term, the cosine between both models' vectors: Sanh et al. 2019, section 3): `share` times exercise 12.7's softened divergence (both sides divided by `temperature`, the mean over `n`, times `temperature**2`), plus `1 - share` times
-# the ordinary cross-entropy.
+# `student` and `teacher` are logits `(n, V)` at the hidden places, `target` `(n,)` the true ids.
+# Return the mixture of Hinton et al. 2015, section 2 (DistilBERT adds a third term, the cosine
+# between both models' vectors: Sanh et al. 2019, section 3): `share` times exercise 12.7's softened
+# divergence (both sides divided by `temperature`, the mean over `n`, times `temperature**2`), plus
+# `1 - share` times the ordinary cross-entropy.
 
 
 # %% exercise="13.6"
@@ -764,7 +859,11 @@ def distillation_loss(
 check("13.6", distillation_loss)
 
 # %% [markdown]
-# For tinyworld there is a teacher that no other language has: the exact chances themselves. What could a student learn from a *perfect* one? Students of one layer and width 64, the same number of steps for all; live with 300 sentences and one run each, in the record also with 20,000, the mean of two seeds. "Teacher and words" is your mixture, live with temperature 2 and half of each; in the record with temperature 1:
+# For tinyworld there is a teacher that no other language has: the exact chances themselves. What
+# could a student learn from a *perfect* one? Students of one layer and width 64, the same number of
+# steps for all; live with 300 sentences and one run each, in the record also with 20,000, the mean
+# of two seeds. "Teacher and words" is your mixture, live with temperature 2 and half of each; in
+# the record with temperature 1:
 
 
 # %% tags=["nbval-ignore-output"]
@@ -804,28 +903,45 @@ for amount in ("300 sentences", "20000 sentences"):
     print(f"{amount}:", ", ".join(f"{goal} {gap:.3f}" for goal, gap in found[amount].items()))
 
 # %% [markdown]
-# After equally many steps the teacher's students are ahead, most with little text: a list of chances says about a gap what many sentences would have to say one by one. More text helps those who learn from true words, and does not help the others at all. The mixture lies in between, here. And a *perfect* teacher is hardly better here than a good one:
-# what is left is the student's own limit, its size and its steps. Only the price is missing in these lines: each step with a teacher costs the teacher's forward pass as well.
+# After equally many steps the teacher's students are ahead, most with little text: a list of
+# chances says about a gap what many sentences would have to say one by one. More text helps those
+# who learn from true words, and does not help the others at all. The mixture lies in between, here.
+# And a *perfect* teacher is hardly better here than a good one: what is left is the student's own
+# limit, its size and its steps. Only the price is missing in these lines: each step with a teacher
+# costs the teacher's forward pass as well.
 #
-# > **Often read:** compression by pruning, quantisation and distillation gives small models that are as good as large ones.
+# > **Often read:** compression by pruning, quantisation and distillation gives small models that
+# > are as good as large ones.
 #
-# > **In fact** each has its price, and each saves something else: pruning (as zeros) parameters but hardly any time, int8 memory and some time when answering, and distillation needs a teacher first. "As good" holds up to some point that has to be measured: sections 8 to 10 do it for one small model. DistilBERT reports 97 % of BERT's score with 40 % fewer parameters. (Sanh et al. 2019,
-# > section 4)
+# > **In fact** each has its price, and each saves something else: pruning (as zeros) parameters but
+# > hardly any time, int8 memory and some time when answering, and distillation needs a teacher
+# > first. "As good" holds up to some point that has to be measured: sections 8 to 10 do it for one
+# > small model. DistilBERT reports 97 % of BERT's score with 40 % fewer parameters. (Sanh et al.
+# > 2019, section 4)
 
 # %% [markdown]
 # ## 11. Several devices
 #
-# The commonest way to use several devices is **data parallel**: each process has the whole model and works on its share of the batch; then all add up their gradients (an *all-reduce*), and all take the same step. Nothing else is exchanged, and the weights stay equal because they started equal.
+# The commonest way to use several devices is **data parallel**: each process has the whole model
+# and works on its share of the batch; then all add up their gradients (an *all-reduce*), and all
+# take the same step. Nothing else is exchanged, and the weights stay equal because they started
+# equal.
 #
 # For the result not to depend on the number of processes, three things must hold:
 #
-# 1. The *rows* of a step and their *masks* follow from the step and the row's number, not from who draws them. (`MaskedRows` draws from seed, epoch and row: lesson 6.)
-# 2. The loss is divided by the hidden tokens of *all* processes. PyTorch's `DistributedDataParallel` averages gradients; each process's own mean is section 7's mistake once more.
+# 1. The *rows* of a step and their *masks* follow from the step and the row's number, not from who
+#    draws them. (`MaskedRows` draws from seed, epoch and row: lesson 6.)
+# 2. The loss is divided by the hidden tokens of *all* processes. PyTorch's
+#    `DistributedDataParallel` averages gradients; each process's own mean is section 7's mistake
+#    once more.
 # 3. Dropout is off, or drawn by row as well.
 #
 # ### Exercise 13.7: what each process sends back
-# `R` processes work on a step, each on `A` pieces in turn. `sums` `(R, A)` holds the sum of the losses of each piece, `counts` `(R, A)` its number of hidden tokens. Each process adds up the gradients of its pieces, and then the gradients of all processes are *averaged*. Return the loss `(R,)` whose gradient each process should contribute, so that the average is
-# the gradient of the whole batch's mean over hidden tokens.
+# `R` processes work on a step, each on `A` pieces in turn. `sums` `(R, A)` holds the sum of the
+# losses of each piece, `counts` `(R, A)` its number of hidden tokens. Each process adds up the
+# gradients of its pieces, and then the gradients of all processes are *averaged*. Return the loss
+# `(R,)` whose gradient each process should contribute, so that the average is the gradient of the
+# whole batch's mean over hidden tokens.
 
 
 # %% exercise="13.7"
@@ -840,7 +956,8 @@ def losses_to_send(sums: Tensor, counts: Tensor) -> Tensor:
 check("13.7", losses_to_send)
 
 # %% [markdown]
-# Try it without starting anything: cut the batch into shares, let each "process" send its gradient, and average.
+# Try it without starting anything: cut the batch into shares, let each "process" send its gradient,
+# and average.
 
 
 # %%
@@ -860,13 +977,15 @@ for processes in (2, 4, 8):
     assert same
 
 # %% [markdown]
-# The real thing: `torchrun`, which comes with PyTorch, starts several processes of one command. In a terminal, in the course's folder:
+# The real thing: `torchrun`, which comes with PyTorch, starts several processes of one command. In
+# a terminal, in the course's folder:
 #
 # ```
 # .venv/bin/torchrun --nproc_per_node 2 -m mlm_course train mlm --optimizer adamw --folder runs/two
 # ```
 #
-# Each process needs as much memory as the first, so here is the record: lesson 6's model of tinyworld, in one process, and in two with the *same whole batch*.
+# Each process needs as much memory as the first, so here is the record: lesson 6's model of
+# tinyworld, in one process, and in two with the *same whole batch*.
 
 # %%
 found = record["two processes"]
@@ -882,9 +1001,13 @@ print(f"two processes on this machine: {found['times as fast']:.2f} times as fas
 assert found["largest difference"]["adamw"] < 1e-4
 
 # %% [markdown]
-# With AdamW only rounding is left: a sum taken in another order differs in its last digit. Muon computes in bf16 inside each step, which makes such differences larger. (Both processes ran on the same two cores, one thread each. On separate machines the exchange takes longer.)
+# With AdamW only rounding is left: a sum taken in another order differs in its last digit. Muon
+# computes in bf16 inside each step, which makes such differences larger. (Both processes ran on the
+# same two cores, one thread each. On separate machines the exchange takes longer.)
 #
-# **What it costs.** In each step every process sends and receives `2 (R - 1) / R` times the gradient (in a ring: Patarasuk and Yuan 2009). For BERT-base, 110 million parameters in fp32, over some links (the rates are round numbers for such links, not measured here):
+# **What it costs.** In each step every process sends and receives `2 (R - 1) / R` times the
+# gradient (in a ring: Patarasuk and Yuan 2009). For BERT-base, 110 million parameters in fp32, over
+# some links (the rates are round numbers for such links, not measured here):
 
 # %%
 gradient_bytes = 4 * 110_000_000
@@ -899,16 +1022,24 @@ for name, rate in {"a CPU, 1e11 FLOPs a second": 1e11, "a GPU, 5e13": 5e13}.item
     print(f"to compute a step of 32 rows of 128 tokens: {flops / rate:.2f} s on {name}")
 
 # %% [markdown]
-# (The rates of CPU and GPU are round numbers, too.) For CPUs a slow network is bearable; a GPU would mostly wait for it. Large batches help, since the gradient does not grow with them (Goyal et al. 2017 train with 8,192 images a step, and adapt the learning rate), but a large batch is not always wanted. If the *model* does not fit into one device, its layers or matrices are spread over
+# (The rates of CPU and GPU are round numbers, too.) For CPUs a slow network is bearable; a GPU
+# would mostly wait for it. Large batches help, since the gradient does not grow with them (Goyal et
+# al. 2017 train with 8,192 images a step, and adapt the learning rate), but a large batch is not
+# always wanted. If the *model* does not fit into one device, its layers or matrices are spread over
 # several (model parallel: Shoeybi et al. 2019); then activations travel, too.
 #
 # > **Often read:** on devices with few resources, use mixed precision or distributed training.
 #
-# > **In fact** mixed precision, where the hardware has it, saves time and memory (sections 3 and 7; Micikevicius et al. 2018). Distributed training does the opposite of saving. Every process holds the whole model, gradients and optimiser, and the exchange comes on top. It turns *more* machines into less waiting. Whoever has little should pack, project hidden tokens only and accumulate. And start from a model that somebody has pretrained (lesson 8). (Goyal et al. 2017;
+# > **In fact** mixed precision, where the hardware has it, saves time and memory (sections 3 and 7;
+# > Micikevicius et al. 2018). Distributed training does the opposite of saving. Every process holds
+# > the whole model, gradients and optimiser, and the exchange comes on top. It turns *more*
+# > machines into less waiting. Whoever has little should pack, project hidden tokens only and
+# > accumulate. And start from a model that somebody has pretrained (lesson 8). (Goyal et al. 2017;
 # > section 11)
 #
 # ### Nothing to cache
-# GPT-like models keep the keys and values of earlier words, and a new word costs one token's work. Does that help an encoder? Change the *last* word of a sentence, and see whose vectors change:
+# GPT-like models keep the keys and values of earlier words, and a new word costs one token's work.
+# Does that help an encoder? Change the *last* word of a sentence, and see whose vectors change:
 
 # %%
 before = sentences(1, 45)
@@ -927,12 +1058,18 @@ assert moved.all() and moved_causal.sum() == 2
 # %% [markdown]
 # > **Often read:** caching makes masked language models faster.
 #
-# > **In fact** keys and values can be kept only where no token looks ahead. In a bidirectional encoder every new word changes the vectors of all, from the first layer's output on, so the keys and values of every later layer have to be computed again. What *can* be kept is the result for a text that comes again, or an encoder's output for a source that stays (lesson 11). (Vaswani et al. 2017, section 3.2.3; section 11)
+# > **In fact** keys and values can be kept only where no token looks ahead. In a bidirectional
+# > encoder every new word changes the vectors of all, from the first layer's output on, so the keys
+# > and values of every later layer have to be computed again. What *can* be kept is the result for
+# > a text that comes again, or an encoder's output for a source that stays (lesson 11). (Vaswani et
+# > al. 2017, section 3.2.3; section 11)
 
 # %% [markdown]
 # ## 12. What to do first
 #
-# Measured in this very run: times as fast as without. One thread of this machine, one model of three million parameters; another size, or all threads, can change the order. What was compared stands in brackets.
+# Measured in this very run: times as fast as without. One thread of this machine, one model of
+# three million parameters; another size, or all threads, can change the order. What was compared
+# stands in brackets.
 
 # %% tags=["nbval-ignore-output"]
 for name, ratio in sorted(effects.items(), key=lambda item: -item[1]):
@@ -952,12 +1089,18 @@ for name, ratio in sorted(effects.items(), key=lambda item: -item[1]):
 # | pruning | parameters | accuracy; no time unless structured | with hardware that can use it |
 # | more devices | waiting | memory on each, the exchange | when one is well used |
 #
-# All this was measured on a CPU. On a GPU expect another order: products in 16 bits are fast there, so that what lies between them counts for more. `python tests/bench/run.py gpu` and `python -m mlm_course experiment gpu` measure it there, and `course/RESULTS.md` gets the tables. Nothing of it has been measured on a GPU yet.
+# All this was measured on a CPU. On a GPU expect another order: products in 16 bits are fast there,
+# so that what lies between them counts for more. `python tests/bench/run.py gpu` and
+# `python -m mlm_course experiment gpu` measure it there, and `course/RESULTS.md` gets the tables.
+# Nothing of it has been measured on a GPU yet.
 
 # %% [markdown]
 # ## On a GPU
 #
-# How well is a device used? Divide the FLOPs that a step *has to* do by its time, and by the rate of a large product on the same device: the **utilisation**. At the size of BERT-base, in the precision that suits the device. (Without a GPU the same lines run small. Not measured on a GPU yet.)
+# How well is a device used? Divide the FLOPs that a step *has to* do by its time, and by the rate
+# of a large product on the same device: the **utilisation**. At the size of BERT-base, in the
+# precision that suits the device. (Without a GPU the same lines run small. Not measured on a GPU
+# yet.)
 
 # %% tags=["nbval-ignore-output"]
 machine = find_device()
@@ -983,7 +1126,9 @@ print(f"{needed / step_seconds / 1e9:,.0f} billion FLOPs a second,", end=" ")
 print(f"{needed / step_seconds / best_rate:.0%} of what a large product reaches")
 
 # %% [markdown]
-# For several GPUs: `torchrun --nproc_per_node 8 -m mlm_course train mlm --folder runs/eight --precision bf16 --compile`, or `accelerate launch --multi_gpu --num_processes 8 -m mlm_course train ...`.
+# For several GPUs:
+# `torchrun --nproc_per_node 8 -m mlm_course train mlm --folder runs/eight --precision bf16 --compile`,
+# or `accelerate launch --multi_gpu --num_processes 8 -m mlm_course train ...`.
 
 # %% [markdown]
 # ## Quiz
@@ -994,12 +1139,17 @@ quiz("13")
 # %% [markdown]
 # ## Recap
 #
-# - **Profile first.** Then compute the floor, from FLOPs (6 for each parameter and token, plus attention) and bytes. It says how much there is to gain.
+# - **Profile first.** Then compute the floor, from FLOPs (6 for each parameter and token, plus
+#   attention) and bytes. It says how much there is to gain.
 # - **16 bits** for products, 32 for sums and weights. bf16 lacks digits, fp16 lacks reach.
 # - Free: project **hidden tokens only**, and **pack** short texts; block-diagonal masks keep them apart.
-# - Pieces and processes: add up sums, **divide once by the count of all**. Then one process and many train the same, up to rounding.
-# - **Zeros save no time** in a dense matrix. Whole rows do. **int8** saves memory and, when answering, some time. A **teacher** says more per gap than a true word, above all where text is scarce.
-# - A bidirectional encoder has **nothing to cache**; distributed training is for those who have *more*, not less.
+# - Pieces and processes: add up sums, **divide once by the count of all**. Then one process and
+#   many train the same, up to rounding.
+# - **Zeros save no time** in a dense matrix. Whole rows do. **int8** saves memory and, when
+#   answering, some time. A **teacher** says more per gap than a true word, above all where text is
+#   scarce.
+# - A bidirectional encoder has **nothing to cache**; distributed training is for those who have
+#   *more*, not less.
 #
 # This was the last lesson.
 
@@ -1009,23 +1159,40 @@ progress("11")
 # %% [markdown]
 # ## References
 #
-# - S. Williams, A. Waterman, D. Patterson 2009. *Roofline: An Insightful Visual Performance Model for Multicore Architectures*. Communications of the ACM 52(4)
-# - J. Kaplan et al. 2020. *Scaling Laws for Neural Language Models*. [arXiv:2001.08361](https://arxiv.org/abs/2001.08361) (section 2.1: counting FLOPs)
-# - A. Chowdhery et al. 2022. *PaLM: Scaling Language Modeling with Pathways*. [arXiv:2204.02311](https://arxiv.org/abs/2204.02311) (appendix B: FLOPs with attention)
-# - P. Micikevicius et al. 2018. *Mixed Precision Training*. ICLR. [arXiv:1710.03740](https://arxiv.org/abs/1710.03740)
-# - J. Ansel et al. 2024. *PyTorch 2: Faster Machine Learning Through Dynamic Python Bytecode Transformation and Graph Compilation*. ASPLOS
-# - T. Dao et al. 2022. *FlashAttention: Fast and Memory-Efficient Exact Attention with IO-Awareness*. NeurIPS. [arXiv:2205.14135](https://arxiv.org/abs/2205.14135)
-# - M. M. Krell et al. 2021. *Efficient Sequence Packing without Cross-contamination*. [arXiv:2107.02027](https://arxiv.org/abs/2107.02027)
+# - S. Williams, A. Waterman, D. Patterson 2009. *Roofline: An Insightful Visual Performance Model
+#   for Multicore Architectures*. Communications of the ACM 52(4)
+# - J. Kaplan et al. 2020. *Scaling Laws for Neural Language Models*.
+#   [arXiv:2001.08361](https://arxiv.org/abs/2001.08361) (section 2.1: counting FLOPs)
+# - A. Chowdhery et al. 2022. *PaLM: Scaling Language Modeling with Pathways*.
+#   [arXiv:2204.02311](https://arxiv.org/abs/2204.02311) (appendix B: FLOPs with attention)
+# - P. Micikevicius et al. 2018. *Mixed Precision Training*. ICLR.
+#   [arXiv:1710.03740](https://arxiv.org/abs/1710.03740)
+# - J. Ansel et al. 2024. *PyTorch 2: Faster Machine Learning Through Dynamic Python Bytecode
+#   Transformation and Graph Compilation*. ASPLOS
+# - T. Dao et al. 2022. *FlashAttention: Fast and Memory-Efficient Exact Attention with
+#   IO-Awareness*. NeurIPS. [arXiv:2205.14135](https://arxiv.org/abs/2205.14135)
+# - M. M. Krell et al. 2021. *Efficient Sequence Packing without Cross-contamination*.
+#   [arXiv:2107.02027](https://arxiv.org/abs/2107.02027)
 # - Y. Liu et al. 2019. *RoBERTa*. [arXiv:1907.11692](https://arxiv.org/abs/1907.11692)
 # - Y. LeCun, J. Denker, S. Solla 1990. *Optimal Brain Damage*. NeurIPS
-# - S. Han, J. Pool, J. Tran, W. Dally 2015. *Learning both Weights and Connections for Efficient Neural Networks*. NeurIPS. [arXiv:1506.02626](https://arxiv.org/abs/1506.02626)
-# - P. Michel, O. Levy, G. Neubig 2019. *Are Sixteen Heads Really Better than One?* NeurIPS. [arXiv:1905.10650](https://arxiv.org/abs/1905.10650)
-# - A. Mishra et al. 2021. *Accelerating Sparse Deep Neural Networks*. [arXiv:2104.08378](https://arxiv.org/abs/2104.08378)
-# - B. Jacob et al. 2018. *Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference*. CVPR. [arXiv:1712.05877](https://arxiv.org/abs/1712.05877)
-# - T. Dettmers, M. Lewis, Y. Belkada, L. Zettlemoyer 2022. *LLM.int8(): 8-bit Matrix Multiplication for Transformers at Scale*. NeurIPS. [arXiv:2208.07339](https://arxiv.org/abs/2208.07339)
-# - G. Hinton, O. Vinyals, J. Dean 2015. *Distilling the Knowledge in a Neural Network*. [arXiv:1503.02531](https://arxiv.org/abs/1503.02531)
-# - V. Sanh, L. Debut, J. Chaumond, T. Wolf 2019. *DistilBERT*. [arXiv:1910.01108](https://arxiv.org/abs/1910.01108)
-# - P. Goyal et al. 2017. *Accurate, Large Minibatch SGD: Training ImageNet in 1 Hour*. [arXiv:1706.02677](https://arxiv.org/abs/1706.02677)
-# - P. Patarasuk and X. Yuan 2009. *Bandwidth Optimal All-reduce Algorithms for Clusters of Workstations*. Journal of Parallel and Distributed Computing 69(2)
+# - S. Han, J. Pool, J. Tran, W. Dally 2015. *Learning both Weights and Connections for Efficient
+#   Neural Networks*. NeurIPS. [arXiv:1506.02626](https://arxiv.org/abs/1506.02626)
+# - P. Michel, O. Levy, G. Neubig 2019. *Are Sixteen Heads Really Better than One?* NeurIPS.
+#   [arXiv:1905.10650](https://arxiv.org/abs/1905.10650)
+# - A. Mishra et al. 2021. *Accelerating Sparse Deep Neural Networks*.
+#   [arXiv:2104.08378](https://arxiv.org/abs/2104.08378)
+# - B. Jacob et al. 2018. *Quantization and Training of Neural Networks for Efficient
+#   Integer-Arithmetic-Only Inference*. CVPR. [arXiv:1712.05877](https://arxiv.org/abs/1712.05877)
+# - T. Dettmers, M. Lewis, Y. Belkada, L. Zettlemoyer 2022. *LLM.int8(): 8-bit Matrix Multiplication
+#   for Transformers at Scale*. NeurIPS. [arXiv:2208.07339](https://arxiv.org/abs/2208.07339)
+# - G. Hinton, O. Vinyals, J. Dean 2015. *Distilling the Knowledge in a Neural Network*.
+#   [arXiv:1503.02531](https://arxiv.org/abs/1503.02531)
+# - V. Sanh, L. Debut, J. Chaumond, T. Wolf 2019. *DistilBERT*.
+#   [arXiv:1910.01108](https://arxiv.org/abs/1910.01108)
+# - P. Goyal et al. 2017. *Accurate, Large Minibatch SGD: Training ImageNet in 1 Hour*.
+#   [arXiv:1706.02677](https://arxiv.org/abs/1706.02677)
+# - P. Patarasuk and X. Yuan 2009. *Bandwidth Optimal All-reduce Algorithms for Clusters of
+#   Workstations*. Journal of Parallel and Distributed Computing 69(2)
 # - M. Shoeybi et al. 2019. *Megatron-LM*. [arXiv:1909.08053](https://arxiv.org/abs/1909.08053)
-# - A. Vaswani et al. 2017. *Attention Is All You Need*. NeurIPS. [arXiv:1706.03762](https://arxiv.org/abs/1706.03762)
+# - A. Vaswani et al. 2017. *Attention Is All You Need*. NeurIPS.
+#   [arXiv:1706.03762](https://arxiv.org/abs/1706.03762)
