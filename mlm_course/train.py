@@ -38,7 +38,7 @@ from mlm_course.training import (
     masked_lm_loss,
     masked_pixel_loss,
 )
-from mlm_course.training.run import Evaluate
+from mlm_course.training.loop import Evaluate
 from mlm_course.widgets import progress_display
 
 

@@ -28,7 +28,8 @@ from mlm_course.models import fresh
 from mlm_course.models.seq2seq import Seq2Seq, Seq2SeqConfig
 from mlm_course.tokenization import CLS_ID, MASK_ID, PAD_ID, SEP_ID
 from mlm_course.training import Recipe, fit
-from mlm_course.training.pairs import GapPairs, NextWordPairs, gap_loss, next_word_loss
+from mlm_course.training.datasets import GapPairs, NextWordPairs
+from mlm_course.training.losses import gap_loss, next_word_loss
 
 V = 40
 pytestmark = pytest.mark.usefixtures("on_one_cpu_thread")

@@ -8,15 +8,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from mlm_course.training import (
-    Recipe,
-    devices,
-    find_device,
-    fit,
-    folders,
-    masked_lm_loss,
-    run_folder,
-)
+from mlm_course.training import Recipe, find_device, fit, masked_lm_loss, run_folder
+from mlm_course.training import checkpoints as folders
+from mlm_course.training import reporting as devices
 
 COURSE = Path(__file__).resolve().parents[1] / "course"
 
@@ -85,7 +79,7 @@ def test_the_cpu_can_be_asked_for_as_fit_can(monkeypatch, word):
 
 def test_the_device_is_the_one_that_fit_uses():
     """The real question, asked here; `fit` takes its device from the same place."""
-    from mlm_course.training.tracking import start_accelerator
+    from mlm_course.training.reporting import start_accelerator
 
     recipe = Recipe(steps=1)
     assert find_device().kind == start_accelerator(recipe, None, "runs").device.type

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
-import mlm_course.training.tracking as tracking
+import mlm_course.training.reporting as tracking
 from mlm_course.corruption import Corrupted, Masker, choose_bernoulli
 from mlm_course.models import EncoderConfig, MaskedLM
 from mlm_course.tokenization import MASK_ID, SPECIAL_IDS
@@ -25,8 +25,8 @@ from mlm_course.training import (
     masked_lm_loss,
     optimizer_groups,
 )
-from mlm_course.training.data import rows_of_step, share, shuffled
-from mlm_course.training.optimizers import MuonAndAdamW
+from mlm_course.training.datasets import rows_of_step, share, shuffled
+from mlm_course.training.optim import MuonAndAdamW
 from mlm_course.training.step import TrainingStep, size_of
 
 N, T, V = 48, 10, 30

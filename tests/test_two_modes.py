@@ -13,7 +13,7 @@ from mlm_course.corpora.pairs import Pair
 from mlm_course.decoding import mask_predict
 from mlm_course.experiments import two_modes as experiment
 from mlm_course.tokenization import CLS_ID, MASK_ID
-from mlm_course.training.pairs import GapPairs, NextWordPairs
+from mlm_course.training.datasets import GapPairs, NextWordPairs
 
 pytestmark = pytest.mark.usefixtures("on_one_cpu_thread")
 

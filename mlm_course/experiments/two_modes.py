@@ -26,7 +26,8 @@ from mlm_course.decoding import autoregressive, mask_predict
 from mlm_course.models import Seq2Seq, Seq2SeqConfig, fresh
 from mlm_course.tokenization import MASK_ID, PAD_ID
 from mlm_course.training import Recipe, fit
-from mlm_course.training.pairs import GapPairs, NextWordPairs, PairBatch, gap_loss, next_word_loss
+from mlm_course.training.datasets import GapPairs, NextWordPairs, PairBatch
+from mlm_course.training.losses import gap_loss, next_word_loss
 
 TRAIN, TOLD, TEST = 60_000, 20_000, 500
 STEPS = (1, 2, 4, 6, 10, 14)

@@ -12,7 +12,7 @@ from mlm_course.corruption import MASK_ONLY, Corrupted, Masker, corrupt
 from mlm_course.models import EncoderConfig, MaskedLM
 from mlm_course.practice.exercise import Exercise, Function, Misconception, Question
 from mlm_course.training import MaskedRows
-from mlm_course.training.schedules import linear
+from mlm_course.training.optim import linear
 
 TITLE = "MLM pretraining"
 

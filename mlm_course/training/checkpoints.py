@@ -10,7 +10,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import math
 import os
+import re
+import sys
 import warnings
 import zlib
 from dataclasses import asdict, is_dataclass
@@ -20,8 +23,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mlm_course.training.data import Data
-from mlm_course.training.recipe import Recipe
+from mlm_course.training.datasets import Data
+from mlm_course.training.optim import Recipe
+from mlm_course.training.reporting import History
 
 KEPT = 2  # checkpoints: the newest, and the one before in case that is damaged
 DIGEST = hashlib.sha256().digest_size
@@ -171,3 +175,74 @@ def _checksum(data: Data) -> int:
     parts = [values] if isinstance(values, Tensor) else values
     whole = [p for p in parts if isinstance(p, Tensor) and not p.is_floating_point()]
     return zlib.crc32(b"".join(part.cpu().numpy().tobytes() for part in whole))
+
+
+SMALL_IS_GOOD = ("loss", "perplexity", "error")
+
+
+class Best:
+    """The weights with the best value of one metric, or nothing at all if name is None.
+
+    The smallest is best for names that end in loss, perplexity or error, else the largest.
+    """
+
+    def __init__(self, name: str | None, history: History) -> None:
+        self.name, self.history = name, history
+        self.weights: dict[str, Tensor] | None = None
+        self.sign = -1.0 if name and name.endswith(SMALL_IS_GOOD) else 1.0
+
+    def offer(self, model: nn.Module, metrics: dict[str, float]) -> None:
+        """Keeps the model's weights if its metrics beat the best so far."""
+        if self.name is None:
+            return
+        if self.name not in metrics:
+            names = ", ".join(metrics)
+            raise ValueError(f"keep_best={self.name!r}, but evaluate returns only {names}.")
+        value, so_far = metrics[self.name], self.history.best_value
+        if so_far is None or self.sign * value > self.sign * so_far:
+            if math.isnan(value):
+                return
+            self.weights = {k: v.detach().clone() for k, v in model.state_dict().items()}
+            self.history.best_step, self.history.best_value = len(self.history), value
+
+    def put_back(self, model: nn.Module) -> None:
+        """Gives the model the best weights, if there are any."""
+        if self.weights is not None:
+            model.load_state_dict(self.weights)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Name and weights, for a checkpoint."""
+        return {"name": self.name, "weights": self.weights}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Puts a `state_dict` back, unless it is about another metric: then it starts anew."""
+        if state["name"] == self.name:
+            self.weights = state["weights"]
+        else:
+            self.history.best_step = self.history.best_value = None
+
+
+DRIVE = Path("/content/drive/MyDrive")  # where Colab mounts it
+
+
+def run_folder(name: str) -> Path:
+    """The folder for a run's checkpoints; says in one sentence which, and makes nothing.
+
+    On Colab with Drive mounted mlm_course/runs/NAME there, else runs/NAME in the working folder,
+    which in a lesson is the notebook's. Errors: ValueError for a name that is no plain word.
+    """
+    if not re.fullmatch(r"\w[\w.-]*", name):
+        raise ValueError(f"A run's name is made of letters, digits, - and _, not {name!r}.")
+    if DRIVE.is_dir():
+        folder = DRIVE / "mlm_course" / "runs" / name
+        more = "They outlive this runtime."
+    else:
+        folder = Path("runs") / name
+        more = "A run that is cut short goes on from there."
+        if "google.colab" in sys.modules:
+            more = (
+                "They are lost with this runtime, unless Drive is mounted first: "
+                'from google.colab import drive; drive.mount("/content/drive")'
+            )
+    print(f"Checkpoints go to {folder}. {more}")
+    return folder

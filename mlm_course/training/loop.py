@@ -1,22 +1,170 @@
-"""The training loop of lesson 6, plus what long runs need."""
+"""The training loop of lesson 6, plus what long runs need: going on, stopping, a lost process."""
 
 from __future__ import annotations
 
+import contextlib
+import json
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
-from torch import nn
+import torch
+from accelerate.utils import broadcast_object_list
+from torch import distributed, nn
 
-from mlm_course.training.checkpoints import Checkpoints, describe
-from mlm_course.training.data import Data
-from mlm_course.training.history import History
-from mlm_course.training.interruption import Interruption
+from mlm_course.training.checkpoints import Best, Checkpoints, describe
+from mlm_course.training.datasets import Data
 from mlm_course.training.losses import Loss
-from mlm_course.training.processes import lost_process_saves
-from mlm_course.training.recipe import Recipe
-from mlm_course.training.run import Evaluate, Run
+from mlm_course.training.optim import Recipe
+from mlm_course.training.reporting import Display, History, Reporter, start_accelerator
 from mlm_course.training.step import TrainingStep
-from mlm_course.training.tracking import Display, start_accelerator
+
+
+class Interruption:
+    """A wish to stop, noted when it comes and answered when the weights are whole.
+
+    Alone, the second Ctrl-C stops at once. One of several processes also notes SIGTERM, which torchrun
+    sends to the rest when one is lost: they end their step, or fail in it, and say what has happened.
+    Other threads than the main one hear no signals.
+    """
+
+    def __init__(self, is_alone: bool) -> None:
+        self.asked, self.is_alone = False, is_alone
+        self.signals = [signal.SIGINT] if is_alone else [signal.SIGINT, signal.SIGTERM]
+        if threading.current_thread() is not threading.main_thread():
+            self.signals = []
+
+    def __enter__(self) -> Interruption:
+        self.before: dict[int, Any] = {n: signal.signal(n, self._ask) for n in self.signals}
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+
+    def answer(self, history: History, folder: str | Path | None) -> None:
+        """KeyboardInterrupt, with a sentence, if somebody has asked; history has been saved."""
+        if self.asked:
+            saved = f"saved in {folder}, fit goes on from there" if folder else "not saved"
+            raise KeyboardInterrupt(
+                f"Stopped after step {len(history)}: the model keeps its weights, {saved}."
+            )
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        if self.asked and self.is_alone:
+            raise KeyboardInterrupt
+        self.asked = True
+
+
+Evaluate = Callable[[nn.Module], Mapping[str, float]]
+
+
+class Run:
+    """A run, from the beginning or from `saved`, the content of a checkpoint.
+
+    As a context it keeps the notebook's own random numbers apart from those of dropout, and in the
+    end, whatever has happened, closes display and tracker and gives the model back.
+    """
+
+    def __init__(
+        self,
+        take_step: TrainingStep,
+        saved: dict[str, Any] | None,
+        keep_best: str | None,
+        display: Display | None,
+        floor: float | None,
+    ) -> None:
+        self.take_step, self.model = take_step, take_step.model
+        self.history = History(**json.loads(saved["history"])) if saved else History()
+        self.best = Best(keep_best, self.history)
+        if saved:
+            self.take_step.load_state_dict(saved["training"])
+            self.best.load_state_dict(saved["best"])
+        self.report = Reporter(
+            take_step.accelerator, take_step.recipe, self.history, display, floor
+        )
+
+    def evaluate(self, evaluate: Evaluate) -> None:
+        """Asks `evaluate` about the model without dropout; of several processes the first counts."""
+        self.report.flush()
+        self.model.eval()
+        with torch.no_grad(), self.take_step.at_home():
+            metrics = {name: float(value) for name, value in evaluate(self.model).items()}
+        metrics = broadcast_object_list([metrics])[0]
+        self.report.evaluated(metrics)
+        self.best.offer(self.model, metrics)
+
+    def save(self, checkpoints: Checkpoints) -> None:
+        """A checkpoint of everything, written by the first process."""
+        self.report.flush()
+        if not self.take_step.accelerator.is_main_process:
+            return
+        state = {
+            "training": self.take_step.state_dict(),
+            "best": self.best.state_dict(),
+            "history": json.dumps(self.history.to_dict()),  # one text: torch.save is slow at lists
+        }
+        checkpoints.save(len(self.history), state)
+
+    def __enter__(self) -> Run:
+        device = self.take_step.device
+        self.closing = contextlib.ExitStack()
+        self.closing.callback(self.take_step.release)
+        self.closing.callback(self.report.finish)
+        self.closing.enter_context(torch.random.fork_rng([device] if device.type == "cuda" else []))
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        with self.closing:
+            if kind is None:
+                self.report.flush()
+
+
+# How gloo and NCCL say that nobody answers any more.
+SIGNS = ("connection closed", "connection reset", "connection refused", "broken pipe", "timed out")
+
+
+@contextmanager
+def lost_process_saves(run: Run, checkpoints: Checkpoints | None) -> Iterator[None]:
+    """If another process is gone, a checkpoint of the last whole step, and ConnectionError.
+
+    Processes talk only within a step's gradients, before any weight is changed, so what is left
+    is whole. The first process saves; if it is the lost one, the last regular checkpoint counts.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if run.take_step.accelerator.num_processes == 1 or not _is_silence(error):
+            raise
+        if checkpoints:
+            run.save(checkpoints)
+        raise ConnectionError(_sentence(run, checkpoints)) from error
+
+
+def _is_silence(error: RuntimeError) -> bool:
+    text = str(error).lower()
+    is_known = distributed.is_available() and isinstance(error, distributed.DistError)
+    return is_known or any(sign in text for sign in SIGNS)
+
+
+def _sentence(run: Run, checkpoints: Checkpoints | None) -> str:
+    here = run.take_step.accelerator
+    files = checkpoints.files() if checkpoints else []
+    saved = "Nothing was saved."
+    if files:
+        step = int(files[-1].stem.removeprefix("step-"))
+        saved = (
+            f"Saved in {files[-1].parent} are the first {step} steps: the same command goes on from "
+            "there, with any number of processes."
+        )
+    return (
+        f"Another of the {here.num_processes} processes is gone (process {here.process_index} says "
+        f"so, in step {len(run.history) + 1}); what it printed last may say why. {saved}"
+    )
 
 
 def fit(

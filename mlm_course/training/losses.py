@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mlm_course.corruption import Corrupted
+from mlm_course.corruption.replacement import IGNORED
 from mlm_course.evaluation import visible_mask
 from mlm_course.models.image_mae import patch_loss
-from mlm_course.training.data import ImageBatch
+from mlm_course.tokenization import PAD_ID, SPECIAL_IDS
+from mlm_course.training.datasets import ImageBatch, PairBatch, RetroBatch
 
 # loss(model, batch) -> (sum of the losses, how many there are). `fit` adds both up over all pieces
 # of a step and all processes and divides once. The model must be called as model(...), as several
@@ -48,3 +51,57 @@ def masked_pixel_loss(
     found = model(batch.images, ratio, batch.noise)
     count = found.mask.sum()
     return patch_loss(found.patches.float(), found.target, found.mask) * count, count
+
+
+def next_word_loss(
+    model: nn.Module, batch: PairBatch, label_smoothing: float = 0.1
+) -> tuple[Tensor, int]:
+    """Cross-entropy of every next word, summed, and their number. Source: Vaswani et al. 2017."""
+    asked = batch.labels != IGNORED
+    logits, _ = model(batch.source, batch.shown, asked)
+    return _summed(logits, batch.labels[asked], label_smoothing), len(logits)
+
+
+def gap_loss(
+    model: nn.Module, batch: PairBatch, label_smoothing: float = 0.1, length_weight: float = 0.1
+) -> tuple[Tensor, int]:
+    """Cross-entropy of the hidden words, summed, and their number; with it the length's.
+
+    A row's length counts length_weight times for each of its hidden words, as if every word asked for
+    it: so the sum stays the same however rows are shared among pieces and processes.
+    Source: Ghazvininejad et al. 2019, section 2 (and code for the weight).
+    """
+    asked = batch.labels != IGNORED
+    logits, log_lengths = model(batch.source, batch.shown, asked)
+    lengths = (batch.shown != PAD_ID).sum(1)
+    of_rows = F.nll_loss(log_lengths, lengths, reduction="none")  # (B,)
+    length_loss = length_weight * (of_rows * asked.sum(1)).sum()
+    return _summed(logits, batch.labels[asked], label_smoothing) + length_loss, len(logits)
+
+
+def _summed(logits: Tensor, target: Tensor, label_smoothing: float) -> Tensor:
+    return F.cross_entropy(logits.float(), target, reduction="sum", label_smoothing=label_smoothing)
+
+
+def retro_mae_loss(model: nn.Module, batch: RetroBatch) -> tuple[Tensor, int]:
+    """Cross-entropy of the encoder's hidden tokens plus that of all ordinary ones in the decoder.
+
+    Both are means, 0 where nothing is asked; their sum is given back times the number of rows, by
+    which it is to be divided.
+    Source: Xiao et al. 2022, section 3.
+    """
+    ids, labels, hidden, seen = batch
+    true_ids = torch.where(hidden, labels, ids)
+    special = torch.tensor(SPECIAL_IDS, device=ids.device)
+    ordinary = ~torch.isin(true_ids, special)  # (B, T)
+    visible = visible_mask(ids)
+    seen = seen if visible is None else seen & visible[:, None]
+    guesses, restored = model(ids, visible, hidden, true_ids, seen)
+    encoder_loss = _mean_loss(guesses, labels[hidden])
+    decoder_loss = _mean_loss(restored[ordinary], true_ids[ordinary])
+    return (encoder_loss + decoder_loss) * len(ids), len(ids)
+
+
+def _mean_loss(logits: Tensor, target: Tensor) -> Tensor:
+    """Mean cross-entropy: logits (n, V), target (n,); 0 if there is nothing to predict."""
+    return F.cross_entropy(logits.float(), target, reduction="sum") / max(1, len(target))

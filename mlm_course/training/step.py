@@ -12,11 +12,9 @@ from accelerate import Accelerator
 from accelerate.utils import send_to_device
 from torch import Tensor, nn
 
-from mlm_course.training.data import Data, rows_of_step, share, stirred
+from mlm_course.training.datasets import Data, rows_of_step, share, stirred
 from mlm_course.training.losses import Loss
-from mlm_course.training.optimizers import make_optimizer
-from mlm_course.training.recipe import Recipe
-from mlm_course.training.schedules import set_learning_rate
+from mlm_course.training.optim import Recipe, make_optimizer, set_learning_rate
 
 
 class StepResult(NamedTuple):

@@ -1,22 +1,122 @@
-"""Where a run's numbers go: into the history, onto the screen, to a tracker."""
+"""What a run tells: its device, its history, and where the numbers go, screen and tracker."""
 
 from __future__ import annotations
 
 import os
 import time
 import warnings
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.util import find_spec
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
 from accelerate.state import AcceleratorState
+from accelerate.utils import parse_flag_from_env
 from torch import Tensor
 
-from mlm_course.training.history import History
-from mlm_course.training.recipe import Recipe
+from mlm_course.training.optim import Recipe
 from mlm_course.training.step import StepResult, stop_if_infinite
+
+
+class Device(NamedTuple):
+    """A device and what suits it.
+
+    kind: "cuda", "mps", "cpu" or what else torch calls it; precision, compile: for a `Recipe`.
+    """
+
+    kind: str
+    name: str
+    precision: str = "no"
+    compile: bool = False
+
+    @property
+    def is_gpu(self) -> bool:
+        """Whether it is faster than a CPU."""
+        return self.kind != "cpu"
+
+    def __str__(self) -> str:
+        if not self.is_gpu:
+            return "No GPU here: the same lines run on the CPU, small."
+        return f"{self.name}, {'fp32' if self.precision == 'no' else self.precision}."
+
+
+def find_device() -> Device:
+    """The device on which `fit` trains here (ACCELERATE_USE_CPU=1 forbids a GPU).
+
+    On CUDA bf16 where the GPU computes it, else fp16, both compiled where torch's compiler knows
+    the GPU. Apple's GPU gets neither, and a warning: results differ there.
+    """
+    kind = PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU")).device.type
+    if kind == "cuda":
+        has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
+        knows = torch.cuda.get_device_capability() >= (7, 0)  # what Triton asks for
+        precision = "bf16" if has_bf16 else "fp16"
+        return Device("cuda", torch.cuda.get_device_name(), precision, knows)
+    if kind == "mps":
+        warnings.warn(
+            "Training on Apple's GPU (MPS): results differ from those of a CPU or of CUDA, and this "
+            "was never tried there. ACCELERATE_USE_CPU=1, set before the kernel starts, keeps to "
+            "the CPU.",
+            stacklevel=2,
+        )
+        return Device("mps", "Apple's GPU (MPS)")
+    return Device(kind, "CPU" if kind == "cpu" else kind)
+
+
+@dataclass
+class History:
+    """Loss and learning rate of each step, and what the evaluations said.
+
+    losses[i] and lrs[i] belong to step i + 1: the loss was measured before the step changed the
+    weights. evaluations: dicts of "step" (so many steps were done) and the values of `evaluate`.
+    best_step and best_value: the evaluation whose weights were kept, None without keep_best.
+    seconds[i]: seconds from the start to step i + 1, breaks between resumed runs left out; no part
+    of comparisons or of what is printed, as no two runs agree on it.
+    """
+
+    losses: list[float] = field(default_factory=list)
+    lrs: list[float] = field(default_factory=list)
+    evaluations: list[dict[str, float]] = field(default_factory=list)
+    best_step: int | None = None
+    best_value: float | None = None
+    seconds: list[float] = field(default_factory=list, compare=False)
+
+    def __len__(self) -> int:
+        return len(self.losses)
+
+    @property
+    def records(self) -> list[dict[str, float]]:
+        """One dict a step: step, loss, lr, and "validation_..." where it was evaluated."""
+        rows = [
+            {"step": i + 1, "loss": loss, "lr": lr}
+            for i, (loss, lr) in enumerate(zip(self.losses, self.lrs, strict=True))
+        ]
+        for found in self.evaluations:
+            values = {f"validation_{k}": v for k, v in found.items() if k != "step"}
+            rows[int(found["step"]) - 1] |= values
+        return rows
+
+    def curve(self, name: str = "loss") -> list[tuple[int, float]]:
+        """Pairs (step, value) of what `records` calls by this name; steps without it are left out."""
+        found = [(int(row["step"]), row[name]) for row in self.records if name in row]
+        if not found:
+            known = sorted({key for row in self.records for key in row} - {"step"})
+            raise ValueError(f"Nothing called {name!r} was recorded, only {', '.join(known)}.")
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain lists and numbers, for a file."""
+        return asdict(self)
+
+    def __repr__(self) -> str:
+        if not self.losses:
+            return "History of 0 steps"
+        text = f"History of {len(self)} steps: loss {self.losses[0]:.4f} -> {self.losses[-1]:.4f}"
+        for name, value in (self.evaluations[-1] if self.evaluations else {}).items():
+            text += "" if name == "step" else f", validation_{name} {value:.4f}"
+        return text + (f"; best after step {self.best_step}" if self.best_step is not None else "")
+
 
 TRACKERS = {"tensorboard": ("tensorboard", "tensorboardX"), "wandb": ("wandb",)}
 ASKED_EVERY = 16  # steps between two looks at a GPU's losses: each look waits for the GPU

@@ -1,4 +1,4 @@
-"""Which rows a step works on, and how they are hidden: both follow from numbers, none from the past.
+"""What a step trains on: rows for an index and an epoch, masked by numbers that follow from both.
 
 Step, epoch and order come from (seed, step) alone. An interrupted run needs to remember one number,
 and several processes agree on their shares without a word.
@@ -12,8 +12,12 @@ from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from mlm_course.corruption import Corrupted, DynamicMasking, Masker, RowNoise, StaticMasking
+from mlm_course.corruption.replacement import IGNORED
+from mlm_course.corruption.strategies import choose_any_count
+from mlm_course.tokenization import CLS_ID, MASK_ID, PAD_ID, SEP_ID
 
 
 class Data(Protocol):
@@ -129,3 +133,92 @@ def stirred(*numbers: int) -> int:
     """A seed made of several numbers; neighbours such as (0, 1) and (1, 0) share nothing."""
     digest = hashlib.blake2b(repr(numbers).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1  # 63 bits
+
+
+class PairBatch(NamedTuple):
+    """source (B, S), what the decoder is shown (B, T), and what it is asked, -100 elsewhere (B, T)."""
+
+    source: Tensor
+    shown: Tensor
+    labels: Tensor
+
+
+class GapPairs:
+    """Pairs whose target is hidden in part, each time another part: for a conditional masked LM.
+
+    source (N, S) and target (N, T) int64, padded. Of a target with L tokens n are hidden, n drawn
+    from 1 to L, all of them included. Source: Ghazvininejad et al. 2019, section 2.1.
+    """
+
+    def __init__(self, source: Tensor, target: Tensor, seed: int) -> None:
+        self.source, self.target, self.seed = _checked(source, target), target, seed
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __call__(self, index: Tensor, epoch: int) -> PairBatch:
+        target, noise = self.target[index], RowNoise(self.seed, epoch, index)
+        real = target != PAD_ID
+        hidden = choose_any_count(real, noise)
+        shown = target.masked_fill(hidden, MASK_ID)
+        return PairBatch(self.source[index], shown, target.masked_fill(~hidden, IGNORED))
+
+
+class NextWordPairs:
+    """Pairs for a decoder that writes word by word: shown [CLS] and the target, asked what is next.
+
+    source (N, S) and target (N, T) int64, padded; the last word asked is [SEP].
+    """
+
+    def __init__(self, source: Tensor, target: Tensor) -> None:
+        self.source = _checked(source, target)
+        padded = F.pad(target, (0, 1), value=PAD_ID)  # (N, T + 1)
+        ends = (target != PAD_ID).sum(1, keepdim=True)
+        asked = padded.scatter(1, ends, SEP_ID)
+        self.labels = asked.masked_fill(asked == PAD_ID, IGNORED)
+        self.shown = F.pad(target, (1, 0), value=CLS_ID)
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __call__(self, index: Tensor, epoch: int) -> PairBatch:
+        return PairBatch(self.source[index], self.shown[index], self.labels[index])
+
+
+def _checked(source: Tensor, target: Tensor) -> Tensor:
+    if source.ndim != 2 or target.ndim != 2 or len(source) != len(target):
+        raise ValueError(
+            "source and target must be rows of ids, as many of the one as of the other, not "
+            f"{tuple(source.shape)} and {tuple(target.shape)}."
+        )
+    return source
+
+
+class RetroBatch(NamedTuple):
+    """Rows hidden for the encoder, each (B, T), and what each place sees in the decoder (B, T, T)."""
+
+    input_ids: Tensor
+    labels: Tensor
+    hidden: Tensor
+    seen: Tensor
+
+
+class RetroRows:
+    """Rows of token ids hidden twice: by `rows` for the encoder, and for each place of the decoder.
+
+    ratio: the share of the row that a place of the decoder does not see; itself it never does.
+    Source: Xiao et al. 2022, section 3.3.
+    """
+
+    def __init__(self, rows: MaskedRows, seed: int, ratio: float = 0.5) -> None:
+        self.rows, self.seed, self.ratio = rows, seed, ratio
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __call__(self, index: Tensor, epoch: int) -> RetroBatch:
+        ids, labels, hidden = self.rows(index, epoch)
+        B, T = ids.shape
+        noise = RowNoise(stirred(self.seed, 1), epoch, index).uniform(T * T).view(B, T, T)
+        is_self = torch.eye(T, dtype=torch.bool)
+        return RetroBatch(ids, labels, hidden, (noise >= self.ratio) & ~is_self)
