@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mlm_course.tokenization import PAD_ID
+
 
 def attention_scores(q: Tensor, k: Tensor) -> Tensor:
     """Similarity of each query with each key, on a scale that does not depend on D.
@@ -176,3 +178,9 @@ def split_heads(x: Tensor, n_heads: int) -> Tensor:
 def join_heads(x: Tensor) -> Tensor:
     """The pieces of all heads put back in a row: (B, H, T, D) -> (B, T, H * D)."""
     return x.transpose(-3, -2).flatten(-2)
+
+
+def visible_mask(ids: Tensor) -> Tensor | None:
+    """Padding mask (B, T) bool, True = token; None if nothing is padded, which attention runs faster."""
+    visible = ids != PAD_ID
+    return None if visible.all() else visible

@@ -76,17 +76,21 @@ def exchange_seconds(gradient_bytes: float, processes: int, bytes_a_second: floa
     return 2 * (processes - 1) / processes * gradient_bytes / bytes_a_second
 
 
-def take_turns(ways: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each way, in turns, after one round that does not count.
+def take_turns(
+    ways: Mapping[str, Callable[[], Any]], rounds: int, warm_up: int = 1
+) -> dict[str, list[float]]:
+    """Seconds of each way in each round, after some rounds that do not count.
 
-    In turns, because whatever else the machine does then slows all of them alike.
+    In turns, because whatever else the machine does then slows all of them alike; every other round
+    goes backwards, so that none always comes after the same one.
     """
     seconds: dict[str, list[float]] = {name: [] for name in ways}
-    for lap in range(rounds + 1):
-        for name, way in ways.items():
+    order = list(ways.items())
+    for lap in range(warm_up + rounds):
+        for name, way in reversed(order) if lap % 2 else order:
             start = time.perf_counter()
             way()
-            if lap:
+            if lap >= warm_up:
                 seconds[name].append(time.perf_counter() - start)
     return seconds
 

@@ -17,42 +17,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mlm_course.corruption import Corrupted, RowNoise, hideable
-from mlm_course.corruption.replacement import IGNORED
-from mlm_course.corruption.strategies import choose_any_count, choose_count
+from mlm_course.attention import visible_mask
+from mlm_course.corruption import Corrupted, hideable
+from mlm_course.corruption.replacement import mask_tokens
+from mlm_course.corruption.strategies import choose_count
 from mlm_course.decoding import Predict
-from mlm_course.evaluation import visible_mask
 from mlm_course.tokenization import CLS_ID, MASK_ID, PAD_ID, SEP_ID, SPECIAL_IDS
 
 # answers(hidden (M, N) bool) -> log-probabilities (M, N) of the true words at the hidden places
 Answers = Callable[[Tensor], Tensor]
-
-
-class GapRows:
-    """Rows of token ids of which n words are hidden, n drawn anew each time, from 1 to all.
-
-    ids (R, T) int64; special tokens are never hidden. Called with the index (B,) of some rows and
-    the epoch: their `Corrupted` input_ids, labels and hidden, each (B, T).
-    Source: Ghazvininejad et al. 2019, section 2.1; Liao et al. 2020, section 3.
-    """
-
-    def __init__(self, ids: Tensor, seed: int) -> None:
-        if ids.ndim != 2:
-            raise ValueError(f"ids must have shape (R, T), rows of tokens, not {tuple(ids.shape)}.")
-        self.ids, self.seed = ids, seed
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def __call__(self, index: Tensor, epoch: int) -> Corrupted:
-        ids, noise = self.ids[index], RowNoise(self.seed, epoch, index)
-        words = hideable(ids, SPECIAL_IDS)
-        return hide(ids, choose_any_count(words, noise))
-
-
-def hide(ids: Tensor, hidden: Tensor) -> Corrupted:
-    """The rows with [MASK] at the hidden places, and what stood there: both (B, T)."""
-    return Corrupted(ids.masked_fill(hidden, MASK_ID), ids.masked_fill(~hidden, IGNORED), hidden)
 
 
 def surprises(model: nn.Module, batch: Corrupted) -> Tensor:
@@ -72,16 +45,6 @@ def row_bounds(surprise: Tensor, hidden: Tensor, n_words: Tensor) -> Tensor:
     return n_words * (surprise * hidden).sum(1) / hidden.sum(1).clamp(min=1)
 
 
-def diffusion_loss(model: nn.Module, batch: Corrupted) -> tuple[Tensor, Tensor]:
-    """The bound on -log p of all rows, summed, and the number of their words: nats a word.
-
-    batch: as `GapRows` gives it. For `fit`.
-    """
-    words = hideable(batch.input_ids, SPECIAL_IDS) | batch.hidden
-    n_words = words.sum(1)
-    return row_bounds(surprises(model, batch), batch.hidden, n_words).sum(), n_words.sum()
-
-
 @torch.no_grad()
 def likelihood_bound(
     model: nn.Module, ids: Tensor, generator: torch.Generator, draws: int = 8
@@ -95,7 +58,7 @@ def likelihood_bound(
     for draw in range(draws):
         share = (start + draw) / draws  # (B,) below 2: stratified
         n = 1 + (share % 1 * words.sum(1)).long()
-        batch = hide(ids, choose_count(words, n, generator))
+        batch = mask_tokens(ids, choose_count(words, n, generator))
         total += row_bounds(surprises(model, batch), batch.hidden, words.sum(1))
     return total / draws
 

@@ -10,8 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mlm_course.attention import visible_mask
+from mlm_course.corpora.tinyworld_oracle import exact_nll
 from mlm_course.corruption import Corrupted
-from mlm_course.tokenization import PAD_ID
+from mlm_course.tokenization import PAD_ID, SPECIAL_IDS
 
 
 class MaskedScores(NamedTuple):
@@ -25,12 +27,6 @@ class MaskedScores(NamedTuple):
     def perplexity(self) -> float:
         """exp(loss): among how many equally likely words the model hesitates, so to speak."""
         return math.exp(self.loss)
-
-
-def visible_mask(ids: Tensor) -> Tensor | None:
-    """Padding mask (B, T) bool, True = token; None if nothing is padded, which attention runs faster."""
-    visible = ids != PAD_ID
-    return None if visible.all() else visible
 
 
 @torch.no_grad()
@@ -152,12 +148,28 @@ def answer_scores(predicted: Tensor, actual: Tensor) -> tuple[float, float]:
     return exact, (2 * common / sizes).double().mean().item()
 
 
-def directions_needed(x: Tensor, share: float = 0.9) -> int:
-    """In how many directions, the largest first, `share` of the vectors' squared lengths lies.
+def repeat_share(tokens: Tensor, counted: Tensor | None = None) -> float:
+    """The share of tokens (B, N) that say what their left neighbour says.
 
-    x (n, D), not centred. A rank that does not count what is negligible.
-    Source: Meng et al. 2023, section 2 (effective rank).
+    counted (B, N) bool: the tokens that matter, by default all but [PAD].
     """
-    energy = torch.linalg.svdvals(x).square()
-    reached = energy.cumsum(0) / energy.sum()
-    return int((reached < share).sum()) + 1
+    counted = tokens != PAD_ID if counted is None else counted
+    again = (tokens[:, 1:] == tokens[:, :-1]) & counted[:, 1:]
+    return (again.sum() / counted.sum()).item()
+
+
+def judge_sentences(ids: Tensor) -> dict[str, float | None]:
+    """How good texts (B, T) are: shares of valid ones and of different ones, repeats, surprise.
+
+    repeats: words that stand right behind themselves. surprise: of the valid ones, in nats, given
+    their lengths, None if there are none; the language's own texts have its entropy.
+    """
+    surprise = exact_nll(ids)
+    valid = surprise.isfinite()
+    different = len({tuple(row) for row in ids.tolist()})
+    return {
+        "valid": round(valid.double().mean().item(), 4),
+        "different": round(different / len(ids), 4),
+        "repeats": round(repeat_share(ids, ids > max(SPECIAL_IDS)), 4),
+        "surprise": round(surprise[valid].mean().item(), 3) if valid.any() else None,
+    }

@@ -24,6 +24,7 @@ import torch
 from accelerate import PartialState
 from torch import nn
 
+from mlm_course.corruption import DynamicMasking
 from mlm_course.models.storage import save_model
 from mlm_course.training import (
     Data,
@@ -31,7 +32,6 @@ from mlm_course.training import (
     History,
     Loss,
     MaskedImages,
-    MaskedRows,
     Recipe,
     fit,
     gap_loss,
@@ -62,7 +62,7 @@ def mlm(rows: int | None = None) -> Task:
 
     ids = tinyworld.sentences(rows or tinyworld.SENTENCES, 0)
     masked, floor = tinyworld.masked_test_set()
-    data = MaskedRows(ids, tinyworld.masker(), seed=0)
+    data = DynamicMasking(tinyworld.masker(), ids, seed=0)
     model, evaluate = tinyworld.build(), tinyworld.tester(masked)
     return Task(model, data, masked_lm_loss, tinyworld.RECIPE, evaluate, floor)
 

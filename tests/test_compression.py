@@ -22,11 +22,11 @@ from mlm_course.compression import (
     rounded,
     softened_loss,
 )
-from mlm_course.experiments import scale
-from mlm_course.experiments.tinyworld import masker, sentences
+from mlm_course.corpora.tinyworld import masker, sentences
+from mlm_course.experiments import student_goals
 from mlm_course.models import EncoderConfig, MaskedLM, fresh
-from mlm_course.packing import padding_share, texts_in_rows
 from mlm_course.results import recorded
+from mlm_course.tokenization import padding_share, texts_in_rows
 from mlm_course.training import masked_lm_loss
 
 pytestmark = pytest.mark.usefixtures("on_one_cpu_thread")
@@ -253,30 +253,32 @@ def test_a_students_goals_are_what_their_names_say():
     n, target = int(batch.hidden.sum()), batch.labels[batch.hidden]
     one, other = (Table(torch.randn(n, 205, generator=generator(s))) for s in (1, 2))
     found = {
-        g: scale.taught_by(g, other)(one, batch)[0].item() for g in ("teacher and words", "teacher")
+        g: student_goals.taught_by(g, other)(one, batch)[0].item()
+        for g in ("teacher and words", "teacher")
     }
     true = F.cross_entropy(one.logits, target, reduction="sum").item()
-    assert scale.taught_by("true words", other) is masked_lm_loss
+    assert student_goals.taught_by("true words", other) is masked_lm_loss
     assert found["teacher and words"] == pytest.approx((found["teacher"] + true) / 2, rel=1e-5)
-    assert scale.taught_by("teacher", one)(one, batch)[0].item() == pytest.approx(0, abs=1e-3)
-    exact = scale.tinyworld.masked_posterior(batch.input_ids, batch.hidden)[batch.hidden]
-    perfect = Table(exact.float().clamp_min(1e-30).log())
-    assert scale.taught_by("exact chances", other)(perfect, batch)[0].item() == pytest.approx(
+    assert student_goals.taught_by("teacher", one)(one, batch)[0].item() == pytest.approx(
         0, abs=1e-3
     )
+    exact = student_goals.tinyworld.masked_posterior(batch.input_ids, batch.hidden)[batch.hidden]
+    perfect = Table(exact.float().clamp_min(1e-30).log())
+    assert student_goals.taught_by("exact chances", other)(perfect, batch)[
+        0
+    ].item() == pytest.approx(0, abs=1e-3)
 
 
-def test_the_record_says_what_lesson_13_says():
-    record = recorded("scale")
-    assert record["zeros, times as fast"]["90 % zeros"] < 1.2
-    by_size = list(record["hidden tokens only, times as fast by vocabulary"].values())
+def test_the_records_say_what_lesson_13_says():
+    assert recorded("sparse_products")["times as fast"]["90 % zeros"] < 1.2
+    by_size = list(recorded("masked_projection")["times as fast by vocabulary"].values())
     assert by_size == sorted(by_size) and by_size[-1] > 1.5
-    packing = record["packing, real tokens a second"]
+    packing = recorded("row_packing")["real tokens a second"]
     assert packing["packed"] > 1.3 and packing["packed, texts apart"] > 1.3
     for name in ("tinyworld", "docstrings"):
-        rows = record[f"pruning, {name}"]
+        rows = recorded("weight_pruning")[name]
         assert rows["0.9"]["removed"] < rows["0.9"]["trained on"] < rows["0"]["removed"]
         assert rows["0.3"]["removed"] > rows["0"]["removed"] - 0.03
-    int8 = record["int8, docstrings"]
+    int8 = recorded("int8")
     assert int8["a scale for each row"]["bytes"] < 0.3 * int8["fp32"]["bytes"]
     assert abs(int8["a scale for each row"]["accuracy"] - int8["fp32"]["accuracy"]) < 0.02

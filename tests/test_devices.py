@@ -113,16 +113,16 @@ def test_a_name_that_would_lead_elsewhere_is_refused(name):
 def test_the_same_cell_again_goes_on_where_a_lost_runtime_stopped(tmp_path, monkeypatch):
     """A lesson's cell twice, the first time cut short, ends like one that was left alone."""
     from mlm_course.corpora import tinyworld
-    from mlm_course.experiments.tinyworld import masker, sentences
+    from mlm_course.corpora.tinyworld import masker, sentences
+    from mlm_course.corruption import DynamicMasking
     from mlm_course.models import EncoderConfig, MaskedLM, fresh
-    from mlm_course.training import MaskedRows
 
     monkeypatch.chdir(tmp_path)
     names = tinyworld.vocabulary()
     config = EncoderConfig(len(names), 26, d_model=16, n_layers=1, n_heads=2)
 
     def cell(**options):
-        data = MaskedRows(sentences(64, 0), masker(0.15), seed=0)
+        data = DynamicMasking(masker(0.15), sentences(64, 0), seed=0)
         return fit(fresh(MaskedLM, config), data, masked_lm_loss, Recipe(6, 8), **options).losses
 
     def lost(model):

@@ -10,17 +10,16 @@ import pytest
 import torch
 
 from mlm_course.corpora import tinyworld
+from mlm_course.corpora.tinyworld import sentences
+from mlm_course.corruption.replacement import mask_tokens
 from mlm_course.corruption.strategies import choose_count
 from mlm_course.decoding import LLADA, MDLM
 from mlm_course.diffusion import (
-    GapRows,
     all_ways_to_hide,
     blank,
     bound_by_count,
     bound_by_rate,
-    diffusion_loss,
     exact_answers,
-    hide,
     leave_one_out,
     likelihood_bound,
     predictor,
@@ -28,12 +27,13 @@ from mlm_course.diffusion import (
     surprises,
 )
 from mlm_course.experiments import diffusion as experiment
-from mlm_course.experiments.tinyworld import sentences
 from mlm_course.models import EncoderConfig, MaskedLM, fresh
 from mlm_course.models.pretrained import pretrained
 from mlm_course.results import recorded
 from mlm_course.tokenization import CLS_ID, MASK_ID, PAD_ID, SEP_ID, SPECIAL_IDS
 from mlm_course.training import Recipe, fit
+from mlm_course.training.datasets import GapRows
+from mlm_course.training.losses import diffusion_loss
 
 pytestmark = pytest.mark.usefixtures("on_one_cpu_thread")
 V, N = 3, 4
@@ -174,7 +174,7 @@ def test_the_estimate_agrees_with_every_way_to_hide():
     def answers(hidden):
         wide = torch.zeros(len(hidden), 8, dtype=torch.bool)
         wide[:, 1:6] = hidden
-        return -surprises(model, hide(ids.expand(len(hidden), -1), wide))[:, 1:6].double()
+        return -surprises(model, mask_tokens(ids.expand(len(hidden), -1), wide))[:, 1:6].double()
 
     with torch.no_grad():
         exact = bound_by_count(answers, 5).item()

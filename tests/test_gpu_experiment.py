@@ -9,9 +9,9 @@ import torch
 from mlm_course import __main__ as command
 from mlm_course import results
 from mlm_course.corpora import pairs
-from mlm_course.corpora.hub import HubUnreachable
 from mlm_course.corpora.images import digits
 from mlm_course.experiments import gpu
+from mlm_course.hub import HubUnreachable
 from mlm_course.models import (
     EncoderConfig,
     ImageMAEConfig,

@@ -13,7 +13,7 @@ import time
 import pytest
 
 from mlm_course.corpora import python_docs
-from mlm_course.corpora.hub import KNOWN, load_text
+from mlm_course.corpora.hub_text import KNOWN, load_text
 
 
 def manual(n: int) -> list[str]:
@@ -181,7 +181,7 @@ def small_hub(tmp_path_factory):
         drop = ("HF_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
         env = {k: v for k, v in os.environ.items() if not k.upper().startswith(drop)}
         env |= {"HF_ENDPOINT": address, "HF_HOME": str(home), "HF_HUB_OFFLINE": str(int(offline))}
-        code = "from mlm_course.corpora.hub import load_text\n" + textwrap.dedent(code)
+        code = "from mlm_course.corpora.hub_text import load_text\n" + textwrap.dedent(code)
         done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         return done.stdout.splitlines()
@@ -242,7 +242,7 @@ def test_offline_mode_uses_what_was_downloaded(small_hub):
 
 
 def test_datasets_is_imported_only_when_needed():
-    code = "import sys, mlm_course.corpora.hub; assert not {'datasets', 'torch'} & set(sys.modules)"
+    code = "import sys, mlm_course.corpora.hub_text; assert not {'datasets', 'torch'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

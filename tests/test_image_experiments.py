@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from mlm_course.corpora import hub_images
-from mlm_course.corpora.hub import HubUnreachable
 from mlm_course.corpora.images import digits
 from mlm_course.experiments import image_mae as experiment
+from mlm_course.hub import HubUnreachable
 from mlm_course.models import ImageMAE, fresh
 from mlm_course.models.image_mae import patchify
 from mlm_course.results import recorded

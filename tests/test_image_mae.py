@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from mlm_course.corpora.hub import HubUnreachable
+from mlm_course.hub import HubUnreachable
 from mlm_course.models import ImageMAE, ImageMAEConfig, StackConfig, fresh
 from mlm_course.models.image_mae import (
     Reconstruction,

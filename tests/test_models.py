@@ -8,7 +8,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional as F
 
-from mlm_course.corpora.hub import HubUnreachable
+from mlm_course.hub import HubUnreachable
 from mlm_course.models import Encoder, EncoderConfig, MaskedLM
 from mlm_course.models.bert import NAMES, bert_from_hub, from_bert
 from mlm_course.models.storage import load_model, save_model

@@ -8,7 +8,9 @@ import pytest
 import torch
 
 from mlm_course.corpora import pairs
+from mlm_course.cost import take_turns
 from mlm_course.decoding import autoregressive, mask_predict
+from mlm_course.evaluation import repeat_share
 from mlm_course.experiments import pairs as experiment
 from mlm_course.experiments import pairs_speed as speed
 from mlm_course.models import pretrained
@@ -53,7 +55,7 @@ def test_what_is_distilled_is_what_the_twin_answers(small):
 
 def test_repeats_are_counted_among_real_tokens():
     tokens = torch.tensor([[7, 7, 8, 8, 8, PAD_ID], [5, 6, PAD_ID, PAD_ID, PAD_ID, PAD_ID]])
-    assert experiment.repeats(tokens) == pytest.approx(3 / 7, abs=1e-5)
+    assert repeat_share(tokens) == pytest.approx(3 / 7, abs=1e-5)
 
 
 def test_the_shipped_models_answer_as_recorded():
@@ -77,9 +79,9 @@ def test_the_shipped_models_answer_as_recorded():
 def test_contestants_take_turns_and_are_compared_with_the_slowest():
     order = []
     contestants = {name: lambda batch, name=name: order.append(name) for name in ("a", "b")}
-    seconds = speed.take_turns(contestants, [torch.zeros(1)] * 4)
-    assert order == ["a", "b"] * 6 and {len(each) for each in seconds.values()} == {4}
-    found = speed.compared({"word by word": [4.0, 4.0, 8.0], "T=1": [1.0, 2.0, 2.0]})
+    seconds = take_turns(speed.answering(contestants, [torch.zeros(1)] * 6), 4, 2)
+    assert order == ["a", "b", "b", "a"] * 3 and {len(each) for each in seconds.values()} == {4}
+    found = speed.summarize({"word by word": [4.0, 4.0, 8.0], "T=1": [1.0, 2.0, 2.0]})
     assert found["T=1"]["times_as_fast"] == 2.0 and found["word by word"]["times_as_fast"] == 1.0
 
 

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from mlm_course.corpora import tinyworld
-from mlm_course.corruption import MASK_ONLY, Corrupted, Masker
-from mlm_course.evaluation import directions_needed
+from mlm_course.corruption import MASK_ONLY, Corrupted, DynamicMasking, Masker
 from mlm_course.experiments import text_mae as experiment
 from mlm_course.models import (
     EncoderConfig,
@@ -23,7 +22,8 @@ from mlm_course.models import (
 from mlm_course.models.heads import SequenceClassifier
 from mlm_course.models.storage import load_model, save_model
 from mlm_course.models.text_mae import keep_visible
-from mlm_course.training import MaskedRows, Recipe, RetroRows, fit, masked_lm_loss, retro_mae_loss
+from mlm_course.probing import effective_rank
+from mlm_course.training import Recipe, RetroRows, fit, masked_lm_loss, retro_mae_loss
 
 V, T = 30, 12
 PAD, CLS, MASK = 0, 2, 4
@@ -205,7 +205,7 @@ def test_it_learns_texts_by_heart():
     ids[:, 0] = CLS
     masker = Masker(V, range(5), MASK, ratio=0.4, proportions=MASK_ONLY)
     recipe = Recipe(steps=80, batch_size=4, optimizer="adamw", lr=1e-2, schedule="constant")
-    data = MaskedRows(ids, masker, seed=0)
+    data = DynamicMasking(masker, ids, seed=0)
     history = fit(fresh(TextMAE, CONFIG), data, masked_lm_loss, recipe)
     assert history.losses[0] > 3 and sum(history.losses[-5:]) / 5 < 2
 
@@ -225,7 +225,7 @@ def seen_by(text, seed=5):
 def test_retro_rows_are_drawn_for_each_place_and_never_show_it_itself():
     ids = torch.randint(5, V, (40, T), generator=seeded(6))
     masker = Masker(V, range(5), MASK, ratio=0.3, proportions=MASK_ONLY)
-    rows = RetroRows(MaskedRows(ids, masker, seed=0), seed=0, ratio=0.6)
+    rows = RetroRows(DynamicMasking(masker, ids, seed=0), seed=0, ratio=0.6)
     batch = rows(torch.arange(40), 0)
     assert len(rows) == 40 and batch.seen.shape == (40, T, T)
     assert not batch.seen.diagonal(dim1=1, dim2=2).any()
@@ -302,7 +302,7 @@ def test_retro_loss_without_anything_hidden_is_the_decoders(retro, rows):
 def test_directions_needed_counts_the_largest_first():
     x = torch.diag(torch.tensor([3.0, 1.0, 2.0, 0.0]))  # squares 9, 1, 4: of 14
     for share, expected in ((0.6, 1), (0.7, 2), (0.92, 2), (0.95, 3), (1 - 1e-6, 3)):
-        assert directions_needed(x, share) == expected
+        assert effective_rank(x, share) == expected
 
 
 def test_the_best_guesser_is_the_posterior():

@@ -12,13 +12,12 @@ from torch.nn import functional as F
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 import mlm_course.training.reporting as tracking
-from mlm_course.corruption import Corrupted, Masker, choose_bernoulli
+from mlm_course.corruption import Corrupted, DynamicMasking, Masker, StaticMasking, choose_bernoulli
 from mlm_course.models import EncoderConfig, MaskedLM
 from mlm_course.tokenization import MASK_ID, SPECIAL_IDS
 from mlm_course.training import (
     SCHEDULES,
     History,
-    MaskedRows,
     Recipe,
     fit,
     make_optimizer,
@@ -34,11 +33,11 @@ QUICK = Recipe(steps=6, batch_size=8, lr=0.01, optimizer="adamw", warmup=2)
 pytestmark = pytest.mark.usefixtures("on_one_cpu_thread")
 
 
-def rows(ratio=0.3, copies=None):
+def rows(ratio=0.3):
     ids = torch.randint(5, V, (N, T), generator=torch.Generator().manual_seed(7))
     ids[::3, -2:] = 0  # some rows are padded
     masker = Masker(V, SPECIAL_IDS, MASK_ID, choose=choose_bernoulli, ratio=ratio)
-    return MaskedRows(ids, masker, seed=1, copies=copies)
+    return DynamicMasking(masker, ids, seed=1)
 
 
 def small_model(seed=0, dropout=0.0, **sizes):
@@ -105,10 +104,13 @@ def test_rows_are_hidden_the_same_way_whoever_sits_beside_them():
     together, alone = data(torch.tensor([3, 9, 4]), 2), data(torch.tensor([9]), 2)
     assert all(torch.equal(a[1:2], b) for a, b in zip(together, alone, strict=True))
     assert not torch.equal(data(torch.arange(N), 0).hidden, data(torch.arange(N), 1).hidden)
-    static = rows(copies=2)
+    static = StaticMasking(data.masker, data.ids, 2, torch.Generator().manual_seed(1))
+    assert len(static) == len(data) == N
     assert torch.equal(static(torch.arange(N), 0).hidden, static(torch.arange(N), 2).hidden)
     with pytest.raises(ValueError, match=r"\(N, T\)"):
-        MaskedRows(torch.arange(5), data.masking.masker, 0)
+        DynamicMasking(data.masker, torch.arange(5), seed=0)
+    with pytest.raises(ValueError, match=r"\(N, T\)"):
+        StaticMasking(data.masker, torch.arange(5), 2, torch.Generator())
 
 
 # --- loss

@@ -15,10 +15,10 @@ import torch
 from torch import nn
 
 import mlm_course.training.checkpoints as checkpoints
-from mlm_course.corruption import Masker
+from mlm_course.corruption import DynamicMasking, Masker
 from mlm_course.models import EncoderConfig, MaskedLM
 from mlm_course.tokenization import MASK_ID, SPECIAL_IDS
-from mlm_course.training import MaskedRows, Recipe, fit, masked_lm_loss
+from mlm_course.training import Recipe, fit, masked_lm_loss
 from mlm_course.training.checkpoints import read
 
 N, T, V = 48, 10, 30
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("on_one_cpu_thread")
 
 def rows(seed=7):
     ids = torch.randint(5, V, (N, T), generator=torch.Generator().manual_seed(seed))
-    return MaskedRows(ids, Masker(V, SPECIAL_IDS, MASK_ID, ratio=0.3), seed=1)
+    return DynamicMasking(Masker(V, SPECIAL_IDS, MASK_ID, ratio=0.3), ids, seed=1)
 
 
 def small_model(dropout=0.2, n_heads=2):

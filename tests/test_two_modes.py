@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from mlm_course.corpora import hub_pairs, two_modes
-from mlm_course.corpora.hub import HubUnreachable
 from mlm_course.corpora.pairs import Pair
 from mlm_course.decoding import mask_predict
+from mlm_course.evaluation import repeat_share
 from mlm_course.experiments import two_modes as experiment
+from mlm_course.hub import HubUnreachable
 from mlm_course.tokenization import CLS_ID, MASK_ID
 from mlm_course.training.datasets import GapPairs, NextWordPairs
 
@@ -28,7 +29,7 @@ def test_no_letter_stands_beside_itself_in_either_answer(length):
     assert letters.min() == two_modes.FIRST
     assert letters.max() == len(two_modes.vocabulary()) - 1
     for mode in range(two_modes.MODES):
-        assert two_modes.repeats(two_modes.answers(letters)[:, mode]) == 0
+        assert repeat_share(two_modes.answers(letters)[:, mode]) == 0
 
 
 def test_every_letter_is_about_as_frequent_at_every_place():
@@ -54,7 +55,7 @@ def test_a_mixture_is_not_valid_and_says_a_letter_twice():
     mixed = torch.cat([other[:, :7], one[:, 7:]], 1)  # place 6 moved left, place 7 not
     assert not two_modes.is_valid(source, mixed).any()
     assert torch.equal(mixed[:, 6], mixed[:, 7])
-    assert two_modes.repeats(mixed) == pytest.approx(1 / two_modes.LENGTH)
+    assert repeat_share(mixed) == pytest.approx(1 / two_modes.LENGTH)
 
 
 def test_the_chance_that_independent_draws_are_right_by_trying_all_of_them():

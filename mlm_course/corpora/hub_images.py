@@ -13,8 +13,8 @@ import numpy
 import torch
 from torch import Tensor
 
-from mlm_course.corpora.hub import HubUnreachable, Known, rows_from_hub
 from mlm_course.corpora.images import digits
+from mlm_course.hub import HubUnreachable, Known, rows_from_hub
 
 KNOWN_IMAGES = {
     "mnist": Known("ylecun/mnist", None, "image"),

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from mlm_course.corpora.hub import HubUnreachable, Known, rows_from_hub
 from mlm_course.corpora.pairs import Pair, cheques
+from mlm_course.hub import HubUnreachable, Known, rows_from_hub
 
 
 class KnownPairs(NamedTuple):

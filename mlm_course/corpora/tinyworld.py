@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from mlm_course.corpora import tinyworld
 from mlm_course.corpora.tinyworld_grammar import Grammar, Part, Pattern, Shape, Table
 from mlm_course.corpora.tinyworld_language import TINYWORLD
 from mlm_course.corpora.tinyworld_posterior import (
@@ -26,7 +27,8 @@ from mlm_course.corpora.tinyworld_posterior import (
     masked_posterior,
     sentence_probability,
 )
-from mlm_course.tokenization import SPECIAL_IDS
+from mlm_course.corruption import MASK_ONLY, STRATEGIES, Masker
+from mlm_course.tokenization import MASK_ID, SPECIAL_IDS
 
 __all__ = [
     "CLS",
@@ -52,6 +54,9 @@ __all__ = [
 ]
 
 PAD, UNK, CLS, SEP, MASK = SPECIAL_IDS
+
+
+MASK_RATIO = 0.4  # what the course's models of tinyworld were trained with
 
 
 @dataclass(frozen=True)
@@ -203,3 +208,24 @@ def _known_fields(part: Part, words: Tensor, table: Table) -> dict[str, str]:
         if len(values) == 1:
             known[name] = values.pop()
     return known
+
+
+def masker(
+    ratio: float = MASK_RATIO,
+    pattern: str = "fixed count",
+    proportions: tuple[float, float, float] = MASK_ONLY,
+) -> Masker:
+    """A pattern of hiding, over tinyworld's words."""
+    return Masker(
+        len(tinyworld.vocabulary()),
+        SPECIAL_IDS,
+        MASK_ID,
+        choose=STRATEGIES[pattern],
+        ratio=ratio,
+        proportions=proportions,
+    )
+
+
+def sentences(n: int, seed: int) -> torch.Tensor:
+    """n sentences of tinyworld as ids (n, T)."""
+    return tinyworld.sample_ids(n, torch.Generator().manual_seed(seed))

@@ -78,11 +78,6 @@ def is_valid(sources: Tensor, written: Tensor) -> Tensor:
     return (answers(sources[:, 1:]) == written[:, None]).all(-1).any(-1)
 
 
-def repeats(written: Tensor) -> float:
-    """The share of all tokens that equal their left neighbour, (N, L). No right answer has any."""
-    return (written[:, 1:] == written[:, :-1]).sum().item() / written.numel()
-
-
 def chance_of_right(p: Tensor, answers: Tensor) -> float:
     """How likely places that are drawn independently make one of the right answers.
 

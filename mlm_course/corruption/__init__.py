@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from mlm_course.corruption.catalogue import STRATEGIES, Strategy, for_one_row
 from mlm_course.corruption.collator import MaskedBatch, MaskingCollator, pad_rows
-from mlm_course.corruption.masking import DynamicMasking, Masker, StaticMasking
+from mlm_course.corruption.masking import DynamicMasking, Masker, StaticMasking, standard_masker
 from mlm_course.corruption.noise import Noise, RowNoise
 from mlm_course.corruption.replacement import (
     BERT_PROPORTIONS,
@@ -17,6 +17,7 @@ from mlm_course.corruption.replacement import (
     MASK_ONLY,
     Corrupted,
     corrupt,
+    mask_tokens,
     ordinary_ids,
     replace_tokens,
 )
@@ -63,9 +64,11 @@ __all__ = [
     "for_one_row",
     "hidden_count",
     "hideable",
+    "mask_tokens",
     "ordinary_ids",
     "pad_rows",
     "pmi_scores",
     "replace_tokens",
     "span_lengths",
+    "standard_masker",
 ]

@@ -6,9 +6,16 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor
 
+from mlm_course import tokenization
 from mlm_course.corruption.noise import Noise, RowNoise
-from mlm_course.corruption.replacement import BERT_PROPORTIONS, Corrupted, corrupt, ordinary_ids
-from mlm_course.corruption.strategies import Ratio, choose_bernoulli, hideable
+from mlm_course.corruption.replacement import (
+    BERT_PROPORTIONS,
+    MASK_ONLY,
+    Corrupted,
+    corrupt,
+    ordinary_ids,
+)
+from mlm_course.corruption.strategies import Ratio, choose_bernoulli, choose_fixed_count, hideable
 from mlm_course.corruption.threads import one_thread
 
 
@@ -83,9 +90,13 @@ class StaticMasking:
     ) -> None:
         if copies < 1:
             raise ValueError(f"copies must be at least 1, not {copies}.")
+        _check_rows(ids)
         self.copies = [
             masker(ids, generator, word_ids=word_ids, scores=scores) for _ in range(copies)
         ]
+
+    def __len__(self) -> int:
+        return len(self.copies[0].input_ids)
 
     def __call__(self, index: Tensor, epoch: int) -> Corrupted:
         """The rows `index` (B,) of this epoch's copy."""
@@ -111,8 +122,12 @@ class DynamicMasking:
         word_ids: Tensor | None = None,
         scores: Tensor | None = None,
     ) -> None:
+        _check_rows(ids)
         self.masker, self.ids, self.seed = masker, ids, seed
         self.word_ids, self.scores = word_ids, scores
+
+    def __len__(self) -> int:
+        return len(self.ids)
 
     def __call__(self, index: Tensor, epoch: int) -> Corrupted:
         """The rows `index` (B,), corrupted for this epoch."""
@@ -122,3 +137,20 @@ class DynamicMasking:
             word_ids=None if self.word_ids is None else self.word_ids[index],
             scores=None if self.scores is None else self.scores[index],
         )
+
+
+def standard_masker(vocab_size: int, ratio: float) -> Masker:
+    """The corruption that most of the course trains with: a fixed share of each row, all [MASK]."""
+    return Masker(
+        vocab_size,
+        tokenization.SPECIAL_IDS,
+        tokenization.MASK_ID,
+        choose=choose_fixed_count,
+        ratio=ratio,
+        proportions=MASK_ONLY,
+    )
+
+
+def _check_rows(ids: Tensor) -> None:
+    if ids.ndim != 2:
+        raise ValueError(f"ids must have shape (N, T), rows of tokens, not {tuple(ids.shape)}.")

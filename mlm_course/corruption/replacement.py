@@ -12,6 +12,7 @@ from torch import Tensor
 
 from mlm_course.corruption.noise import Noise, integers_at, uniform_at
 from mlm_course.corruption.strategies import check_bool, check_ids_form, check_same_shape
+from mlm_course.tokenization import MASK_ID
 
 BERT_PROPORTIONS = (0.8, 0.1, 0.1)  # [MASK], unchanged, random
 MASK_ONLY = (1.0, 0.0, 0.0)
@@ -115,3 +116,8 @@ def _check_replacement(
         raise ValueError(f"proportions must add up to 1, not {sum(proportions):g}.")
     if proportions[2] > 0 and not len(ordinary_ids):
         raise ValueError("ordinary_ids is empty: there is nothing to put in at random.")
+
+
+def mask_tokens(ids: Tensor, hidden: Tensor) -> Corrupted:
+    """The rows with [MASK] at the hidden places, and what stood there: both (B, T)."""
+    return Corrupted(ids.masked_fill(hidden, MASK_ID), ids.masked_fill(~hidden, IGNORED), hidden)

@@ -6,11 +6,13 @@ from dataclasses import replace
 from typing import Any
 
 from mlm_course.corpora import tinyworld
+from mlm_course.corpora.tinyworld import masker, sentences
+from mlm_course.corruption import DynamicMasking, standard_masker
 from mlm_course.evaluation import score_hidden
 from mlm_course.experiments import python_docs
-from mlm_course.experiments.tinyworld import masked_test_set, masker, sentences
+from mlm_course.experiments.tinyworld import masked_test_set
 from mlm_course.models import EncoderConfig, MaskedLM, fresh
-from mlm_course.training import MaskedRows, Recipe, fit, masked_lm_loss
+from mlm_course.training import Recipe, fit, masked_lm_loss
 
 CONFIG = EncoderConfig(len(tinyworld.vocabulary()), 26, d_model=64, n_layers=4, embedding_std=0.1)
 RECIPE = Recipe(steps=300, batch_size=64)
@@ -24,7 +26,7 @@ def distance(
     """How far above the floor at 15 % a model ends, in nats."""
     masked, floor = masked_test_set()
     model = fresh(MaskedLM, config)
-    fit(model, MaskedRows(sentences(20_000, 4), masker(ratio), seed=0), masked_lm_loss, recipe)
+    fit(model, DynamicMasking(masker(ratio), sentences(20_000, 4), seed=0), masked_lm_loss, recipe)
     return round(score_hidden(model, masked).loss - floor, 4)
 
 
@@ -32,7 +34,7 @@ def on_docs(embedding_std: float, corpus: python_docs.Corpus) -> float:
     """The share of held-out tokens of Python's docstrings that a model restores after DOCS_STEPS."""
     vocab_size = corpus.tokenizer.get_vocab_size()
     config = replace(python_docs.build(vocab_size).config, embedding_std=embedding_std)
-    data = MaskedRows(corpus.train, python_docs.masker(vocab_size, python_docs.MASK_RATIO), seed=0)
+    data = DynamicMasking(standard_masker(vocab_size, python_docs.MASK_RATIO), corpus.train, seed=0)
     recipe = replace(python_docs.RECIPE, steps=DOCS_STEPS)
     model = fresh(MaskedLM, config)
     fit(model, data, masked_lm_loss, recipe)

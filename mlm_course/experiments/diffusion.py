@@ -15,24 +15,22 @@ import torch
 from torch import Tensor, nn
 
 from mlm_course.corpora import tinyworld as language
+from mlm_course.corpora.tinyworld import masker, sentences
+from mlm_course.corpora.tinyworld_oracle import exact_nll, exact_predict, log_p_length, n_words
+from mlm_course.corruption import DynamicMasking
+from mlm_course.corruption.replacement import mask_tokens
 from mlm_course.corruption.strategies import choose_count
 from mlm_course.decoding import LLADA, MASK_PREDICT, MASKGIT, MDLM, Predict, Sampler, refine
-from mlm_course.diffusion import (
-    GapRows,
-    blank,
-    diffusion_loss,
-    hide,
-    likelihood_bound,
-    predictor,
-    surprises,
-)
+from mlm_course.diffusion import blank, likelihood_bound, predictor, surprises
+from mlm_course.evaluation import judge_sentences
 from mlm_course.experiments import tinyworld
-from mlm_course.experiments.tinyworld import masker, sentences
 from mlm_course.models import EncoderConfig, MaskedLM, fresh
 from mlm_course.models.pretrained import ship
 from mlm_course.results import training_record
 from mlm_course.tokenization import MASK_ID, SPECIAL_IDS
-from mlm_course.training import Data, Loss, MaskedRows, Recipe, fit, masked_lm_loss
+from mlm_course.training import Data, Loss, Recipe, fit, masked_lm_loss
+from mlm_course.training.datasets import GapRows
+from mlm_course.training.losses import diffusion_loss
 
 RECIPE = replace(tinyworld.RECIPE, steps=800)
 SMALL = replace(tinyworld.RECIPE, steps=300, batch_size=64, precision="no")
@@ -49,45 +47,6 @@ SAMPLERS = {
 }
 
 
-def n_words(ids: Tensor) -> Tensor:
-    """How many words each row of ids (B, T) has: (B,) int64."""
-    return (ids > max(SPECIAL_IDS)).sum(1)
-
-
-def log_p_length(lengths: Tensor) -> Tensor:
-    """The language's log-probability of each length (B,) int64: (B,), float64."""
-    chance = torch.zeros(64, dtype=torch.float64)
-    for pattern in language.TINYWORLD.patterns:
-        chance[len(pattern.slots)] += pattern.probability
-    return chance[lengths].log()
-
-
-def exact_surprise(ids: Tensor) -> Tensor:
-    """-log p of each sentence given its length (B,), float64; infinite for what is no sentence."""
-    return log_p_length(n_words(ids)) - language.sentence_probability(ids).log()
-
-
-def exact_predict(canvas: Tensor) -> Tensor:
-    """A perfect model's logits (B, N, V) at each [MASK] of a canvas (B, N).
-
-    Where the visible words fit no sentence any more, and at visible places, all answers are alike.
-    """
-    hidden = canvas == MASK_ID
-    possible = language.sentence_probability(canvas, hidden) > 0
-    logits = torch.zeros(*canvas.shape, len(language.vocabulary()), dtype=torch.float64)
-    logits[..., : len(SPECIAL_IDS)] = -torch.inf
-    posterior = language.masked_posterior(canvas[possible], hidden[possible])
-    logits[possible] = posterior.log().where(hidden[possible][..., None], logits[possible])
-    return logits
-
-
-class PerfectModel(nn.Module):
-    """The exact guesses, called like a masked language model: logits (n, V) of the hidden words."""
-
-    def forward(self, ids: Tensor, attention_mask: Tensor | None, hidden: Tensor) -> Tensor:
-        return language.masked_posterior(ids, hidden)[hidden].log()
-
-
 def written(predict: Predict, lengths: Tensor, steps: int, sampler: Sampler, seed: int) -> Tensor:
     """Sentences of these lengths (B,), out of nothing: ids (B, T)."""
     generator, back = torch.Generator().manual_seed(seed), torch.arange(len(lengths))
@@ -97,30 +56,11 @@ def written(predict: Predict, lengths: Tensor, steps: int, sampler: Sampler, see
     return refine(predict, canvas, hidden, MASK_ID, steps, sampler, generator)[-1].tokens[back]
 
 
-def judged(ids: Tensor) -> dict[str, float | None]:
-    """How good texts (B, T) are: shares of valid ones and of different ones, repeats, surprise.
-
-    repeats: words that stand right behind themselves. surprise: of the valid ones, in nats, given
-    their lengths, None if there are none; the language's own texts have its entropy.
-    """
-    surprise = exact_surprise(ids)
-    valid = surprise.isfinite()
-    different = len({tuple(row) for row in ids.tolist()})
-    words = ids > max(SPECIAL_IDS)
-    repeated = (ids[:, 1:] == ids[:, :-1]) & words[:, 1:]
-    return {
-        "valid": round(valid.double().mean().item(), 4),
-        "different": round(different / len(ids), 4),
-        "repeats": round((repeated.sum() / words.sum()).item(), 4),
-        "surprise": round(surprise[valid].mean().item(), 3) if valid.any() else None,
-    }
-
-
 def compared(predict: Predict, n: int, steps: tuple[int, ...] = STEPS) -> dict[str, Any]:
     """Every sampler at every number of steps: what `judged` says of n sentences."""
     lengths = n_words(sentences(n, 5))
     return {
-        name: {str(T): judged(written(predict, lengths, T, sampler, 6)) for T in steps}
+        name: {str(T): judge_sentences(written(predict, lengths, T, sampler, 6)) for T in steps}
         for name, sampler in SAMPLERS.items()
     }
 
@@ -132,7 +72,7 @@ def by_share(model: nn.Module | None, ids: Tensor) -> list[float]:
     for share in SHARES:
         generator, words = torch.Generator().manual_seed(7), ids > max(SPECIAL_IDS)
         n = (share * words.sum(1)).round().long().clamp(min=1)
-        batch = hide(ids, choose_count(words, n, generator))
+        batch = mask_tokens(ids, choose_count(words, n, generator))
         if model is None:
             found.append(language.loss_floor(ids, batch.hidden))
         else:
@@ -153,8 +93,8 @@ def weightings(ids: Tensor) -> dict[str, tuple[Data, Loss]]:
     return {
         "every share, a mean for each sentence": (GapRows(ids, 0), diffusion_loss),
         "every share, one mean for the batch": (GapRows(ids, 0), masked_lm_loss),
-        "15 % hidden": (MaskedRows(ids, masker(0.15), 0), masked_lm_loss),
-        "40 % hidden": (MaskedRows(ids, masker(0.4), 0), masked_lm_loss),
+        "15 % hidden": (DynamicMasking(masker(0.15), ids, seed=0), masked_lm_loss),
+        "40 % hidden": (DynamicMasking(masker(0.4), ids, seed=0), masked_lm_loss),
     }
 
 
@@ -167,7 +107,7 @@ def measured(model: nn.Module, test: Tensor) -> dict[str, Any]:
     return {
         "bound": round(bound.mean().item(), 3),
         "by share": by_share(model, test),
-        "MDLM, 16 steps": judged(text),
+        "MDLM, 16 steps": judge_sentences(text),
     }
 
 
@@ -199,16 +139,16 @@ def run(folder: str | None = "runs/diffusion", display: Any = None) -> dict[str,
         evaluate=evaluator(test), evaluate_every=200, folder=folder, save_every=100,
         display=display,
     )  # fmt: skip
-    ship("diffusion", model)
+    ship("diffusion", model, language.vocabulary())
     return {
-        "entropy": round(exact_surprise(test).mean().item(), 3),
+        "entropy": round(exact_nll(test).mean().item(), 3),
         "entropy of the length": round(-log_p_length(n_words(test)).mean().item(), 3),
         "shares": SHARES,
         "floor by share": by_share(None, test),
         **training_record(model, RECIPE, 0.5, history),  # the mean share; n ~ U{1..N}
         **measured(model, test),
         "written": WRITTEN,
-        "real": judged(sentences(WRITTEN, 5)),
+        "real": judge_sentences(sentences(WRITTEN, 5)),
         "samplers": compared(predictor(model), WRITTEN),
         "samplers, perfect model": compared(exact_predict, WRITTEN),
         "small": {"steps": SMALL.steps, "batch_size": SMALL.batch_size},

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mlm_course import evaluation
+from mlm_course.attention import visible_mask
 from mlm_course.corpora import labelled, labelled_rows, python_docs
-from mlm_course.evaluation import visible_mask
 from mlm_course.experiments import python_docs as pretraining
 from mlm_course.models.encoder import Encoder, fresh
 from mlm_course.models.heads import SequenceClassifier, SpanExtractor, TokenClassifier, best_spans

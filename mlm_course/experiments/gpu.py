@@ -18,14 +18,16 @@ from torch import Tensor, nn
 
 from mlm_course import tokenization
 from mlm_course.corpora import pairs
-from mlm_course.corpora.hub import HubUnreachable, texts_from_hub
 from mlm_course.corpora.hub_images import images_from_hub
 from mlm_course.corpora.hub_pairs import pairs_from_hub
+from mlm_course.corpora.hub_text import texts_from_hub
 from mlm_course.corpora.images import Scale
+from mlm_course.corruption import DynamicMasking
+from mlm_course.corruption.masking import standard_masker
 from mlm_course.decoding import autoregressive, mask_predict
-from mlm_course.diffusion import GapRows, diffusion_loss, likelihood_bound
+from mlm_course.diffusion import likelihood_bound
 from mlm_course.evaluation import score_hidden
-from mlm_course.experiments.python_docs import masker
+from mlm_course.hub import HubUnreachable
 from mlm_course.models import (
     EncoderConfig,
     ImageMAE,
@@ -44,7 +46,6 @@ from mlm_course.training import (
     Device,
     GapPairs,
     MaskedImages,
-    MaskedRows,
     NextWordPairs,
     Recipe,
     find_device,
@@ -54,6 +55,8 @@ from mlm_course.training import (
     masked_pixel_loss,
     next_word_loss,
 )
+from mlm_course.training.datasets import GapRows
+from mlm_course.training.losses import diffusion_loss
 
 Record = dict[str, Any]
 HELD_OUT = 500  # rows of text at most
@@ -160,11 +163,11 @@ def guess(
 ) -> Record:
     """Lessons 6 and 10: a model that guesses hidden words, scored with 15 % of held-out rows hidden."""
     train, held_out = rows_of(texts, config)
-    hide = masker(config.vocab_size, TEST_RATIO)
+    hide = standard_masker(config.vocab_size, TEST_RATIO)
     masked = hide(held_out, torch.Generator().manual_seed(0))
     model = on_device(fresh(kind, config))
     history = fit(
-        model, MaskedRows(train, masker(config.vocab_size, RATIO), seed=0), masked_lm_loss, recipe,
+        model, DynamicMasking(standard_masker(config.vocab_size, RATIO), train, seed=0), masked_lm_loss, recipe,
         evaluate=lambda model: score_hidden(model, masked, batch_size=BATCH)._asdict(),
         evaluate_every=max(1, recipe.steps // 5),
     )  # fmt: skip

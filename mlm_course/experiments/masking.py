@@ -8,17 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
+
 from mlm_course.corpora import tinyworld
-from mlm_course.corruption import BERT_PROPORTIONS
-from mlm_course.experiments.tinyworld import (
-    TEST_RATIO,
-    masked_test_set,
-    masker,
-    sentences,
-    tester,
-)
+from mlm_course.corpora.tinyworld import masker, sentences
+from mlm_course.corruption import BERT_PROPORTIONS, DynamicMasking, StaticMasking
+from mlm_course.experiments.tinyworld import TEST_RATIO, masked_test_set, tester
 from mlm_course.models import EncoderConfig, MaskedLM, fresh
-from mlm_course.training import MaskedRows, Recipe, fit, masked_lm_loss
+from mlm_course.training import Data, Recipe, fit, masked_lm_loss
 
 RATIOS = (0.05, 0.15, 0.3, 0.45, 0.6, 0.75)
 PATTERNS = ("bernoulli", "fixed count", "spans", "block", "non-adjacent")
@@ -35,7 +32,7 @@ def small_model() -> MaskedLM:
     return fresh(MaskedLM, EncoderConfig(len(tinyworld.vocabulary()), 26, d_model=64, n_layers=2))
 
 
-def gaps(data: MaskedRows, recipe: Recipe, every: int) -> list[dict[str, float]]:
+def gaps(data: Data, recipe: Recipe, every: int) -> list[dict[str, float]]:
     """Distance to the floor, in nats, and accuracy, after every so many steps."""
     masked, floor = masked_test_set()
     history = fit(
@@ -50,18 +47,20 @@ def gaps(data: MaskedRows, recipe: Recipe, every: int) -> list[dict[str, float]]
 def regimes() -> dict[str, list[dict[str, float]]]:
     """Few sentences, many epochs: masks drawn once, ten times, or anew in each epoch."""
     few, every = sentences(FEW, 3), LONG.steps // 10
-    ways = {"static, 1 copy": 1, "static, 10 copies": 10, "dynamic": None}
-    return {
-        name: gaps(MaskedRows(few, masker(TEST_RATIO), seed=0, copies=copies), LONG, every)
-        for name, copies in ways.items()
+    hide = masker(TEST_RATIO)
+    ways: dict[str, Data] = {
+        "static, 1 copy": StaticMasking(hide, few, 1, torch.Generator().manual_seed(0)),
+        "static, 10 copies": StaticMasking(hide, few, 10, torch.Generator().manual_seed(0)),
+        "dynamic": DynamicMasking(hide, few, seed=0),
     }
+    return {name: gaps(rows, LONG, every) for name, rows in ways.items()}
 
 
 def ratios() -> dict[str, float]:
     """Distance to the floor at 15 % by the ratio that was trained with; enough sentences."""
     many = sentences(30_000, 4)
     return {
-        str(ratio): gaps(MaskedRows(many, masker(ratio), seed=0), SHORT, 0)[-1]["gap"]
+        str(ratio): gaps(DynamicMasking(masker(ratio), many, seed=0), SHORT, 0)[-1]["gap"]
         for ratio in RATIOS
     }
 
@@ -72,7 +71,7 @@ def patterns() -> dict[str, float]:
     maskers = {name: masker(TEST_RATIO, name) for name in PATTERNS}
     maskers["fixed count, 80/10/10"] = masker(TEST_RATIO, proportions=BERT_PROPORTIONS)
     return {
-        name: gaps(MaskedRows(many, hide, seed=0), SHORT, 0)[-1]["gap"]
+        name: gaps(DynamicMasking(hide, many, seed=0), SHORT, 0)[-1]["gap"]
         for name, hide in maskers.items()
     }
 

@@ -25,6 +25,7 @@ from mlm_course.decoding import (
     autoregressive,
     mask_predict,
 )
+from mlm_course.evaluation import repeat_share
 from mlm_course.models import Seq2Seq, Seq2SeqConfig, fresh
 from mlm_course.models.pretrained import ship
 from mlm_course.results import training_record
@@ -73,14 +74,8 @@ def build(causal: bool, vocab_size: int) -> Seq2Seq:
 def quality(answers: Decoded, data: Cheques) -> dict[str, float]:
     """Shares of right answers, and of tokens that repeat the one before."""
     right = pairs.correct(data.tokenizer, answers.tokens, data.test)
-    return {"right": round(right.float().mean().item(), 4), "repeats": repeats(answers.tokens)}
-
-
-def repeats(tokens: Tensor) -> float:
-    """The share of tokens (B, N) that say what the token before said; padding does not count."""
-    real = tokens != PAD_ID
-    again = (tokens[:, 1:] == tokens[:, :-1]) & real[:, 1:]
-    return round((again.sum() / real.sum()).item(), 5)
+    repeats = round(repeat_share(answers.tokens), 5)
+    return {"right": round(right.float().mean().item(), 4), "repeats": repeats}
 
 
 def trained(model: Seq2Seq, data: Cheques, target: Tensor, folder: str | None) -> dict[str, Any]:

@@ -16,12 +16,13 @@ from torch import Tensor, nn
 
 from mlm_course import tokenization
 from mlm_course.corpora import python_docs
-from mlm_course.corruption import MASK_ONLY, Corrupted, Masker, choose_fixed_count
+from mlm_course.corruption import Corrupted, DynamicMasking
+from mlm_course.corruption.masking import standard_masker
 from mlm_course.evaluation import score_hidden
 from mlm_course.models import EncoderConfig, MaskedLM, fresh
 from mlm_course.models.pretrained import ship
 from mlm_course.results import training_record
-from mlm_course.training import MaskedRows, Recipe, fit, masked_lm_loss
+from mlm_course.training import Recipe, fit, masked_lm_loss
 
 PACKAGES = ("stdlib", "numpy", "scipy", "sklearn", "matplotlib", "torch")
 HELD_OUT_SHARE = 0.05  # of all characters, in whole modules
@@ -78,21 +79,9 @@ def _packed(tokenizer: Tokenizer, texts: Sequence[str]) -> Tensor:
     return torch.tensor(tokenization.pack(ids, LENGTH)[:-1])
 
 
-def masker(vocab_size: int, ratio: float) -> Masker:
-    """A fixed share of each row hidden behind [MASK]."""
-    return Masker(
-        vocab_size,
-        tokenization.SPECIAL_IDS,
-        tokenization.MASK_ID,
-        choose=choose_fixed_count,
-        ratio=ratio,
-        proportions=MASK_ONLY,
-    )
-
-
 def held_out_masks(corpus: Corpus, rows: Tensor | None = None) -> Corrupted:
     """The held-out rows, or others, with TEST_RATIO of each hidden, the same at every call."""
-    hide = masker(corpus.tokenizer.get_vocab_size(), TEST_RATIO)
+    hide = standard_masker(corpus.tokenizer.get_vocab_size(), TEST_RATIO)
     rows = corpus.held_out if rows is None else rows
     return hide(rows, torch.Generator().manual_seed(7))
 
@@ -132,7 +121,7 @@ def run(folder: str | Path = "runs/python_docs", display: Any = None) -> dict[st
     corpus = read_corpus()
     vocab_size = corpus.tokenizer.get_vocab_size()
     model = build(vocab_size)
-    data = MaskedRows(corpus.train, masker(vocab_size, MASK_RATIO), seed=0)
+    data = DynamicMasking(standard_masker(vocab_size, MASK_RATIO), corpus.train, seed=0)
     history = fit(
         model, data, masked_lm_loss, RECIPE, evaluate=tester(corpus), evaluate_every=1500,
         folder=folder, save_every=500, display=display,

@@ -7,19 +7,21 @@ probes on what their encoders make of a whole text; and autoencoders with one pa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from statistics import mean
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from mlm_course.attention import visible_mask
 from mlm_course.corpora import tinyworld as language
-from mlm_course.corruption import Corrupted
-from mlm_course.evaluation import directions_needed, score_hidden, visible_mask
+from mlm_course.corpora.tinyworld import masker, sentences
+from mlm_course.corruption import Corrupted, DynamicMasking
+from mlm_course.evaluation import score_hidden
 from mlm_course.experiments import tinyworld
-from mlm_course.experiments.tinyworld import masker, sentences, tester
+from mlm_course.experiments.tinyworld import tester
 from mlm_course.models import (
     EncoderConfig,
     MaskedLM,
@@ -30,47 +32,17 @@ from mlm_course.models import (
 )
 from mlm_course.models.encoder import initialise
 from mlm_course.models.text_mae import keep_visible
+from mlm_course.probing import PROBES, Vectors, effective_rank, probe_accuracies
 from mlm_course.results import training_record
 from mlm_course.tokenization import SPECIAL_IDS
-from mlm_course.training import MaskedRows, Recipe, fit, masked_lm_loss
+from mlm_course.training import Recipe, fit, masked_lm_loss
 
 RATIO = tinyworld.MASK_RATIO
 RECIPE = replace(tinyworld.RECIPE, steps=500, precision="no")
 SMALL = replace(tinyworld.RECIPE, steps=400, batch_size=64, precision="no")
-SENTENCES, SMALL_SENTENCES, TEST_SENTENCES, READINGS = 100_000, 30_000, 2_000, 4_000
+SENTENCES, SMALL_SENTENCES, TEST_SENTENCES = 100_000, 30_000, 2_000
 SEEDS = (0, 1, 2)
 SHARE = 0.9  # of all squared lengths, when directions are counted
-
-
-Vectors = Callable[[Tensor, Tensor | None], Tensor]  # ids and attention mask (B, T) -> (B, T, D)
-
-
-class Probe(NamedTuple):
-    """A question to a vector: read at the last word of this role, what is this field?
-
-    role "" stands for the mean of all tokens. labels: how many the probe is trained on.
-    """
-
-    role: str
-    table: str
-    field: str
-    labels: int
-
-
-class Baseline(NamedTuple):
-    """The mark for a probe: how many texts test it, and the share that one answer gets right."""
-
-    texts: int
-    accuracy: float
-
-
-PROBES = {
-    "one person: whose name is he or she": Probe("person.subject", "person", "name", 500),
-    "two people: which one is he or she": Probe("pair.second_subject", "pair", "second", 250),
-    "two people: which one is him or her": Probe("pair.first_object", "pair", "first", 250),
-    "the mood of the text": Probe("", "mood", "kind", 12),
-    "the topic of the text": Probe("", "scene", "topic", 60),
-}
 
 
 class CountedAnew(TextMAE):
@@ -130,7 +102,7 @@ def best_accuracy(masked: Corrupted) -> float:
 
 def train(model: nn.Module, recipe: Recipe, n: int, ratio: float = RATIO, **options: Any) -> Any:
     """Trains on n sentences of which `ratio` is hidden; the history."""
-    data = MaskedRows(sentences(n, 0), masker(ratio), seed=recipe.seed)
+    data = DynamicMasking(masker(ratio), sentences(n, 0), seed=recipe.seed)
     return fit(model, data, masked_lm_loss, recipe, **options)
 
 
@@ -153,13 +125,13 @@ def compared(seed: int, masked: Corrupted, floor: float) -> dict[str, Any]:
         model.eval()
         found[name] = {
             **measured(model, masked, floor),
-            "probes": probed(model.encoder),
+            "probes": probe_accuracies(model.encoder),
             "directions": directions(model, masked),
         }
         if isinstance(model, TextMAE):
-            found[name]["probes behind the decoder"] = probed(behind_decoder(model))
+            found[name]["probes behind the decoder"] = probe_accuracies(behind_decoder(model))
     untrained = build_masked_lm(seed=seed).encoder.eval()
-    return {**found, "untrained": {"probes": probed(untrained)}}
+    return {**found, "untrained": {"probes": probe_accuracies(untrained)}}
 
 
 def behind_decoder(model: TextMAE) -> Vectors:
@@ -170,63 +142,6 @@ def behind_decoder(model: TextMAE) -> Vectors:
         return model.decode(model.encode(kept), kept, text)
 
     return vectors
-
-
-@torch.no_grad()
-def probed(encoder: Vectors) -> dict[str, float]:
-    """Accuracy of a linear probe for each question, on vectors of texts with nothing hidden.
-
-    The first half of the texts is for training, from which each of four draws takes some labels.
-    """
-    readings = texts_to_read()
-    ids = language.encode([r.words for r in readings])  # (N, T)
-    x = torch.cat([encoder(rows, visible_mask(rows)) for rows in ids.split(256)])  # (N, T, D)
-    return {name: probe_accuracy(*asked(x, readings, p), p.labels) for name, p in PROBES.items()}
-
-
-def texts_to_read() -> list[language.Reading]:
-    """The texts that the probes ask about."""
-    return language.sample_readings(READINGS, torch.Generator().manual_seed(50))
-
-
-def most_common() -> dict[str, Baseline]:
-    """For each question of PROBES what one answer for all texts scores, on those of the test."""
-    readings, found = texts_to_read(), {}
-    longest = max(len(r.words) for r in readings) + 2
-    nothing = torch.zeros(len(readings), longest, 1)
-    for name, probe in PROBES.items():
-        answers = asked(nothing, readings, probe)[1]
-        train, test = answers[: len(answers) // 2], answers[len(answers) // 2 :]
-        common = max(sorted(set(train)), key=train.count)
-        found[name] = Baseline(len(test), test.count(common) / len(test))
-    return found
-
-
-def asked(x: Tensor, readings: list[language.Reading], probe: Probe) -> tuple[Tensor, list[str]]:
-    """What a probe reads in vectors (N, T, D) of texts: (m, D), and its answers."""
-    found, answers = [], []
-    for row, reading in zip(x, readings, strict=True):
-        places = [i for i, role in enumerate(reading.roles) if role == probe.role]
-        if probe.table in reading.latents and (places or not probe.role):
-            text = row[: len(reading.words) + 2]  # [CLS] and [SEP] around the words
-            found.append(text[places[-1] + 1] if probe.role else text.mean(0))
-            answers.append(reading.latents[probe.table][probe.field])
-    return torch.stack(found), answers
-
-
-def probe_accuracy(x: Tensor, answers: list[str], labels: int, draws: int = 4) -> float:
-    """Accuracy of a linear classifier on the second half of the vectors x (m, D)."""
-    from sklearn.linear_model import LogisticRegression
-
-    half, right = len(answers) // 2, []
-    x = (x - x[:half].mean(0)) / (x[:half].std(0) + 1e-6)
-    for draw in range(draws):
-        order = torch.randperm(half, generator=torch.Generator().manual_seed(draw))
-        chosen = order[:labels].tolist()
-        model = LogisticRegression(C=0.1, max_iter=300)
-        model.fit(x[chosen].numpy(), [answers[i] for i in chosen])
-        right.append(model.score(x[half:].numpy(), answers[half:]))
-    return round(float(mean(right)), 4)
 
 
 @torch.no_grad()
@@ -244,7 +159,7 @@ def directions(model: MaskedLM, masked: Corrupted) -> dict[str, int]:
         found["in training, words"] = x[words & ~masked.hidden]
         found["in training, [MASK]"] = x[masked.hidden]
         found["in training, both"] = x[words]
-    return {name: directions_needed(x, SHARE) for name, x in found.items()}
+    return {name: effective_rank(x, SHARE) for name, x in found.items()}
 
 
 def variants(masked: Corrupted, floor: float) -> dict[str, dict[str, float]]:
@@ -285,8 +200,8 @@ def run() -> dict[str, Any]:
         "floor": floor,
         "best_accuracy": best_accuracy(masked),
         **training_record(model, RECIPE, RATIO, history),
-        "probes": probed(model.eval().encoder),
-        "probes behind the decoder": probed(behind_decoder(model)),
+        "probes": probe_accuracies(model.eval().encoder),
+        "probes behind the decoder": probe_accuracies(behind_decoder(model)),
         "small": {"steps": SMALL.steps, "batch_size": SMALL.batch_size},
         "variants": variants(masked, floor),
         "compared": averaged([compared(seed, masked, floor) for seed in SEEDS]),

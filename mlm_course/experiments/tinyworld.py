@@ -11,40 +11,19 @@ import torch
 from torch import nn
 
 from mlm_course.corpora import tinyworld
-from mlm_course.corruption import MASK_ONLY, STRATEGIES, Corrupted, Masker
+from mlm_course.corpora.tinyworld import MASK_RATIO, masker, sentences
+from mlm_course.corruption import Corrupted, DynamicMasking
 from mlm_course.evaluation import score_hidden
 from mlm_course.models import EncoderConfig, MaskedLM, fresh
 from mlm_course.models.pretrained import ship
 from mlm_course.results import training_record
-from mlm_course.tokenization import MASK_ID, SPECIAL_IDS
-from mlm_course.training import MaskedRows, Recipe, fit, masked_lm_loss
+from mlm_course.training import Recipe, fit, masked_lm_loss
 
 SENTENCES, TEST_SENTENCES = 100_000, 2_000
-MASK_RATIO, TEST_RATIO = 0.4, 0.15
+TEST_RATIO = 0.15
 RECIPE = Recipe(
     steps=400, batch_size=128, adamw_lr=4e-3, weight_decay=0.0, betas=(0.9, 0.95), precision="bf16"
 )
-
-
-def masker(
-    ratio: float = MASK_RATIO,
-    pattern: str = "fixed count",
-    proportions: tuple[float, float, float] = MASK_ONLY,
-) -> Masker:
-    """A pattern of hiding, over tinyworld's words."""
-    return Masker(
-        len(tinyworld.vocabulary()),
-        SPECIAL_IDS,
-        MASK_ID,
-        choose=STRATEGIES[pattern],
-        ratio=ratio,
-        proportions=proportions,
-    )
-
-
-def sentences(n: int, seed: int) -> torch.Tensor:
-    """n sentences of tinyworld as ids (n, T)."""
-    return tinyworld.sample_ids(n, torch.Generator().manual_seed(seed))
 
 
 @cache
@@ -70,10 +49,10 @@ def run(folder: str | Path | None = "runs/tinyworld", display: Any = None) -> di
     """Trains the model, stores it among the checkpoints; its record, with the exact floor."""
     masked, floor = masked_test_set(TEST_SENTENCES)
     model = build()
-    data = MaskedRows(sentences(SENTENCES, 0), masker(), seed=0)
+    data = DynamicMasking(masker(), sentences(SENTENCES, 0), seed=0)
     history = fit(
         model, data, masked_lm_loss, RECIPE, evaluate=tester(masked), evaluate_every=100,
         folder=folder, save_every=200, floor=floor, display=display,
     )  # fmt: skip
-    ship("tinyworld", model)
+    ship("tinyworld", model, tinyworld.vocabulary())
     return {"floor": floor, **training_record(model, RECIPE, MASK_RATIO, history)}

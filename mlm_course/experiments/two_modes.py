@@ -23,6 +23,7 @@ from mlm_course.corruption import RowNoise
 from mlm_course.corruption.replacement import IGNORED
 from mlm_course.corruption.strategies import choose_count
 from mlm_course.decoding import autoregressive, mask_predict
+from mlm_course.evaluation import repeat_share
 from mlm_course.models import Seq2Seq, Seq2SeqConfig, fresh
 from mlm_course.tokenization import MASK_ID, PAD_ID
 from mlm_course.training import Recipe, fit
@@ -108,7 +109,7 @@ def train(
 def measured(written: Tensor, sources: Tensor) -> dict[str, float]:
     """Shares of valid answers and of tokens that repeat their left neighbour."""
     valid = two_modes.is_valid(sources, written).float().mean().item()
-    return {"valid": round(valid, 4), "repeats": round(two_modes.repeats(written), 5)}
+    return {"valid": round(valid, 4), "repeats": round(repeat_share(written), 5)}
 
 
 def by_steps(

@@ -17,9 +17,10 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from mlm_course.hub import download
 from mlm_course.models.encoder import EncoderConfig
 from mlm_course.models.masked_lm import MaskedLM
-from mlm_course.models.published import Translation, check_heads, download, number_of_blocks
+from mlm_course.models.published import Translation, check_heads, number_of_blocks
 
 NAMES = {
     # ours                                   BERT's

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +12,24 @@ from tokenizers import Tokenizer
 from torch import nn
 
 from mlm_course import tokenization
-from mlm_course.corpora import tinyworld
 from mlm_course.models.storage import load_model, save_model
 
 CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"
 
 
-def ship(name: str, model: nn.Module, tokenizer: Tokenizer | None = None) -> None:
-    """Puts a trained model, in half precision, and its tokenizer among those that come with the course."""
+def ship(name: str, model: nn.Module, tokenizer: Tokenizer | Sequence[str]) -> None:
+    """A trained model, in half precision, and its tokenizer put among those that come with the course.
+
+    tokenizer: or, for a language that is made of words, the list of these by id.
+    """
     place = CHECKPOINTS / name
     place.mkdir(parents=True, exist_ok=True)
     save_model(model, place / "model.safetensors", torch.float16)
-    if tokenizer is not None:
+    if isinstance(tokenizer, Tokenizer):
         tokenization.save(tokenizer, place / "tokenizer.json")
+    else:
+        words = json.dumps(list(tokenizer), ensure_ascii=False)
+        (place / "words.json").write_text(words + "\n", encoding="utf-8")
 
 
 def pretrained(name: str) -> tuple[Any, Any]:
@@ -35,6 +42,8 @@ def pretrained(name: str) -> tuple[Any, Any]:
     known = sorted(path.parent.name for path in CHECKPOINTS.glob("*/model.safetensors"))
     if name not in known:
         raise ValueError(f'There is no trained model "{name}"; there are {", ".join(known)}.')
-    model = load_model(CHECKPOINTS / name / "model.safetensors")
-    file = CHECKPOINTS / name / "tokenizer.json"
-    return model, tokenization.load(file) if file.exists() else tinyworld.vocabulary()
+    place = CHECKPOINTS / name
+    model = load_model(place / "model.safetensors")
+    if (place / "tokenizer.json").exists():
+        return model, tokenization.load(place / "tokenizer.json")
+    return model, tuple(json.loads((place / "words.json").read_text(encoding="utf-8")))

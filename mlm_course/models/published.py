@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
-
-from mlm_course.corpora.hub import HubUnreachable, failure
 
 Config = TypeVar("Config")
 Model = TypeVar("Model", bound=nn.Module)
@@ -111,48 +108,3 @@ def check_heads(n_heads: int, d_model: int, name: str = "n_heads") -> None:
     """ValueError unless each head gets equally many numbers of a vector."""
     if n_heads < 1 or d_model % n_heads:
         raise ValueError(f"{n_heads} heads cannot share {d_model} numbers evenly: check {name}.")
-
-
-def download(name: str, files: Sequence[str]) -> dict[str, Path]:
-    """A model's files on this machine: those that are there, or else the hub's.
-
-    Errors: HubUnreachable; ValueError if the hub has no such model or it lacks one of the files.
-    """
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import (
-        EntryNotFoundError,
-        HFValidationError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-    )
-
-    def get(local: bool) -> dict[str, Path]:
-        return {f: Path(hf_hub_download(name, f, local_files_only=local)) for f in files}
-
-    try:
-        try:
-            return get(local=True)
-        except LocalEntryNotFoundError:
-            _ask_hub(name)
-            return get(local=False)
-    except (RepositoryNotFoundError, HFValidationError) as error:
-        raise ValueError(f"The hub has no open model {name!r}: check the spelling.") from error
-    except EntryNotFoundError as error:
-        if isinstance(error, LocalEntryNotFoundError):  # the download broke off
-            raise HubUnreachable(_unreachable(name)) from error
-        raise ValueError(f"{name!r} lacks one of the files {', '.join(files)}.") from error
-    except Exception as error:  # the network's errors have no common class
-        raise HubUnreachable(_unreachable(name)) from error
-
-
-def _unreachable(name: str) -> str:
-    return f"{name!r} is not available: the hub cannot be reached, and it was never downloaded."
-
-
-def _ask_hub(name: str, timeout: float = 5.0) -> None:
-    """Nothing if the hub knows the model, else the error that one question about it ends in."""
-    from huggingface_hub import HfApi
-
-    error = failure(lambda: HfApi().model_info(name, timeout=timeout), timeout)
-    if error is not None:
-        raise error

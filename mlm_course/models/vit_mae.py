@@ -16,9 +16,10 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from mlm_course.hub import download
 from mlm_course.models.encoder import StackConfig
 from mlm_course.models.image_mae import ImageMAE, ImageMAEConfig
-from mlm_course.models.published import Translation, check_heads, download, number_of_blocks
+from mlm_course.models.published import Translation, check_heads, number_of_blocks
 
 BLOCK = {
     # ours                  theirs, in both stacks

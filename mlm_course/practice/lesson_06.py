@@ -8,10 +8,9 @@ from torch.nn import functional as F
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
-from mlm_course.corruption import MASK_ONLY, Corrupted, Masker, corrupt
+from mlm_course.corruption import MASK_ONLY, Corrupted, DynamicMasking, Masker, corrupt
 from mlm_course.models import EncoderConfig, MaskedLM
 from mlm_course.practice.exercise import Exercise, Function, Misconception, Question
-from mlm_course.training import MaskedRows
 from mlm_course.training.optim import linear
 
 TITLE = "MLM pretraining"
@@ -38,7 +37,7 @@ def train(
     return losses
 
 
-def evaluate(model: MaskedLM, data: MaskedRows, epoch: int) -> tuple[float, float]:
+def evaluate(model: MaskedLM, data: DynamicMasking, epoch: int) -> tuple[float, float]:
     model.eval()
     loss = right = count = 0.0
     with torch.no_grad():
@@ -169,7 +168,7 @@ def _ask_for_gradients(optimizer: Optimizer, *_) -> None:
         raise RuntimeError("optimizer.step() was called, but there are no gradients")
 
 
-def _evaluation(g: torch.Generator) -> tuple[MaskedLM, MaskedRows, int]:
+def _evaluation(g: torch.Generator) -> tuple[MaskedLM, DynamicMasking, int]:
     """Ten rows, and a model in training mode whose dropout drops all, so that no chance is in it."""
     model = _stirred(ModelWithMode(_config(dropout=1.0)), g)
     with torch.no_grad():
@@ -177,7 +176,7 @@ def _evaluation(g: torch.Generator) -> tuple[MaskedLM, MaskedRows, int]:
     ids = _texts(g, 10, 9)
     ids[:, 2:6] = torch.randint(5, 9, (10, 4), generator=g)
     masker = Masker(VOCABULARY, range(5), MASK_ID, ratio=0.4, proportions=MASK_ONLY)
-    data = MaskedRows(ids, masker, seed=int(torch.randint(1000, (1,), generator=g)))
+    data = DynamicMasking(masker, ids, seed=int(torch.randint(1000, (1,), generator=g)))
     return model, data, int(torch.randint(1, 9, (1,), generator=g))
 
 

@@ -4,11 +4,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from mlm_course.evaluation import directions_needed
 from mlm_course.models.encoder import StackConfig
 from mlm_course.models.image_mae import put_back as package_put_back
 from mlm_course.models.text_mae import TextMAE, TextMAEConfig, keep_visible
 from mlm_course.practice.exercise import Exercise, Function, Misconception, Question
+from mlm_course.probing import effective_rank
 
 TITLE = "Masked autoencoders for text"
 
@@ -51,7 +51,7 @@ def decoder_sees(noise: Tensor, text: Tensor, ratio: float) -> Tensor:
 
 
 def count_directions(x: Tensor, share: float) -> int:
-    return directions_needed(x, share)
+    return effective_rank(x, share)
 
 
 def _hidden(g: torch.Generator, rows: int, length: int, counts: tuple[int, ...]) -> Tensor:

@@ -8,8 +8,8 @@ from torch.nn import functional as F
 
 from mlm_course import compression, cost
 from mlm_course.models import EncoderConfig
-from mlm_course.packing import texts_in_rows
 from mlm_course.practice.exercise import Exercise, Function, Misconception, Question
+from mlm_course.tokenization import texts_in_rows
 
 TITLE = "Scale"
 

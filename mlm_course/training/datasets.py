@@ -14,10 +14,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from mlm_course.corruption import Corrupted, DynamicMasking, Masker, RowNoise, StaticMasking
-from mlm_course.corruption.replacement import IGNORED
+from mlm_course.corruption import (
+    Corrupted,
+    RowNoise,
+    hideable,
+)
+from mlm_course.corruption.replacement import IGNORED, mask_tokens
 from mlm_course.corruption.strategies import choose_any_count
-from mlm_course.tokenization import CLS_ID, MASK_ID, PAD_ID, SEP_ID
+from mlm_course.tokenization import CLS_ID, MASK_ID, PAD_ID, SEP_ID, SPECIAL_IDS
 
 
 class Data(Protocol):
@@ -30,42 +34,6 @@ class Data(Protocol):
     def __len__(self) -> int: ...
 
     def __call__(self, index: Tensor, epoch: int, /) -> Any: ...
-
-
-class MaskedRows:
-    """Rows of token ids that are hidden anew each epoch, or `copies` times beforehand.
-
-    ids (N, T) int64; word_ids and scores (N, T) for strategies that need them. Called with the
-    index (B,) of some rows and the epoch: their `Corrupted` input_ids, labels and hidden, each
-    (B, T). See `DynamicMasking` and, with copies, `StaticMasking`.
-    """
-
-    def __init__(
-        self,
-        ids: Tensor,
-        masker: Masker,
-        seed: int,
-        word_ids: Tensor | None = None,
-        scores: Tensor | None = None,
-        copies: int | None = None,
-    ) -> None:
-        if ids.ndim != 2:
-            raise ValueError(f"ids must have shape (N, T), rows of tokens, not {tuple(ids.shape)}.")
-        self.rows = len(ids)
-        self.masking: DynamicMasking | StaticMasking
-        if copies is None:
-            self.masking = DynamicMasking(masker, ids, seed, word_ids=word_ids, scores=scores)
-        else:
-            drawn = torch.Generator().manual_seed(seed)
-            self.masking = StaticMasking(
-                masker, ids, copies, drawn, word_ids=word_ids, scores=scores
-            )
-
-    def __len__(self) -> int:
-        return self.rows
-
-    def __call__(self, index: Tensor, epoch: int) -> Corrupted:
-        return self.masking(index, epoch)
 
 
 class ImageBatch(NamedTuple):
@@ -210,7 +178,7 @@ class RetroRows:
     Source: Xiao et al. 2022, section 3.3.
     """
 
-    def __init__(self, rows: MaskedRows, seed: int, ratio: float = 0.5) -> None:
+    def __init__(self, rows: Data, seed: int, ratio: float = 0.5) -> None:
         self.rows, self.seed, self.ratio = rows, seed, ratio
 
     def __len__(self) -> int:
@@ -222,3 +190,25 @@ class RetroRows:
         noise = RowNoise(stirred(self.seed, 1), epoch, index).uniform(T * T).view(B, T, T)
         is_self = torch.eye(T, dtype=torch.bool)
         return RetroBatch(ids, labels, hidden, (noise >= self.ratio) & ~is_self)
+
+
+class GapRows:
+    """Rows of token ids of which n words are hidden, n drawn anew each time, from 1 to all.
+
+    ids (R, T) int64; special tokens are never hidden. Called with the index (B,) of some rows and
+    the epoch: their `Corrupted` input_ids, labels and hidden, each (B, T).
+    Source: Ghazvininejad et al. 2019, section 2.1; Liao et al. 2020, section 3.
+    """
+
+    def __init__(self, ids: Tensor, seed: int) -> None:
+        if ids.ndim != 2:
+            raise ValueError(f"ids must have shape (R, T), rows of tokens, not {tuple(ids.shape)}.")
+        self.ids, self.seed = ids, seed
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __call__(self, index: Tensor, epoch: int) -> Corrupted:
+        ids, noise = self.ids[index], RowNoise(self.seed, epoch, index)
+        words = hideable(ids, SPECIAL_IDS)
+        return mask_tokens(ids, choose_any_count(words, noise))

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mlm_course.corruption import Corrupted
+from mlm_course.attention import visible_mask
+from mlm_course.corruption import Corrupted, hideable
 from mlm_course.corruption.replacement import IGNORED
-from mlm_course.evaluation import visible_mask
+from mlm_course.diffusion import row_bounds, surprises
 from mlm_course.models.image_mae import patch_loss
 from mlm_course.tokenization import PAD_ID, SPECIAL_IDS
 from mlm_course.training.datasets import ImageBatch, PairBatch, RetroBatch
@@ -105,3 +106,13 @@ def retro_mae_loss(model: nn.Module, batch: RetroBatch) -> tuple[Tensor, int]:
 def _mean_loss(logits: Tensor, target: Tensor) -> Tensor:
     """Mean cross-entropy: logits (n, V), target (n,); 0 if there is nothing to predict."""
     return F.cross_entropy(logits.float(), target, reduction="sum") / max(1, len(target))
+
+
+def diffusion_loss(model: nn.Module, batch: Corrupted) -> tuple[Tensor, Tensor]:
+    """The bound on -log p of all rows, summed, and the number of their words: nats a word.
+
+    batch: as `GapRows` gives it. For `fit`.
+    """
+    words = hideable(batch.input_ids, SPECIAL_IDS) | batch.hidden
+    n_words = words.sum(1)
+    return row_bounds(surprises(model, batch), batch.hidden, n_words).sum(), n_words.sum()

@@ -1,10 +1,12 @@
 """How a training shows its progress: a chart in a notebook, a line in a terminal, a log elsewhere."""
 
+from __future__ import annotations
+
 import shutil
 import sys
 import time
 from collections.abc import Callable
-from typing import Any, Protocol, TextIO
+from typing import Any, TextIO
 
 from IPython.core.getipython import get_ipython
 
@@ -12,22 +14,12 @@ from mlm_course.widgets.status import status_line
 from mlm_course.widgets.training_curve import TrainingCurve
 
 
-class Display(Protocol):
-    """What `fit` calls: add and status after a step, finish at the end, whatever ended it."""
-
-    def add(self, step: float, **values: float | None) -> None: ...
-
-    def status(self, text: str = "", **values: Any) -> None: ...
-
-    def finish(self, best: float | None = None) -> None: ...
-
-
 def progress_display(
     total: float | None = None,
     floor: float | None = None,
     title: str = "Training curve",
     y: str = "loss (nats)",
-) -> Display:
+) -> TrainingCurve | TerminalLine | Log:
     """Display that suits where the code runs.
 
     total, the number of steps; floor, the lowest loss there can be; y, what the loss is and its

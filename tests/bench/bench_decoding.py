@@ -13,8 +13,9 @@ import torch
 from reporting import main
 from side_by_side import times_as_fast
 
+from mlm_course.cost import take_turns
 from mlm_course.decoding import autoregressive, mask_predict
-from mlm_course.experiments.pairs_speed import N_LENGTHS, ROUNDS, sources, take_turns
+from mlm_course.experiments.pairs_speed import N_LENGTHS, ROUNDS, WARM_UP, answering, sources
 from mlm_course.models import pretrained
 from mlm_course.results.benchmarks import Finding
 
@@ -32,9 +33,10 @@ def measure(small: bool) -> Iterator[Finding]:
     for size, bar in BARS.items():
         order = [
             torch.randperm(len(known), generator=generator)[:size]
-            for _ in range(2 if small else ROUNDS)
+            for _ in range(WARM_UP + (2 if small else ROUNDS))
         ]
-        times = take_turns(steps, [known[index] for index in order])
+        batches = [known[index] for index in order]
+        times = take_turns(answering(steps, batches), len(batches) - WARM_UP, WARM_UP)
         what = f"answers, {PASSES} passes, {size} at a time"
         yield times_as_fast(what, times, "word by word", at_least=bar)
 

@@ -14,11 +14,12 @@ from typing import NamedTuple
 
 import torch
 from reporting import main
-from side_by_side import WARM_UP, stepper, take_turns, times_as_fast
+from side_by_side import WARM_UP, stepper, times_as_fast
 from theirs import bert
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mlm_course.cost import take_turns
 from mlm_course.models import EncoderConfig, MaskedLM
 from mlm_course.results.benchmarks import Finding
 

@@ -23,13 +23,13 @@ from typing import NamedTuple
 
 import torch
 from reporting import NotMeasured, main
-from side_by_side import WARM_UP, Times, ratio, stepper, take_turns, times_as_fast
+from side_by_side import WARM_UP, Times, ratio, stepper, times_as_fast
 from theirs import bert, vit_mae
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mlm_course.corruption import choose_fixed_count
-from mlm_course.cost import training_flops
+from mlm_course.cost import take_turns, training_flops
 from mlm_course.models import EncoderConfig, ImageMAE, ImageMAEConfig, MaskedLM, StackConfig, fresh
 from mlm_course.models.image_mae import patch_loss
 from mlm_course.results.benchmarks import Finding

@@ -17,10 +17,11 @@ from typing import NamedTuple
 
 import torch
 from reporting import main
-from side_by_side import WARM_UP, stepper, take_turns, times_as_fast
+from side_by_side import WARM_UP, stepper, times_as_fast
 from theirs import vit_mae
 from torch.utils.flop_counter import FlopCounterMode
 
+from mlm_course.cost import take_turns
 from mlm_course.models import ImageMAE, ImageMAEConfig, StackConfig, fresh
 from mlm_course.models.image_mae import patch_loss
 from mlm_course.results.benchmarks import Finding

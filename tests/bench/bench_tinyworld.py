@@ -12,10 +12,11 @@ from dataclasses import replace
 
 from reporting import main
 
+from mlm_course.corruption import DynamicMasking
 from mlm_course.evaluation import score_hidden
 from mlm_course.experiments import tinyworld as world
 from mlm_course.results.benchmarks import Finding
-from mlm_course.training import MaskedRows, fit, masked_lm_loss
+from mlm_course.training import fit, masked_lm_loss
 
 SECONDS, GAP = 60, 0.02
 
@@ -23,7 +24,7 @@ SECONDS, GAP = 60, 0.02
 def measure(small: bool) -> Iterator[Finding]:
     masked, floor = world.masked_test_set()
     model, recipe = world.build(), replace(world.RECIPE, steps=3) if small else world.RECIPE
-    data = MaskedRows(world.sentences(world.SENTENCES, 0), world.masker(), seed=0)
+    data = DynamicMasking(world.masker(), world.sentences(world.SENTENCES, 0), seed=0)
     seconds = fit(model, data, masked_lm_loss, recipe).seconds[-1]
     gap = score_hidden(model, masked).loss - floor
     what = f"{recipe.steps} training steps"

@@ -30,10 +30,11 @@ from transformers import (
 )
 from transformers.utils import logging
 
+from mlm_course.corruption import DynamicMasking
 from mlm_course.evaluation import score_hidden
 from mlm_course.experiments import python_docs as docs
 from mlm_course.results.benchmarks import Finding
-from mlm_course.training import MaskedRows, fit, masked_lm_loss
+from mlm_course.training import fit, masked_lm_loss
 
 SECONDS = 300  # Trainer's
 BAR, PLANNED, BATCH = (
@@ -98,7 +99,7 @@ def their_best(corpus: docs.Corpus, seconds: float) -> tuple[float, float]:
 def our_run(corpus: docs.Corpus, seconds: float) -> list[tuple[float, float]]:
     """(seconds of training, held-out loss) along a run of about so many seconds."""
     vocab_size, masked = corpus.tokenizer.get_vocab_size(), docs.held_out_masks(corpus)
-    data = MaskedRows(corpus.train, docs.masker(vocab_size, docs.MASK_RATIO), seed=0)
+    data = DynamicMasking(docs.masker(vocab_size, docs.MASK_RATIO), corpus.train, seed=0)
     recipe = replace(docs.RECIPE, batch_size=BATCH, steps=TRIAL)
     trial = fit(docs.build(vocab_size), data, masked_lm_loss, recipe)
     steps = max(1, round(TRIAL / trial.seconds[-1] * seconds))

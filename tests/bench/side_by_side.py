@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import statistics
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -36,19 +35,6 @@ def stepper(model: nn.Module, loss: Callable[[], Tensor]) -> Callable[[], None]:
         optimizer.zero_grad()
 
     return step
-
-
-def take_turns(steps: Mapping[str, Callable[[], None]], rounds: int, warm_up: int) -> Times:
-    """Seconds of each round for each contestant; every other round they go backwards."""
-    times: Times = {name: [] for name in steps}
-    order = list(steps.items())
-    for lap in range(warm_up + rounds):
-        for name, step in order if lap % 2 else reversed(order):
-            start = time.perf_counter()
-            step()
-            if lap >= warm_up:
-                times[name].append(time.perf_counter() - start)
-    return times
 
 
 def ratio(times: Times, slow: str, fast: str) -> Ratio:

@@ -8,26 +8,15 @@ Without a network the course goes on: `load_text` says in one sentence that the 
 reached, and returns Python's manual instead. `datasets` is imported only when it is needed.
 """
 
-import queue
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from itertools import islice
-from typing import Any, NamedTuple, TypeVar
+from typing import Any
 
 from mlm_course.corpora import python_docs
+from mlm_course.hub import DataFiles, HubUnreachable, Known, open_dataset, rows_from_hub
 
-Row = TypeVar("Row")
 LOCAL = ("text", "parquet", "json", "csv", "arrow")  # names that mean files of this kind
-
-
-class Known(NamedTuple):
-    """A data set by its address on the hub: id, configuration, and the column with the text."""
-
-    hub_id: str
-    config: str | None
-    column: str | None
 
 
 KNOWN = {
@@ -38,12 +27,6 @@ KNOWN = {
     "imdb": Known("stanfordnlp/imdb", None, "text"),
 }
 """Short names that `load_text` understands beside any hub id."""
-
-DataFiles = str | Sequence[str] | Mapping[str, str | Sequence[str]]
-
-
-class HubUnreachable(Exception):
-    """No usable answer from the hub; the message says why."""
 
 
 def load_text(
@@ -74,7 +57,7 @@ def load_text(
     if (name in LOCAL) != (data_files is not None):
         raise ValueError(f"data_files goes together with one of the names {', '.join(LOCAL)}.")
     if data_files is not None:
-        rows = _open(name, config, split, streaming, data_files=data_files)
+        rows = open_dataset(name, config, split, streaming, data_files=data_files)
         return list(islice(_texts(rows, column), n))
     try:
         return texts_from_hub(
@@ -100,103 +83,6 @@ def texts_from_hub(
     known = Known(known.hub_id, config or known.config, column or known.column)
     read = partial(_texts, column=known.column)
     return rows_from_hub(known, split, n, read, streaming=streaming, timeout=timeout)
-
-
-def rows_from_hub(
-    known: Known,
-    split: str,
-    n: int | None,
-    read: Callable[[Iterable[Mapping[str, Any]]], Iterable[Row]],
-    *,
-    streaming: bool = True,
-    timeout: float = 5.0,
-) -> list[Row]:
-    """The first n of what `read` finds in the rows of a data set on the hub.
-
-    Errors: HubUnreachable without a network; ValueError for what does not exist.
-    """
-    from huggingface_hub import constants
-
-    offline = constants.HF_HUB_OFFLINE
-    if not offline:
-        _ask_hub(known.hub_id, timeout)
-    try:
-        with _few_retries():
-            rows = _open(known.hub_id, known.config, split, streaming)
-            return list(islice(read(rows), n))
-    except (ValueError, TypeError, FileNotFoundError, RuntimeError):
-        raise  # what the caller asked for does not exist
-    except Exception as error:  # the network's errors have no common class
-        reason = "offline, and never downloaded" if offline else "the download broke off"
-        raise HubUnreachable(reason) from error
-
-
-def _ask_hub(hub_id: str, timeout: float) -> None:
-    """Nothing if the hub knows the data set, HubUnreachable if it does not answer in time."""
-    from huggingface_hub import HfApi, errors
-
-    error = failure(lambda: HfApi().dataset_info(hub_id, timeout=timeout), timeout)
-    if isinstance(error, errors.RepositoryNotFoundError | errors.HFValidationError):
-        raise ValueError(
-            f"The hub has no open data set {hub_id!r}: check the spelling, or use one of "
-            f"{', '.join(KNOWN)}."
-        ) from error
-    if error is not None:
-        raise HubUnreachable("the hub cannot be reached") from error
-
-
-def failure(question: Callable[[], object], timeout: float) -> Exception | None:
-    """The error that one question to the hub ends in, or None; HubUnreachable after `timeout` s.
-
-    Asked in a thread: a name server that never answers ignores every other time limit, and
-    `datasets` itself would go on trying for half a minute.
-    """
-    answers: queue.Queue[Exception | None] = queue.Queue()
-
-    def ask() -> None:
-        try:
-            question()
-            answers.put(None)
-        except Exception as error:
-            answers.put(error)
-
-    threading.Thread(target=ask, daemon=True).start()
-    try:
-        return answers.get(timeout=timeout)
-    except queue.Empty as late:
-        raise HubUnreachable("the hub does not answer") from late
-
-
-@contextmanager
-def _few_retries() -> Iterator[None]:
-    """Streaming that gives up after one more try; `datasets` would try twenty times.
-
-    That matters where the hub answers but the host of its files does not: there it takes about
-    half a minute to give up, not ten minutes.
-    """
-    from datasets import config
-
-    names = ("STREAMING_OPEN_MAX_RETRIES", "STREAMING_READ_MAX_RETRIES")
-    before = {name: getattr(config, name) for name in names if hasattr(config, name)}
-    try:
-        for name in before:
-            setattr(config, name, 1)
-        yield
-    finally:
-        for name, value in before.items():
-            setattr(config, name, value)
-
-
-def _open(
-    name: str,
-    config: str | None,
-    split: str,
-    streaming: bool,
-    data_files: DataFiles | None = None,
-) -> Iterable[Mapping[str, Any]]:
-    from datasets import load_dataset  # takes a second or more to import
-
-    return load_dataset(name, config, split=split, streaming=streaming, data_files=data_files)
 
 
 def _texts(rows: Iterable[Mapping[str, Any]], column: str | None) -> Iterator[str]:

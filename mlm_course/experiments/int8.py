@@ -1,0 +1,42 @@
+"""Weights as 8-bit integers: accuracy, size and speed, by the way of rounding. Lesson 13."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import torch
+from torch import nn
+
+from mlm_course.compression import int8_layers, rounded
+from mlm_course.corruption import Corrupted
+from mlm_course.experiments._lesson_13 import accuracy, answering, docs_rows, rounded_ratios
+from mlm_course.models import pretrained
+
+
+def size_of(model: nn.Module) -> int:
+    """Bytes of a model's state as PyTorch stores it."""
+    file = io.BytesIO()
+    torch.save(model.state_dict(), file)
+    return file.getbuffer().nbytes
+
+
+def quantisation(model: nn.Module, test: Corrupted) -> dict[str, Any]:
+    """int8: accuracy by the way of rounding; with PyTorch's layers also size and speed by rows."""
+    found: dict[str, Any] = {"fp32": {"accuracy": accuracy(model, test), "bytes": size_of(model)}}
+    for name, per_row in {"a scale for each row": True, "a scale for each matrix": False}.items():
+        small_one, size = rounded(model, per_row)
+        found[name] = {"accuracy": accuracy(small_one, test), "bytes": size}
+    layers = int8_layers(model)
+    found["PyTorch's layers"] = {"accuracy": accuracy(layers, test), "bytes": size_of(layers)}
+    speed = {
+        str(rows): rounded_ratios(answering(model, layers, test, rows), "whole")["smaller"]
+        for rows in (1, 8, 64)
+    }
+    return {**found, "times as fast by rows": speed}
+
+
+def run() -> dict[str, Any]:
+    """The record, on one thread."""
+    torch.set_num_threads(1)
+    return quantisation(pretrained("python_docs")[0], docs_rows()[1])
