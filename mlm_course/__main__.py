@@ -47,11 +47,11 @@ def experiment_command(options: argparse.Namespace) -> int:
 
 
 def train_command(options: argparse.Namespace) -> int:
-    from mlm_course.train import train
+    from mlm_course.train import train_lesson
 
     given = {k: v for k, v in vars(options).items() if v is not None and k != "run"}
     try:
-        train(**given)
+        train_lesson(**given)
     except (ConnectionError, FloatingPointError, KeyboardInterrupt, ValueError) as problem:
         print(problem or "Stopped.", file=sys.stderr)
         return 1
@@ -59,18 +59,18 @@ def train_command(options: argparse.Namespace) -> int:
 
 
 def results_command(options: argparse.Namespace) -> int:
-    from mlm_course.results.page import page
+    from mlm_course.results.page import results_page
 
     path = Path("course/RESULTS.md")
-    path.write_text(page(), encoding="utf-8")
+    path.write_text(results_page(), encoding="utf-8")
     print(f"Written: {path}")
     return 0
 
 
 def doctor_command(options: argparse.Namespace) -> int:
-    from mlm_course.doctor import doctor
+    from mlm_course.doctor import examine
 
-    report = doctor()
+    report = examine()
     print(report)
     return 1 if report.problems else 0
 
@@ -82,9 +82,9 @@ def experiments() -> list[str]:
 
 def add_train(commands: Any) -> None:
     """The options of `train`; those left out are the lesson's."""
-    train = commands.add_parser("train", help="train a lesson's model on one device or many")
-    train.add_argument("name", choices=("mlm", "mae", "cmlm"), help="lesson 6, 9 or 11")
-    train.add_argument("--folder", required=True, help="for checkpoints, model and history")
+    train_lesson = commands.add_parser("train", help="train a lesson's model on one device or many")
+    train_lesson.add_argument("name", choices=("mlm", "mae", "cmlm"), help="lesson 6, 9 or 11")
+    train_lesson.add_argument("--folder", required=True, help="for checkpoints, model and history")
     whole = {
         "steps": "optimiser steps",
         "batch-size": "rows a step, over all processes together",
@@ -94,12 +94,12 @@ def add_train(commands: Any) -> None:
         "seed": "of data order and dropout",
     }
     for option, text in whole.items():
-        train.add_argument(f"--{option}", type=int, help=text)
-    train.add_argument("--optimizer", choices=("muon", "adamw"))
-    train.add_argument("--lr", type=float, help="peak learning rate")
-    train.add_argument("--precision", choices=("no", "bf16", "fp16"))
-    train.add_argument("--compile", action="store_true", help="through torch.compile")
-    train.set_defaults(run=train_command)
+        train_lesson.add_argument(f"--{option}", type=int, help=text)
+    train_lesson.add_argument("--optimizer", choices=("muon", "adamw"))
+    train_lesson.add_argument("--lr", type=float, help="peak learning rate")
+    train_lesson.add_argument("--precision", choices=("no", "bf16", "fp16"))
+    train_lesson.add_argument("--compile", action="store_true", help="through torch.compile")
+    train_lesson.set_defaults(run=train_command)
 
 
 def main() -> int:
@@ -119,8 +119,8 @@ def main() -> int:
     experiment.set_defaults(run=experiment_command)
     results = commands.add_parser("results", help="render all recorded experiments as a page")
     results.set_defaults(run=results_command)
-    doctor = commands.add_parser("doctor", help="what is wrong with this environment, and the fix")
-    doctor.set_defaults(run=doctor_command)
+    examine = commands.add_parser("doctor", help="what is wrong with this environment, and the fix")
+    examine.set_defaults(run=doctor_command)
     options = parser.parse_args()
     return options.run(options)
 

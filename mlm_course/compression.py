@@ -25,7 +25,7 @@ def matrices(model: nn.Module) -> Iterator[tuple[str, nn.Linear]]:
 # ---- pruning
 
 
-def largest(weight: Tensor, sparsity: float) -> Tensor:
+def magnitude_mask(weight: Tensor, sparsity: float) -> Tensor:
     """Which weights stay when the smallest, as a share `sparsity`, go: bool, of weight's shape.
 
     round(sparsity * count) of them go; among equals, those that come first.
@@ -40,7 +40,7 @@ def largest(weight: Tensor, sparsity: float) -> Tensor:
     return keep.view_as(weight)
 
 
-class Kept(nn.Module):
+class SparseWeight(nn.Module):
     """A weight of which only some numbers count: the others are 0, and get no gradient."""
 
     keep: Tensor
@@ -60,8 +60,8 @@ def prune(model: nn.Module, sparsity: float) -> nn.Module:
     """
     pruned = copy.deepcopy(model)
     for _, layer in list(matrices(pruned)):
-        keep = largest(layer.weight, sparsity)
-        parametrize.register_parametrization(layer, "weight", Kept(keep))
+        keep = magnitude_mask(layer.weight, sparsity)
+        parametrize.register_parametrization(layer, "weight", SparseWeight(keep))
     return pruned
 
 
@@ -86,14 +86,14 @@ def drop_units(model: nn.Module, share: float) -> nn.Module:
 # ---- quantisation
 
 
-class Quantised(NamedTuple):
+class Quantized(NamedTuple):
     """Whole numbers from -127 to 127 (int8) and the scale by which they are to be multiplied."""
 
     codes: Tensor
     scale: Tensor
 
 
-def quantise(weight: Tensor, per_row: bool = True) -> Quantised:
+def quantize(weight: Tensor, per_row: bool = True) -> Quantized:
     """The nearest multiples of a scale that fits the largest weight, of each row or of all.
 
     weight (R, C) -> codes (R, C) int8, scale (R, 1) or (1, 1). A row of zeros gets the scale 1.
@@ -102,15 +102,15 @@ def quantise(weight: Tensor, per_row: bool = True) -> Quantised:
     size = weight.abs()
     most = size.amax(1, keepdim=True) if per_row else size.amax().view(1, 1)
     scale = torch.where(most > 0, most / 127, torch.ones_like(most))
-    return Quantised((weight / scale).round().to(torch.int8), scale)
+    return Quantized((weight / scale).round().to(torch.int8), scale)
 
 
-def restored(quantised: Quantised) -> Tensor:
+def dequantize(quantised: Quantized) -> Tensor:
     """The weights that the codes stand for, (R, C) float."""
     return quantised.codes * quantised.scale
 
 
-def rounded(model: nn.Module, per_row: bool = True) -> tuple[nn.Module, int]:
+def fake_quantize(model: nn.Module, per_row: bool = True) -> tuple[nn.Module, int]:
     """A copy of a model with all matrices, embeddings too, as int8 can hold them; bytes it then takes.
 
     The copy computes in float: it shows what int8 does to the answers, not to the time.
@@ -119,8 +119,8 @@ def rounded(model: nn.Module, per_row: bool = True) -> tuple[nn.Module, int]:
     with torch.no_grad():
         for parameter in copied.parameters():
             if parameter.ndim == 2:
-                found = quantise(parameter, per_row)
-                parameter.copy_(restored(found))
+                found = quantize(parameter, per_row)
+                parameter.copy_(dequantize(found))
                 size += found.codes.nbytes + found.scale.nbytes
             else:
                 size += parameter.nbytes

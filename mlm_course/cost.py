@@ -28,10 +28,10 @@ def matrix_parameters(config: EncoderConfig) -> tuple[int, int]:
     return blocks, D * D + D * config.vocab_size
 
 
-def training_flops(config: EncoderConfig, rows: int, length: int, hidden: int) -> int:
+def training_flops(config: EncoderConfig, rows: int, length: int, masked: int) -> int:
     """FLOPs of a step, forward and backward, of a masked language model: rows of `length` tokens.
 
-    hidden: tokens that are projected to the vocabulary. 6 a parameter and token: 2 forward, 4
+    masked: tokens that are projected to the vocabulary. 6 a parameter and token: 2 forward, 4
     backward (for the input and for the weights). Attention: T scores and T weighted values a token,
     twice D multiply-adds each, three times (forward and twice as much backward).
     Source: Kaplan et al. 2020, section 2.1.
@@ -39,7 +39,7 @@ def training_flops(config: EncoderConfig, rows: int, length: int, hidden: int) -
     blocks, head = matrix_parameters(config)
     tokens = rows * length
     attention = 12 * config.n_layers * tokens * length * config.d_model
-    return 6 * (blocks * tokens + head * hidden) + attention
+    return 6 * (blocks * tokens + head * masked) + attention
 
 
 def optimizer_bytes(parameters: int) -> int:
@@ -67,7 +67,7 @@ def time_floor(
     return sum(max(f / flops_a_second, b / bytes_a_second) for f, b in work)
 
 
-def exchange_seconds(gradient_bytes: float, processes: int, bytes_a_second: float) -> float:
+def allreduce_seconds(gradient_bytes: float, processes: int, bytes_a_second: float) -> float:
     """Seconds to add up the gradients of all processes, each with a link of that rate.
 
     In a ring each process sends and receives 2 (n - 1) / n times the gradient.

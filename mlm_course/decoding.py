@@ -25,12 +25,12 @@ from mlm_course.tokenization import CLS_ID, MASK_ID, PAD_ID, SEP_ID, UNK_ID
 Predict = Callable[[Tensor], Tensor]
 
 
-def linear(done: float) -> float:
+def linear_remasking(done: float) -> float:
     """The share of places that stay open after a share of the steps: even steps."""
     return 1 - done
 
 
-def cosine(done: float) -> float:
+def cosine_remasking(done: float) -> float:
     """The share of places that stay open: few are filled at first, many at last.
 
     Source: Chang et al. 2022 (MaskGIT), section 3.3.
@@ -43,16 +43,16 @@ class Sampler:
     """How `refine` chooses tokens, and which of them it opens again.
 
     schedule: the share of places still open after a share of the steps. temperature: 0 takes the
-    most likely token, 1 draws from the model's probabilities. may_reopen: whether a token that was
+    most likely token, 1 draws from the model's probabilities. may_remask: whether a token that was
     kept once may be opened again; it then keeps the confidence of the step that chose it.
     order: "confidence" keeps the tokens that were most probable when they were chosen, "random" any,
     "bernoulli" each with the same chance of its own. gumbel: noise on the confidences' logarithms
     that falls to 0 with the last step.
     """
 
-    schedule: Callable[[float], float] = linear
+    schedule: Callable[[float], float] = linear_remasking
     temperature: float = 0.0
-    may_reopen: bool = True
+    may_remask: bool = True
     order: str = "confidence"
     gumbel: float = 0.0
 
@@ -65,30 +65,30 @@ class Sampler:
 
 MASK_PREDICT = Sampler()
 """Ghazvininejad et al. 2019, section 3."""
-MASKGIT = Sampler(cosine, temperature=1.0, may_reopen=False, gumbel=4.5)
+MASKGIT = Sampler(cosine_remasking, temperature=1.0, may_remask=False, gumbel=4.5)
 """Chang et al. 2022, section 3.2."""
-LLADA = Sampler(may_reopen=False)
+LLADA = Sampler(may_remask=False)
 """Nie et al. 2025, section 2.4 (low-confidence remasking)."""
-MDLM = Sampler(temperature=1.0, may_reopen=False, order="bernoulli")
+MDLM = Sampler(temperature=1.0, may_remask=False, order="bernoulli")
 """Sahoo et al. 2024, section 3.2 (ancestral sampling)."""
 
 
 class Step(NamedTuple):
     """One step of a refinement, as it stands after the prediction; each (B, N).
 
-    tokens int64; confidence float, the probability that each token had when it was chosen; hidden
+    tokens int64; confidence float, the probability that each token had when it was chosen; masked
     bool: what was open before, and is therefore new.
     """
 
     tokens: Tensor
     confidence: Tensor
-    hidden: Tensor
+    masked: Tensor
 
 
 def refine(
     predict: Predict,
     canvas: Tensor,
-    hidden: Tensor,
+    masked: Tensor,
     mask_id: int,
     steps: int,
     sampler: Sampler = MASK_PREDICT,
@@ -96,13 +96,13 @@ def refine(
 ) -> list[Step]:
     """The steps by which the hidden places of a canvas are filled; the last one holds the result.
 
-    canvas (B, N) int64: what is given, and anything at hidden places; hidden (B, N) bool. Samplers
+    canvas (B, N) int64: what is given, and anything at hidden places; masked (B, N) bool. Samplers
     that draw need a generator on the canvas's device. A row without gaps stays as it is.
     Errors: ValueError for steps below 1.
     """
     if steps < 1:
         raise ValueError(f"steps must be at least 1, not {steps}.")
-    tokens, open_now, trace = canvas.clone(), hidden, []
+    tokens, open_now, trace = canvas.clone(), masked, []
     confidence = torch.ones(canvas.shape, device=canvas.device)
     for step in range(steps):
         logits = predict(tokens.masked_fill(open_now, mask_id))
@@ -111,7 +111,7 @@ def refine(
         confidence = torch.where(open_now, probability, confidence)
         trace.append(Step(tokens, confidence, open_now))
         if step + 1 < steps:
-            open_now = reopen(confidence, hidden, open_now, (step + 1, steps), sampler, generator)
+            open_now = remask(confidence, masked, open_now, (step + 1, steps), sampler, generator)
     return trace
 
 
@@ -128,9 +128,9 @@ def choose_tokens(
     return tokens, probabilities.gather(-1, tokens[..., None]).squeeze(-1)
 
 
-def reopen(
+def remask(
     confidence: Tensor,
-    hidden: Tensor,
+    masked: Tensor,
     was_open: Tensor,
     progress: tuple[int, int],
     sampler: Sampler,
@@ -138,11 +138,11 @@ def reopen(
 ) -> Tensor:
     """Which places the next step fills anew, bool (B, N).
 
-    confidence (B, N); hidden (B, N) bool: what was to be filled in the first place; was_open (B, N)
+    confidence (B, N); masked (B, N) bool: what was to be filled in the first place; was_open (B, N)
     bool: what the last step filled; progress: steps done, and of how many.
     """
     done, steps = progress
-    candidates = hidden if sampler.may_reopen else was_open
+    candidates = masked if sampler.may_remask else was_open
     if sampler.order == "bernoulli":
         stay = sampler.schedule(done / steps) / sampler.schedule((done - 1) / steps)
         drawn = torch.rand(confidence.shape, generator=generator, device=confidence.device)
@@ -152,15 +152,15 @@ def reopen(
         score = torch.rand(confidence.shape, generator=generator, device=confidence.device)
     elif sampler.gumbel:
         score = score.log() + sampler.gumbel * (1 - done / steps) * _gumbel(score, generator)
-    return lowest(score.masked_fill(~candidates, math.inf), n_open(hidden, done, steps, sampler))
+    return lowest(score.masked_fill(~candidates, math.inf), n_open(masked, done, steps, sampler))
 
 
-def n_open(hidden: Tensor, done: int, steps: int, sampler: Sampler) -> Tensor:
+def n_open(masked: Tensor, done: int, steps: int, sampler: Sampler) -> Tensor:
     """How many places of each row are open after some steps: (B, N) bool -> (B,) int64.
 
     Rounded down, at least one. Source: Ghazvininejad et al. 2019, section 3.2 and code.
     """
-    total = hidden.sum(1)
+    total = masked.sum(1)
     share = sampler.schedule(done / steps)
     return (total * share + 1e-9).long().clamp(min=1).minimum(total)
 
@@ -201,7 +201,7 @@ def mask_predict(
     tried = candidate_lengths(model, memory, n_lengths) if lengths is None else lengths[:, None]
     row = torch.arange(len(source), device=source.device).repeat_interleave(tried.shape[1])
     places = torch.arange(int(tried.max()), device=source.device)
-    hidden = places < tried.flatten()[:, None]  # (B * n, N)
+    masked = places < tried.flatten()[:, None]  # (B * n, N)
     repeated = memory.rows(row)
     kept = model.start(repeated)  # once for all steps
 
@@ -209,9 +209,9 @@ def mask_predict(
         logits = model.decode(repeated, canvas, source=kept)
         return logits.index_fill(-1, _never(canvas), -math.inf)
 
-    canvas = torch.where(hidden, MASK_ID, PAD_ID)
-    trace = refine(predict, canvas, hidden, MASK_ID, steps, sampler, generator)
-    scores = mean_log_probability(trace[-1].confidence, hidden).view(tried.shape)
+    canvas = torch.where(masked, MASK_ID, PAD_ID)
+    trace = refine(predict, canvas, masked, MASK_ID, steps, sampler, generator)
+    scores = mean_log_probability(trace[-1].confidence, masked).view(tried.shape)
     best = scores.argmax(1) + torch.arange(len(source), device=source.device) * tried.shape[1]
     trace = [Step(*(part[best] for part in step)) for step in trace]
     return Decoded(trace[-1].tokens, scores.flatten()[best], trace)

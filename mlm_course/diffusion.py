@@ -18,31 +18,31 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mlm_course.attention import visible_mask
-from mlm_course.corruption import Corrupted, hideable
+from mlm_course.corruption import Corrupted, maskable
 from mlm_course.corruption.replacement import mask_tokens
 from mlm_course.corruption.strategies import choose_count
 from mlm_course.decoding import Predict
 from mlm_course.tokenization import CLS_ID, MASK_ID, PAD_ID, SEP_ID, SPECIAL_IDS
 
-# answers(hidden (M, N) bool) -> log-probabilities (M, N) of the true words at the hidden places
+# answers(masked (M, N) bool) -> log-probabilities (M, N) of the true words at the hidden places
 Answers = Callable[[Tensor], Tensor]
 
 
-def surprises(model: nn.Module, batch: Corrupted) -> Tensor:
+def token_nll(model: nn.Module, batch: Corrupted) -> Tensor:
     """-log p of each hidden word, 0 at all other places: (B, T), in nats."""
-    ids, labels, hidden = batch
-    logits = model(ids, visible_mask(ids), hidden)  # (n, V)
-    each = F.cross_entropy(logits.float(), labels[hidden], reduction="none")
-    return torch.zeros(ids.shape, device=ids.device).masked_scatter(hidden, each)
+    ids, labels, masked = batch
+    logits = model(ids, visible_mask(ids), masked)  # (n, V)
+    each = F.cross_entropy(logits.float(), labels[masked], reduction="none")
+    return torch.zeros(ids.shape, device=ids.device).masked_scatter(masked, each)
 
 
-def row_bounds(surprise: Tensor, hidden: Tensor, n_words: Tensor) -> Tensor:
+def row_bounds(surprise: Tensor, masked: Tensor, n_words: Tensor) -> Tensor:
     """One draw of the bound for each row, in nats: N times the mean surprise of its hidden words.
 
-    surprise, hidden (B, T); n_words (B,): N. Its mean over n ~ U{1..N} and over the places is at
+    surprise, masked (B, T); n_words (B,): N. Its mean over n ~ U{1..N} and over the places is at
     least -log p(text). Source: Liao et al. 2020, section 3; Sahoo et al. 2024, section 3.
     """
-    return n_words * (surprise * hidden).sum(1) / hidden.sum(1).clamp(min=1)
+    return n_words * (surprise * masked).sum(1) / masked.sum(1).clamp(min=1)
 
 
 @torch.no_grad()
@@ -53,13 +53,13 @@ def likelihood_bound(
 
     Each draw hides n words; the draws of a row spread n evenly over 1..N, which keeps the noise low.
     """
-    words = hideable(ids, SPECIAL_IDS)
+    words = maskable(ids, SPECIAL_IDS)
     total, start = torch.zeros(len(ids)), torch.rand(len(ids), generator=generator)
     for draw in range(draws):
         share = (start + draw) / draws  # (B,) below 2: stratified
         n = 1 + (share % 1 * words.sum(1)).long()
         batch = mask_tokens(ids, choose_count(words, n, generator))
-        total += row_bounds(surprises(model, batch), batch.hidden, words.sum(1))
+        total += row_bounds(token_nll(model, batch), batch.masked, words.sum(1))
     return total / draws
 
 
@@ -69,10 +69,10 @@ def likelihood_bound(
 def blank(lengths: Tensor) -> tuple[Tensor, Tensor]:
     """Rows of [MASK] between [CLS] and [SEP], and which places are to be filled: two (B, T)."""
     places = torch.arange(int(lengths.max()) + 2)
-    hidden = (places >= 1) & (places <= lengths[:, None])
-    canvas = torch.where(hidden, MASK_ID, PAD_ID)
+    masked = (places >= 1) & (places <= lengths[:, None])
+    canvas = torch.where(masked, MASK_ID, PAD_ID)
     canvas[:, 0] = CLS_ID
-    return canvas.scatter(1, lengths[:, None] + 1, SEP_ID), hidden
+    return canvas.scatter(1, lengths[:, None] + 1, SEP_ID), masked
 
 
 def predictor(model: nn.Module) -> Predict:
@@ -97,17 +97,17 @@ def exact_answers(joint: Tensor, text: Tensor) -> Answers:
     N = joint.ndim
 
     @cache
-    def of(*hidden: bool) -> Tensor:
-        seen = tuple(slice(None) if gap else word for gap, word in zip(hidden, text, strict=True))
+    def of(*masked: bool) -> Tensor:
+        seen = tuple(slice(None) if gap else word for gap, word in zip(masked, text, strict=True))
         left = joint[seen] / joint[seen].sum()  # an axis for each hidden word
-        gaps = [i for i in range(N) if hidden[i]]
+        gaps = [i for i in range(N) if masked[i]]
         found = torch.zeros(N, dtype=joint.dtype)
         for axis, i in enumerate(gaps):
             others = [a for a in range(len(gaps)) if a != axis]
             found[i] = (left.sum(others) if others else left)[text[i]].log()
         return found
 
-    return lambda hidden: torch.stack([of(*row) for row in hidden.tolist()])
+    return lambda masked: torch.stack([of(*row) for row in masked.tolist()])
 
 
 def all_ways_to_hide(N: int) -> Tensor:
@@ -118,9 +118,9 @@ def all_ways_to_hide(N: int) -> Tensor:
 
 def bound_by_count(answers: Answers, N: int) -> Tensor:
     """N times the mean over n = 1..N of the mean surprise of n hidden words; all ways, no chance."""
-    hidden = all_ways_to_hide(N)
-    n = hidden.sum(1)  # (M,)
-    means = -(answers(hidden) * hidden).sum(1) / n
+    masked = all_ways_to_hide(N)
+    n = masked.sum(1)  # (M,)
+    means = -(answers(masked) * masked).sum(1) / n
     ways = torch.tensor([math.comb(N, k) for k in n.tolist()])  # with as many words hidden
     return (N * means / (N * ways)).sum()
 
@@ -132,9 +132,9 @@ def bound_by_rate(answers: Answers, N: int) -> Tensor:
     """
     import numpy as np
 
-    hidden = all_ways_to_hide(N)
-    n = hidden.sum(1)  # (M,)
-    summed = -(answers(hidden) * hidden).sum(1)  # (M,)
+    masked = all_ways_to_hide(N)
+    n = masked.sum(1)  # (M,)
+    summed = -(answers(masked) * masked).sum(1)  # (M,)
     points, weights = (torch.from_numpy(x) for x in np.polynomial.legendre.leggauss(N))
     total = torch.zeros((), dtype=torch.float64)
     for t, weight in zip((points + 1) / 2, weights / 2, strict=True):

@@ -12,7 +12,6 @@ import importlib.metadata
 import os
 import platform
 import shutil
-import socket
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,7 +21,7 @@ import mlm_course
 
 PYTHON = (3, 11)
 NEEDED_MEMORY, NEEDED_DISK = 2.0, 3.0  # GB: a lesson takes up to 1.2 GB beside browser and server
-HUB = ("huggingface.co", 443)
+HUB_DATASET = "Salesforce/wikitext"  # one that is there, to ask about
 CONSTRAINTS = Path(__file__).parents[1] / "constraints.txt"
 SIGNS = {"ok": "ok", "note": "note", "problem": "PROBLEM"}
 
@@ -36,7 +35,7 @@ class Finding(NamedTuple):
     fix: str = ""
 
 
-class Report(tuple[Finding, ...]):
+class HealthReport(tuple[Finding, ...]):
     """Findings that show themselves as a table in a notebook and as lines elsewhere."""
 
     @property
@@ -85,12 +84,12 @@ def this_machine() -> str:
     )
 
 
-def doctor() -> Report:
+def examine() -> HealthReport:
     """A report on Python, packages, device, memory, disk, hub and widgets."""
     checks: tuple[Callable[[], Iterator[Finding]], ...] = (
         python, packages, device, memory, disk, hub, widgets
     )  # fmt: skip
-    return Report(finding for check in checks for finding in _survived(check))
+    return HealthReport(finding for check in checks for finding in _survived(check))
 
 
 def _survived(check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
@@ -203,19 +202,23 @@ def disk() -> Iterator[Finding]:
         yield Finding("folder", f"{here} cannot be written to", "note", fix)
 
 
-def hub(address: tuple[str, int] = HUB, timeout: float = 3.0) -> Iterator[Finding]:
+def hub(timeout: float = 3.0) -> Iterator[Finding]:
     """Whether data sets can be downloaded."""
+    from huggingface_hub import constants
+
+    from mlm_course.hub import ask_about
+
     fix = "Nothing to do: every lesson has its own data. Only larger data sets are missing."
-    if os.environ.get("HF_HUB_OFFLINE") == "1":
+    if constants.HF_HUB_OFFLINE:
         yield Finding("hub", "switched off by HF_HUB_OFFLINE=1", "note", fix)
         return
     try:
-        socket.create_connection(address, timeout).close()
-    except OSError as problem:
-        said = f"{address[0]} cannot be reached ({problem})"
+        ask_about("dataset", HUB_DATASET, timeout)
+    except Exception as problem:  # the network's errors have no common class
+        said = f"{constants.ENDPOINT} cannot be reached ({type(problem).__name__})"
         yield Finding("hub", said, "note", fix)
     else:
-        yield Finding("hub", f"{address[0]} answers")
+        yield Finding("hub", f"{constants.ENDPOINT} answers")
 
 
 def widgets() -> Iterator[Finding]:

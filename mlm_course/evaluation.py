@@ -21,7 +21,7 @@ class MaskedScores(NamedTuple):
 
     loss: float
     accuracy: float
-    n_hidden: int
+    n_masked: int
 
     @property
     def perplexity(self) -> float:
@@ -30,12 +30,12 @@ class MaskedScores(NamedTuple):
 
 
 @torch.no_grad()
-def score_hidden(
-    model: nn.Module, masked: Corrupted, *, batch_size: int = 256, only: Tensor | None = None
+def score_masked(
+    model: nn.Module, corrupted: Corrupted, *, batch_size: int = 256, only: Tensor | None = None
 ) -> MaskedScores:
     """Scores of a masked language model on rows whose masks are fixed: the same at every call.
 
-    masked: ids, labels and hidden (N, T). Sums over all hidden tokens and divides once; the mean of
+    corrupted: ids, labels and masked (N, T). Sums over all hidden tokens and divides once; the mean of
     batch means would weigh a token by how many share its batch. only bool (N, T) restricts the
     scores, for example to whole words. Dropout is off; the model's mode is put back. Without any
     hidden token the loss and the accuracy are NaN, the count 0.
@@ -43,12 +43,12 @@ def score_hidden(
     was_training, device = model.training, next(model.parameters()).device
     model.eval()
     loss = right = count = 0.0
-    for start in range(0, len(masked.hidden), batch_size):
-        ids, labels, hidden = (part[start : start + batch_size].to(device) for part in masked)
+    for start in range(0, len(corrupted.masked), batch_size):
+        ids, labels, masked = (part[start : start + batch_size].to(device) for part in corrupted)
         if only is not None:
-            hidden = hidden & only[start : start + batch_size].to(device)
-        logits = model(ids, visible_mask(ids), hidden).float()  # (n, V)
-        target = labels[hidden]  # (n,)
+            masked = masked & only[start : start + batch_size].to(device)
+        logits = model(ids, visible_mask(ids), masked).float()  # (n, V)
+        target = labels[masked]  # (n,)
         loss += F.cross_entropy(logits, target, reduction="sum").item()
         right += (logits.argmax(-1) == target).sum().item()
         count += len(target)

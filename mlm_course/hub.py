@@ -60,7 +60,7 @@ def _find_dataset(hub_id: str, timeout: float) -> None:
     from huggingface_hub import errors
 
     try:
-        _ask_about("dataset", hub_id, timeout)
+        ask_about("dataset", hub_id, timeout)
     except (errors.RepositoryNotFoundError, errors.HFValidationError) as error:
         raise ValueError(
             f"The hub has no open data set {hub_id!r}: check the spelling of owner/name."
@@ -71,7 +71,7 @@ def _find_dataset(hub_id: str, timeout: float) -> None:
         raise HubUnreachable("the hub cannot be reached") from error
 
 
-def _ask_about(kind: str, name: str, timeout: float = 5.0) -> None:
+def ask_about(kind: str, name: str, timeout: float = 5.0) -> None:
     """One question to the hub about a "dataset" or a "model": nothing if it knows it, else its error.
 
     Errors: those of huggingface_hub; HubUnreachable if it does not answer in time.
@@ -158,7 +158,7 @@ def download(name: str, files: Sequence[str]) -> dict[str, Path]:
         try:
             return get(local=True)
         except LocalEntryNotFoundError:
-            _ask_about("model", name)
+            ask_about("model", name)
             return get(local=False)
     except (RepositoryNotFoundError, HFValidationError) as error:
         raise ValueError(f"The hub has no open model {name!r}: check the spelling.") from error

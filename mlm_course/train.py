@@ -42,7 +42,7 @@ from mlm_course.training.loop import Evaluate
 from mlm_course.widgets import progress_display
 
 
-class Task(NamedTuple):
+class TrainingTask(NamedTuple):
     """What a lesson trains, with all that `fit` needs.
 
     Every process loads the lesson of its task only: memory counts as often as there are processes.
@@ -56,7 +56,7 @@ class Task(NamedTuple):
     floor: float | None = None
 
 
-def mlm(rows: int | None = None) -> Task:
+def mlm(rows: int | None = None) -> TrainingTask:
     """The masked language model of tinyworld, with the exact floor. Lesson 6."""
     from mlm_course.experiments import tinyworld
 
@@ -64,20 +64,20 @@ def mlm(rows: int | None = None) -> Task:
     masked, floor = tinyworld.masked_test_set()
     data = DynamicMasking(tinyworld.masker(), ids, seed=0)
     model, evaluate = tinyworld.build(), tinyworld.tester(masked)
-    return Task(model, data, masked_lm_loss, tinyworld.RECIPE, evaluate, floor)
+    return TrainingTask(model, data, masked_lm_loss, tinyworld.RECIPE, evaluate, floor)
 
 
-def mae(rows: int | None = None) -> Task:
+def mae(rows: int | None = None) -> TrainingTask:
     """The masked autoencoder of digits. Lesson 9."""
     from mlm_course.experiments import image_mae
 
     images = image_mae.scale().standard(image_mae.data().train[:rows])
     data = MaskedImages(images, image_mae.PATCHES, seed=0)
     loss = partial(masked_pixel_loss, ratio=image_mae.RATIO)
-    return Task(image_mae.build(), data, loss, image_mae.RECIPE, image_mae.errors)
+    return TrainingTask(image_mae.build(), data, loss, image_mae.RECIPE, image_mae.errors)
 
 
-def cmlm(rows: int | None = None) -> Task:
+def cmlm(rows: int | None = None) -> TrainingTask:
     """The conditional masked language model of cheques, on the pairs as they are. Lesson 11."""
     from mlm_course.experiments import pairs
 
@@ -88,13 +88,13 @@ def cmlm(rows: int | None = None) -> Task:
     def evaluate(model: Any) -> Mapping[str, float]:
         return pairs.quality(pairs.answers_of(model, cheques.test_source), cheques)
 
-    return Task(model, data, gap_loss, pairs.RECIPE, evaluate)
+    return TrainingTask(model, data, gap_loss, pairs.RECIPE, evaluate)
 
 
-TASKS: Mapping[str, Callable[[int | None], Task]] = {"mlm": mlm, "mae": mae, "cmlm": cmlm}
+TASKS: Mapping[str, Callable[[int | None], TrainingTask]] = {"mlm": mlm, "mae": mae, "cmlm": cmlm}
 
 
-def train(
+def train_lesson(
     name: str,
     folder: str | Path,
     *,

@@ -10,9 +10,9 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from mlm_course.models import MaskedLM, fresh
+from mlm_course.models import MaskedLM, seeded_init
 from mlm_course.results import HERE
-from mlm_course.results.benchmarks import Finding, number, table, write_part
+from mlm_course.results.benchmarks import Measurement, number, table, write_part
 from mlm_course.results.page import benchmark_section
 
 sys.path.append(str(Path(__file__).resolve().parent / "bench"))
@@ -26,7 +26,7 @@ BENCH = Path(runner.__file__).parent
 
 
 def finding(**values):
-    return Finding(**{"what": "a step", "ours": 2.0, "unit": "ms", **values})
+    return Measurement(**{"what": "a step", "ours": 2.0, "unit": "ms", **values})
 
 
 @pytest.mark.parametrize(
@@ -173,8 +173,8 @@ def test_each_ends_in_the_record_whatever_becomes_of_the_others(scripts, monkeyp
         "findings" not in record["broken"] and record["killed"]["failed"] == "ended with status -9"
     )
     assert record["lacking"]["not measured"] == "no such device."
-    assert Finding(**record["fine"]["findings"][0]).met is True
-    assert Finding(**record["missed"]["findings"][0]).met is False
+    assert Measurement(**record["fine"]["findings"][0]).met is True
+    assert Measurement(**record["missed"]["findings"][0]).met is False
     assert record["fine"]["about"] == "Benchmark fine." and record["fine"]["versions"]["torch"]
     printed = capfd.readouterr()
     assert "measuring\na: 1 s; bar at most 2\n" in printed.out
@@ -218,12 +218,12 @@ def test_without_a_gpu_it_says_so():
 
 def test_the_flops_it_counts_are_those_of_the_matrix_products():
     sizes = bench_gpu.TINY
-    shown, labels, hidden = bench_gpu.masked_rows(sizes, torch.device("cpu"))
-    model = fresh(MaskedLM, sizes.text)
+    shown, labels, masked = bench_gpu.masked_rows(sizes, torch.device("cpu"))
+    model = seeded_init(MaskedLM, sizes.text)
     with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
-        torch.nn.functional.cross_entropy(model(shown, None, hidden), labels[hidden]).backward()
-    assert hidden.sum(1).tolist() == [2] * sizes.rows  # 15 % of 16
-    expected = bench_gpu.training_flops(sizes.text, *hidden.shape, int(hidden.sum()))
+        torch.nn.functional.cross_entropy(model(shown, None, masked), labels[masked]).backward()
+    assert masked.sum(1).tolist() == [2] * sizes.rows  # 15 % of 16
+    expected = bench_gpu.training_flops(sizes.text, *masked.shape, int(masked.sum()))
     assert counter.get_total_flops() == expected
 
 

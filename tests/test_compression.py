@@ -11,20 +11,20 @@ from torch.utils.flop_counter import FlopCounterMode
 from mlm_course import cost, tokenization
 from mlm_course.attention import same_document_mask
 from mlm_course.compression import (
+    dequantize,
     distillation_loss,
     drop_units,
+    fake_quantize,
     int8_layers,
-    largest,
+    magnitude_mask,
     matrices,
     prune,
-    quantise,
-    restored,
-    rounded,
+    quantize,
     softened_loss,
 )
 from mlm_course.corpora.tinyworld import masker, sentences
 from mlm_course.experiments import student_goals
-from mlm_course.models import EncoderConfig, MaskedLM, fresh
+from mlm_course.models import EncoderConfig, MaskedLM, seeded_init
 from mlm_course.results import recorded
 from mlm_course.tokenization import padding_share, texts_in_rows
 from mlm_course.training import masked_lm_loss
@@ -39,7 +39,7 @@ def generator(seed=0):
 
 def small(**sizes):
     sizes = {"d_model": 16, "n_layers": 2, "n_heads": 2, "d_ff": 24, **sizes}
-    return fresh(MaskedLM, EncoderConfig(V, T, **sizes)).eval()
+    return seeded_init(MaskedLM, EncoderConfig(V, T, **sizes)).eval()
 
 
 def some_ids(rows=3):
@@ -52,10 +52,10 @@ def some_ids(rows=3):
 
 @pytest.mark.parametrize("sizes", [{}, {"n_layers": 3, "d_ff": 20}, {"bias": False}])
 def test_flops_are_those_that_pytorch_counts(sizes):
-    model, (ids, hidden) = small(**sizes), some_ids()
+    model, (ids, masked) = small(**sizes), some_ids()
     with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
-        model(ids, None, hidden).square().sum().backward()
-    expected = cost.training_flops(model.config, *ids.shape, int(hidden.sum()))
+        model(ids, None, masked).square().sum().backward()
+    expected = cost.training_flops(model.config, *ids.shape, int(masked.sum()))
     assert counter.get_total_flops() == expected
 
 
@@ -79,9 +79,9 @@ def test_the_floor_is_the_slower_need_of_each_piece():
 
 
 def test_one_process_exchanges_nothing_and_many_twice_the_gradient():
-    assert cost.exchange_seconds(100.0, 1, 10.0) == 0
-    assert cost.exchange_seconds(100.0, 2, 10.0) == 10.0
-    assert cost.exchange_seconds(100.0, 1000, 10.0) == pytest.approx(20, rel=0.01)
+    assert cost.allreduce_seconds(100.0, 1, 10.0) == 0
+    assert cost.allreduce_seconds(100.0, 2, 10.0) == 10.0
+    assert cost.allreduce_seconds(100.0, 1000, 10.0) == pytest.approx(20, rel=0.01)
 
 
 def test_ways_take_turns_and_the_first_round_does_not_count():
@@ -101,20 +101,22 @@ def test_rates_are_positive_numbers():
 
 def test_the_largest_weights_stay():
     weight = torch.tensor([[0.1, -3.0, 0.2], [2.0, -0.3, 0.0]])
-    assert largest(weight, 0.5).tolist() == [[False, True, False], [True, True, False]]
-    assert largest(weight, 0.0).all() and not largest(weight, 1.0).any()
-    assert int(largest(torch.ones(10), 0.3).sum()) == 7  # equals: still the share that was asked
+    assert magnitude_mask(weight, 0.5).tolist() == [[False, True, False], [True, True, False]]
+    assert magnitude_mask(weight, 0.0).all() and not magnitude_mask(weight, 1.0).any()
+    assert (
+        int(magnitude_mask(torch.ones(10), 0.3).sum()) == 7
+    )  # equals: still the share that was asked
     with pytest.raises(ValueError, match="between 0 and 1"):
-        largest(weight, 50)
+        magnitude_mask(weight, 50)
 
 
 def test_a_pruned_model_keeps_its_zeros_in_training_and_the_original_is_left_alone():
-    model, (ids, hidden) = small(), some_ids()
+    model, (ids, masked) = small(), some_ids()
     before = {name: value.clone() for name, value in model.state_dict().items()}
     pruned = prune(model, 0.75)
     optimizer = torch.optim.AdamW(pruned.parameters(), lr=0.1)
     for _ in range(3):
-        F.cross_entropy(pruned(ids, None, hidden), ids[hidden]).backward()
+        F.cross_entropy(pruned(ids, None, masked), ids[masked]).backward()
         optimizer.step()
         optimizer.zero_grad()
     for (name, layer), (_, old) in zip(matrices(pruned), matrices(model), strict=True):
@@ -142,27 +144,27 @@ def test_dropping_units_that_write_nothing_changes_nothing_and_makes_matrices_sm
 
 def test_rounding_is_off_by_half_a_step_at_most():
     weight = torch.randn(5, 30, generator=generator()) * torch.logspace(-3, 3, 5)[:, None]
-    codes, scale = quantise(weight)
+    codes, scale = quantize(weight)
     assert codes.dtype == torch.int8 and scale.shape == (5, 1)
     assert codes.abs().amax(1).tolist() == [127] * 5
-    off = (restored(quantise(weight)) - weight).abs()
+    off = (dequantize(quantize(weight)) - weight).abs()
     assert (off <= scale / 2 * 1.001).all()
 
 
 def test_a_scale_for_each_row_is_closer_where_rows_differ():
     weight = torch.randn(4, 50, generator=generator()) * torch.tensor([[0.01], [0.1], [1], [10]])
-    errors = [(restored(quantise(weight, way)) - weight)[0].norm() for way in (True, False)]
+    errors = [(dequantize(quantize(weight, way)) - weight)[0].norm() for way in (True, False)]
     assert errors[0] < errors[1] / 100
 
 
 def test_a_row_of_zeros_is_no_trouble():
-    codes, scale = quantise(torch.zeros(2, 3))
+    codes, scale = quantize(torch.zeros(2, 3))
     assert not codes.any() and (scale == 1).all()
 
 
 def test_a_rounded_model_takes_a_quarter_and_answers_nearly_the_same():
     model, (ids, _) = small(), some_ids()
-    copied, size = rounded(model)
+    copied, size = fake_quantize(model)
     whole = sum(p.nbytes for p in model.parameters())
     assert whole / 4 < size < whole / 2
     assert torch.allclose(copied(ids), model(ids), atol=0.02)
@@ -170,13 +172,13 @@ def test_a_rounded_model_takes_a_quarter_and_answers_nearly_the_same():
 
 
 def test_int8_layers_answer_nearly_the_same():
-    model, (ids, hidden) = small(), some_ids()
+    model, (ids, masked) = small(), some_ids()
     try:
         layers = int8_layers(model)
     except RuntimeError as problem:
         pytest.skip(str(problem))
     with torch.no_grad():
-        off = layers(ids, None, hidden) - model(ids, None, hidden)
+        off = layers(ids, None, masked) - model(ids, None, masked)
     assert 0 < off.abs().max() < 0.05
     assert type(model.encoder.blocks[0].attention.query) is torch.nn.Linear  # the original
 
@@ -244,13 +246,13 @@ class Table(torch.nn.Module):
         super().__init__()
         self.logits = logits
 
-    def forward(self, ids, attention_mask=None, hidden=None):
+    def forward(self, ids, attention_mask=None, masked=None):
         return self.logits
 
 
 def test_a_students_goals_are_what_their_names_say():
     batch = masker(0.3)(sentences(4, 0), generator())
-    n, target = int(batch.hidden.sum()), batch.labels[batch.hidden]
+    n, target = int(batch.masked.sum()), batch.labels[batch.masked]
     one, other = (Table(torch.randn(n, 205, generator=generator(s))) for s in (1, 2))
     found = {
         g: student_goals.taught_by(g, other)(one, batch)[0].item()
@@ -262,7 +264,7 @@ def test_a_students_goals_are_what_their_names_say():
     assert student_goals.taught_by("teacher", one)(one, batch)[0].item() == pytest.approx(
         0, abs=1e-3
     )
-    exact = student_goals.tinyworld.masked_posterior(batch.input_ids, batch.hidden)[batch.hidden]
+    exact = student_goals.tinyworld.masked_posterior(batch.input_ids, batch.masked)[batch.masked]
     perfect = Table(exact.float().clamp_min(1e-30).log())
     assert student_goals.taught_by("exact chances", other)(perfect, batch)[
         0

@@ -49,17 +49,17 @@ def chi_limit(cells: int) -> float:
 
 @st.composite
 def batches(draw: st.DrawFn) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """can_hide (B, T), word ids (B, T), scores (B, T), T from 0 to 512, with hopeless rows."""
+    """maskable (B, T), word ids (B, T), scores (B, T), T from 0 to 512, with hopeless rows."""
     batch, length = draw(st.integers(0, 4)), draw(st.integers(0, 40) | st.integers(0, 512))
     g = generator(draw(st.integers(0, 999)))
     share = draw(st.sampled_from([0.0, 0.1, 0.5, 0.9, 1.0]))
-    can_hide = torch.rand(batch, length, generator=g) < share
+    maskable = torch.rand(batch, length, generator=g) < share
     if batch:
-        can_hide[0] = draw(st.booleans())  # a row with nothing, or with everything
+        maskable[0] = draw(st.booleans())  # a row with nothing, or with everything
     begins = torch.rand(batch, length, generator=g) < draw(st.sampled_from([0.2, 0.7, 1.0]))
     word_ids = begins.cumsum(1).masked_fill(torch.rand(batch, length, generator=g) < 0.1, -1)
-    scores = torch.randn(batch, length, generator=g).masked_fill(~can_hide, math.nan)
-    return can_hide, word_ids, scores
+    scores = torch.randn(batch, length, generator=g).masked_fill(~maskable, math.nan)
+    return maskable, word_ids, scores
 
 
 ratios = st.sampled_from([0.0, 1.0, 0.15, 0.5]) | st.floats(0, 1)
@@ -72,37 +72,37 @@ ratios = st.sampled_from([0.0, 1.0, 0.15, 0.5]) | st.floats(0, 1)
 @tidy
 @given(batches(), ratios, st.integers(0, 99))
 def test_hides_candidates_only_and_can_be_repeated(name, batch, ratio, seed):
-    can_hide, word_ids, scores = batch
-    before = can_hide.clone(), word_ids.clone(), scores.clone()
-    choose = partial(c.STRATEGIES[name], can_hide, ratio, word_ids=word_ids, scores=scores)
-    hidden = choose(generator(seed))
-    assert hidden.dtype == torch.bool and hidden.shape == can_hide.shape
-    assert not (hidden & ~can_hide).any()
-    assert torch.equal(hidden, choose(generator(seed)))
-    assert torch.equal(can_hide, before[0]) and torch.equal(word_ids, before[1])
+    maskable, word_ids, scores = batch
+    before = maskable.clone(), word_ids.clone(), scores.clone()
+    choose = partial(c.STRATEGIES[name], maskable, ratio, word_ids=word_ids, scores=scores)
+    masked = choose(generator(seed))
+    assert masked.dtype == torch.bool and masked.shape == maskable.shape
+    assert not (masked & ~maskable).any()
+    assert torch.equal(masked, choose(generator(seed)))
+    assert torch.equal(maskable, before[0]) and torch.equal(word_ids, before[1])
     assert torch.equal(scores.nan_to_num(), before[2].nan_to_num())
     if ratio == 0:
-        assert not hidden.any()
+        assert not masked.any()
 
 
 @pytest.mark.parametrize("name", c.STRATEGIES)
 @tidy
 @given(batches(), st.lists(ratios, min_size=4, max_size=4), st.integers(0, 99))
 def test_a_ratio_per_row(name, batch, ratio, seed):
-    can_hide, word_ids, scores = batch
-    per_row = torch.tensor(ratio, dtype=torch.float64)[: len(can_hide)]
-    hidden = c.STRATEGIES[name](
-        can_hide, per_row, generator(seed), word_ids=word_ids, scores=scores
+    maskable, word_ids, scores = batch
+    per_row = torch.tensor(ratio, dtype=torch.float64)[: len(maskable)]
+    masked = c.STRATEGIES[name](
+        maskable, per_row, generator(seed), word_ids=word_ids, scores=scores
     )
     for r in set(ratio):  # each row as if its ratio were everyone's
-        alone = c.STRATEGIES[name](can_hide, r, generator(seed), word_ids=word_ids, scores=scores)
-        assert torch.equal(hidden[per_row == r], alone[per_row == r])
+        alone = c.STRATEGIES[name](maskable, r, generator(seed), word_ids=word_ids, scores=scores)
+        assert torch.equal(masked[per_row == r], alone[per_row == r])
 
 
 @pytest.mark.parametrize("name", [name for name in c.STRATEGIES if name != "score"])
 def test_another_seed_hides_other_tokens(name):
-    can_hide = everything(8, 64)
-    one, other = (c.STRATEGIES[name](can_hide, 0.3, generator(seed)) for seed in (1, 2))
+    maskable = everything(8, 64)
+    one, other = (c.STRATEGIES[name](maskable, 0.3, generator(seed)) for seed in (1, 2))
     assert not torch.equal(one, other)
 
 
@@ -116,14 +116,14 @@ def expected_count(candidates: int, ratio: float) -> int:
 @tidy
 @given(batches(), ratios, st.integers(0, 99))
 def test_counts_are_exact(batch, ratio, seed):
-    can_hide, _, scores = batch
+    maskable, _, scores = batch
     g = generator(seed)
-    counts = [expected_count(int(n), ratio) for n in can_hide.sum(1)]
-    assert c.choose_fixed_count(can_hide, ratio, g).sum(1).tolist() == counts
-    assert c.choose_block(can_hide, ratio, g).sum(1).tolist() == counts
-    assert c.choose_spans(can_hide, ratio, g).sum(1).tolist() == counts
-    assert c.choose_by_score(can_hide, ratio, g, scores=scores).sum(1).tolist() == counts
-    warm = c.choose_by_score(can_hide, ratio, g, scores=scores, temperature=0.7)
+    counts = [expected_count(int(n), ratio) for n in maskable.sum(1)]
+    assert c.choose_fixed_count(maskable, ratio, g).sum(1).tolist() == counts
+    assert c.choose_block(maskable, ratio, g).sum(1).tolist() == counts
+    assert c.choose_spans(maskable, ratio, g).sum(1).tolist() == counts
+    assert c.choose_by_score(maskable, ratio, g, scores=scores).sum(1).tolist() == counts
+    warm = c.choose_by_score(maskable, ratio, g, scores=scores, temperature=0.7)
     assert warm.sum(1).tolist() == counts
 
 
@@ -132,19 +132,19 @@ def test_the_rounding_is_that_of_python():
     candidates = torch.arange(513)
     for ratio in [0.0, 1.0, 0.05, 0.1, 0.15, 0.25, 0.35, 0.5, 1 / 3, 0.7, 0.85, 1e-9, 1 - 1e-9]:
         expected = [expected_count(n, ratio) for n in range(513)]
-        assert c.hidden_count(candidates, ratio).tolist() == expected
-    assert c.hidden_count(torch.tensor([10, 30]), 0.25).tolist() == [2, 8]  # 2.5, 7.5
-    assert c.hidden_count(torch.tensor([30, 50]), 0.15).tolist() == [4, 8]  # 4.5, 7.5
+        assert c.masked_count(candidates, ratio).tolist() == expected
+    assert c.masked_count(torch.tensor([10, 30]), 0.25).tolist() == [2, 8]  # 2.5, 7.5
+    assert c.masked_count(torch.tensor([30, 50]), 0.15).tolist() == [4, 8]  # 4.5, 7.5
 
 
 @pytest.mark.parametrize("ratio", [-0.1, 1.1, math.nan, math.inf])
 @pytest.mark.parametrize("name", c.STRATEGIES)
 def test_a_bad_ratio_is_refused(name, ratio):
-    can_hide, scores = everything(2, 5), torch.zeros(2, 5)
+    maskable, scores = everything(2, 5), torch.zeros(2, 5)
     with pytest.raises(ValueError, match="between 0 and 1"):
-        c.STRATEGIES[name](can_hide, ratio, generator(), scores=scores)
+        c.STRATEGIES[name](maskable, ratio, generator(), scores=scores)
     with pytest.raises(ValueError, match="between 0 and 1"):
-        c.STRATEGIES[name](can_hide, torch.tensor([0.5, ratio]), generator(), scores=scores)
+        c.STRATEGIES[name](maskable, torch.tensor([0.5, ratio]), generator(), scores=scores)
 
 
 def test_arguments_of_the_wrong_kind_are_refused():
@@ -157,11 +157,11 @@ def test_arguments_of_the_wrong_kind_are_refused():
         (lambda: choose(ok, "half", generator()), TypeError, "number"),
         (lambda: choose(ok, torch.rand(3), generator()), ValueError, r"one per row: \(2,\)"),
         (lambda: choose(ok, 0.5, 17), TypeError, "manual_seed"),
-        (lambda: choose(ok, 0.5, c.RowNoise(0, 0, [1])), ValueError, "made for 1 rows"),
+        (lambda: choose(ok, 0.5, c.CounterRNG(0, 0, [1])), ValueError, "made for 1 rows"),
         (lambda: c.choose_bernoulli(ok.to("meta"), 0.5, generator()), ValueError, "on meta"),
-        (lambda: c.RowNoise(0, 0, torch.rand(2)), TypeError, "int64"),
-        (lambda: c.RowNoise(0.5, 0, [1]), TypeError, "whole numbers"),
-        (lambda: c.hideable(torch.zeros(2, 3), [0]), TypeError, "torch.int64"),
+        (lambda: c.CounterRNG(0, 0, torch.rand(2)), TypeError, "int64"),
+        (lambda: c.CounterRNG(0.5, 0, [1]), TypeError, "whole numbers"),
+        (lambda: c.maskable(torch.zeros(2, 3), [0]), TypeError, "torch.int64"),
         (lambda: c.pmi_scores(torch.tensor([[-100]]), ok[:1, :1]), ValueError, "-100"),
         (lambda: c.STRATEGIES["score"](ok, 0.5, generator()), ValueError, "needs scores"),
         (
@@ -182,59 +182,59 @@ def test_arguments_of_the_wrong_kind_are_refused():
 
 
 def test_one_row_for_a_widget_is_that_row_of_the_strategy():
-    can_hide, word_ids = torch.arange(30) % 7 > 0, torch.arange(30) // 2
+    maskable, word_ids = torch.arange(30) % 7 > 0, torch.arange(30) // 2
     scores = torch.randn(30, generator=generator())
-    hides = c.for_one_row(can_hide, word_ids=word_ids, scores=scores)
+    hides = c.for_one_row(maskable, word_ids=word_ids, scores=scores)
     assert list(hides) == list(c.STRATEGIES)
     for name, hide in hides.items():
         expected = c.STRATEGIES[name](
-            can_hide[None], 0.3, generator(5), word_ids=word_ids[None], scores=scores[None]
+            maskable[None], 0.3, generator(5), word_ids=word_ids[None], scores=scores[None]
         )
         assert hide(0.3, 5) == expected[0].tolist() and any(hide(0.3, 5))
-    bare = c.for_one_row(can_hide)  # enough for all but the one that needs scores
-    assert sum(bare["whole words"](0.3, 5)) == round(0.3 * int(can_hide.sum()))
+    bare = c.for_one_row(maskable)  # enough for all but the one that needs scores
+    assert sum(bare["whole words"](0.3, 5)) == round(0.3 * int(maskable.sum()))
 
 
 # --- distributions ----------------------------------------------------------------------------
 
 
 def test_bernoulli_rate():
-    hidden = c.choose_bernoulli(everything(4000, 30), 0.15, generator())
-    sigma = math.sqrt(0.15 * 0.85 / hidden.numel())
-    assert abs(hidden.float().mean() - 0.15) < 4 * sigma
-    per_position = hidden.float().mean(0)  # (30,)
+    masked = c.choose_bernoulli(everything(4000, 30), 0.15, generator())
+    sigma = math.sqrt(0.15 * 0.85 / masked.numel())
+    assert abs(masked.float().mean() - 0.15) < 4 * sigma
+    per_position = masked.float().mean(0)  # (30,)
     assert (per_position - 0.15).abs().max() < 4.5 * sigma * math.sqrt(30)
 
 
-def subsets(hidden: torch.Tensor) -> Counter:
-    return Counter(tuple(row.nonzero().squeeze(1).tolist()) for row in hidden)
+def subsets(masked: torch.Tensor) -> Counter:
+    return Counter(tuple(row.nonzero().squeeze(1).tolist()) for row in masked)
 
 
 def test_fixed_count_draws_every_subset_equally_often():
-    can_hide = rows_of([0, 1, 1, 0, 1, 1, 1]).expand(6000, 7)  # 2 of 5: ten subsets
-    counts = subsets(c.choose_fixed_count(can_hide, 0.4, generator()))
+    maskable = rows_of([0, 1, 1, 0, 1, 1, 1]).expand(6000, 7)  # 2 of 5: ten subsets
+    counts = subsets(c.choose_fixed_count(maskable, 0.4, generator()))
     expected = dict.fromkeys(itertools.combinations([1, 2, 4, 5, 6], 2), 0.1)
     assert chi_square(counts, expected) < chi_limit(10)
 
 
 def test_non_adjacent_draws_every_separated_set_equally_often():
-    can_hide = rows_of([0, 1, 1, 1, 0, 1, 1, 1, 0]).expand(6000, 9)  # 2 of 6 in a line
+    maskable = rows_of([0, 1, 1, 1, 0, 1, 1, 1, 0]).expand(6000, 9)  # 2 of 6 in a line
     candidates = [1, 2, 3, 5, 6, 7]
     expected = {
         (candidates[i], candidates[j]): 0.1 for i in range(6) for j in range(i + 2, 6)
     }  # ten sets; 3 and 5 are neighbours: only a special token stands between
     assert len(expected) == 10
-    counts = subsets(c.choose_non_adjacent(can_hide, 1 / 3, generator()))
+    counts = subsets(c.choose_non_adjacent(maskable, 1 / 3, generator()))
     assert chi_square(counts, expected) < chi_limit(10)
 
 
 @tidy
 @given(batches(), ratios, st.integers(0, 99))
 def test_non_adjacent_leaves_gaps_and_hides_half_at_most(batch, ratio, seed):
-    can_hide = batch[0]
-    hidden = c.choose_non_adjacent(can_hide, ratio, generator(seed))
-    assert not (hidden[:, 1:] & hidden[:, :-1]).any()
-    for row, chosen in zip(can_hide, hidden, strict=True):
+    maskable = batch[0]
+    masked = c.choose_non_adjacent(maskable, ratio, generator(seed))
+    assert not (masked[:, 1:] & masked[:, :-1]).any()
+    for row, chosen in zip(maskable, masked, strict=True):
         n = int(row.sum())
         assert int(chosen.sum()) == min(expected_count(n, ratio), (n + 1) // 2)
         in_line = chosen[row]
@@ -242,8 +242,8 @@ def test_non_adjacent_leaves_gaps_and_hides_half_at_most(batch, ratio, seed):
 
 
 def test_block_lies_anywhere_it_fits():
-    can_hide = rows_of([0, 1, 1, 1, 0, 1, 1, 0]).expand(4000, 8)  # 2 of 5: four places
-    counts = subsets(c.choose_block(can_hide, 0.4, generator()))
+    maskable = rows_of([0, 1, 1, 1, 0, 1, 1, 0]).expand(4000, 8)  # 2 of 5: four places
+    counts = subsets(c.choose_block(maskable, 0.4, generator()))
     expected = dict.fromkeys([(1, 2), (2, 3), (3, 5), (5, 6)], 0.25)
     assert chi_square(counts, expected) < chi_limit(4)
 
@@ -258,76 +258,76 @@ def test_span_lengths_have_spanberts_distribution():
     assert chi_square(Counter(lengths.flatten().tolist()), expected) < chi_limit(10)
 
 
-def spans_one_by_one(can_hide: list, word_ids: list, budget: int, starts: list, lengths: list):
+def spans_one_by_one(maskable: list, word_ids: list, budget: int, starts: list, lengths: list):
     """SpanBERT's procedure for one row in plain Python, with the draws given."""
     words = [
-        list(places) for _, places in itertools.groupby(range(len(can_hide)), lambda t: word_ids[t])
+        list(places) for _, places in itertools.groupby(range(len(maskable)), lambda t: word_ids[t])
     ]
-    free = [all(can_hide[t] and word_ids[t] >= 0 for t in places) for places in words]
-    hidden: set[int] = set()
+    free = [all(maskable[t] and word_ids[t] >= 0 for t in places) for places in words]
+    masked: set[int] = set()
     for start in starts:
         for word in range(start, min(start + lengths[start], len(words))):
             if not (start < len(words) and free[word]):
                 break
             for t in words[word]:
-                if len(hidden) < budget:
-                    hidden.add(t)
-    return hidden
+                if len(masked) < budget:
+                    masked.add(t)
+    return masked
 
 
 @tidy
 @given(batches(), ratios, st.integers(0, 99))
 def test_spans_agree_with_laying_them_one_by_one(batch, ratio, seed):
-    can_hide, word_ids, _ = batch
-    hidden = c.choose_spans(can_hide, ratio, generator(seed), word_ids=word_ids)
+    maskable, word_ids, _ = batch
+    masked = c.choose_spans(maskable, ratio, generator(seed), word_ids=word_ids)
     g = generator(seed)  # the same draws, in the same order
-    lengths = c.span_lengths(can_hide, g).tolist()
-    words = c.find_words(can_hide, word_ids)
-    noise = torch.rand(can_hide.shape, generator=g).masked_fill(~words.can_hide, 2.0)
+    lengths = c.span_lengths(maskable, g).tolist()
+    words = c.find_words(maskable, word_ids)
+    noise = torch.rand(maskable.shape, generator=g).masked_fill(~words.maskable, 2.0)
     starts = noise.argsort(dim=1, stable=True).tolist()
-    for b in range(len(can_hide)):
-        candidates = int(words.can_hide[b][words.number[b]].sum())
+    for b in range(len(maskable)):
+        candidates = int(words.maskable[b][words.number[b]].sum())
         expected = spans_one_by_one(
-            can_hide[b].tolist(),
+            maskable[b].tolist(),
             word_ids[b].tolist(),
             expected_count(candidates, ratio),
             starts[b],
             lengths[b],
         )
-        assert set(hidden[b].nonzero().squeeze(1).tolist()) == expected
+        assert set(masked[b].nonzero().squeeze(1).tolist()) == expected
 
 
 def test_spans_are_longer_than_chance():
-    can_hide = everything(2000, 200)
+    maskable = everything(2000, 200)
     for choose, low, high in [(c.choose_spans, 2.5, 4.5), (c.choose_fixed_count, 1.0, 1.3)]:
-        hidden = choose(can_hide, 0.15, generator())
-        runs = hidden[:, 0].sum() + (hidden[:, 1:] & ~hidden[:, :-1]).sum()
-        assert low < hidden.sum() / runs < high
+        masked = choose(maskable, 0.15, generator())
+        runs = masked[:, 0].sum() + (masked[:, 1:] & ~masked[:, :-1]).sum()
+        assert low < masked.sum() / runs < high
 
 
 @tidy
 @given(batches(), ratios, st.integers(0, 99))
 def test_whole_words_are_hidden_as_a_whole(batch, ratio, seed):
-    can_hide, word_ids, _ = batch
-    hidden = c.choose_whole_words(can_hide, ratio, generator(seed), word_ids=word_ids)
-    for b in range(len(can_hide)):
+    maskable, word_ids, _ = batch
+    masked = c.choose_whole_words(maskable, ratio, generator(seed), word_ids=word_ids)
+    for b in range(len(maskable)):
         words = [
             (w, list(places))
             for w, places in itertools.groupby(
-                range(can_hide.shape[1]), lambda t, b=b: int(word_ids[b, t])
+                range(maskable.shape[1]), lambda t, b=b: int(word_ids[b, t])
             )
         ]
-        free = [p for w, p in words if w >= 0 and all(can_hide[b, t] for t in p)]
-        chosen = [p for p in free if hidden[b, p[0]]]
-        assert all(hidden[b, p].all() for p in chosen)
+        free = [p for w, p in words if w >= 0 and all(maskable[b, t] for t in p)]
+        chosen = [p for p in free if masked[b, p[0]]]
+        assert all(masked[b, p].all() for p in chosen)
         assert len(chosen) == expected_count(len(free), ratio)
-        assert int(hidden[b].sum()) == sum(map(len, chosen))
+        assert int(masked[b].sum()) == sum(map(len, chosen))
 
 
 def test_long_words_are_hidden_as_often_as_short_ones():
     word_ids = torch.tensor([[0, 1, 1, 1, 2, 3, 3]]).expand(4000, 7)
-    hidden = c.choose_whole_words(everything(4000, 7), 0.5, generator(), word_ids=word_ids)
-    assert (hidden.float().mean(0) - 0.5).abs().max() < 4 * 0.5 / math.sqrt(4000)
+    masked = c.choose_whole_words(everything(4000, 7), 0.5, generator(), word_ids=word_ids)
+    assert (masked.float().mean(0) - 0.5).abs().max() < 4 * 0.5 / math.sqrt(4000)
 
 
 def test_adaptive_ratio_follows_the_length():
@@ -335,16 +335,16 @@ def test_adaptive_ratio_follows_the_length():
     ratios = c.adaptive_ratio(lengths, 0.2, typical=64)
     assert torch.allclose(ratios, torch.tensor([0.1, 0.1, 0.1, 0.2, 0.25, 0.3, 0.3]).double())
     assert c.adaptive_ratio(lengths, 0.9).max() == 1.0
-    can_hide = torch.arange(500) < lengths.unsqueeze(1)
-    hidden = c.choose_adaptive(can_hide, 0.2, generator())
-    assert hidden.sum(1).tolist() == [0, 1, 3, 13, 20, 29, 150]
+    maskable = torch.arange(500) < lengths.unsqueeze(1)
+    masked = c.choose_adaptive(maskable, 0.2, generator())
+    assert masked.sum(1).tolist() == [0, 1, 3, 13, 20, 29, 150]
 
 
 def test_scores_decide_and_ties_are_drawn():
-    can_hide = rows_of([1, 1, 0, 1, 1])
+    maskable = rows_of([1, 1, 0, 1, 1])
     scores = torch.tensor([[0.1, 3.0, 9.0, -2.0, 2.0]])
-    hidden = c.choose_by_score(can_hide, 0.5, generator(), scores=scores)
-    assert hidden.tolist() == [[False, True, False, False, True]]
+    masked = c.choose_by_score(maskable, 0.5, generator(), scores=scores)
+    assert masked.tolist() == [[False, True, False, False, True]]
     flat = c.choose_by_score(everything(3000, 4), 0.25, generator(), scores=torch.zeros(3000, 4))
     assert chi_square(subsets(flat), {(t,): 0.25 for t in range(4)}) < chi_limit(4)
 
@@ -375,10 +375,10 @@ def test_scores_must_be_usable():
             choose(scores=torch.zeros(1, 3), temperature=bad)
 
 
-def pmi_one_by_one(ids: list, can_hide: list, min_count: int) -> list:
+def pmi_one_by_one(ids: list, maskable: list, min_count: int) -> list:
     pairs = [
         (row[t], row[t + 1])
-        for row, can in zip(ids, can_hide, strict=True)
+        for row, can in zip(ids, maskable, strict=True)
         for t in range(len(row) - 1)
         if can[t] and can[t + 1]
     ]
@@ -396,7 +396,7 @@ def pmi_one_by_one(ids: list, can_hide: list, min_count: int) -> list:
 
     return [
         [score(row, can, t) for t in range(len(row))]
-        for row, can in zip(ids, can_hide, strict=True)
+        for row, can in zip(ids, maskable, strict=True)
     ]
 
 
@@ -404,10 +404,10 @@ def pmi_one_by_one(ids: list, can_hide: list, min_count: int) -> list:
 @given(st.integers(0, 6), st.integers(0, 20), st.integers(1, 3), st.integers(0, 999))
 def test_pmi_agrees_with_counting_by_hand(batch, length, min_count, seed):
     ids = torch.randint(0, 7, (batch, length), generator=generator(seed))
-    can_hide = ids > 0
-    scores = c.pmi_scores(ids, can_hide, min_count=min_count)
+    maskable = ids > 0
+    scores = c.pmi_scores(ids, maskable, min_count=min_count)
     assert scores.shape == ids.shape and scores.dtype == torch.float32
-    expected = pmi_one_by_one(ids.tolist(), can_hide.tolist(), min_count)
+    expected = pmi_one_by_one(ids.tolist(), maskable.tolist(), min_count)
     assert torch.allclose(scores, torch.tensor(expected).reshape(ids.shape), atol=1e-5)
 
 
@@ -415,8 +415,8 @@ def test_a_collocation_has_the_highest_pmi():
     ids = torch.randint(5, 40, (300, 20), generator=generator())
     ids[:, 7], ids[:, 8] = 50, 51  # always together, and only here
     scores = c.pmi_scores(ids, ids > 4)
-    hidden = c.choose_by_score(ids > 4, 0.1, generator(), scores=scores)
-    assert hidden[:, 7:9].all() and hidden.sum() == 600
+    masked = c.choose_by_score(ids > 4, 0.1, generator(), scores=scores)
+    assert masked[:, 7:9].all() and masked.sum() == 600
     with pytest.raises(ValueError, match="min_count"):
         c.pmi_scores(ids, ids > 4, min_count=0)
 
@@ -426,24 +426,24 @@ def test_a_collocation_has_the_highest_pmi():
 
 def corrupted(ids: torch.Tensor, ratio: float = 0.15, seed: int = 0, **kinds) -> c.Corrupted:
     g = generator(seed)
-    hidden = c.choose_bernoulli(c.hideable(ids, SPECIALS), ratio, g)
-    return c.corrupt(ids, hidden, g, mask_id=MASK, ordinary_ids=ORDINARY, **kinds)
+    masked = c.choose_bernoulli(c.maskable(ids, SPECIALS), ratio, g)
+    return c.corrupt(ids, masked, g, mask_id=MASK, ordinary_ids=ORDINARY, **kinds)
 
 
 def test_eighty_ten_ten():
     ids = torch.full((4000, 30), 59)  # a random token equals the original once in 55
     ids[:, 0], ids[:, -1] = 2, 3
     batch = corrupted(ids)
-    now = batch.input_ids[batch.hidden]
+    now = batch.input_ids[batch.masked]
     n = len(now)
     same = 0.1 + 0.1 / len(ORDINARY)
     for share, p in [((now == MASK), 0.8), ((now == 59), same)]:
         assert abs(share.double().mean() - p) < 4 * math.sqrt(p * (1 - p) / n)
-    assert abs(batch.hidden.double().mean() - 0.15 * 28 / 30) < 4 * math.sqrt(0.14 * 0.86 / 120000)
+    assert abs(batch.masked.double().mean() - 0.15 * 28 / 30) < 4 * math.sqrt(0.14 * 0.86 / 120000)
     assert (batch.input_ids[:, 0] == 2).all() and (batch.input_ids[:, -1] == 3).all()
 
 
-@pytest.mark.parametrize("noise", [generator(3), c.RowNoise(3, 0, torch.arange(4000))])
+@pytest.mark.parametrize("noise", [generator(3), c.CounterRNG(3, 0, torch.arange(4000))])
 def test_random_tokens_are_ordinary_and_uniform(noise):
     ids = torch.full((4000, 30), 59)
     batch = c.corrupt(
@@ -473,13 +473,13 @@ def test_only_hidden_tokens_change(batch, length, ratio, seed, proportions):
     ids = torch.randint(0, V, (batch, length), generator=generator(seed))
     before = ids.clone()
     out = corrupted(ids, ratio, seed, proportions=proportions)
-    hidden = out.hidden
+    masked = out.masked
     assert torch.equal(ids, before)
     assert out.input_ids.data_ptr() != ids.data_ptr() or not ids.numel()
-    assert torch.equal(out.input_ids[~hidden], ids[~hidden])
-    assert torch.equal(out.labels, torch.where(hidden, ids, -100))
-    assert not (hidden & (ids < 5)).any()
-    new = out.input_ids[hidden]
+    assert torch.equal(out.input_ids[~masked], ids[~masked])
+    assert torch.equal(out.labels, torch.where(masked, ids, -100))
+    assert not (masked & (ids < 5)).any()
+    new = out.input_ids[masked]
     to_mask, kept, _ = proportions
     assert not (new[new != MASK] < 5).any()
     if to_mask == 1:
@@ -495,45 +495,45 @@ def test_a_view_of_the_ids_is_not_written_to():
     ids, before = wide.T[::2], wide.clone()  # not contiguous
     out = corrupted(ids, 0.5)
     assert torch.equal(wide, before)
-    assert torch.equal(out.input_ids[~out.hidden], ids[~out.hidden])
+    assert torch.equal(out.input_ids[~out.masked], ids[~out.masked])
     assert torch.equal(
-        c.replace_tokens(ids, out.hidden, generator(1), mask_id=MASK, ordinary_ids=ORDINARY),
-        c.corrupt(ids, out.hidden, generator(1), mask_id=MASK, ordinary_ids=ORDINARY).input_ids,
+        c.replace_tokens(ids, out.masked, generator(1), mask_id=MASK, ordinary_ids=ORDINARY),
+        c.corrupt(ids, out.masked, generator(1), mask_id=MASK, ordinary_ids=ORDINARY).input_ids,
     )
 
 
 def test_bad_replacements_are_refused():
-    ids, hidden = torch.full((1, 3), 9), everything(1, 3)
+    ids, masked = torch.full((1, 3), 9), everything(1, 3)
     replace = partial(c.replace_tokens, generator=generator(), mask_id=MASK, ordinary_ids=ORDINARY)
     with pytest.raises(ValueError, match="add up to 1"):
-        replace(ids, hidden, proportions=(0.8, 0.1, 0.2))
+        replace(ids, masked, proportions=(0.8, 0.1, 0.2))
     with pytest.raises(ValueError, match="between 0 and 1"):
-        replace(ids, hidden, proportions=(1.5, -0.5, 0.0))
+        replace(ids, masked, proportions=(1.5, -0.5, 0.0))
     with pytest.raises(TypeError, match=r"torch\.bool"):
-        replace(ids, hidden.long())
+        replace(ids, masked.long())
     with pytest.raises(ValueError, match="shape"):
         replace(ids, everything(1, 4))
     with pytest.raises(TypeError, match="int64"):
-        replace(ids.int(), hidden)
+        replace(ids.int(), masked)
     with pytest.raises(ValueError, match="nothing to put in"):
-        c.replace_tokens(ids, hidden, generator(), mask_id=4, ordinary_ids=torch.tensor([]).long())
+        c.replace_tokens(ids, masked, generator(), mask_id=4, ordinary_ids=torch.tensor([]).long())
     with pytest.raises(ValueError, match="outside the vocabulary"):
         c.ordinary_ids(10, [0, 10])
 
 
 def test_hideable_with_specials_anywhere():
     ids = torch.tensor([[0, 101, 7, 102, 103, 30521, 0]])
-    assert c.hideable(ids, [0, 100, 101, 102, 103]).tolist() == [
+    assert c.maskable(ids, [0, 100, 101, 102, 103]).tolist() == [
         [False, False, True, False, False, True, False]
     ]
-    assert c.hideable(ids, []).all()
+    assert c.maskable(ids, []).all()
     labels = torch.tensor([[-100, 0, 5, 9]])
     for specials in ([0, 1], [0, 5], []):
         expected = [i >= 0 and i not in specials for i in labels[0].tolist()]
-        assert c.hideable(labels, specials).tolist() == [expected]
+        assert c.maskable(labels, specials).tolist() == [expected]
     low = torch.arange(12).view(2, 6)
-    assert torch.equal(c.hideable(low, [2, 0, 1]), low > 2)
-    assert torch.equal(c.hideable(low.T, [0, 2]), (low.T != 0) & (low.T != 2))
+    assert torch.equal(c.maskable(low, [2, 0, 1]), low > 2)
+    assert torch.equal(c.maskable(low.T, [0, 2]), (low.T != 0) & (low.T != 2))
 
 
 # --- noise by row -----------------------------------------------------------------------------
@@ -551,7 +551,7 @@ def test_mix64_is_splitmix64():
 
 
 def test_row_noise_is_uniform_and_unrelated_to_its_neighbours():
-    noise = torch.stack([c.RowNoise(1, e, range(400)).uniform(100) for e in range(6)])
+    noise = torch.stack([c.CounterRNG(1, e, range(400)).uniform(100) for e in range(6)])
     assert noise.min() >= 0 and noise.max() < 1
     counts = Counter((noise * 64).long().flatten().tolist())
     assert chi_square(counts, dict.fromkeys(range(64), 1 / 64)) < chi_limit(64)
@@ -560,9 +560,9 @@ def test_row_noise_is_uniform_and_unrelated_to_its_neighbours():
         size = centred.shape[axis] - 1
         product = centred.narrow(axis, 0, size) * centred.narrow(axis, 1, size)
         assert abs(product.mean() * 12) < 4 / math.sqrt(product.numel())
-    again = c.RowNoise(1, 0, [7])
+    again = c.CounterRNG(1, 0, [7])
     assert not torch.equal(again.uniform(50), again.uniform(50))
-    assert not torch.equal(c.RowNoise(2, 0, [7]).uniform(50), c.RowNoise(1, 0, [7]).uniform(50))
+    assert not torch.equal(c.CounterRNG(2, 0, [7]).uniform(50), c.CounterRNG(1, 0, [7]).uniform(50))
 
 
 ROWS = [[2, *range(5, 5 + n), 3] for n in (1, 12, 40, 3, 25, 54, 0, 8)]
@@ -616,15 +616,15 @@ def test_dynamic_draws_anew_in_each_epoch_at_the_right_rate():
     ids, masker = make_ids(), c.Masker(V, SPECIALS, MASK, ratio=0.15)
     masking = c.DynamicMasking(masker, ids, seed=7)
     everyone = torch.arange(50)
-    hidden = torch.stack([masking(everyone, e).hidden for e in range(200)]).double()
-    assert torch.equal(masking(everyone, 3).hidden.double(), hidden[3])
+    masked = torch.stack([masking(everyone, e).masked for e in range(200)]).double()
+    assert torch.equal(masking(everyone, 3).masked.double(), masked[3])
     some = torch.tensor([31, 2])
-    assert torch.equal(masking(some, 3).hidden.double(), hidden[3][some])
-    each = hidden[:, :, 1:].mean(0)  # (50, 19) over epochs
+    assert torch.equal(masking(some, 3).masked.double(), masked[3][some])
+    each = masked[:, :, 1:].mean(0)  # (50, 19) over epochs
     sigma = math.sqrt(0.15 * 0.85 / 200)
     assert abs(each.mean() - 0.15) < 4 * sigma / math.sqrt(each.numel())
     assert 0.9 < each.std() / sigma < 1.1
-    assert not hidden[:, :, 0].any()
+    assert not masked[:, :, 0].any()
 
 
 def test_maskers_hand_on_word_ids_and_scores():
@@ -633,14 +633,14 @@ def test_maskers_hand_on_word_ids_and_scores():
     word_ids = pieces(ids)
     dynamic = c.DynamicMasking(words, ids, 0, word_ids=word_ids)(torch.tensor([5, 6]), 0)
     static = c.StaticMasking(words, ids, 1, generator(), word_ids=word_ids)(torch.arange(50), 0)
-    for hidden, numbers in [(dynamic.hidden, word_ids[5:7]), (static.hidden, word_ids)]:
+    for masked, numbers in [(dynamic.masked, word_ids[5:7]), (static.masked, word_ids)]:
         together = numbers[:, 1:] == numbers[:, :-1]
-        assert hidden.any() and (hidden[:, 1:] == hidden[:, :-1])[together].all()
+        assert masked.any() and (masked[:, 1:] == masked[:, :-1])[together].all()
     scored = c.Masker(V, SPECIALS, MASK, choose=c.choose_by_score, ratio=0.05)
     some = torch.tensor([30, 7, 41])
     best = c.DynamicMasking(scored, ids, 0, scores=-ids.double())(some, 0)
-    assert best.hidden.sum(1).tolist() == [1, 1, 1]
-    assert torch.equal(ids[some][best.hidden], ids[some, 1:].amin(1))
+    assert best.masked.sum(1).tolist() == [1, 1, 1]
+    assert torch.equal(ids[some][best.masked], ids[some, 1:].amin(1))
 
 
 def test_a_masker_is_checked_when_made():
@@ -675,18 +675,18 @@ def test_collating_hides_no_special_token_and_no_padding(seed, longest, ratio):
     batch = c.MaskingCollator(masker, seed=seed)(rows)
     ids, attention_mask = c.pad_rows(rows)
     assert torch.equal(batch.attention_mask, attention_mask)
-    assert not (batch.hidden & ((ids < 5) | ~attention_mask)).any()
+    assert not (batch.masked & ((ids < 5) | ~attention_mask)).any()
     assert (batch.input_ids[~attention_mask] == 0).all()
-    assert torch.equal(batch.labels, torch.where(batch.hidden, ids, -100))
+    assert torch.equal(batch.labels, torch.where(batch.masked, ids, -100))
     counts = [expected_count(sum(i > 4 for i in row), ratio) for row in rows]
-    assert batch.hidden.sum(1).tolist() == counts
+    assert batch.masked.sum(1).tolist() == counts
 
 
 def test_a_collator_moves_on_and_can_be_repeated():
     make = partial(c.MaskingCollator, c.Masker(V, SPECIALS, MASK))
     one, two = make(seed=1), make(seed=1)
     first, second = one(ROWS), one(ROWS)
-    assert not torch.equal(first.hidden, second.hidden)
+    assert not torch.equal(first.masked, second.masked)
     assert torch.equal(first.input_ids, two(ROWS).input_ids)
     assert torch.equal(second.input_ids, two(ROWS).input_ids)
 

@@ -24,7 +24,7 @@ from mlm_course.decoding import (
     n_open,
     refine,
 )
-from mlm_course.models import fresh
+from mlm_course.models import seeded_init
 from mlm_course.models.seq2seq import Seq2Seq, Seq2SeqConfig
 from mlm_course.tokenization import CLS_ID, MASK_ID, PAD_ID, SEP_ID
 from mlm_course.training import Recipe, fit
@@ -58,16 +58,16 @@ def stub(seed: int = 0) -> Callable[[Tensor], Tensor]:
 
 def told_plainly(predict: Callable[[Tensor], Tensor], N: int, T: int) -> tuple[Tensor, Tensor]:
     """Mask-Predict for one sentence, place by place, as Ghazvininejad et al. 2019 tell it."""
-    tokens, p, masked = torch.full((N,), MASK_ID), torch.zeros(N), list(range(N))
+    tokens, p, corrupted = torch.full((N,), MASK_ID), torch.zeros(N), list(range(N))
     for t in range(T):
         if t:
             n = max(1, N * (T - t) // T)  # floor(N * (1 - t / T))
-            masked = sorted(range(N), key=lambda i: (p[i].item(), i))[:n]
+            corrupted = sorted(range(N), key=lambda i: (p[i].item(), i))[:n]
         canvas = tokens.clone()
-        canvas[masked] = MASK_ID
+        canvas[corrupted] = MASK_ID
         best = predict(canvas[None])[0].softmax(-1).max(-1)
         tokens = canvas
-        for i in masked:
+        for i in corrupted:
             tokens[i], p[i] = best.indices[i], best.values[i]
     return tokens, p
 
@@ -102,9 +102,9 @@ def test_rows_of_several_lengths_do_not_disturb_each_other():
         rows = [predict(row[: row.ne(PAD_ID).sum()][None])[0] for row in canvas]
         return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
 
-    hidden = torch.arange(12) < torch.tensor(lengths)[:, None]
-    canvas = torch.where(hidden, MASK_ID, PAD_ID)
-    last = refine(by_row, canvas, hidden, MASK_ID, 4)[-1]
+    masked = torch.arange(12) < torch.tensor(lengths)[:, None]
+    canvas = torch.where(masked, MASK_ID, PAD_ID)
+    last = refine(by_row, canvas, masked, MASK_ID, 4)[-1]
     for row, n in enumerate(lengths):
         assert torch.equal(last.tokens[row, :n], told_plainly(predict, n, 4)[0])
         assert (last.tokens[row, n:] == PAD_ID).all()
@@ -113,46 +113,46 @@ def test_rows_of_several_lengths_do_not_disturb_each_other():
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_what_is_given_stays_and_all_gaps_are_filled(name):
     canvas = torch.randint(5, V, (6, 9), generator=generator(1))
-    hidden = torch.rand(6, 9, generator=generator(2)) < 0.6
-    trace = refine(stub(), canvas, hidden, MASK_ID, 5, SAMPLERS[name], generator(3))
+    masked = torch.rand(6, 9, generator=generator(2)) < 0.6
+    trace = refine(stub(), canvas, masked, MASK_ID, 5, SAMPLERS[name], generator(3))
     for step in trace:
-        assert torch.equal(step.tokens[~hidden], canvas[~hidden])
-        assert not (step.hidden & ~hidden).any()
-    assert torch.equal(trace[0].hidden, hidden)
+        assert torch.equal(step.tokens[~masked], canvas[~masked])
+        assert not (step.masked & ~masked).any()
+    assert torch.equal(trace[0].masked, masked)
     assert not (trace[-1].tokens == MASK_ID).any()
-    again = refine(stub(), canvas, hidden, MASK_ID, 5, SAMPLERS[name], generator(3))
+    again = refine(stub(), canvas, masked, MASK_ID, 5, SAMPLERS[name], generator(3))
     assert torch.equal(trace[-1].tokens, again[-1].tokens)
 
 
 @pytest.mark.parametrize("name", ["maskgit", "llada", "mdlm"])
 def test_frozen_tokens_are_never_opened_again(name):
-    hidden = torch.ones(4, 12, dtype=torch.bool)
-    trace = refine(stub(), torch.full((4, 12), MASK_ID), hidden, MASK_ID, 6, SAMPLERS[name],
+    masked = torch.ones(4, 12, dtype=torch.bool)
+    trace = refine(stub(), torch.full((4, 12), MASK_ID), masked, MASK_ID, 6, SAMPLERS[name],
                    generator())  # fmt: skip
     for before, after in pairwise(trace):
-        assert not (after.hidden & ~before.hidden).any()
-        kept = ~after.hidden
+        assert not (after.masked & ~before.masked).any()
+        kept = ~after.masked
         assert torch.equal(after.tokens[kept], before.tokens[kept])
 
 
 def test_mask_predict_opens_kept_tokens_again_and_keeps_old_confidences():
     reopened = stale = False
     for seed in range(8):
-        hidden = torch.ones(1, 12, dtype=torch.bool)
-        trace = refine(stub(seed), torch.full((1, 12), MASK_ID), hidden, MASK_ID, 6)
+        masked = torch.ones(1, 12, dtype=torch.bool)
+        trace = refine(stub(seed), torch.full((1, 12), MASK_ID), masked, MASK_ID, 6)
         for first, second, third in zip(trace, trace[1:], trace[2:], strict=False):
-            reopened |= bool((third.hidden & ~second.hidden).any())
-            untouched = ~second.hidden
+            reopened |= bool((third.masked & ~second.masked).any())
+            untouched = ~second.masked
             assert torch.equal(second.confidence[untouched], first.confidence[untouched])
             stale |= bool(untouched.any())
     assert reopened and stale
 
 
 def test_mdlm_keeps_a_place_open_with_the_right_chance():
-    hidden = torch.ones(2000, 10, dtype=torch.bool)
-    trace = refine(lambda c: torch.zeros(*c.shape, 7), torch.full((2000, 10), MASK_ID), hidden,
+    masked = torch.ones(2000, 10, dtype=torch.bool)
+    trace = refine(lambda c: torch.zeros(*c.shape, 7), torch.full((2000, 10), MASK_ID), masked,
                    MASK_ID, 4, MDLM, generator())  # fmt: skip
-    shares = [step.hidden.float().mean().item() for step in trace]
+    shares = [step.masked.float().mean().item() for step in trace]
     assert shares == pytest.approx([1, 0.75, 0.5, 0.25], abs=0.015)
 
 
@@ -182,7 +182,7 @@ def test_bad_settings_are_named():
 
 def model(causal: bool = False, seed: int = 0) -> Seq2Seq:
     """A small model whose weights are large enough for its answers to differ."""
-    found = fresh(Seq2Seq, Seq2SeqConfig(causal=causal, max_target=12, **SIZES), seed).eval()
+    found = seeded_init(Seq2Seq, Seq2SeqConfig(causal=causal, max_target=12, **SIZES), seed).eval()
     g = generator(seed)
     with torch.no_grad():
         for p in found.parameters():
@@ -293,11 +293,11 @@ def test_gaps_from_one_to_all_each_as_often():
     data, shares = GapPairs(source, target, seed=0), []
     for epoch in range(200):
         batch = data(torch.arange(64), epoch)
-        hidden = batch.labels != -100
-        assert (hidden.sum(1) >= 1).all() and not (hidden & (target == PAD_ID)).any()
-        assert torch.equal(batch.shown == MASK_ID, hidden)
-        assert torch.equal(batch.labels[hidden], target[hidden])
-        shares.append(hidden.sum(1)[lengths == 4])
+        masked = batch.labels != -100
+        assert (masked.sum(1) >= 1).all() and not (masked & (target == PAD_ID)).any()
+        assert torch.equal(batch.shown == MASK_ID, masked)
+        assert torch.equal(batch.labels[masked], target[masked])
+        shares.append(masked.sum(1)[lengths == 4])
     counts = torch.cat(shares).bincount(minlength=5)[1:].float()
     assert (counts / counts.sum()).tolist() == pytest.approx([0.25] * 4, abs=0.03)
     one, other = data(torch.tensor([5, 9]), 3), data(torch.tensor([9]), 3)
@@ -317,7 +317,7 @@ def test_next_words_are_asked_and_the_end_with_them():
 @pytest.mark.parametrize("causal", [False, True])
 def test_both_learn(causal):
     source, target = pairs()
-    twin = fresh(Seq2Seq, Seq2SeqConfig(causal=causal, max_target=12, **SIZES))
+    twin = seeded_init(Seq2Seq, Seq2SeqConfig(causal=causal, max_target=12, **SIZES))
     data = NextWordPairs(source, target) if causal else GapPairs(source, target, seed=0)
     loss = partial(next_word_loss if causal else gap_loss, label_smoothing=0.0)
     history = fit(twin, data, loss, Recipe(steps=60, batch_size=32, adamw_lr=1e-2))

@@ -115,7 +115,7 @@ def test_the_same_cell_again_goes_on_where_a_lost_runtime_stopped(tmp_path, monk
     from mlm_course.corpora import tinyworld
     from mlm_course.corpora.tinyworld import masker, sentences
     from mlm_course.corruption import DynamicMasking
-    from mlm_course.models import EncoderConfig, MaskedLM, fresh
+    from mlm_course.models import EncoderConfig, MaskedLM, seeded_init
 
     monkeypatch.chdir(tmp_path)
     names = tinyworld.vocabulary()
@@ -123,7 +123,9 @@ def test_the_same_cell_again_goes_on_where_a_lost_runtime_stopped(tmp_path, monk
 
     def cell(**options):
         data = DynamicMasking(masker(0.15), sentences(64, 0), seed=0)
-        return fit(fresh(MaskedLM, config), data, masked_lm_loss, Recipe(6, 8), **options).losses
+        return fit(
+            seeded_init(MaskedLM, config), data, masked_lm_loss, Recipe(6, 8), **options
+        ).losses
 
     def lost(model):
         raise ConnectionError("the runtime is gone")

@@ -24,11 +24,11 @@ from mlm_course.diffusion import (
     likelihood_bound,
     predictor,
     row_bounds,
-    surprises,
+    token_nll,
 )
 from mlm_course.experiments import diffusion as experiment
-from mlm_course.models import EncoderConfig, MaskedLM, fresh
-from mlm_course.models.pretrained import pretrained
+from mlm_course.models import EncoderConfig, MaskedLM, seeded_init
+from mlm_course.models.pretrained import load_pretrained
 from mlm_course.results import recorded
 from mlm_course.tokenization import CLS_ID, MASK_ID, PAD_ID, SEP_ID, SPECIAL_IDS
 from mlm_course.training import Recipe, fit
@@ -56,12 +56,12 @@ def texts():
 def doubting(answers, doubt, seed=None):
     """Guesses that are no exact ones: mixed with a doubt, or bent at random for each way to hide."""
 
-    def bent(hidden):
-        share = torch.full(hidden.shape, doubt, dtype=torch.float64)
+    def bent(masked):
+        share = torch.full(masked.shape, doubt, dtype=torch.float64)
         if seed is not None:
             drawn = torch.rand(2**N, N, generator=generator(seed), dtype=torch.float64)
-            share = doubt * drawn[(hidden * 2 ** torch.arange(N)).sum(1)]
-        return ((1 - share) * answers(hidden).exp() + share / V).log().where(hidden, 0.0)
+            share = doubt * drawn[(masked * 2 ** torch.arange(N)).sum(1)]
+        return ((1 - share) * answers(masked).exp() + share / V).log().where(masked, 0.0)
 
     return bent
 
@@ -70,10 +70,10 @@ def own_surprise(answers):
     """-log of the chance that a model writes the text, a word at a time, all orders alike."""
     total = 0.0
     for order in itertools.permutations(range(N)):
-        hidden = torch.zeros(N, N, dtype=torch.bool)
+        masked = torch.zeros(N, N, dtype=torch.bool)
         for step in range(N):
-            hidden[step, list(order[step:])] = True
-        total += math.exp(answers(hidden)[torch.arange(N), list(order)].sum().item())
+            masked[step, list(order[step:])] = True
+        total += math.exp(answers(masked)[torch.arange(N), list(order)].sum().item())
     return -math.log(total / math.factorial(N))
 
 
@@ -111,9 +111,9 @@ def test_the_pseudo_likelihood_is_one_slice_and_claims_too_little():
 
 def test_an_exact_guess_is_the_share_of_the_texts_that_fit():
     joint, text = table(), torch.tensor([2, 0, 1, 1])
-    hidden = torch.tensor([[True, False, True, False]])
+    masked = torch.tensor([[True, False, True, False]])
     fits = joint[:, 0, :, 1]
-    found = exact_answers(joint, text)(hidden)[0]
+    found = exact_answers(joint, text)(masked)[0]
     assert found[0].exp() == pytest.approx((fits[2].sum() / fits.sum()).item())
     assert found[2].exp() == pytest.approx((fits[:, 1].sum() / fits.sum()).item())
     assert found[1] == found[3] == 0
@@ -129,20 +129,20 @@ def test_as_many_words_are_hidden_as_drawn_each_number_equally_often():
     ids = sentences(2000, 0)
     batch = GapRows(ids, seed=0)(torch.arange(2000), 0)
     words = (ids > max(SPECIAL_IDS)).sum(1)
-    n = batch.hidden.sum(1)
+    n = batch.masked.sum(1)
     assert (n >= 1).all() and (n <= words).all() and (n == words).any()
     of_twelve = torch.bincount(n[words == 12], minlength=13)[1:] / (words == 12).sum()
     assert of_twelve.min() > 0.02 and of_twelve.max() < 0.16
-    assert (batch.input_ids[batch.hidden] == MASK_ID).all()
-    assert torch.equal(batch.labels[batch.hidden], ids[batch.hidden])
+    assert (batch.input_ids[batch.masked] == MASK_ID).all()
+    assert torch.equal(batch.labels[batch.masked], ids[batch.masked])
     again, later = (GapRows(ids, seed=0)(torch.arange(5), epoch) for epoch in (0, 1))
-    assert torch.equal(again.hidden, batch.hidden[:5])
-    assert not torch.equal(later.hidden, batch.hidden[:5])
+    assert torch.equal(again.masked, batch.masked[:5])
+    assert not torch.equal(later.masked, batch.masked[:5])
 
 
 def small_model(seed=0):
     sizes = EncoderConfig(len(tinyworld.vocabulary()), 26, d_model=32, n_layers=1, n_heads=2)
-    return fresh(MaskedLM, sizes, seed).eval()
+    return seeded_init(MaskedLM, sizes, seed).eval()
 
 
 def test_the_loss_is_each_rows_mean_times_its_words():
@@ -153,7 +153,7 @@ def test_the_loss_is_each_rows_mean_times_its_words():
     for row in range(6):
         logits = model(batch.input_ids[row : row + 1, : (ids[row] != PAD_ID).sum()])[0]
         log_p = logits.log_softmax(-1)
-        gaps = batch.hidden[row].nonzero()[:, 0].tolist()
+        gaps = batch.masked[row].nonzero()[:, 0].tolist()
         words = int((ids[row] > max(SPECIAL_IDS)).sum())
         expected -= words * sum(log_p[i, ids[row, i]].item() for i in gaps) / len(gaps)
     assert total.item() == pytest.approx(expected, rel=1e-4)
@@ -161,9 +161,9 @@ def test_the_loss_is_each_rows_mean_times_its_words():
 
 
 def test_a_row_bound_does_not_look_at_visible_places():
-    hidden = torch.tensor([[True, False, True], [False, True, False]])
+    masked = torch.tensor([[True, False, True], [False, True, False]])
     surprise = torch.tensor([[1.0, 9.0, 3.0], [9.0, 2.0, 9.0]])
-    assert row_bounds(surprise, hidden, torch.tensor([3, 2])).tolist() == [6.0, 4.0]
+    assert row_bounds(surprise, masked, torch.tensor([3, 2])).tolist() == [6.0, 4.0]
 
 
 def test_the_estimate_agrees_with_every_way_to_hide():
@@ -171,10 +171,10 @@ def test_the_estimate_agrees_with_every_way_to_hide():
     model, ids = small_model(), sentences(1, 0)[:, :8].clone()
     ids[0, 6:] = torch.tensor([SEP_ID, PAD_ID])  # five words
 
-    def answers(hidden):
-        wide = torch.zeros(len(hidden), 8, dtype=torch.bool)
-        wide[:, 1:6] = hidden
-        return -surprises(model, mask_tokens(ids.expand(len(hidden), -1), wide))[:, 1:6].double()
+    def answers(masked):
+        wide = torch.zeros(len(masked), 8, dtype=torch.bool)
+        wide[:, 1:6] = masked
+        return -token_nll(model, mask_tokens(ids.expand(len(masked), -1), wide))[:, 1:6].double()
 
     with torch.no_grad():
         exact = bound_by_count(answers, 5).item()
@@ -186,8 +186,8 @@ def test_the_draws_of_a_row_spread_over_all_numbers_of_words(monkeypatch):
     seen = []
 
     def nothing(model, batch):
-        seen.append(batch.hidden.sum(1))
-        return torch.zeros(batch.hidden.shape)
+        seen.append(batch.masked.sum(1))
+        return torch.zeros(batch.masked.shape)
 
     monkeypatch.setattr("mlm_course.diffusion.surprises", nothing)
     ids = sentences(50, 0)
@@ -205,10 +205,10 @@ def test_exactly_so_many_words_are_chosen_and_no_others():
 
 
 def test_a_blank_line_is_framed_and_padded():
-    canvas, hidden = blank(torch.tensor([2, 3]))
+    canvas, masked = blank(torch.tensor([2, 3]))
     M = MASK_ID
     assert canvas.tolist() == [[CLS_ID, M, M, SEP_ID, PAD_ID], [CLS_ID, M, M, M, SEP_ID]]
-    assert torch.equal(hidden, canvas == MASK_ID)
+    assert torch.equal(masked, canvas == MASK_ID)
 
 
 def test_no_special_token_is_ever_written():
@@ -233,7 +233,7 @@ def test_a_perfect_model_writes_only_sentences_word_by_word():
 def test_the_bound_of_a_perfect_model_is_the_exact_surprise():
     ids = sentences(400, 9)
     bound = likelihood_bound(experiment.PerfectModel(), ids, generator(), draws=20).mean().item()
-    assert bound == pytest.approx(experiment.exact_surprise(ids).mean().item(), abs=0.25)
+    assert bound == pytest.approx(experiment.exact_nll(ids).mean().item(), abs=0.25)
 
 
 def test_judged_counts_what_it_says():
@@ -249,12 +249,12 @@ def test_the_exact_surprise_is_that_of_any_order():
     ids = sentences(1, 4)
     places = (ids[0] > max(SPECIAL_IDS)).nonzero()[:, 0]
     order = places[torch.randperm(len(places), generator=generator())]
-    hidden = torch.zeros(len(order), ids.shape[1], dtype=torch.bool)
+    masked = torch.zeros(len(order), ids.shape[1], dtype=torch.bool)
     for step in range(len(order)):
-        hidden[step, order[step:]] = True
-    posterior = tinyworld.masked_posterior(ids.expand(len(order), -1), hidden)
+        masked[step, order[step:]] = True
+    posterior = tinyworld.masked_posterior(ids.expand(len(order), -1), masked)
     chain = posterior[torch.arange(len(order)), order, ids[0, order]].log().sum().item()
-    assert experiment.exact_surprise(ids).item() == pytest.approx(-chain, abs=1e-9)
+    assert experiment.exact_nll(ids).item() == pytest.approx(-chain, abs=1e-9)
     assert experiment.log_p_length(torch.arange(64)).exp().sum().item() == pytest.approx(1)
 
 
@@ -278,14 +278,14 @@ def test_the_experiment_stores_a_model_and_returns_its_record(tmp_path, monkeypa
     for name in ("SENTENCES", "SMALL_SENTENCES", "TEST_SENTENCES"):
         monkeypatch.setattr(experiment, name, 30)
     monkeypatch.setattr(experiment, "WRITTEN", 6)
-    monkeypatch.setattr(experiment.compared, "__defaults__", ((1, 2),))
+    monkeypatch.setattr(experiment.compare_samplers, "__defaults__", ((1, 2),))
     record = experiment.run(folder=tmp_path / "run")
     assert (tmp_path / "diffusion/model.safetensors").stat().st_size > 1000
     assert json.dumps(record) and set(record["samplers"]) == set(experiment.SAMPLERS)
 
 
 def test_the_model_that_ships_is_bounded_by_the_language_and_writes():
-    model, _ = pretrained("diffusion")
+    model, _ = load_pretrained("diffusion")
     ids = sentences(300, 77)
     above = likelihood_bound(model, ids, generator(), draws=4)
     above -= likelihood_bound(experiment.PerfectModel(), ids, generator(), draws=4)  # same gaps

@@ -11,11 +11,11 @@ import torch
 from mlm_course import __main__ as command
 from mlm_course import results, tokenization
 from mlm_course.corpora import python_docs, tinyworld
-from mlm_course.evaluation import score_hidden
+from mlm_course.evaluation import score_masked
 from mlm_course.experiments import masking
 from mlm_course.experiments import python_docs as docs
 from mlm_course.experiments import tinyworld as world
-from mlm_course.models.pretrained import CHECKPOINTS, pretrained
+from mlm_course.models.pretrained import CHECKPOINTS, load_pretrained
 
 
 @pytest.fixture(scope="module")
@@ -43,10 +43,10 @@ def test_a_corpus_is_full_rows_without_padding(corpus):
 
 def test_held_out_masks_stay_the_same_and_hide_15_percent(corpus):
     one, two = docs.held_out_masks(corpus), docs.held_out_masks(corpus)
-    assert torch.equal(one.hidden, two.hidden)
+    assert torch.equal(one.masked, two.masked)
     candidates = corpus.held_out > max(tokenization.SPECIAL_IDS)
-    assert one.hidden.sum() / candidates.sum() == pytest.approx(0.15, abs=0.005)
-    assert (one.input_ids[one.hidden] == tokenization.MASK_ID).all()
+    assert one.masked.sum() / candidates.sum() == pytest.approx(0.15, abs=0.005)
+    assert (one.input_ids[one.masked] == tokenization.MASK_ID).all()
 
 
 def test_whole_words_are_neither_pieces_nor_signs(corpus):
@@ -104,26 +104,26 @@ def test_the_models_that_ship_are_small_and_load_quickly():
     assert size < 25e6
     assert sum(p.stat().st_size for p in (CHECKPOINTS / "python_docs").iterdir()) < 12e6
     start = time.process_time()
-    pretrained("python_docs")
+    load_pretrained("python_docs")
     assert time.process_time() - start < 3  # a bar of 1 s on a quiet machine: see the README
 
 
 def test_an_unknown_model_is_named_with_those_there_are():
     with pytest.raises(ValueError, match=r'"bert".*python_docs, tinyworld'):
-        pretrained("bert")
+        load_pretrained("bert")
 
 
 def test_the_tinyworld_model_is_close_to_the_floor_and_not_below():
-    model, names = pretrained("tinyworld")
+    model, names = load_pretrained("tinyworld")
     assert names == tinyworld.vocabulary()
     ids = world.sentences(500, 77)
-    masked = world.masker(0.15)(ids, torch.Generator().manual_seed(78))
-    gap = score_hidden(model, masked).loss - tinyworld.loss_floor(ids, masked.hidden)
+    corrupted = world.masker(0.15)(ids, torch.Generator().manual_seed(78))
+    gap = score_masked(model, corrupted).loss - tinyworld.loss_floor(ids, corrupted.masked)
     assert -0.01 < gap < 0.05
 
 
 def test_the_python_model_knows_some_python():
-    model, tokenizer = pretrained("python_docs")
+    model, tokenizer = load_pretrained("python_docs")
     for text, answer in {
         "If None, the default [MASK] is used.": "value",
         "Returns [MASK] if the two objects are equal, False otherwise.": "true",

@@ -39,7 +39,7 @@ def test_a_model_that_guesses_words(kind, config):
     record = gpu.guess(kind, config, TEXTS, RECIPE)
     assert json.dumps(record) and record["rows"] > 20
     assert record["result"]["step"] == 2 and 3 < record["result"]["loss"] < 6
-    assert record["result"]["n_hidden"] > 0 and record["mask_ratio"] == 0.3
+    assert record["result"]["n_masked"] > 0 and record["mask_ratio"] == 0.3
 
 
 def test_held_out_rows_are_not_trained_on():

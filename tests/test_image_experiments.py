@@ -10,14 +10,14 @@ from mlm_course.corpora import hub_images
 from mlm_course.corpora.images import digits
 from mlm_course.experiments import image_mae as experiment
 from mlm_course.hub import HubUnreachable
-from mlm_course.models import ImageMAE, fresh
+from mlm_course.models import ImageMAE, seeded_init
 from mlm_course.models.image_mae import patchify
 from mlm_course.results import recorded
 
 
 @pytest.fixture(scope="module")
 def model():
-    return fresh(ImageMAE, experiment.CONFIG)
+    return seeded_init(ImageMAE, experiment.CONFIG)
 
 
 def test_the_marks_without_a_model():

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from mlm_course.hub import HubUnreachable
-from mlm_course.models import ImageMAE, ImageMAEConfig, StackConfig, fresh
+from mlm_course.models import ImageMAE, ImageMAEConfig, StackConfig, seeded_init
 from mlm_course.models.image_mae import (
     Reconstruction,
     filled_in,
@@ -411,7 +411,7 @@ def test_the_smallest_noise_stays():
 @pytest.mark.parametrize("config", [SMALL, IN_ENCODER])
 @torch.no_grad()
 def test_removed_pixels_have_no_influence_and_visible_ones_do(config):
-    model, images, noise = randomised(fresh(ImageMAE, config)), some_images(), some_noise()
+    model, images, noise = randomised(seeded_init(ImageMAE, config)), some_images(), some_noise()
     found = model(images, 0.5, noise)
     removed = unpatchify(found.mask[..., None].expand(-1, -1, 12), 2, 8, 12).bool()
     other = torch.where(removed, some_images(seed=9), images)
@@ -430,7 +430,7 @@ def what_the_encoder_gets(model, images, ratio, noise):
 
 @torch.no_grad()
 def test_the_encoder_gets_visible_patches_with_their_own_positions():
-    model, images, noise = randomised(fresh(ImageMAE, SMALL)), some_images(), some_noise()
+    model, images, noise = randomised(seeded_init(ImageMAE, SMALL)), some_images(), some_noise()
     x, latent, mask = what_the_encoder_gets(model, images, 0.75, noise)
     assert x.shape == latent.shape == (3, 1 + 6, 16)
     every = model.embed(patchify(images, 2)) + model.positions[1:]
@@ -443,19 +443,23 @@ def test_the_encoder_gets_visible_patches_with_their_own_positions():
 
 @torch.no_grad()
 def test_mask_tokens_in_the_encoder_stand_where_patches_were_removed():
-    model, images, noise = randomised(fresh(ImageMAE, IN_ENCODER)), some_images(), some_noise()
+    model, images, noise = (
+        randomised(seeded_init(ImageMAE, IN_ENCODER)),
+        some_images(),
+        some_noise(),
+    )
     x, latent, mask = what_the_encoder_gets(model, images, 0.75, noise)
     assert x.shape == latent.shape == (3, 1 + 24, 16)
     assert model.mask_token.shape == (1, 1, 16)
     every = model.embed(patchify(images, 2)) + model.positions[1:]
-    masked = (model.mask_token + model.positions[1:]).expand(3, -1, -1)
-    assert torch.allclose(x[:, 1:], torch.where(mask[..., None], masked, every), atol=1e-6)
+    corrupted = (model.mask_token + model.positions[1:]).expand(3, -1, -1)
+    assert torch.allclose(x[:, 1:], torch.where(mask[..., None], corrupted, every), atol=1e-6)
     assert model(images, 0.75, noise).patches.shape == (3, 24, 12)
 
 
 @pytest.mark.parametrize("config", [SMALL, IN_ENCODER])
 def test_everything_learns(config):
-    model = fresh(ImageMAE, config)
+    model = seeded_init(ImageMAE, config)
     found = model(some_images(), 0.75, some_noise())
     patch_loss(found.patches, found.target, found.mask).backward()
     for name, parameter in model.named_parameters():
@@ -465,7 +469,7 @@ def test_everything_learns(config):
 
 @torch.no_grad()
 def test_features_hide_nothing_and_draw_nothing():
-    model, images = randomised(fresh(ImageMAE, SMALL)), some_images()
+    model, images = randomised(seeded_init(ImageMAE, SMALL)), some_images()
     before = torch.random.get_rng_state()
     found = model.features(images)
     assert torch.equal(torch.random.get_rng_state(), before)
@@ -505,10 +509,10 @@ def test_filled_in_keeps_what_was_visible(norm_pix):
          "noise must have shape (2, 4), one a patch, not (2, 3)."),
         (lambda: random_masking(torch.rand(2, 4, 2), 0.5, torch.rand(1, 4)), "not (1, 4)."),
         (lambda: sincos_positions(6, 2, 2), "d_model must be a multiple of 4"),
-        (lambda: fresh(ImageMAE, SMALL)(torch.rand(1, 1, 8, 12)),
+        (lambda: seeded_init(ImageMAE, SMALL)(torch.rand(1, 1, 8, 12)),
          "images must have shape (B, 3, 8, 12), not (1, 1, 8, 12)."),
-        (lambda: fresh(ImageMAE, SMALL).features(torch.rand(3, 8, 12)), "not (3, 8, 12)."),
-        (lambda: fresh(ImageMAE, SMALL)(torch.rand(1, 3, 12, 8)), "not (1, 3, 12, 8)."),
+        (lambda: seeded_init(ImageMAE, SMALL).features(torch.rand(3, 8, 12)), "not (3, 8, 12)."),
+        (lambda: seeded_init(ImageMAE, SMALL)(torch.rand(1, 3, 12, 8)), "not (1, 3, 12, 8)."),
         (lambda: MaskedImages(torch.rand(8, 8), 16, 0),
          "images must have shape (N, C, H, W), not (8, 8)."),
     ],
@@ -552,7 +556,7 @@ def test_training_lowers_the_loss_and_pieces_change_nothing():
     def losses(accumulate):
         recipe = Recipe(40, batch_size=16, lr=0.01, optimizer="adamw", accumulate=accumulate)
         data, loss = MaskedImages(stripes(), 24, seed=0), partial(masked_pixel_loss, ratio=0.5)
-        return fit(fresh(ImageMAE, SMALL), data, loss, recipe).losses
+        return fit(seeded_init(ImageMAE, SMALL), data, loss, recipe).losses
 
     whole = losses(accumulate=1)
     assert whole[-1] < 0.5 * whole[0]  # a fresh model guesses about 0
@@ -562,7 +566,7 @@ def test_training_lowers_the_loss_and_pieces_change_nothing():
 @torch.no_grad()
 def test_the_training_loss_is_a_sum_over_removed_patches():
     model, batch = (
-        randomised(fresh(ImageMAE, SMALL)),
+        randomised(seeded_init(ImageMAE, SMALL)),
         MaskedImages(some_images(), 24, 0)(torch.arange(3), 0),
     )
     summed, count = masked_pixel_loss(model, batch, 0.75)
@@ -579,7 +583,7 @@ def test_the_training_loss_is_a_sum_over_removed_patches():
 @pytest.mark.parametrize("config", [SMALL, replace(IN_ENCODER, norm_pix=True)])
 @torch.no_grad()
 def test_a_saved_model_comes_back(tmp_path, config, dtype, tolerance):
-    model, path = randomised(fresh(ImageMAE, config)), tmp_path / "model.safetensors"
+    model, path = randomised(seeded_init(ImageMAE, config)), tmp_path / "model.safetensors"
     model.positions += 0.5  # not what a fresh model has
     save_model(model, path, dtype)
     again = load_model(path)
@@ -590,7 +594,7 @@ def test_a_saved_model_comes_back(tmp_path, config, dtype, tolerance):
 
 
 def test_a_config_of_another_model_is_not_saved(tmp_path):
-    model = fresh(ImageMAE, SMALL)
+    model = seeded_init(ImageMAE, SMALL)
     model.config = SMALL.encoder
     with pytest.raises(TypeError, match="can be saved, not ImageMAE"):
         save_model(model, tmp_path / "m")

@@ -90,13 +90,13 @@ def test_questions_come_from_the_layout_which_is_gone(package):
 
 def test_a_split_parts_modules_and_depends_on_names_only():
     items = [labelled.Message(f"m{i % 40}", str(i), "error") for i in range(200)]
-    train, test = labelled.split_by_module(items, 0.25)
+    train, test = labelled.split_by_held_out(items, 0.25)
     assert sorted(train + test) == sorted(items)
     assert not {item.module for item in train} & {item.module for item in test}
     assert 3 <= len({item.module for item in test}) <= 20
-    half = labelled.split_by_module(items[:100], 0.25)
+    half = labelled.split_by_held_out(items[:100], 0.25)
     assert {item.module for item in half[1]} <= {item.module for item in test}
-    named = labelled.split_by_module(items, {"m3", "elsewhere"})
+    named = labelled.split_by_held_out(items, {"m3", "elsewhere"})
     assert {item.module for item in named[1]} == {"m3"}
 
 

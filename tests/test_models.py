@@ -30,8 +30,8 @@ def padded_batch():
     g = torch.Generator().manual_seed(1)
     visible = torch.arange(12) < torch.tensor([12, 7, 4])[:, None]
     ids = torch.randint(5, 97, (3, 12), generator=g).masked_fill(~visible, 0)
-    hidden = visible & (torch.rand(3, 12, generator=g) < 0.4)
-    return ids, visible, (torch.arange(12) >= 3).long().expand(3, 12), hidden
+    masked = visible & (torch.rand(3, 12, generator=g) < 0.4)
+    return ids, visible, (torch.arange(12) >= 3).long().expand(3, 12), masked
 
 
 # BERT's weights
@@ -82,12 +82,12 @@ def without_next_sentence(state: dict) -> dict:
 )
 @torch.no_grad()
 def test_logits_equal_those_of_transformers(bert, naming):
-    ids, visible, segments, hidden = padded_batch()
+    ids, visible, segments, masked = padded_batch()
     theirs = bert(ids, visible.long(), segments).prediction_logits
     model = from_bert(naming(bert.state_dict()), n_heads=4)
     ours = model(ids, visible, segments=segments)
     assert (ours - theirs)[visible].abs().max() < 1e-5
-    assert (model(ids, visible, hidden, segments=segments) - theirs[hidden]).abs().max() < 1e-5
+    assert (model(ids, visible, masked, segments=segments) - theirs[masked]).abs().max() < 1e-5
     assert (model(ids, visible) - theirs)[visible].abs().max() > 1e-2  # segments count
 
 
@@ -318,12 +318,12 @@ def test_weights_begin_small():
 
 @torch.no_grad()
 def test_logits_at_hidden_places_are_those_of_the_whole():
-    ids, visible, _, hidden = padded_batch()
+    ids, visible, _, masked = padded_batch()
     model = randomised(MaskedLM(SMALL))
-    few, all_logits = model(ids, visible, hidden), model(ids, visible)
-    assert few.shape == (int(hidden.sum()), 97) and all_logits.shape == (3, 12, 97)
-    assert torch.allclose(few, all_logits[hidden], atol=1e-5)
-    assert model(ids, visible, torch.zeros_like(hidden)).shape == (0, 97)
+    few, all_logits = model(ids, visible, masked), model(ids, visible)
+    assert few.shape == (int(masked.sum()), 97) and all_logits.shape == (3, 12, 97)
+    assert torch.allclose(few, all_logits[masked], atol=1e-5)
+    assert model(ids, visible, torch.zeros_like(masked)).shape == (0, 97)
 
 
 def test_the_decoder_is_the_token_embedding():
@@ -356,13 +356,13 @@ def test_dropout_only_while_training(pre_norm):
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 0), (torch.float16, 2e-2)])
 @torch.no_grad()
 def test_a_saved_model_comes_back(tmp_path, dtype, tolerance):
-    ids, visible, _, hidden = padded_batch()
+    ids, visible, _, masked = padded_batch()
     model, path = randomised(MaskedLM(SMALL)), tmp_path / "model.safetensors"
     save_model(model, path, dtype)
     again = load_model(path)
     assert (again.config, again.training) == (SMALL, False)
     assert {p.dtype for p in again.parameters()} == {torch.float32}
-    difference = (again(ids, visible, hidden) - model(ids, visible, hidden)).abs().max()
+    difference = (again(ids, visible, masked) - model(ids, visible, masked)).abs().max()
     assert difference <= tolerance
     assert [p.name for p in tmp_path.iterdir()] == ["model.safetensors"]
 

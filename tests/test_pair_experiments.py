@@ -13,7 +13,7 @@ from mlm_course.decoding import autoregressive, mask_predict
 from mlm_course.evaluation import repeat_share
 from mlm_course.experiments import pairs as experiment
 from mlm_course.experiments import pairs_speed as speed
-from mlm_course.models import pretrained
+from mlm_course.models import load_pretrained
 from mlm_course.results import recorded
 from mlm_course.tokenization import PAD_ID
 
@@ -37,7 +37,7 @@ def test_the_experiment_ships_three_models_and_returns_its_record(small):
     record = experiment.run(folder=str(small / "runs"))
     assert json.dumps(record)
     for name in ("autoregressive", "raw", "distilled"):
-        model, tokenizer = pretrained(f"cheques_{name}")
+        model, tokenizer = load_pretrained(f"cheques_{name}")
         assert model.config.causal == (name == "autoregressive")
         assert tokenizer.get_vocab_size() == model.config.vocab_size
         assert record["training"][name]["result"]["step"] == 2
@@ -60,8 +60,8 @@ def test_repeats_are_counted_among_real_tokens():
 
 def test_the_shipped_models_answer_as_recorded():
     record = recorded("pairs")
-    twin, tokenizer = pretrained("cheques_autoregressive")
-    distilled, _ = pretrained("cheques_distilled")
+    twin, tokenizer = load_pretrained("cheques_autoregressive")
+    distilled, _ = load_pretrained("cheques_distilled")
     asked = pairs.cheques(100, seed=9)
     source, _ = pairs.encode_pairs(tokenizer, asked)
 
@@ -87,7 +87,7 @@ def test_contestants_take_turns_and_are_compared_with_the_slowest():
 
 def test_speed_is_measured_on_long_answers():
     lengths = []
-    tokenizer = pretrained("cheques_autoregressive")[1]
+    tokenizer = load_pretrained("cheques_autoregressive")[1]
     for pair in pairs.cheques(2 * max(speed.BATCHES), seed=2):
         lengths.append(len(tokenizer.encode(pair.target, add_special_tokens=False).ids))
     assert len(speed.sources()) == sum(n >= 25 for n in lengths) >= max(speed.BATCHES)

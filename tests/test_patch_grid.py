@@ -12,7 +12,7 @@ from sklearn.datasets import load_digits, load_sample_images
 
 from mlm_course.views import PatchFrame, PatchImage, patch_grid, render_html
 from mlm_course.views import pixels as paint
-from mlm_course.views.patch_grid import patch_errors
+from mlm_course.views.patches import patch_errors
 from mlm_course.views.style import BLUE, GREY
 from mlm_course.views.text import label
 from mlm_course.widgets import PatchGrid

@@ -30,7 +30,7 @@ RIGHT = [True, True, False, True]
 
 
 def steps(**other):
-    given = {"tokens": TOKENS, "confidences": SURE, "hidden": HIDDEN, "right": RIGHT}
+    given = {"tokens": TOKENS, "confidences": SURE, "masked": HIDDEN, "right": RIGHT}
     return refinement_steps(**{**given, **other})
 
 
@@ -76,7 +76,7 @@ def test_a_step_says_what_is_new_what_changed_and_what_goes_again():
     assert view["kind"] == "refinement"
     assert [step["tokens"] for step in view["steps"]] == TOKENS
     assert [step["confidences"] for step in view["steps"]] == SURE
-    assert [step["hidden"] for step in view["steps"]] == HIDDEN
+    assert [step["masked"] for step in view["steps"]] == HIDDEN
     assert [step["again"] for step in view["steps"]] == [*HIDDEN[1:], [False] * 4]
     changed = [[n for n, flag in enumerate(step["changed"]) if flag] for step in view["steps"]]
     assert changed == [[], [2], [1]]
@@ -165,18 +165,18 @@ def test_the_trace_of_a_real_sampler_can_be_seen(sampler, reason):
     def predict(canvas):  # what is masked elsewhere changes what is predicted here
         return logits[(canvas == 4).sum() - 1][None]
 
-    canvas, hidden = torch.full((1, 8), 4), torch.ones(1, 8, dtype=torch.bool)
+    canvas, masked = torch.full((1, 8), 4), torch.ones(1, 8, dtype=torch.bool)
     seeded = torch.Generator().manual_seed(1)
-    trace = refine(predict, canvas, hidden, 4, 5, sampler, seeded)
+    trace = refine(predict, canvas, masked, 4, 5, sampler, seeded)
     view = refinement_steps(
         [[f"t{i}" for i in step.tokens[0]] for step in trace],
         [step.confidence[0] for step in trace],
-        torch.stack([step.hidden[0] for step in trace]),
+        torch.stack([step.masked[0] for step in trace]),
     )
     assert len(view["steps"]) == 5
     assert any(reason in step["why"] for step in view["steps"][1:])
     if sampler is MASK_PREDICT:
-        assert [sum(step["hidden"]) for step in view["steps"]] == [8, 6, 4, 3, 1]
+        assert [sum(step["masked"]) for step in view["steps"]] == [8, 6, 4, 3, 1]
         assert all("least confident of 8." in step["why"] for step in view["steps"][:-1])
 
 
@@ -251,12 +251,12 @@ def test_a_word_from_right_to_left_does_not_turn_the_sentence():
 
 def test_arrays_tensors_and_lists_make_the_same_view():
     plain = steps()
-    sure, hidden, right = torch.tensor(SURE), torch.tensor(HIDDEN), torch.tensor(RIGHT)
+    sure, masked, right = torch.tensor(SURE), torch.tensor(HIDDEN), torch.tensor(RIGHT)
     sure.requires_grad_()
-    assert steps(confidences=sure, hidden=hidden, right=right) == plain
-    assert steps(confidences=list(sure), hidden=list(hidden)) == plain
-    assert steps(confidences=np.array(SURE), hidden=np.array(HIDDEN)) == plain
-    assert steps(tokens=np.array(TOKENS), hidden=iter(HIDDEN)) == plain
+    assert steps(confidences=sure, masked=masked, right=right) == plain
+    assert steps(confidences=list(sure), masked=list(masked)) == plain
+    assert steps(confidences=np.array(SURE), masked=np.array(HIDDEN)) == plain
+    assert steps(tokens=np.array(TOKENS), masked=iter(HIDDEN)) == plain
     assert steps(tokens=[tuple(row) for row in TOKENS]) == plain
 
 
@@ -286,13 +286,13 @@ def test_a_softmax_may_exceed_one_by_a_rounding():
         ({"confidences": [[NAN] * 4] * 3}, "confidences holds NaN"),
         ({"confidences": [[50] * 4] * 3}, "probabilities from 0 to 1; they go from 50.00 to 50.00"),
         ({"confidences": [[-1.5] * 4] * 3}, "probabilities from 0 to 1"),
-        ({"hidden": HIDDEN[0]}, r"hidden must have .* the shape is \(4,\)"),
-        ({"hidden": [[1, 0, 1, 1]] * 3}, "hidden must be boolean"),
-        ({"hidden": [HIDDEN]}, r"hidden must have .* the shape is \(1, 3, 4\)"),
-        ({"hidden": None}, "hidden must be a list or an array"),
+        ({"masked": HIDDEN[0]}, r"masked must have .* the shape is \(4,\)"),
+        ({"masked": [[1, 0, 1, 1]] * 3}, "masked must be boolean"),
+        ({"masked": [HIDDEN]}, r"masked must have .* the shape is \(1, 3, 4\)"),
+        ({"masked": None}, "masked must be a list or an array"),
         ({"right": RIGHT[:3]}, r"right must have one entry a token, \(4,\); the shape is \(3,\)"),
         ({"right": [1, 1, 1, 1]}, "right must be boolean"),
-        ({"hidden": [HIDDEN[0]] + [[False] * 4] * 2}, "Token 3 changes from “two” to “ty” in step 2"),
+        ({"masked": [HIDDEN[0]] + [[False] * 4] * 2}, "Token 3 changes from “two” to “ty” in step 2"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_ends_in_one_sentence(other, sentence):

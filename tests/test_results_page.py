@@ -8,19 +8,19 @@ import pytest
 from mlm_course import __main__ as command
 from mlm_course import results
 from mlm_course.results import HERE
-from mlm_course.results import page as of_page
-from mlm_course.results.page import BENCHMARKS, page, section, summary, tables
+from mlm_course.results import results_page as of_page
+from mlm_course.results.page import BENCHMARKS, results_page, section, summary, tables
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 def test_the_page_is_what_the_records_say():
     stored = (ROOT / "course/RESULTS.md").read_text("utf-8")
-    assert stored == page(), "A record has changed: run python -m mlm_course results"
+    assert stored == results_page(), "A record has changed: run python -m mlm_course results"
 
 
 def test_every_record_has_its_section_and_command():
-    text = page()
+    text = results_page()
     for path in HERE.glob("*.json"):
         assert f"\n## {path.stem}\n" in text
         if path.stem != BENCHMARKS:
@@ -33,7 +33,7 @@ def test_benchmarks_have_a_section_of_their_own(tmp_path, monkeypatch):
     (tmp_path / "masking.json").write_text((HERE / "masking.json").read_text("utf-8"), "utf-8")
     monkeypatch.setattr(results, "HERE", tmp_path)
     monkeypatch.setattr(of_page, "HERE", tmp_path)
-    text = page()
+    text = results_page()
     assert text.index("\n## masking\n") < text.index("\n## benchmarks\n")
     assert text.endswith("### one\n\nWhat it is.\n\n`run it`; a box\n\nFailed: It broke.\n")
 
@@ -76,4 +76,4 @@ def test_the_command_writes_the_page(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", ["mlm_course", "results"])
     assert command.main() == 0
-    assert (tmp_path / "course/RESULTS.md").read_text("utf-8") == page()
+    assert (tmp_path / "course/RESULTS.md").read_text("utf-8") == results_page()

@@ -17,7 +17,7 @@ from mlm_course.models import (
     StackConfig,
     TextMAE,
     TextMAEConfig,
-    fresh,
+    seeded_init,
 )
 from mlm_course.models.heads import SequenceClassifier
 from mlm_course.models.storage import load_model, save_model
@@ -36,7 +36,7 @@ def seeded(seed):
     return torch.Generator().manual_seed(seed)
 
 
-def stirred(model, seed=1):
+def derive_seed(model, seed=1):
     """The model with weights large enough that every difference shows."""
     g = seeded(seed)
     with torch.no_grad():
@@ -47,7 +47,7 @@ def stirred(model, seed=1):
 
 @pytest.fixture
 def model():
-    return stirred(fresh(TextMAE, CONFIG))
+    return derive_seed(seeded_init(TextMAE, CONFIG))
 
 
 @pytest.fixture
@@ -55,9 +55,9 @@ def rows():
     """Three rows, one of them with padding, and what is hidden."""
     ids = torch.randint(5, V, (3, T), generator=seeded(2))
     ids[:, 0], ids[2, 8:] = CLS, PAD
-    hidden = torch.zeros(3, T, dtype=torch.bool)
-    hidden[0, [3, 4, 9]], hidden[1, [1, 2, 5, 6, 11]], hidden[2, [2, 7]] = True, True, True
-    return ids, hidden, ids != PAD
+    masked = torch.zeros(3, T, dtype=torch.bool)
+    masked[0, [3, 4, 9]], masked[1, [1, 2, 5, 6, 11]], masked[2, [2, 7]] = True, True, True
+    return ids, masked, ids != PAD
 
 
 @st.composite
@@ -73,115 +73,115 @@ def gaps(draw):
 @QUICK
 @given(gaps())
 def test_kept_are_the_visible_tokens_in_order_and_where_they_stood(example):
-    ids, hidden, text = example
-    kept = keep_visible(ids, hidden, text)
+    ids, masked, text = example
+    kept = keep_visible(ids, masked, text)
     real = torch.ones_like(kept.ids, dtype=torch.bool) if kept.real is None else kept.real
     for b in range(len(ids)):
-        places = (text[b] & ~hidden[b]).nonzero()[:, 0]
+        places = (text[b] & ~masked[b]).nonzero()[:, 0]
         assert torch.equal(kept.positions[b][real[b]], places)
         assert torch.equal(kept.ids[b][real[b]], ids[b][places])
-    assert kept.ids.shape[1] == max(1, int((text & ~hidden).sum(1).max()))
+    assert kept.ids.shape[1] == max(1, int((text & ~masked).sum(1).max()))
     assert (kept.ids[~real] == PAD).all()
 
 
 @QUICK
 @given(gaps())
 def test_ids_restore_puts_each_token_back_where_it_stood(example):
-    ids, hidden, text = example
-    kept = keep_visible(ids, hidden, text)
+    ids, masked, text = example
+    kept = keep_visible(ids, masked, text)
     filler = torch.full((len(ids), ids.shape[1] - kept.ids.shape[1]), PAD)
     restored = torch.cat([kept.ids, filler], 1).gather(1, kept.ids_restore)
-    assert torch.equal(restored, ids.masked_fill(hidden, PAD))
+    assert torch.equal(restored, ids.masked_fill(masked, PAD))
 
 
 def test_rows_with_equally_many_visible_tokens_need_no_mask():
-    hidden = torch.tensor([[False, True, False], [True, False, False]])
-    assert keep_visible(torch.ones(2, 3, dtype=torch.long), hidden).real is None
+    masked = torch.tensor([[False, True, False], [True, False, False]])
+    assert keep_visible(torch.ones(2, 3, dtype=torch.long), masked).real is None
 
 
 def test_what_stands_at_hidden_places_has_no_influence(model, rows):
-    ids, hidden, text = rows
-    nonsense = ids.where(~hidden, 5 + (ids - 4) % (V - 5))
-    assert (ids != nonsense).sum() == hidden.sum()
-    for other in (nonsense, ids.masked_fill(hidden, MASK), ids.masked_fill(hidden, PAD)):
-        assert torch.equal(model(ids, text, hidden), model(other, text, hidden))
+    ids, masked, text = rows
+    nonsense = ids.where(~masked, 5 + (ids - 4) % (V - 5))
+    assert (ids != nonsense).sum() == masked.sum()
+    for other in (nonsense, ids.masked_fill(masked, MASK), ids.masked_fill(masked, PAD)):
+        assert torch.equal(model(ids, text, masked), model(other, text, masked))
 
 
 def test_nothing_visible_tells_nothing(model, rows):
     ids, _, text = rows
-    hidden = text.clone()
-    hidden[1:, 0] = False
-    answers = model(ids, text, hidden)
+    masked = text.clone()
+    masked[1:, 0] = False
+    answers = model(ids, text, masked)
     assert answers.isfinite().all()
-    nonsense = ids.where(~hidden, 5 + (ids - 4) % (V - 5))
-    torch.testing.assert_close(answers, model(nonsense, text, hidden))
-    alone = model(ids[:1], text[:1], hidden[:1])
+    nonsense = ids.where(~masked, 5 + (ids - 4) % (V - 5))
+    torch.testing.assert_close(answers, model(nonsense, text, masked))
+    alone = model(ids[:1], text[:1], masked[:1])
     torch.testing.assert_close(answers[:T], alone)
     assert not torch.allclose(alone[0], alone[1])  # the places still differ
 
 
 def test_padding_and_company_have_no_influence(model, rows):
-    ids, hidden, text = rows
-    together = model(ids, text, hidden)
+    ids, masked, text = rows
+    together = model(ids, text, masked)
     one_by_one = [
-        model(i[t][None], None, h[t][None]) for i, h, t in zip(ids, hidden, text, strict=True)
+        model(i[t][None], None, h[t][None]) for i, h, t in zip(ids, masked, text, strict=True)
     ]
     torch.testing.assert_close(together, torch.cat(one_by_one), atol=1e-5, rtol=1e-4)
 
 
 def test_visible_words_do_have_influence_wherever_they_stand(model, rows):
-    ids, hidden, text = rows
-    before = model(ids, text, hidden)
+    ids, masked, text = rows
+    before = model(ids, text, masked)
     other = ids.clone()
     other[0, 7] = 5 + (ids[0, 7] - 4) % (V - 5)
-    after = model(other, text, hidden)
+    after = model(other, text, masked)
     assert (before != after).any(1)[:3].all() and torch.equal(before[3:], after[3:])
 
 
 def test_the_places_count_not_the_order_among_those_left():
     """The same words left over with gaps elsewhere are another question."""
-    model = stirred(fresh(TextMAE, CONFIG))
+    model = derive_seed(seeded_init(TextMAE, CONFIG))
     ids = torch.tensor([[CLS, 7, 8, 9, 9], [CLS, 7, 9, 8, 9]])
-    hidden = torch.tensor([[0, 0, 0, 1, 0], [0, 0, 1, 0, 0]]).bool()
-    kept = keep_visible(ids, hidden)
+    masked = torch.tensor([[0, 0, 0, 1, 0], [0, 0, 1, 0, 0]]).bool()
+    kept = keep_visible(ids, masked)
     assert torch.equal(kept.ids[0], kept.ids[1])
     latent = model.encode(kept)
     assert not torch.allclose(latent[0], latent[1], atol=1e-3)
-    assert not torch.allclose(*model(ids, None, hidden), atol=1e-3)
+    assert not torch.allclose(*model(ids, None, masked), atol=1e-3)
 
 
 def test_decoding_puts_each_latent_at_its_own_place(model, rows):
     """With a decoder that does nothing, what comes out is what was put in, in its place."""
-    ids, hidden, text = rows
+    ids, masked, text = rows
     model.decoder = torch.nn.Module()
     model.decoder.forward = lambda x, mask: x
     model.to_decoder, model.from_decoder = torch.nn.Identity(), torch.nn.Identity()
-    kept = keep_visible(ids, hidden, text)
+    kept = keep_visible(ids, masked, text)
     latent = torch.randn(*kept.ids.shape, 8, generator=seeded(3))
     x = model.decode(latent, kept, text) - model.decoder_positions.weight
     for b in range(3):
-        places = (text[b] & ~hidden[b]).nonzero()[:, 0]
+        places = (text[b] & ~masked[b]).nonzero()[:, 0]
         torch.testing.assert_close(x[b, places], latent[b, : len(places)])
-        gone = (~text[b] | hidden[b]).nonzero()[:, 0]
+        gone = (~text[b] | masked[b]).nonzero()[:, 0]
         torch.testing.assert_close(x[b, gone], model.mask_token[0].expand(len(gone), -1))
 
 
 def test_gradients_reach_every_part(model, rows):
-    ids, hidden, _ = rows
-    masked_lm_loss(model, Corrupted(ids, ids.where(hidden, -100), hidden))[0].backward()
+    ids, masked, _ = rows
+    masked_lm_loss(model, Corrupted(ids, ids.where(masked, -100), masked))[0].backward()
     assert [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()] == []
     assert model.mask_token.grad.abs().sum() > 0
     used = model.encoder.embeddings.position.weight.grad.any(1)  # (T,)
-    visible = ((~hidden) & (ids != PAD)).any(0)
+    visible = ((~masked) & (ids != PAD)).any(0)
     assert torch.equal(used, visible)
 
 
 def test_it_needs_hidden_and_says_what_it_cannot_do(model, rows):
-    ids, hidden, _ = rows
-    with pytest.raises(ValueError, match="needs `hidden`"):
+    ids, masked, _ = rows
+    with pytest.raises(ValueError, match="needs `masked`"):
         model(ids)
     with pytest.raises(ValueError, match="no segments"):
-        model(ids, None, hidden, segments=torch.zeros_like(ids))
+        model(ids, None, masked, segments=torch.zeros_like(ids))
     long = torch.ones(1, T + 1, dtype=torch.long)
     with pytest.raises(ValueError, match=f"positions for {T} only"):
         model(long, None, long == 0)
@@ -193,11 +193,11 @@ def test_heads_stand_on_its_encoder(model, rows):
 
 
 def test_a_stored_model_answers_the_same(model, rows, tmp_path):
-    ids, hidden, text = rows
+    ids, masked, text = rows
     save_model(model, tmp_path / "m.safetensors")
     again = load_model(tmp_path / "m.safetensors")
     assert isinstance(again, TextMAE) and again.config == CONFIG
-    assert torch.equal(model(ids, text, hidden), again(ids, text, hidden))
+    assert torch.equal(model(ids, text, masked), again(ids, text, masked))
 
 
 def test_it_learns_texts_by_heart():
@@ -206,7 +206,7 @@ def test_it_learns_texts_by_heart():
     masker = Masker(V, range(5), MASK, ratio=0.4, proportions=MASK_ONLY)
     recipe = Recipe(steps=80, batch_size=4, optimizer="adamw", lr=1e-2, schedule="constant")
     data = DynamicMasking(masker, ids, seed=0)
-    history = fit(fresh(TextMAE, CONFIG), data, masked_lm_loss, recipe)
+    history = fit(seeded_init(TextMAE, CONFIG), data, masked_lm_loss, recipe)
     assert history.losses[0] > 3 and sum(history.losses[-5:]) / 5 < 2
 
 
@@ -215,7 +215,7 @@ def test_it_learns_texts_by_heart():
 
 @pytest.fixture
 def retro():
-    return stirred(fresh(RetroMAE, EncoderConfig(**SIZES)))
+    return derive_seed(seeded_init(RetroMAE, EncoderConfig(**SIZES)))
 
 
 def seen_by(text, seed=5):
@@ -265,24 +265,24 @@ def test_retro_all_else_comes_from_the_sentence_vector(retro, rows):
 
 
 def test_retro_encoder_is_a_masked_lm_that_sees_mask(retro, rows):
-    ids, hidden, text = rows
-    shown = ids.masked_fill(hidden, MASK)
-    guesses, restored = retro(shown, text, hidden, ids, seen_by(text))
-    torch.testing.assert_close(guesses, retro.masked_lm(shown, text, hidden))
+    ids, masked, text = rows
+    shown = ids.masked_fill(masked, MASK)
+    guesses, restored = retro(shown, text, masked, ids, seen_by(text))
+    torch.testing.assert_close(guesses, retro.masked_lm(shown, text, masked))
     assert restored.shape == (3, T, V)
     assert retro.encoder is retro.masked_lm.encoder
 
 
 def test_retro_loss_asks_for_hidden_words_and_in_the_decoder_for_all_ordinary_ones(retro, rows):
-    ids, hidden, text = rows
-    shown, labels = ids.masked_fill(hidden, MASK), ids.where(hidden, -100)
+    ids, masked, text = rows
+    shown, labels = ids.masked_fill(masked, MASK), ids.where(masked, -100)
     seen = seen_by(torch.ones_like(text))
-    loss, count = retro_mae_loss(retro, (shown, labels, hidden, seen))
+    loss, count = retro_mae_loss(retro, (shown, labels, masked, seen))
     x = retro.encoder(shown, text)
-    guesses = retro.masked_lm.logits(x[hidden])
+    guesses = retro.masked_lm.logits(x[masked])
     restored = retro.masked_lm.logits(retro.restore(x[:, 0], ids, seen & text[:, None]))
     ordinary = ids > MASK
-    expected = F.cross_entropy(guesses, ids[hidden]) + F.cross_entropy(
+    expected = F.cross_entropy(guesses, ids[masked]) + F.cross_entropy(
         restored[ordinary], ids[ordinary]
     )
     assert count == 3
@@ -290,8 +290,8 @@ def test_retro_loss_asks_for_hidden_words_and_in_the_decoder_for_all_ordinary_on
 
 
 def test_retro_loss_without_anything_hidden_is_the_decoders(retro, rows):
-    ids, hidden, text = rows
-    nothing, labels = torch.zeros_like(hidden), torch.full_like(ids, -100)
+    ids, masked, text = rows
+    nothing, labels = torch.zeros_like(masked), torch.full_like(ids, -100)
     loss, _ = retro_mae_loss(retro, (ids, labels, nothing, seen_by(text)))
     assert loss.isfinite() and loss > 0
 
@@ -308,9 +308,9 @@ def test_directions_needed_counts_the_largest_first():
 def test_the_best_guesser_is_the_posterior():
     sentence = "after lunch clara felt sleepy , so she yawned all afternoon ."
     ids = tinyworld.encode([sentence.split()])
-    hidden = torch.zeros_like(ids, dtype=torch.bool)
-    hidden[0, [2, 4]] = True  # "lunch", which "afternoon" gives away, and a fixed word
-    assert experiment.best_accuracy(Corrupted(ids, ids.where(hidden, -100), hidden)) == 1
+    masked = torch.zeros_like(ids, dtype=torch.bool)
+    masked[0, [2, 4]] = True  # "lunch", which "afternoon" gives away, and a fixed word
+    assert experiment.best_accuracy(Corrupted(ids, ids.where(masked, -100), masked)) == 1
 
 
 def test_a_probe_reads_at_the_word_it_names_or_the_whole_text():
@@ -367,7 +367,7 @@ def test_the_experiment_runs_small(monkeypatch):
 
 
 def test_positions_counted_anew_lose_the_gaps():
-    model = stirred(experiment.build(kind=experiment.CountedAnew))
+    model = derive_seed(experiment.build(kind=experiment.CountedAnew))
     ids = torch.tensor([[CLS, 7, 8, 9, 9], [CLS, 7, 9, 8, 9]])
     kept = keep_visible(ids, torch.tensor([[0, 0, 0, 1, 0], [0, 0, 1, 0, 0]]).bool())
     latent = model.encode(kept)

@@ -55,18 +55,18 @@ def all_sentences(grammar: Grammar) -> dict[tuple[str, ...], float]:
 
 
 def enumerated_posterior(
-    chances: dict[tuple[str, ...], float], words: list[str], hidden: list[bool], vocabulary
+    chances: dict[tuple[str, ...], float], words: list[str], masked: list[bool], vocabulary
 ) -> torch.Tensor:
     """(L, V) by going through all sentences and keeping those that agree with what is visible."""
     posterior, total = torch.zeros(len(words), len(vocabulary), dtype=torch.float64), 0.0
     index = {word: i for i, word in enumerate(vocabulary)}
     for other, chance in chances.items():
         if len(other) == len(words) and all(
-            h or a == b for a, b, h in zip(words, other, hidden, strict=True)
+            h or a == b for a, b, h in zip(words, other, masked, strict=True)
         ):
             total += chance
             for i, word in enumerate(other):
-                if hidden[i]:
+                if masked[i]:
                     posterior[i, index[word]] += chance
     return posterior / total
 
@@ -183,17 +183,17 @@ def test_posterior_and_floor_equal_enumeration(seed):
     assert sum(chances.values()) == pytest.approx(1, abs=1e-12)
     ids = tinyworld.sample_ids(8, generator(seed), grammar=grammar)
     for ratio in RATIOS:
-        hidden = hide(ids, ratio, seed + 100)
-        ours = tinyworld.masked_posterior(ids, hidden, grammar)
+        masked = hide(ids, ratio, seed + 100)
+        ours = tinyworld.masked_posterior(ids, masked, grammar)
         surprise = []
-        for row, gone, predicted in zip(ids, hidden, ours, strict=True):
+        for row, gone, predicted in zip(ids, masked, ours, strict=True):
             inside = slice(1, int((row != tinyworld.PAD).sum()) - 1)
             said = [words[i] for i in row[inside].tolist()]
             expected = enumerated_posterior(chances, said, gone[inside].tolist(), words)
             torch.testing.assert_close(predicted[inside], expected, rtol=0, atol=1e-12)
             true = expected[torch.arange(len(said)), row[inside]]
             surprise += (-true[gone[inside]].log()).tolist()
-        floor = tinyworld.loss_floor(ids, hidden, grammar)
+        floor = tinyworld.loss_floor(ids, masked, grammar)
         assert floor == pytest.approx(sum(surprise) / len(surprise), abs=1e-12)
 
 
@@ -226,14 +226,14 @@ def test_nothing_hidden_and_everything_hidden():
 
 def test_only_visible_words_count_and_rows_do_not_meet():
     ids = tinyworld.sample_ids(40, generator(1))
-    hidden = hide(ids, 0.3, 2)
-    posterior = tinyworld.masked_posterior(ids, hidden)
-    masked = ids.masked_fill(hidden, tinyworld.MASK)
-    torch.testing.assert_close(tinyworld.masked_posterior(masked, hidden), posterior)
-    alone = [tinyworld.masked_posterior(ids[i : i + 1], hidden[i : i + 1])[0] for i in range(40)]
+    masked = hide(ids, 0.3, 2)
+    posterior = tinyworld.masked_posterior(ids, masked)
+    corrupted = ids.masked_fill(masked, tinyworld.MASK)
+    torch.testing.assert_close(tinyworld.masked_posterior(corrupted, masked), posterior)
+    alone = [tinyworld.masked_posterior(ids[i : i + 1], masked[i : i + 1])[0] for i in range(40)]
     torch.testing.assert_close(torch.stack(alone), posterior)
     bare = tinyworld.sample_ids(40, generator(1), specials=False)
-    without = tinyworld.masked_posterior(bare, hidden[:, 1:-1])
+    without = tinyworld.masked_posterior(bare, masked[:, 1:-1])
     torch.testing.assert_close(without, posterior[:, 1:-1])
 
 
@@ -246,10 +246,10 @@ def test_posterior_of_one_word_is_the_ratio_of_sentence_probabilities():
         filled = row.repeat(size - 5, 1)
         filled[:, i] = torch.arange(5, size)
         chance = tinyworld.sentence_probability(filled)
-        hidden = torch.arange(len(row))[None] == i
-        posterior = tinyworld.masked_posterior(row[None], hidden)[0, i, 5:]
+        masked = torch.arange(len(row))[None] == i
+        posterior = tinyworld.masked_posterior(row[None], masked)[0, i, 5:]
         torch.testing.assert_close(posterior, chance / chance.sum(), rtol=0, atol=1e-12)
-        visible = tinyworld.sentence_probability(row[None], hidden)
+        visible = tinyworld.sentence_probability(row[None], masked)
         torch.testing.assert_close(visible[0], chance.sum())
 
 
@@ -268,9 +268,9 @@ def test_sentence_probability_equals_enumeration():
 @pytest.fixture(scope="module")
 def drawn():
     ids = tinyworld.sample_ids(3000, generator(11))
-    hidden = hide(ids, 0.6, 12)  # enough that many words are neither certain nor open
-    rows = hidden.nonzero()[:, 0]
-    return ids, hidden, rows, tinyworld.masked_posterior(ids, hidden)[hidden], ids[hidden]
+    masked = hide(ids, 0.6, 12)  # enough that many words are neither certain nor open
+    rows = masked.nonzero()[:, 0]
+    return ids, masked, rows, tinyworld.masked_posterior(ids, masked)[masked], ids[masked]
 
 
 def by_sentence(values: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
@@ -279,10 +279,10 @@ def by_sentence(values: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
 
 
 def test_floor_is_the_mean_surprise_and_agrees_with_the_entropy(drawn):
-    ids, hidden, rows, posterior, true = drawn
+    ids, masked, rows, posterior, true = drawn
     torch.testing.assert_close(posterior.sum(1), torch.ones(len(true), dtype=torch.float64))
     surprise = -posterior.gather(1, true[:, None])[:, 0].log()
-    assert tinyworld.loss_floor(ids, hidden) == pytest.approx(surprise.mean().item())
+    assert tinyworld.loss_floor(ids, masked) == pytest.approx(surprise.mean().item())
     assert 0.5 < surprise.mean() < 0.7
     assert 0.3 < tinyworld.loss_floor(ids, hide(ids, 0.15, 13)) < 0.38
     entropy = -torch.xlogy(posterior, posterior).sum(1)
@@ -339,14 +339,14 @@ def test_impossible_sentences_are_refused():
     both = torch.cat([good, bad])
     with pytest.raises(ValueError, match=r"Row 1 is no sentence.*but she left"):
         tinyworld.masked_posterior(both, nothing.repeat(2, 1))
-    hidden = nothing.clone()
-    hidden[0, 10] = True  # she: what remains visible is possible
-    tinyworld.masked_posterior(bad, hidden)
+    masked = nothing.clone()
+    masked[0, 10] = True  # she: what remains visible is possible
+    tinyworld.masked_posterior(bad, masked)
     with pytest.raises(ValueError, match="Row 0 is no sentence"):
-        tinyworld.loss_floor(bad, hidden)
-    hidden[0, 0] = True  # "tom ... she": each alone is possible, both together are not
+        tinyworld.loss_floor(bad, masked)
+    masked[0, 0] = True  # "tom ... she": each alone is possible, both together are not
     with pytest.raises(ValueError, match="Row 0 is no sentence"):
-        tinyworld.loss_floor(bad, hidden)
+        tinyworld.loss_floor(bad, masked)
     with pytest.raises(ValueError, match="Row 0 is no sentence"):
         tinyworld.masked_posterior(good[:, :5], nothing[:, :5])  # no sentence has five words
     unknown = good.clone()
@@ -366,7 +366,7 @@ def test_misplaced_special_tokens_are_refused():
 
     with pytest.raises(ValueError, match="never hidden"):
         tinyworld.masked_posterior(ids, changed(nothing, 0, True))
-    with pytest.raises(ValueError, match="set hidden to True"):
+    with pytest.raises(ValueError, match="set masked to True"):
         tinyworld.masked_posterior(changed(ids, 3, tinyworld.MASK), nothing)
     with pytest.raises(ValueError, match="one sentence"):
         tinyworld.masked_posterior(changed(ids, 3, tinyworld.SEP), nothing)
@@ -377,8 +377,8 @@ def test_misplaced_special_tokens_are_refused():
     with pytest.raises(ValueError, match="a bool tensor"):
         tinyworld.masked_posterior(ids, nothing.long())
     with pytest.raises(ValueError, match="true words"):
-        hidden = changed(nothing, 3, True)
-        tinyworld.loss_floor(changed(ids, 3, tinyworld.MASK), hidden)
+        masked = changed(nothing, 3, True)
+        tinyworld.loss_floor(changed(ids, 3, tinyworld.MASK), masked)
 
 
 def test_broken_grammars_are_refused():

@@ -15,11 +15,11 @@ import psutil
 import pytest
 
 from mlm_course import __main__ as command
-from mlm_course import train as training_runs
+from mlm_course import train_lesson as training_runs
 from mlm_course.experiments import pairs
 from mlm_course.models import ImageMAE, MaskedLM, Seq2Seq
 from mlm_course.models.storage import load_model
-from mlm_course.train import TASKS, train
+from mlm_course.train import TASKS, train_lesson
 
 pytestmark = pytest.mark.usefixtures("on_one_cpu_thread")
 SHORT = {"steps": 5, "batch_size": 16, "rows": 96, "optimizer": "adamw"}
@@ -29,7 +29,7 @@ KINDS = {"mlm": MaskedLM, "mae": ImageMAE, "cmlm": Seq2Seq}
 def train_all(folder):
     """Each lesson's model for a few steps; its losses."""
     pairs.TEST = 20
-    return {name: train(name, folder / name, **SHORT).losses for name in TASKS}
+    return {name: train_lesson(name, folder / name, **SHORT).losses for name in TASKS}
 
 
 def one_of_two(rank, port, folder):
@@ -102,7 +102,7 @@ def test_a_lost_process_ends_the_run_with_a_sentence_and_a_checkpoint(tmp_path, 
     reached = max(int(path.stem.split("-")[1]) for path in tmp_path.glob("step-*.pt"))
     assert f"the first {reached} steps: the same command goes on" in sentence
     assert 5 <= reached < RUN["steps"]
-    history = train("mlm", tmp_path, steps=60, batch_size=16, rows=96, save_every=5)
+    history = train_lesson("mlm", tmp_path, steps=60, batch_size=16, rows=96, save_every=5)
     assert len(history) == RUN["steps"] and (tmp_path / "model.safetensors").exists()
 
 
@@ -119,7 +119,7 @@ def test_the_command_passes_on_what_was_asked(tmp_path, monkeypatch):
 
 
 def test_a_folder_of_another_run_is_one_sentence(tmp_path, monkeypatch, capsys):
-    train("mae", tmp_path, steps=1, batch_size=16, rows=32)
+    train_lesson("mae", tmp_path, steps=1, batch_size=16, rows=32)
     words = f"train mae --folder {tmp_path} --steps 2 --batch-size 16 --rows 32"
     monkeypatch.setattr("sys.argv", ["mlm_course", *words.split()])
     assert command.main() == 1
@@ -131,7 +131,7 @@ def test_a_launcher_that_starts_one_process_instead_of_several_is_noticed(tmp_pa
     monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")  # all that accelerate launch --cpu sets
     monkeypatch.delenv("WORLD_SIZE", raising=False)
     with pytest.warns(UserWarning, match="Only one process was started"):
-        train("mae", tmp_path, steps=1, batch_size=16, rows=32)
+        train_lesson("mae", tmp_path, steps=1, batch_size=16, rows=32)
 
 
 def test_every_name_of_the_command_is_a_task():

@@ -103,10 +103,10 @@ def test_rows_are_hidden_the_same_way_whoever_sits_beside_them():
     data = rows()
     together, alone = data(torch.tensor([3, 9, 4]), 2), data(torch.tensor([9]), 2)
     assert all(torch.equal(a[1:2], b) for a, b in zip(together, alone, strict=True))
-    assert not torch.equal(data(torch.arange(N), 0).hidden, data(torch.arange(N), 1).hidden)
+    assert not torch.equal(data(torch.arange(N), 0).masked, data(torch.arange(N), 1).masked)
     static = StaticMasking(data.masker, data.ids, 2, torch.Generator().manual_seed(1))
     assert len(static) == len(data) == N
-    assert torch.equal(static(torch.arange(N), 0).hidden, static(torch.arange(N), 2).hidden)
+    assert torch.equal(static(torch.arange(N), 0).masked, static(torch.arange(N), 2).masked)
     with pytest.raises(ValueError, match=r"\(N, T\)"):
         DynamicMasking(data.masker, torch.arange(5), seed=0)
     with pytest.raises(ValueError, match=r"\(N, T\)"):
@@ -146,9 +146,9 @@ def test_a_step_equals_the_loop_of_a_learner():
     losses = []
     for step in range(6):
         index, epoch = rows_of_step(N, 8, 0, step)
-        ids, labels, hidden = data(index, epoch)
-        logits = model(ids, ids != 0, hidden)
-        loss = F.cross_entropy(logits, labels[hidden])
+        ids, labels, masked = data(index, epoch)
+        logits = model(ids, ids != 0, masked)
+        loss = F.cross_entropy(logits, labels[masked])
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 0.5)
         optimizer.step()

@@ -84,11 +84,11 @@ def test_a_fixed_ratio_hides_as_many_letters_in_every_row_and_other_ones_each_ep
     pairs = two_modes.sample(20, generator())
     data = experiment.FixedRatioPairs(*pairs, seed=0)
     one, other = data(torch.arange(20), 0), data(torch.arange(20), 1)
-    hidden = one.shown == MASK_ID
-    assert (hidden.sum(1) == 2).all() and len(data) == 20  # 15 % of 14
-    assert torch.equal(one.labels[hidden], pairs[1][hidden])
-    assert (one.labels[~hidden] == -100).all()
-    assert not torch.equal(hidden, other.shown == MASK_ID)
+    masked = one.shown == MASK_ID
+    assert (masked.sum(1) == 2).all() and len(data) == 20  # 15 % of 14
+    assert torch.equal(one.labels[masked], pairs[1][masked])
+    assert (one.labels[~masked] == -100).all()
+    assert not torch.equal(masked, other.shown == MASK_ID)
 
 
 def test_one_answer_is_learnt_in_a_few_steps_and_written_at_once():

@@ -284,10 +284,10 @@ def test_token_strip_counts_what_is_hidden():
     tokens = ["[CLS]", "the", "cat", "sat", "[SEP]"]
     view = token_strip(
         tokens,
-        hidden=torch.tensor([False, False, True, True, False]),
+        masked=torch.tensor([False, False, True, True, False]),
         shown=[None, None, None, "dog", None],
         numbers=[None, 0.25, None, 0.5, None],
-        can_hide=[False, True, True, True, False],
+        maskable=[False, True, True, True, False],
     )
     assert view["summary"] == (
         "[CLS] the [MASK] dog [SEP]\n"
@@ -304,7 +304,7 @@ def test_token_strip_counts_what_is_hidden():
 def test_token_strip_of_tokens_only_and_of_none():
     nothing = "0 of 2 tokens hidden: a ratio of 0.00."
     assert token_strip(["a", "b"], [False, False])["summary"] == f"a b\n{nothing}"
-    assert token_strip(["a", "b"], can_hide=[True, True])["summary"] == f"a b\n{nothing}"
+    assert token_strip(["a", "b"], maskable=[True, True])["summary"] == f"a b\n{nothing}"
     assert token_strip([], [])["summary"].endswith("0 of 0 tokens hidden: a ratio of 0.00.")
     assert token_strip(["a", "b"], title="A strip")["summary"] == "A strip: a b"
 
@@ -341,13 +341,13 @@ WRONG = [
     (lambda: mask_matrix([], [], np.ones((0, 0), bool)), "at least one"),
     (lambda: mask_matrix(WORDS, WORDS, CAUSAL, {"x": ~CAUSAL}), "leaves open"),
     (lambda: mask_matrix(WORDS, WORDS, CAUSAL, [["x"]]), "3 rows of 3 strings"),
-    (lambda: token_strip(WORDS, hidden=[True]), "hidden has 1 entries where 3"),
-    (lambda: token_strip(WORDS, hidden=[0, 1, 0]), "must be boolean"),
+    (lambda: token_strip(WORDS, masked=[True]), "masked has 1 entries where 3"),
+    (lambda: token_strip(WORDS, masked=[0, 1, 0]), "must be boolean"),
     (lambda: token_strip(WORDS, numbers=[1.0]), "numbers has 1 entries where 3"),
     (lambda: token_strip(WORDS, numbers=[1.0, NAN, 1.0]), "NaN"),
     (lambda: token_strip(WORDS, shown=["a"]), "shown has 1 entries where 3"),
     (
-        lambda: token_strip(WORDS, hidden=[True] * 3, can_hide=[False] * 3),
+        lambda: token_strip(WORDS, masked=[True] * 3, maskable=[False] * 3),
         r"Token 0 \(the\) may not",
     ),
     (lambda: render_html({"kind": "pie"}), "no picture of kind 'pie'"),

@@ -43,7 +43,7 @@ def playground(tokens=WORDS, **how):
         "short": lambda ratio, seed: [True],
         "special": lambda ratio, seed: [True] * 4,
     }
-    return MaskPlayground(tokens, strategies, can_hide=CAN_HIDE, **how)
+    return MaskPlayground(tokens, strategies, maskable=CAN_HIDE, **how)
 
 
 def curve(tokens=WORDS):
@@ -59,9 +59,9 @@ def patches(tokens=WORDS):
 
 
 def refinement(tokens=WORDS):
-    hidden = [[True] * 4, [True, False, False, True]]
+    masked = [[True] * 4, [True, False, False, True]]
     return RefinementSteps(
-        [tokens[::-1], [tokens[0], *tokens[2:0:-1], tokens[3]]], [[0.5] * 4] * 2, hidden
+        [tokens[::-1], [tokens[0], *tokens[2:0:-1], tokens[3]]], [[0.5] * 4] * 2, masked
     )
 
 
@@ -187,15 +187,15 @@ def test_the_matrix_is_its_view():
 
 def test_the_playground_draws_again_when_something_changes():
     widget = playground(ratio=0.5, seed=3)
-    assert widget.hidden == bernoulli(0.5, 3)
+    assert widget.masked == bernoulli(0.5, 3)
     widget.seed = 4
-    assert widget.hidden == bernoulli(0.5, 4)
+    assert widget.masked == bernoulli(0.5, 4)
     widget.ratio = 1.0
-    assert widget.hidden == [False, True, True, True]
+    assert widget.masked == [False, True, True, True]
     widget.ratio = 0.0
-    assert widget.hidden == [False] * 4
+    assert widget.masked == [False] * 4
     widget.strategy = "all"
-    assert widget.hidden == CAN_HIDE
+    assert widget.masked == CAN_HIDE
 
 
 def test_the_playground_tells_what_it_shows():
@@ -205,7 +205,7 @@ def test_the_playground_tells_what_it_shows():
         "[CLS] [MASK] [MASK] [MASK]\n"
         "3 of 3 tokens that may be hidden (1 may not) hidden: a ratio of 1.00."
     )
-    widget.hidden = [False, False, True, False]
+    widget.masked = [False, False, True, False]
     assert "[CLS] the [MASK] sat" in repr(widget)
 
 
@@ -213,16 +213,16 @@ def test_the_playground_tells_what_it_shows():
     ("strategy", "sentence"),
     [
         ("broken", "“broken” could not choose: spans need at least"),
-        ("short", "“short” could not choose: hidden has 1 entries where 4 are needed."),
+        ("short", "“short” could not choose: masked has 1 entries where 4 are needed."),
         ("special", "“special” could not choose: Token 0 ([CLS]) may not be hidden."),
     ],
 )
 def test_a_strategy_that_fails_loses_nothing(strategy, sentence):
     widget = playground(ratio=1.0)
-    before = widget.hidden
+    before = widget.masked
     widget.strategy = strategy
     assert widget.error == sentence
-    assert widget.hidden == before
+    assert widget.masked == before
     assert sentence in repr(widget)
     widget.strategy = "bernoulli"
     assert widget.error == ""
@@ -230,15 +230,15 @@ def test_a_strategy_that_fails_loses_nothing(strategy, sentence):
 
 def test_a_strategy_that_fails_from_the_start():
     widget = MaskPlayground(WORDS, {"broken": broken})
-    assert widget.hidden == [False] * 4
+    assert widget.masked == [False] * 4
     assert widget.error.startswith("“broken” could not choose")
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("hidden", [True] * 4),
-        ("hidden", [False]),
+        ("masked", [True] * 4),
+        ("masked", [False]),
         ("ratio", 1.5),
         ("seed", -1),
         ("strategy", "unknown"),

@@ -53,18 +53,18 @@ def pieces_by_recursion(word, vocabulary, prefix=""):
     return ["[UNK]"]
 
 
-def count_by_loop(noise, can_hide, ratio):
-    hidden = torch.zeros_like(can_hide)
+def count_by_loop(noise, maskable, ratio):
+    masked = torch.zeros_like(maskable)
     for row in range(len(noise)):
-        places = can_hide[row].nonzero()[:, 0].tolist()
+        places = maskable[row].nonzero()[:, 0].tolist()
         places.sort(key=lambda place: noise[row, place].item())
-        hidden[row, places[: max(1, round(ratio * len(places)))]] = True
-    return hidden
+        masked[row, places[: max(1, round(ratio * len(places)))]] = True
+    return masked
 
 
-def replaced_by_loop(ids, hidden, u, random_ids, mask_id):
+def replaced_by_loop(ids, masked, u, random_ids, mask_id):
     result = ids.clone()
-    for place in hidden.nonzero().tolist():
+    for place in masked.nonzero().tolist():
         b, t = place
         if u[b, t] < 0.8:
             result[b, t] = mask_id
@@ -73,11 +73,11 @@ def replaced_by_loop(ids, hidden, u, random_ids, mask_id):
     return result
 
 
-def words_by_loop(hidden, word_ids):
-    result = torch.zeros_like(hidden)
-    for b in range(len(hidden)):
+def words_by_loop(masked, word_ids):
+    result = torch.zeros_like(masked)
+    for b in range(len(masked)):
         for word in set(word_ids[b].tolist()) - {-1}:
-            if hidden[b][word_ids[b] == word].any():
+            if masked[b][word_ids[b] == word].any():
                 result[b] |= word_ids[b] == word
     return result
 
@@ -108,8 +108,8 @@ def pre_norm_in_steps(x, attention, attention_norm, feed_forward, feed_forward_n
     return x
 
 
-def all_logits_then_hidden(x, hidden, dense, norm, token, bias):
-    return F.linear(norm(F.gelu(dense(x))), token, bias)[hidden]
+def all_logits_then_hidden(x, masked, dense, norm, token, bias):
+    return F.linear(norm(F.gelu(dense(x))), token, bias)[masked]
 
 
 def counted_by_building(D, d_ff):
@@ -128,9 +128,9 @@ def bert_by_hand(ids, visible, segments, model):
     )
 
 
-def loss_by_token(logits, ids, hidden):
+def loss_by_token(logits, ids, masked):
     found = [torch.logsumexp(logits[b, t], 0) - logits[b, t, ids[b, t]]
-             for b, t in hidden.nonzero().tolist()]  # fmt: skip
+             for b, t in masked.nonzero().tolist()]  # fmt: skip
     return sum(found) / len(found)
 
 
@@ -153,7 +153,7 @@ def evaluate_token_by_token(model, data, epoch):
         for start in range(0, len(data), 4):
             batch = data(torch.arange(start, min(start + 4, len(data))), 0)
             log_p = model(batch.input_ids).log_softmax(-1)
-            for b, t in batch.hidden.nonzero().tolist():
+            for b, t in batch.masked.nonzero().tolist():
                 true = batch.labels[b, t]
                 found.append((-log_p[b, t, true].item(), float(log_p[b, t].argmax() == true)))
         model.train()
@@ -240,9 +240,9 @@ def decoder_input_by_lookup(latent, real, ids_restore, mask_token, places):
     return places + torch.where(from_encoder.unsqueeze(-1), x, mask_token)
 
 
-def mae_loss_row_by_row(model, ids, hidden):
+def mae_loss_row_by_row(model, ids, masked):
     losses = []
-    for row, gone in zip(ids, hidden, strict=True):
+    for row, gone in zip(ids, masked, strict=True):
         at = (~gone).nonzero()[:, 0]
         latent = model.encoder(row[at][None], positions=at[None])
         x = model.mask_token.expand(1, len(row), -1).clone()
@@ -314,16 +314,16 @@ def mae_by_picking(mae, images, ratio, noise):
     return F.mse_loss(predicted[:, 1:][removed], true[removed])
 
 
-def guess_by_counting(joint, text, hidden, place):
+def guess_by_counting(joint, text, masked, place):
     chance = torch.zeros(joint.shape[place], dtype=joint.dtype)
     for words in np.ndindex(*joint.shape):
-        if all(hidden[i] or words[i] == int(text[i]) for i in range(joint.ndim)):
+        if all(masked[i] or words[i] == int(text[i]) for i in range(joint.ndim)):
             chance[words[place]] += joint[words]
     return chance / chance.sum()
 
 
-def bound_row_by_row(surprise, hidden, words):
-    rows = zip(surprise, hidden, words, strict=True)
+def bound_row_by_row(surprise, masked, words):
+    rows = zip(surprise, masked, words, strict=True)
     return torch.stack([len(x[w]) * x[h].mean() for x, h, w in rows])
 
 
@@ -346,7 +346,7 @@ def taught_by_sums(student, teacher, temperature):
     return temperature * temperature * (p * (p.log() - q.log())).sum() / len(student)
 
 
-def flops_by_products(D, n_layers, d_ff, V, rows, length, hidden):
+def flops_by_products(D, n_layers, d_ff, V, rows, length, masked):
     def product(n, m, k):
         return 2 * n * m * k
 
@@ -354,7 +354,7 @@ def flops_by_products(D, n_layers, d_ff, V, rows, length, hidden):
     for _ in range(n_layers):
         forward += 4 * product(tokens, D, D) + product(tokens, D, d_ff) + product(tokens, d_ff, D)
         forward += rows * (product(length, D, length) + product(length, length, D))
-    return 3 * (forward + product(hidden, D, D) + product(hidden, D, V))
+    return 3 * (forward + product(masked, D, D) + product(masked, D, V))
 
 
 def floor_by_cases(work, flops_a_second, bytes_a_second):
@@ -416,12 +416,12 @@ def mixed_place_by_place(p, answers):
 
 
 def hidden_by_sorting(target, share, noise):
-    hidden = torch.zeros_like(target, dtype=torch.bool)
+    masked = torch.zeros_like(target, dtype=torch.bool)
     for row, ids in enumerate(target):
         places = ids.nonzero()[:, 0]
         n = math.floor(share[row].item() * len(places)) + 1
-        hidden[row, places[noise[row, places].sort().indices[:n]]] = True
-    return hidden
+        masked[row, places[noise[row, places].sort().indices[:n]]] = True
+    return masked
 
 
 def lengths_one_by_one(scores, n):
@@ -439,12 +439,12 @@ def reopened_by_sorting(confidence, real, done, steps):
     return opened
 
 
-def filled_in_place(predict, tokens, confidence, hidden):
+def filled_in_place(predict, tokens, confidence, masked):
     canvas = tokens.clone()
-    canvas[hidden] = 4
-    p, best = F.softmax(predict(canvas), -1)[hidden].max(-1)
+    canvas[masked] = 4
+    p, best = F.softmax(predict(canvas), -1)[masked].max(-1)
     new = confidence.clone()
-    canvas[hidden], new[hidden] = best, p
+    canvas[masked], new[masked] = best, p
     return canvas, new
 
 
@@ -485,7 +485,7 @@ VARIANTS = {
     "4.1": lambda ids, special: (ids[..., None] != torch.tensor(special)).all(-1),
     "4.2": count_by_loop,
     "4.3": replaced_by_loop,
-    "4.4": lambda ids, hidden: torch.where(hidden, ids, torch.full_like(ids, -100)),
+    "4.4": lambda ids, masked: torch.where(masked, ids, torch.full_like(ids, -100)),
     "4.5": words_by_loop,
     "5.1": embedded_one_by_one,
     "5.2": normalised_by_moments,
@@ -500,7 +500,7 @@ VARIANTS = {
     "6.3": evaluate_token_by_token,
     "6.4": factor_by_cases,
     "6.5": accumulated_then_divided,
-    "6.6": lambda original, shown, hidden: ~original.eq(shown),
+    "6.6": lambda original, shown, masked: ~original.eq(shown),
     "7.1": lambda z, k: (F.softmax(z, 1).sort(1, True)[0][:, :k], z.argsort(1, True)[:, :k]),
     "7.2": copies_by_loop,
     "8.1": lambda x, visible: torch.stack([r[v].mean(0) for r, v in zip(x, visible, strict=True)]),
@@ -534,7 +534,7 @@ VARIANTS = {
     "12.2": bound_row_by_row,
     "12.3": rate_bound_row_by_row,
     "12.4": pseudo_likelihood_one_by_one,
-    "12.5": lambda hidden, noise, t, s: hidden.logical_and(noise * t < s),
+    "12.5": lambda masked, noise, t, s: masked.logical_and(noise * t < s),
     "12.6": lambda g, size: size * F.normalize(g.reshape(len(g), -1), dim=1).view_as(g),
     "12.7": taught_by_sums,
     "13.1": flops_by_products,

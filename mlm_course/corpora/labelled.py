@@ -61,7 +61,7 @@ class Tagged(NamedTuple):
         return " ".join(self.words)
 
 
-class Question(NamedTuple):
+class SpanQuestion(NamedTuple):
     """A question, a text that answers it, and where: the answer is context[start:end]."""
 
     module: str
@@ -124,7 +124,7 @@ def tagged_sentences(packages: Iterable[str]) -> list[Tagged]:
     return _of_one_module(found, lambda item: item.text)
 
 
-def type_questions(packages: Iterable[str]) -> list[Question]:
+def type_questions(packages: Iterable[str]) -> list[SpanQuestion]:
     """Questions such as "What type is axis?" about "Parameters" sections as one line of text.
 
     The line has the words of the section without its layout: no line breaks, no colon between name
@@ -140,7 +140,7 @@ def type_questions(packages: Iterable[str]) -> list[Question]:
     return _of_one_module(found, lambda item: f"{item.question} {item.context}")
 
 
-def split_by_module(
+def split_by_held_out(
     items: Sequence[Item], test_modules: Collection[str] | float
 ) -> tuple[list[Item], list[Item]]:
     """Items to train on and items to test on, no module on both sides.
@@ -310,7 +310,7 @@ def _add(words: list[str], tags: list[str], text: str, kind: str) -> None:
     tags += [kind if kind == "O" else f"{'I' if i else 'B'}-{kind}" for i in range(len(found))]
 
 
-def _questions(module: str, entries: list[tuple[list[str], str, str]]) -> Iterator[Question]:
+def _questions(module: str, entries: list[tuple[list[str], str, str]]) -> Iterator[SpanQuestion]:
     """The questions about each group of neighbouring parameters that fits into a context."""
     group: list[tuple[str, str, str]] = []
     size = 0
@@ -325,7 +325,7 @@ def _questions(module: str, entries: list[tuple[list[str], str, str]]) -> Iterat
     yield from _about(module, group)
 
 
-def _about(module: str, group: list[tuple[str, str, str]]) -> Iterator[Question]:
+def _about(module: str, group: list[tuple[str, str, str]]) -> Iterator[SpanQuestion]:
     """One question for each parameter of a group, if there is something to tell apart."""
     context = " ".join(" ".join(filter(None, entry)) for entry in group)
     fits = len(group) > 1 and len(_WORD.findall(context)) <= 1.3 * _CONTEXT_WORDS
@@ -333,5 +333,5 @@ def _about(module: str, group: list[tuple[str, str, str]]) -> Iterator[Question]
     for name, kind, description in group if fits else ():
         start = at + len(name) + 1
         if len(_WORD.findall(kind)) <= 12:
-            yield Question(module, f"What type is {name}?", context, start, start + len(kind))
+            yield SpanQuestion(module, f"What type is {name}?", context, start, start + len(kind))
         at = start + len(kind) + 1 + (len(description) + 1 if description else 0)

@@ -8,7 +8,7 @@ from tokenizers import Encoding, Tokenizer
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from mlm_course.corpora.labelled import KINDS, TAGS, Message, Question, Tagged
+from mlm_course.corpora.labelled import KINDS, TAGS, Message, SpanQuestion, Tagged
 
 
 class Encoded(NamedTuple):
@@ -25,7 +25,7 @@ class EncodedQuestions(NamedTuple):
     ids: Tensor
     context: Tensor
     spans: Tensor
-    items: list[Question]
+    items: list[SpanQuestion]
 
 
 def encode_messages(tokenizer: Tokenizer, items: Sequence[Message], length: int) -> Encoded:
@@ -48,7 +48,7 @@ def encode_tagged(tokenizer: Tokenizer, items: Sequence[Tagged], length: int) ->
 
 
 def encode_questions(
-    tokenizer: Tokenizer, items: Sequence[Question], length: int
+    tokenizer: Tokenizer, items: Sequence[SpanQuestion], length: int
 ) -> EncodedQuestions:
     """Rows `[CLS] question [SEP] context [SEP]`, and where the answer stands in tokens.
 

@@ -32,17 +32,17 @@ def exact_predict(canvas: Tensor) -> Tensor:
 
     Where the visible words fit no sentence any more, and at visible places, all answers are alike.
     """
-    hidden = canvas == MASK_ID
-    possible = language.sentence_probability(canvas, hidden) > 0
+    masked = canvas == MASK_ID
+    possible = language.sentence_probability(canvas, masked) > 0
     logits = torch.zeros(*canvas.shape, len(language.vocabulary()), dtype=torch.float64)
     logits[..., : len(SPECIAL_IDS)] = -torch.inf
-    posterior = language.masked_posterior(canvas[possible], hidden[possible])
-    logits[possible] = posterior.log().where(hidden[possible][..., None], logits[possible])
+    posterior = language.masked_posterior(canvas[possible], masked[possible])
+    logits[possible] = posterior.log().where(masked[possible][..., None], logits[possible])
     return logits
 
 
 class PerfectModel(nn.Module):
     """The exact guesses, called like a masked language model: logits (n, V) of the hidden words."""
 
-    def forward(self, ids: Tensor, attention_mask: Tensor | None, hidden: Tensor) -> Tensor:
-        return language.masked_posterior(ids, hidden)[hidden].log()
+    def forward(self, ids: Tensor, attention_mask: Tensor | None, masked: Tensor) -> Tensor:
+        return language.masked_posterior(ids, masked)[masked].log()

@@ -31,7 +31,7 @@ class WordVectors:
         return [self.words[i] for i in ranked[1 : n + 1]]
 
 
-def word_vectors(
+def pmi_vectors(
     texts: Iterable[str], n_words: int = 1000, dim: int = 64, window: int = 4
 ) -> WordVectors:
     """Vectors of the n_words most frequent words, from their neighbours within `window` words.

@@ -1,7 +1,7 @@
 """Which tokens are hidden, and what stands in their place.
 
-`hidden` (B, T) bool: True = removed from view. `can_hide` (B, T) bool: True = a candidate, neither
-special nor padding. Everything random takes a `torch.Generator` (or `RowNoise`, which draws from
+`masked` (B, T) bool: True = removed from view. `maskable` (B, T) bool: True = a candidate, neither
+special nor padding. Everything random takes a `torch.Generator` (or `CounterRNG`, which draws from
 seed, epoch and index).
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 from mlm_course.corruption.catalogue import STRATEGIES, Strategy, for_one_row
 from mlm_course.corruption.collator import MaskedBatch, MaskingCollator, pad_rows
 from mlm_course.corruption.masking import DynamicMasking, Masker, StaticMasking, standard_masker
-from mlm_course.corruption.noise import Noise, RowNoise
+from mlm_course.corruption.noise import CounterRNG, Noise
 from mlm_course.corruption.replacement import (
     BERT_PROPORTIONS,
     IGNORED,
@@ -30,8 +30,8 @@ from mlm_course.corruption.strategies import (
     choose_block,
     choose_fixed_count,
     choose_non_adjacent,
-    hidden_count,
-    hideable,
+    maskable,
+    masked_count,
 )
 from mlm_course.corruption.words import choose_spans, choose_whole_words, find_words, span_lengths
 
@@ -41,13 +41,13 @@ __all__ = [
     "MASK_ONLY",
     "STRATEGIES",
     "Corrupted",
+    "CounterRNG",
     "DynamicMasking",
     "MaskedBatch",
     "Masker",
     "MaskingCollator",
     "Noise",
     "Ratio",
-    "RowNoise",
     "StaticMasking",
     "Strategy",
     "adaptive_ratio",
@@ -62,9 +62,9 @@ __all__ = [
     "corrupt",
     "find_words",
     "for_one_row",
-    "hidden_count",
-    "hideable",
     "mask_tokens",
+    "maskable",
+    "masked_count",
     "ordinary_ids",
     "pad_rows",
     "pmi_scores",

@@ -26,35 +26,35 @@ class Strategy(Protocol):
 
     def __call__(
         self,
-        can_hide: Tensor,
+        maskable: Tensor,
         ratio: Ratio,
         generator: Noise,
         *,
         word_ids: Tensor | None = None,
         scores: Tensor | None = None,
     ) -> Tensor:
-        """hidden (B, T) bool; word_ids and scores (B, T) are ignored where not needed."""
+        """masked (B, T) bool; word_ids and scores (B, T) are ignored where not needed."""
 
 
 def _plain(choose: Callable[[Tensor, Ratio, Noise], Tensor]) -> Strategy:
-    def strategy(can_hide, ratio, generator, *, word_ids=None, scores=None):
-        return choose(can_hide, ratio, generator)
+    def strategy(maskable, ratio, generator, *, word_ids=None, scores=None):
+        return choose(maskable, ratio, generator)
 
     return strategy
 
 
 def _by_words(choose: Callable[..., Tensor]) -> Strategy:
-    def strategy(can_hide, ratio, generator, *, word_ids=None, scores=None):
-        return choose(can_hide, ratio, generator, word_ids=word_ids)
+    def strategy(maskable, ratio, generator, *, word_ids=None, scores=None):
+        return choose(maskable, ratio, generator, word_ids=word_ids)
 
     return strategy
 
 
 def _by_scores(choose: Callable[..., Tensor]) -> Strategy:
-    def strategy(can_hide, ratio, generator, *, word_ids=None, scores=None):
+    def strategy(maskable, ratio, generator, *, word_ids=None, scores=None):
         if scores is None:
             raise ValueError("This strategy needs scores (B, T), one per token: try pmi_scores.")
-        return choose(can_hide, ratio, generator, scores=scores)
+        return choose(maskable, ratio, generator, scores=scores)
 
     return strategy
 
@@ -72,13 +72,13 @@ STRATEGIES: dict[str, Strategy] = {
 
 
 def for_one_row(
-    can_hide: Tensor, *, word_ids: Tensor | None = None, scores: Tensor | None = None
+    maskable: Tensor, *, word_ids: Tensor | None = None, scores: Tensor | None = None
 ) -> dict[str, Callable[[float, int], list[bool]]]:
     """Every strategy as a function (ratio, seed) -> hidden tokens of one row, as a widget calls it.
 
-    can_hide (T,) bool; word_ids (T,) integers and scores (T,) numbers for those that need them.
+    maskable (T,) bool; word_ids (T,) integers and scores (T,) numbers for those that need them.
     """
-    row = can_hide[None]  # (1, T)
+    row = maskable[None]  # (1, T)
     words = None if word_ids is None else word_ids[None]
     values = None if scores is None else scores[None]
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from mlm_course.corruption.masking import Masker
-from mlm_course.corruption.noise import RowNoise
+from mlm_course.corruption.noise import CounterRNG
 from mlm_course.corruption.threads import one_thread
 
 
@@ -21,7 +21,7 @@ class MaskedBatch(NamedTuple):
     input_ids: Tensor  # (B, T) int64
     attention_mask: Tensor  # (B, T) bool: True = may attend, False = padding
     labels: Tensor  # (B, T) int64, -100 where not hidden
-    hidden: Tensor  # (B, T) bool
+    masked: Tensor  # (B, T) bool
 
 
 class MaskingCollator:
@@ -58,16 +58,16 @@ class MaskingCollator:
         epoch: int = 0,
     ) -> MaskedBatch:
         """The batch of these rows; T is the length of the longest."""
-        noise = self.generator if index is None else RowNoise(self.seed, epoch, index)
+        noise = self.generator if index is None else CounterRNG(self.seed, epoch, index)
         with one_thread():
             ids, attention_mask = pad_rows(rows, self.pad_id)
-            input_ids, labels, hidden = self.masker(
+            input_ids, labels, masked = self.masker(
                 ids,
                 noise,
                 word_ids=self.word_ids_of and self.word_ids_of(ids),
                 scores=self.scores_of and self.scores_of(ids),
             )
-        return MaskedBatch(input_ids, attention_mask, labels, hidden)
+        return MaskedBatch(input_ids, attention_mask, labels, masked)
 
 
 def pad_rows(rows: Sequence[Sequence[int]], pad_id: int = 0) -> tuple[Tensor, Tensor]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from torch import Tensor
 
 from mlm_course import tokenization
-from mlm_course.corruption.noise import Noise, RowNoise
+from mlm_course.corruption.noise import CounterRNG, Noise
 from mlm_course.corruption.replacement import (
     BERT_PROPORTIONS,
     MASK_ONLY,
@@ -15,7 +15,7 @@ from mlm_course.corruption.replacement import (
     corrupt,
     ordinary_ids,
 )
-from mlm_course.corruption.strategies import Ratio, choose_bernoulli, choose_fixed_count, hideable
+from mlm_course.corruption.strategies import Ratio, choose_bernoulli, choose_fixed_count, maskable
 from mlm_course.corruption.threads import one_thread
 
 
@@ -58,10 +58,10 @@ class Masker:
         given = {"word_ids": word_ids, "scores": scores}
         needs = {name: value for name, value in given.items() if value is not None}
         with one_thread(ids.numel()):
-            hidden = self.choose(hideable(ids, self.special_ids), self.ratio, generator, **needs)
+            masked = self.choose(maskable(ids, self.special_ids), self.ratio, generator, **needs)
             return corrupt(
                 ids,
-                hidden,
+                masked,
                 generator,
                 mask_id=self.mask_id,
                 ordinary_ids=self.ordinary_ids,
@@ -133,7 +133,7 @@ class DynamicMasking:
         """The rows `index` (B,), corrupted for this epoch."""
         return self.masker(
             self.ids[index],
-            RowNoise(self.seed, epoch, index),
+            CounterRNG(self.seed, epoch, index),
             word_ids=None if self.word_ids is None else self.word_ids[index],
             scores=None if self.scores is None else self.scores[index],
         )

@@ -19,7 +19,7 @@ def _shift(x: Tensor, bits: int) -> Tensor:
 
 
 def mix64(x: Tensor) -> Tensor:
-    """64 well-stirred bits for each number: neighbours 0, 1, 2 share nothing afterwards.
+    """64 well-mixed bits for each number: neighbours 0, 1, 2 share nothing afterwards.
 
     x int64 of any shape, same shape back. Source: SplitMix64, Steele, Lea and Flood 2014, with
     the constants of Stafford's variant 13.
@@ -29,7 +29,7 @@ def mix64(x: Tensor) -> Tensor:
     return x ^ _shift(x, 31)
 
 
-class RowNoise:
+class CounterRNG:
     """Random numbers for each row that depend on (seed, epoch, index) and on nothing else.
 
     A generator deals its numbers out in order, so what a sample gets depends on who sits beside
@@ -77,7 +77,7 @@ class RowNoise:
         return _shift(self._bits(place // width, place % width), 11) % high
 
 
-Noise = torch.Generator | RowNoise
+Noise = torch.Generator | CounterRNG
 
 
 def uniform(like: Tensor, generator: Noise) -> Tensor:
@@ -86,7 +86,7 @@ def uniform(like: Tensor, generator: Noise) -> Tensor:
     Errors: the generator lives on another device, or was made for another number of rows.
     """
     _check_noise(like, generator)
-    if isinstance(generator, RowNoise):
+    if isinstance(generator, CounterRNG):
         return generator.uniform(like.shape[1]).to(like.device)
     return torch.rand(like.shape, generator=generator, device=like.device)
 
@@ -97,14 +97,14 @@ def uniform_at(place: np.ndarray, like: Tensor, generator: Noise) -> np.ndarray:
     place (n,) int64 numbers the entries of `like` in reading order, row * T + column.
     """
     _check_noise(like, generator)
-    if isinstance(generator, RowNoise):
+    if isinstance(generator, CounterRNG):
         return generator.uniform_at(torch.from_numpy(place), max(like.shape[1], 1)).numpy()
     return torch.rand(place.shape, generator=generator, device=generator.device).numpy(force=True)
 
 
 def integers_at(place: np.ndarray, like: Tensor, high: int, generator: Noise) -> np.ndarray:
     """One random number from 0 to high - 1 for each of some places of `like` (B, T), int64."""
-    if isinstance(generator, RowNoise):
+    if isinstance(generator, CounterRNG):
         return generator.integers_at(torch.from_numpy(place), max(like.shape[1], 1), high).numpy()
     drawn = torch.randint(high, place.shape, generator=generator, device=generator.device)
     return drawn.numpy(force=True)
@@ -121,7 +121,7 @@ def _signed(number: int) -> int:
 
 
 def _check_noise(like: Tensor, generator: Noise) -> None:
-    if isinstance(generator, RowNoise):
+    if isinstance(generator, CounterRNG):
         if generator.rows != len(like):
             raise ValueError(
                 f"The noise was made for {generator.rows} rows, but there are {len(like)}: "
@@ -129,7 +129,7 @@ def _check_noise(like: Tensor, generator: Noise) -> None:
             )
     elif not isinstance(generator, torch.Generator):
         raise TypeError(
-            f"generator must be a torch.Generator or a RowNoise, not {type(generator).__name__}: "
+            f"generator must be a torch.Generator or a CounterRNG, not {type(generator).__name__}: "
             "try torch.Generator().manual_seed(0)."
         )
     elif generator.device.type != like.device.type:

@@ -24,7 +24,7 @@ class Corrupted(NamedTuple):
 
     input_ids: Tensor  # (B, T) int64
     labels: Tensor  # (B, T) int64: the original id where hidden, -100 elsewhere
-    hidden: Tensor  # (B, T) bool
+    masked: Tensor  # (B, T) bool
 
 
 def ordinary_ids(vocab_size: int, special_ids: Sequence[int]) -> Tensor:
@@ -42,7 +42,7 @@ def ordinary_ids(vocab_size: int, special_ids: Sequence[int]) -> Tensor:
 
 def corrupt(
     ids: Tensor,
-    hidden: Tensor,
+    masked: Tensor,
     generator: Noise,
     *,
     mask_id: int,
@@ -51,7 +51,7 @@ def corrupt(
 ) -> Corrupted:
     """A corrupted copy: each hidden token turned into [MASK], left as it is, or made random.
 
-    ids (B, T) int64, hidden (B, T) bool; neither is written to. proportions: shares of [MASK],
+    ids (B, T) int64, masked (B, T) bool; neither is written to. proportions: shares of [MASK],
     unchanged, random, adding up to 1; drawn for each token on its own. ordinary_ids (K,) int64:
     what a random token may be, all equally likely, the hidden token itself included. Every hidden
     token has a label, also one left unchanged: the model cannot know which tokens it will be asked
@@ -60,9 +60,9 @@ def corrupt(
     Computed in numpy, which costs less than torch on so few numbers; tensors on a GPU are brought
     to the CPU and back.
     """
-    _check_replacement(ids, hidden, ordinary_ids, proportions)
+    _check_replacement(ids, masked, ordinary_ids, proportions)
     flat = _as_array(ids).reshape(-1)  # (B * T,)
-    place = np.flatnonzero(_as_array(hidden))  # (n,)  in reading order
+    place = np.flatnonzero(_as_array(masked))  # (n,)  in reading order
     original = flat[place]
     fate = uniform_at(place, ids, generator)  # (n,)
     to_mask, _, to_random = proportions
@@ -74,7 +74,7 @@ def corrupt(
         new[last] = _as_array(ordinary_ids)[drawn]
     input_ids, labels = flat.copy(), np.full_like(flat, IGNORED)
     input_ids[place], labels[place] = new, original
-    return Corrupted(_as_tensor(input_ids, ids), _as_tensor(labels, ids), hidden)
+    return Corrupted(_as_tensor(input_ids, ids), _as_tensor(labels, ids), masked)
 
 
 def _as_array(tensor: Tensor) -> np.ndarray:
@@ -88,7 +88,7 @@ def _as_tensor(flat: np.ndarray, like: Tensor) -> Tensor:
 
 def replace_tokens(
     ids: Tensor,
-    hidden: Tensor,
+    masked: Tensor,
     generator: Noise,
     *,
     mask_id: int,
@@ -97,16 +97,16 @@ def replace_tokens(
 ) -> Tensor:
     """The input ids of `corrupt`, without the labels; (B, T) int64, a new tensor."""
     return corrupt(
-        ids, hidden, generator, mask_id=mask_id, ordinary_ids=ordinary_ids, proportions=proportions
+        ids, masked, generator, mask_id=mask_id, ordinary_ids=ordinary_ids, proportions=proportions
     ).input_ids
 
 
 def _check_replacement(
-    ids: Tensor, hidden: Tensor, ordinary_ids: Tensor, proportions: tuple[float, float, float]
+    ids: Tensor, masked: Tensor, ordinary_ids: Tensor, proportions: tuple[float, float, float]
 ) -> None:
     check_ids_form(ids)
-    check_bool("hidden", hidden)
-    check_same_shape("hidden", hidden, ids)
+    check_bool("masked", masked)
+    check_same_shape("masked", masked, ids)
     if len(proportions) != 3 or not all(0 <= share <= 1 for share in proportions):
         raise ValueError(
             "proportions must be three shares between 0 and 1, for [MASK], unchanged and random, "
@@ -118,6 +118,6 @@ def _check_replacement(
         raise ValueError("ordinary_ids is empty: there is nothing to put in at random.")
 
 
-def mask_tokens(ids: Tensor, hidden: Tensor) -> Corrupted:
+def mask_tokens(ids: Tensor, masked: Tensor) -> Corrupted:
     """The rows with [MASK] at the hidden places, and what stood there: both (B, T)."""
-    return Corrupted(ids.masked_fill(hidden, MASK_ID), ids.masked_fill(~hidden, IGNORED), hidden)
+    return Corrupted(ids.masked_fill(masked, MASK_ID), ids.masked_fill(~masked, IGNORED), masked)

@@ -10,62 +10,62 @@ from torch import Tensor
 from mlm_course.corruption.noise import Noise, uniform
 from mlm_course.corruption.strategies import (
     Ratio,
-    check,
     check_bool,
     check_ids,
+    check_ratio,
     check_same_shape,
-    hidden_count,
     lowest,
+    masked_count,
 )
 
 
 def choose_by_score(
-    can_hide: Tensor,
+    maskable: Tensor,
     ratio: Ratio,
     generator: Noise,
     *,
     scores: Tensor,
     temperature: float = 0.0,
 ) -> Tensor:
-    """The `hidden_count` candidates with the highest scores, or a random draw that favours them.
+    """The `masked_count` candidates with the highest scores, or a random draw that favours them.
 
-    can_hide (B, T) bool; scores (B, T) floating, finite where can_hide; ratio in [0, 1], a number
+    maskable (B, T) bool; scores (B, T) floating, finite where maskable; ratio in [0, 1], a number
     or one per row (B,). temperature 0: the highest scores, ties broken at random. Above 0: one
     token after the other, without putting back, with probability proportional to
     exp(score / temperature); pass log-weights and temperature 1 to draw in proportion to weights.
     The higher the temperature, the closer to `choose_fixed_count`. Source of the draw:
     Kool et al. 2019 (the Gumbel-top-k trick).
     """
-    ratio = check(can_hide, ratio)
-    keys = _checked_scores(scores, can_hide, temperature)
-    count = hidden_count(can_hide.sum(1), ratio)
-    noise = uniform(can_hide, generator)
+    ratio = check_ratio(maskable, ratio)
+    keys = _checked_scores(scores, maskable, temperature)
+    count = masked_count(maskable.sum(1), ratio)
+    noise = uniform(maskable, generator)
     if temperature > 0:
         tiny = torch.finfo(torch.float32).tiny
         gumbel = -(-noise.clamp(min=tiny).log()).log().double()
         keys = keys + temperature * gumbel
     shuffle = noise.argsort(dim=1, stable=True)  # (B, T)  equal keys keep this random order
-    keys = (-keys).masked_fill(~can_hide, math.inf).gather(1, shuffle)
-    chosen = torch.zeros_like(can_hide).scatter(1, shuffle, lowest(keys, count))
-    return chosen & can_hide
+    keys = (-keys).masked_fill(~maskable, math.inf).gather(1, shuffle)
+    chosen = torch.zeros_like(maskable).scatter(1, shuffle, lowest(keys, count))
+    return chosen & maskable
 
 
-def _checked_scores(scores: Tensor, can_hide: Tensor, temperature: float) -> Tensor:
-    check_same_shape("scores", scores, can_hide)
+def _checked_scores(scores: Tensor, maskable: Tensor, temperature: float) -> Tensor:
+    check_same_shape("scores", scores, maskable)
     if not scores.is_floating_point():
         raise TypeError(f"scores must be floating point, not {scores.dtype}.")
     if not math.isfinite(temperature) or temperature < 0:
         raise ValueError(f"temperature must be 0 or a positive number, not {temperature}.")
-    keys = scores.detach().double().masked_fill(~can_hide, 0.0)
+    keys = scores.detach().double().masked_fill(~maskable, 0.0)
     if not keys.isfinite().all():
         raise ValueError("scores must be finite wherever a token may be hidden.")
     return keys
 
 
-def pmi_scores(ids: Tensor, can_hide: Tensor, *, min_count: int = 5) -> Tensor:
+def pmi_scores(ids: Tensor, maskable: Tensor, *, min_count: int = 5) -> Tensor:
     """How strongly each token is tied to a neighbour: the larger of its two PMI values.
 
-    ids (N, T) int64, can_hide (N, T) bool: the whole corpus, since the counts come from it. Pairs
+    ids (N, T) int64, maskable (N, T) bool: the whole corpus, since the counts come from it. Pairs
     are counted where both neighbours may be hidden. PMI(a, b) = log p(a, b) / (p(a .) p(. b)), in
     nats; a pair seen fewer than min_count times is no evidence and counts 0, as does a token
     without a neighbour. Returns (N, T) float32. Both halves of a collocation score high, so that
@@ -73,11 +73,11 @@ def pmi_scores(ids: Tensor, can_hide: Tensor, *, min_count: int = 5) -> Tensor:
     (PMI-Masking), section 3, here for pairs only.
     """
     check_ids(ids)
-    check_bool("can_hide", can_hide)
-    check_same_shape("can_hide", can_hide, ids)
+    check_bool("maskable", maskable)
+    check_same_shape("maskable", maskable, ids)
     if min_count < 1:
         raise ValueError(f"min_count must be at least 1, not {min_count}.")
-    both = can_hide[:, :-1] & can_hide[:, 1:]  # (N, T-1)
+    both = maskable[:, :-1] & maskable[:, 1:]  # (N, T-1)
     left, right = ids[:, :-1][both], ids[:, 1:][both]  # (pairs,)
     between = torch.full(both.shape, -math.inf, device=ids.device)
     between[both] = _pair_pmi(left, right, min_count)

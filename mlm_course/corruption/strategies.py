@@ -1,7 +1,7 @@
 """Which tokens are hidden: one function per strategy, each for a whole batch at once.
 
-Every function takes `can_hide` (B, T) bool, True for the candidates, and returns `hidden` (B, T)
-bool, True where a token is removed from view; hidden is never True where can_hide is False.
+Every function takes `maskable` (B, T) bool, True for the candidates, and returns `masked` (B, T)
+bool, True where a token is removed from view; masked is never True where maskable is False.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from mlm_course.corruption.noise import Noise, uniform
 Ratio = float | Tensor
 
 
-def hideable(ids: Tensor, special_ids: Sequence[int]) -> Tensor:
+def maskable(ids: Tensor, special_ids: Sequence[int]) -> Tensor:
     """The tokens that may be hidden: everything but special tokens, padding among them.
 
     ids (B, T) int64 -> (B, T) bool. special_ids: the ids of [PAD], [CLS], [SEP] and the like. A
-    negative number is no token and never hideable.
+    negative number is no token and never maskable.
     """
     check_ids_form(ids)
     specials = sorted(set(special_ids))
@@ -35,7 +35,7 @@ def hideable(ids: Tensor, special_ids: Sequence[int]) -> Tensor:
     return table[ids.clamp(-1, last) + 1]
 
 
-def hidden_count(candidates: Tensor, ratio: Ratio) -> Tensor:
+def masked_count(candidates: Tensor, ratio: Ratio) -> Tensor:
     """How many tokens of a row to hide: the rounded share, but one where anything may be hidden.
 
     candidates (B,) int64 -> (B,) int64: min(candidates, max(1, round(ratio * candidates))), and 0
@@ -48,18 +48,18 @@ def hidden_count(candidates: Tensor, ratio: Ratio) -> Tensor:
     return wanted.minimum(candidates).where(ratio > 0, 0)
 
 
-def choose_bernoulli(can_hide: Tensor, ratio: Ratio, generator: Noise) -> Tensor:
+def choose_bernoulli(maskable: Tensor, ratio: Ratio, generator: Noise) -> Tensor:
     """Each candidate hidden with probability `ratio`, on its own.
 
-    can_hide (B, T) bool; ratio in [0, 1], a number or one per row (B,). The number of hidden
+    maskable (B, T) bool; ratio in [0, 1], a number or one per row (B,). The number of hidden
     tokens varies: a short row can end up with none. Source: transformers,
     DataCollatorForLanguageModeling.
     """
-    ratio = check(can_hide, ratio)
-    noise = uniform(can_hide, generator)  # (B, T)
+    ratio = check_ratio(maskable, ratio)
+    noise = uniform(maskable, generator)  # (B, T)
     if isinstance(ratio, Tensor):
-        return (noise < ratio.unsqueeze(1)) & can_hide
-    return compared(noise, operator.lt, ratio) & can_hide
+        return (noise < ratio.unsqueeze(1)) & maskable
+    return compared(noise, operator.lt, ratio) & maskable
 
 
 def compared(numbers: Tensor, relation: Callable[..., Any], bound: float) -> Tensor:
@@ -72,31 +72,31 @@ def compared(numbers: Tensor, relation: Callable[..., Any], bound: float) -> Ten
     return relation(numbers, bound)
 
 
-def choose_fixed_count(can_hide: Tensor, ratio: Ratio, generator: Noise) -> Tensor:
-    """Exactly `hidden_count` candidates of each row, all subsets equally likely.
+def choose_fixed_count(maskable: Tensor, ratio: Ratio, generator: Noise) -> Tensor:
+    """Exactly `masked_count` candidates of each row, all subsets equally likely.
 
-    can_hide (B, T) bool; ratio in [0, 1], a number or one per row (B,). Never an empty row unless
+    maskable (B, T) bool; ratio in [0, 1], a number or one per row (B,). Never an empty row unless
     the ratio is 0 or nothing may be hidden. Source: Devlin et al. 2019, create_pretraining_data
     (which counts special tokens too; here only candidates count).
     """
-    ratio = check(can_hide, ratio)
-    return choose_count(can_hide, hidden_count(can_hide.sum(1), ratio), generator)
+    ratio = check_ratio(maskable, ratio)
+    return choose_count(maskable, masked_count(maskable.sum(1), ratio), generator)
 
 
-def choose_count(can_hide: Tensor, count: Tensor, generator: Noise) -> Tensor:
+def choose_count(maskable: Tensor, count: Tensor, generator: Noise) -> Tensor:
     """`count` (B,) int64 candidates of each row, or all if there are fewer; all subsets equally likely."""
-    noise = uniform(can_hide, generator).masked_fill(~can_hide, 2.0)
-    return lowest(noise, count) & can_hide
+    noise = uniform(maskable, generator).masked_fill(~maskable, 2.0)
+    return lowest(noise, count) & maskable
 
 
-def choose_any_count(can_hide: Tensor, generator: Noise) -> Tensor:
-    """n candidates of each row, n drawn from 1 to all of them: can_hide, result (B, T) bool.
+def choose_any_count(maskable: Tensor, generator: Noise) -> Tensor:
+    """n candidates of each row, n drawn from 1 to all of them: maskable, result (B, T) bool.
 
     What a model must train on that is to fill an empty page.
     Source: Ghazvininejad et al. 2019, section 2.1.
     """
-    share = uniform(can_hide[:, :1], generator)[:, 0]  # (B,)
-    return choose_count(can_hide, 1 + (share * can_hide.sum(1)).long(), generator)
+    share = uniform(maskable[:, :1], generator)[:, 0]  # (B,)
+    return choose_count(maskable, 1 + (share * maskable.sum(1)).long(), generator)
 
 
 def lowest(keys: Tensor, count: Tensor) -> Tensor:
@@ -110,43 +110,43 @@ def lowest(keys: Tensor, count: Tensor) -> Tensor:
     return torch.zeros_like(keys, dtype=torch.bool).scatter(1, order, taken)
 
 
-def choose_block(can_hide: Tensor, ratio: Ratio, generator: Noise) -> Tensor:
+def choose_block(maskable: Tensor, ratio: Ratio, generator: Noise) -> Tensor:
     """One block of neighbouring candidates, its place uniform among those where it fits.
 
-    can_hide (B, T) bool; ratio in [0, 1], a number or one per row (B,). The block has
-    `hidden_count` tokens. A special token inside it stays visible. The first and last tokens of a
+    maskable (B, T) bool; ratio in [0, 1], a number or one per row (B,). The block has
+    `masked_count` tokens. A special token inside it stays visible. The first and last tokens of a
     row lie in fewer blocks and are hidden less often than the middle.
     """
-    ratio = check(can_hide, ratio)
-    candidates = can_hide.sum(1)
-    count = hidden_count(candidates, ratio)
-    noise = uniform(can_hide[:, :1], generator).double().sum(1)  # (B,)  0 where T is 0
+    ratio = check_ratio(maskable, ratio)
+    candidates = maskable.sum(1)
+    count = masked_count(candidates, ratio)
+    noise = uniform(maskable[:, :1], generator).double().sum(1)  # (B,)  0 where T is 0
     start = (noise * (candidates - count + 1)).long()
-    place = can_hide.cumsum(1) - 1  # (B, T)  0, 1, 2 ... along the candidates
+    place = maskable.cumsum(1) - 1  # (B, T)  0, 1, 2 ... along the candidates
     start, end = start.unsqueeze(1), (start + count).unsqueeze(1)
-    return can_hide & (place >= start) & (place < end)
+    return maskable & (place >= start) & (place < end)
 
 
-def choose_non_adjacent(can_hide: Tensor, ratio: Ratio, generator: Noise) -> Tensor:
+def choose_non_adjacent(maskable: Tensor, ratio: Ratio, generator: Noise) -> Tensor:
     """Candidates of which no two are neighbours, all such sets of that size equally likely.
 
-    can_hide (B, T) bool; ratio in [0, 1], a number or one per row (B,). Candidates with nothing
-    but special tokens between them count as neighbours. Hides `hidden_count` tokens, but at most
+    maskable (B, T) bool; ratio in [0, 1], a number or one per row (B,). Candidates with nothing
+    but special tokens between them count as neighbours. Hides `masked_count` tokens, but at most
     every second candidate, (candidates + 1) // 2: ratios above one half change nothing.
 
     n separated places among m correspond to any n places among m - n + 1: draw those freely, then
     move the i-th (from 0) by i places to the right, which puts a gap between each two.
     """
-    ratio = check(can_hide, ratio)
-    candidates = can_hide.sum(1)
-    count = hidden_count(candidates, ratio).minimum((candidates + 1) // 2)
-    slots = torch.arange(can_hide.shape[1], device=can_hide.device)  # (T,)
+    ratio = check_ratio(maskable, ratio)
+    candidates = maskable.sum(1)
+    count = masked_count(candidates, ratio).minimum((candidates + 1) // 2)
+    slots = torch.arange(maskable.shape[1], device=maskable.device)  # (T,)
     free = slots < (candidates - count + 1).unsqueeze(1)
     drawn = choose_count(free & (count > 0).unsqueeze(1), count, generator)  # (B, T)
     moved = (slots + drawn.cumsum(1) - 1).clamp(0, max(len(slots) - 1, 0))  # meant where drawn
     separated = torch.zeros_like(slots.expand_as(drawn)).scatter_add(1, moved, drawn.long())
-    place = (can_hide.cumsum(1) - 1).clamp(min=0)
-    return can_hide & separated.bool().gather(1, place)
+    place = (maskable.cumsum(1) - 1).clamp(min=0)
+    return maskable & separated.bool().gather(1, place)
 
 
 def adaptive_ratio(lengths: Tensor, ratio: Ratio, *, typical: int = 64) -> Tensor:
@@ -162,32 +162,32 @@ def adaptive_ratio(lengths: Tensor, ratio: Ratio, *, typical: int = 64) -> Tenso
 
 
 def choose_adaptive(
-    can_hide: Tensor, ratio: Ratio, generator: Noise, *, typical: int = 64
+    maskable: Tensor, ratio: Ratio, generator: Noise, *, typical: int = 64
 ) -> Tensor:
     """A fixed count whose share depends on the number of candidates (`adaptive_ratio`).
 
-    can_hide (B, T) bool; ratio in [0, 1] is that of a row of `typical` candidates.
+    maskable (B, T) bool; ratio in [0, 1] is that of a row of `typical` candidates.
     """
-    ratio = check(can_hide, ratio)
-    lengths = can_hide.sum(1)
-    return choose_fixed_count(can_hide, adaptive_ratio(lengths, ratio, typical=typical), generator)
+    ratio = check_ratio(maskable, ratio)
+    lengths = maskable.sum(1)
+    return choose_fixed_count(maskable, adaptive_ratio(lengths, ratio, typical=typical), generator)
 
 
-def check(can_hide: Tensor, ratio: Ratio) -> Ratio:
-    """The ratio as a float or a (B,) tensor, once it and can_hide are known to make sense.
+def check_ratio(maskable: Tensor, ratio: Ratio) -> Ratio:
+    """The ratio as a float or a (B,) tensor, once it and maskable are known to make sense.
 
     Errors: TypeError or ValueError that says which argument is wrong and what it should be.
     """
-    check_bool("can_hide", can_hide)
+    check_bool("maskable", maskable)
     if isinstance(ratio, Tensor) and ratio.dim() > 0:
-        if ratio.shape != can_hide.shape[:1]:
+        if ratio.shape != maskable.shape[:1]:
             raise ValueError(
                 f"ratio has shape {tuple(ratio.shape)}; give one number, or one per row: "
-                f"({len(can_hide)},)."
+                f"({len(maskable)},)."
             )
         if not ((ratio >= 0) & (ratio <= 1)).all():  # NaN fails both comparisons
             raise ValueError("Every ratio must lie between 0 and 1.")
-        return ratio.to(can_hide.device)
+        return ratio.to(maskable.device)
     try:
         ratio = float(ratio)
     except (TypeError, ValueError):
@@ -230,11 +230,11 @@ def check_ids(ids: Tensor) -> None:
         )
 
 
-def check_same_shape(name: str, given: Tensor, can_hide: Tensor) -> None:
-    """Nothing, or an error unless `given` is a tensor of can_hide's shape."""
+def check_same_shape(name: str, given: Tensor, maskable: Tensor) -> None:
+    """Nothing, or an error unless `given` is a tensor of maskable's shape."""
     if not isinstance(given, Tensor):
         raise TypeError(f"{name} must be a tensor, not {type(given).__name__}.")
-    if given.shape != can_hide.shape:
+    if given.shape != maskable.shape:
         raise ValueError(
-            f"{name} has shape {tuple(given.shape)}, the tokens have {tuple(can_hide.shape)}."
+            f"{name} has shape {tuple(given.shape)}, the tokens have {tuple(maskable.shape)}."
         )

@@ -10,11 +10,11 @@ from torch import Tensor
 from mlm_course.corruption.noise import Noise, uniform
 from mlm_course.corruption.strategies import (
     Ratio,
-    check,
+    check_ratio,
     check_same_shape,
     choose_fixed_count,
-    hidden_count,
     lowest,
+    masked_count,
 )
 
 SPAN_P = 0.2
@@ -25,44 +25,44 @@ class Words(NamedTuple):
     """The words of each row: which one a token belongs to, and which may be hidden."""
 
     number: Tensor  # (B, T) int64: token -> number of its word in the row, from 0
-    can_hide: Tensor  # (B, T) bool: column w is the row's word w; False past the last word
+    maskable: Tensor  # (B, T) bool: column w is the row's word w; False past the last word
 
 
-def find_words(can_hide: Tensor, word_ids: Tensor | None = None) -> Words:
+def find_words(maskable: Tensor, word_ids: Tensor | None = None) -> Words:
     """The words behind the tokens; a word may be hidden if every one of its tokens may.
 
-    can_hide (B, T) bool. word_ids (B, T) integers: neighbours with the same number are one word,
+    maskable (B, T) bool. word_ids (B, T) integers: neighbours with the same number are one word,
     a negative number belongs to none. Without word_ids every token is a word.
     """
     if word_ids is None:
-        columns = torch.arange(can_hide.shape[1], device=can_hide.device)
-        return Words(columns.expand_as(can_hide), can_hide)
-    check_same_shape("word_ids", word_ids, can_hide)
+        columns = torch.arange(maskable.shape[1], device=maskable.device)
+        return Words(columns.expand_as(maskable), maskable)
+    check_same_shape("word_ids", word_ids, maskable)
     if word_ids.is_floating_point() or word_ids.dtype == torch.bool:
         raise TypeError(f"word_ids must hold whole numbers, not {word_ids.dtype}.")
-    starts = torch.ones_like(can_hide)
+    starts = torch.ones_like(maskable)
     starts[:, 1:] = word_ids[:, 1:] != word_ids[:, :-1]
     number = starts.cumsum(1) - 1
-    free = can_hide & (word_ids >= 0)
+    free = maskable & (word_ids >= 0)
     tokens = torch.zeros_like(number).scatter_add(1, number, torch.ones_like(number))
     free_tokens = torch.zeros_like(number).scatter_add(1, number, free.long())
     return Words(number, (tokens > 0) & (tokens == free_tokens))
 
 
 def choose_whole_words(
-    can_hide: Tensor, ratio: Ratio, generator: Noise, *, word_ids: Tensor | None
+    maskable: Tensor, ratio: Ratio, generator: Noise, *, word_ids: Tensor | None
 ) -> Tensor:
     """A fixed count of words, each hidden with all of its pieces or not at all.
 
-    can_hide, word_ids (B, T), see `find_words`; ratio in [0, 1], a number or one per row (B,), is
-    the share of *words*: `hidden_count` of them, all sets equally likely, so that long words are
+    maskable, word_ids (B, T), see `find_words`; ratio in [0, 1], a number or one per row (B,), is
+    the share of *words*: `masked_count` of them, all sets equally likely, so that long words are
     hidden as often as short ones. The share of tokens varies around the ratio. Source: Devlin et
     al., BERT repository 2019, "whole word masking" (which counts tokens and skips words that
     would exceed the budget). Replacement stays a matter of the single piece.
     """
-    ratio = check(can_hide, ratio)
-    words = find_words(can_hide, word_ids)
-    chosen = choose_fixed_count(words.can_hide, ratio, generator)  # (B, words)
+    ratio = check_ratio(maskable, ratio)
+    words = find_words(maskable, word_ids)
+    chosen = choose_fixed_count(words.maskable, ratio, generator)  # (B, words)
     return chosen.gather(1, words.number)
 
 
@@ -82,7 +82,7 @@ def span_lengths(
 
 
 def choose_spans(
-    can_hide: Tensor,
+    maskable: Tensor,
     ratio: Ratio,
     generator: Noise,
     *,
@@ -92,29 +92,29 @@ def choose_spans(
 ) -> Tensor:
     """Spans of whole words, laid one after the other until the budget of tokens is used up.
 
-    can_hide, word_ids (B, T), see `find_words`; ratio in [0, 1], a number or one per row (B,).
+    maskable, word_ids (B, T), see `find_words`; ratio in [0, 1], a number or one per row (B,).
     Each span starts at the beginning of a uniformly drawn word and has `span_lengths` words; it
     ends early at a token that may not be hidden. Spans may touch and overlap. Exactly
-    `hidden_count` of the tokens in hideable words are hidden: the last span is cut where the
+    `masked_count` of the tokens in maskable words are hidden: the last span is cut where the
     budget ends, inside a word if need be, as in the authors' code. Source: Joshi et al. 2020
     (SpanBERT), section 3.1; their code also draws again where a start is already hidden.
     """
-    ratio = check(can_hide, ratio)
-    words = find_words(can_hide, word_ids)
-    candidates = words.can_hide.gather(1, words.number)  # (B, T)
-    lengths = span_lengths(can_hide, generator, p=p, longest=longest)  # (B, words)
-    noise = uniform(can_hide, generator).masked_fill(~words.can_hide, 2.0)
+    ratio = check_ratio(maskable, ratio)
+    words = find_words(maskable, word_ids)
+    candidates = words.maskable.gather(1, words.number)  # (B, T)
+    lengths = span_lengths(maskable, generator, p=p, longest=longest)  # (B, words)
+    noise = uniform(maskable, generator).masked_fill(~words.maskable, 2.0)
     turn = noise.argsort(dim=1, stable=True).argsort(1)  # (B, words)  when this word's span is laid
-    first = _first_cover(turn, lengths, words.can_hide, longest).gather(1, words.number)
+    first = _first_cover(turn, lengths, words.maskable, longest).gather(1, words.number)
     # Within a span all places are first covered in one turn: the leftmost are hidden first.
-    return lowest(first, hidden_count(candidates.sum(1), ratio)) & candidates
+    return lowest(first, masked_count(candidates.sum(1), ratio)) & candidates
 
 
-def _first_cover(turn: Tensor, lengths: Tensor, can_hide: Tensor, longest: int) -> Tensor:
+def _first_cover(turn: Tensor, lengths: Tensor, maskable: Tensor, longest: int) -> Tensor:
     """The earliest turn in which a span covers each word, (B, words); never: number of words."""
     words = turn.shape[1]
-    first = turn.where(can_hide, words)
-    stretch = (~can_hide).cumsum(1)  # changes at every word that may not be hidden
+    first = turn.where(maskable, words)
+    stretch = (~maskable).cumsum(1)  # changes at every word that may not be hidden
     for step in range(1, min(longest, words)):  # the word `step` places after the start
         reached = (lengths[:, :-step] > step) & (stretch[:, :-step] == stretch[:, step:])
         first[:, step:] = first[:, step:].minimum(turn[:, :-step].where(reached, words))

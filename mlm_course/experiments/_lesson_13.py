@@ -17,9 +17,9 @@ from mlm_course import tokenization
 from mlm_course.corpora import python_docs, tinyworld
 from mlm_course.corruption import Corrupted, standard_masker
 from mlm_course.cost import take_turns, times_as_fast
-from mlm_course.evaluation import score_hidden
+from mlm_course.evaluation import score_masked
 from mlm_course.experiments import python_docs as docs
-from mlm_course.models import EncoderConfig, MaskedLM, fresh, pretrained
+from mlm_course.models import EncoderConfig, MaskedLM, load_pretrained, seeded_init
 from mlm_course.training import Recipe, masked_lm_loss
 
 ROUNDS = 7
@@ -62,14 +62,14 @@ def rounded_ratios(ways: dict[str, Callable[[], Any]], base: str) -> dict[str, f
 def small(n_layers: int, seed: int = 0) -> MaskedLM:
     """A small model of tinyworld."""
     size = len(tinyworld.vocabulary())
-    return fresh(
+    return seeded_init(
         MaskedLM, EncoderConfig(size, 26, d_model=64, n_layers=n_layers, embedding_std=0.1), seed
     )
 
 
 def docs_rows(n_train: int = 2000, n_test: int = 96) -> tuple[Tensor, Corrupted]:
     """Docstrings to train on, and held-out ones with 15 % hidden, by the shipped tokenizer."""
-    tokenizer = pretrained("python_docs")[1]
+    tokenizer = load_pretrained("python_docs")[1]
     items = python_docs.docstrings(docs.PACKAGES)
     sides = python_docs.split_by_module(items, docs.HELD_OUT_SHARE, seed=0)
     found = []
@@ -82,17 +82,17 @@ def docs_rows(n_train: int = 2000, n_test: int = 96) -> tuple[Tensor, Corrupted]
 
 def accuracy(model: nn.Module, test: Corrupted) -> float:
     """Share of hidden tokens restored, four decimals."""
-    return round(score_hidden(model, test, batch_size=64).accuracy, 4)
+    return round(score_masked(model, test, batch_size=64).accuracy, 4)
 
 
 def answering(
     model: nn.Module, smaller: nn.Module, test: Corrupted, rows: int = 32
 ) -> dict[str, Callable[[], Any]]:
     """The same questions to both models."""
-    ids, _, hidden = (part[:rows] for part in test)
+    ids, _, masked = (part[:rows] for part in test)
 
     @torch.no_grad()
     def ask(one: nn.Module) -> Tensor:
-        return one(ids, None, hidden)
+        return one(ids, None, masked)
 
     return {"whole": partial(ask, model), "smaller": partial(ask, smaller)}

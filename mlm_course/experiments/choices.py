@@ -8,10 +8,10 @@ from typing import Any
 from mlm_course.corpora import tinyworld
 from mlm_course.corpora.tinyworld import masker, sentences
 from mlm_course.corruption import DynamicMasking, standard_masker
-from mlm_course.evaluation import score_hidden
+from mlm_course.evaluation import score_masked
 from mlm_course.experiments import python_docs
 from mlm_course.experiments.tinyworld import masked_test_set
-from mlm_course.models import EncoderConfig, MaskedLM, fresh
+from mlm_course.models import EncoderConfig, MaskedLM, seeded_init
 from mlm_course.training import Recipe, fit, masked_lm_loss
 
 CONFIG = EncoderConfig(len(tinyworld.vocabulary()), 26, d_model=64, n_layers=4, embedding_std=0.1)
@@ -24,10 +24,10 @@ def distance(
     config: EncoderConfig = CONFIG, recipe: Recipe = RECIPE, ratio: float = RATIO
 ) -> float:
     """How far above the floor at 15 % a model ends, in nats."""
-    masked, floor = masked_test_set()
-    model = fresh(MaskedLM, config)
+    corrupted, floor = masked_test_set()
+    model = seeded_init(MaskedLM, config)
     fit(model, DynamicMasking(masker(ratio), sentences(20_000, 4), seed=0), masked_lm_loss, recipe)
-    return round(score_hidden(model, masked).loss - floor, 4)
+    return round(score_masked(model, corrupted).loss - floor, 4)
 
 
 def on_docs(embedding_std: float, corpus: python_docs.Corpus) -> float:
@@ -36,7 +36,7 @@ def on_docs(embedding_std: float, corpus: python_docs.Corpus) -> float:
     config = replace(python_docs.build(vocab_size).config, embedding_std=embedding_std)
     data = DynamicMasking(standard_masker(vocab_size, python_docs.MASK_RATIO), corpus.train, seed=0)
     recipe = replace(python_docs.RECIPE, steps=DOCS_STEPS)
-    model = fresh(MaskedLM, config)
+    model = seeded_init(MaskedLM, config)
     fit(model, data, masked_lm_loss, recipe)
     return round(python_docs.tester(corpus)(model)["accuracy"], 4)
 

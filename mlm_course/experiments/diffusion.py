@@ -21,11 +21,11 @@ from mlm_course.corruption import DynamicMasking
 from mlm_course.corruption.replacement import mask_tokens
 from mlm_course.corruption.strategies import choose_count
 from mlm_course.decoding import LLADA, MASK_PREDICT, MASKGIT, MDLM, Predict, Sampler, refine
-from mlm_course.diffusion import blank, likelihood_bound, predictor, surprises
+from mlm_course.diffusion import blank, likelihood_bound, predictor, token_nll
 from mlm_course.evaluation import judge_sentences
 from mlm_course.experiments import tinyworld
-from mlm_course.models import EncoderConfig, MaskedLM, fresh
-from mlm_course.models.pretrained import ship
+from mlm_course.models import EncoderConfig, MaskedLM, seeded_init
+from mlm_course.models.pretrained import save_pretrained
 from mlm_course.results import training_record
 from mlm_course.tokenization import MASK_ID, SPECIAL_IDS
 from mlm_course.training import Data, Loss, Recipe, fit, masked_lm_loss
@@ -52,11 +52,11 @@ def written(predict: Predict, lengths: Tensor, steps: int, sampler: Sampler, see
     generator, back = torch.Generator().manual_seed(seed), torch.arange(len(lengths))
     if sampler in (MASK_PREDICT, LLADA):  # nothing is drawn: one text for each length
         lengths, back = lengths.unique(return_inverse=True)
-    canvas, hidden = blank(lengths)
-    return refine(predict, canvas, hidden, MASK_ID, steps, sampler, generator)[-1].tokens[back]
+    canvas, masked = blank(lengths)
+    return refine(predict, canvas, masked, MASK_ID, steps, sampler, generator)[-1].tokens[back]
 
 
-def compared(predict: Predict, n: int, steps: tuple[int, ...] = STEPS) -> dict[str, Any]:
+def compare_samplers(predict: Predict, n: int, steps: tuple[int, ...] = STEPS) -> dict[str, Any]:
     """Every sampler at every number of steps: what `judged` says of n sentences."""
     lengths = n_words(sentences(n, 5))
     return {
@@ -74,9 +74,9 @@ def by_share(model: nn.Module | None, ids: Tensor) -> list[float]:
         n = (share * words.sum(1)).round().long().clamp(min=1)
         batch = mask_tokens(ids, choose_count(words, n, generator))
         if model is None:
-            found.append(language.loss_floor(ids, batch.hidden))
+            found.append(language.loss_floor(ids, batch.masked))
         else:
-            found.append((surprises(model, batch).sum() / batch.hidden.sum()).item())
+            found.append((token_nll(model, batch).sum() / batch.masked.sum()).item())
     return [round(value, 4) for value in found]
 
 
@@ -85,7 +85,7 @@ def small_model(seed: int = 0) -> MaskedLM:
     config = EncoderConfig(
         len(language.vocabulary()), 26, d_model=64, n_layers=3, embedding_std=0.1
     )
-    return fresh(MaskedLM, config, seed)
+    return seeded_init(MaskedLM, config, seed)
 
 
 def weightings(ids: Tensor) -> dict[str, tuple[Data, Loss]]:
@@ -98,7 +98,7 @@ def weightings(ids: Tensor) -> dict[str, tuple[Data, Loss]]:
     }
 
 
-def measured(model: nn.Module, test: Tensor) -> dict[str, Any]:
+def sentence_scores(model: nn.Module, test: Tensor) -> dict[str, Any]:
     """The bound in nats a sentence, surprise by share hidden, and what the model writes."""
     model.eval()
     lengths = n_words(sentences(WRITTEN, 5))
@@ -127,7 +127,7 @@ def compare_weightings(test: Tensor, recipe: Recipe) -> dict[str, Any]:
     for name, (data, loss) in weightings(sentences(SMALL_SENTENCES, 0)).items():
         model = small_model()
         fit(model, data, loss, recipe)
-        found[name] = measured(model, test)
+        found[name] = sentence_scores(model, test)
     return found
 
 
@@ -139,18 +139,18 @@ def run(folder: str | None = "runs/diffusion", display: Any = None) -> dict[str,
         evaluate=evaluator(test), evaluate_every=200, folder=folder, save_every=100,
         display=display,
     )  # fmt: skip
-    ship("diffusion", model, language.vocabulary())
+    save_pretrained("diffusion", model, language.vocabulary())
     return {
         "entropy": round(exact_nll(test).mean().item(), 3),
         "entropy of the length": round(-log_p_length(n_words(test)).mean().item(), 3),
         "shares": SHARES,
         "floor by share": by_share(None, test),
         **training_record(model, RECIPE, 0.5, history),  # the mean share; n ~ U{1..N}
-        **measured(model, test),
+        **sentence_scores(model, test),
         "written": WRITTEN,
         "real": judge_sentences(sentences(WRITTEN, 5)),
-        "samplers": compared(predictor(model), WRITTEN),
-        "samplers, perfect model": compared(exact_predict, WRITTEN),
+        "samplers": compare_samplers(predictor(model), WRITTEN),
+        "samplers, perfect model": compare_samplers(exact_predict, WRITTEN),
         "small": {"steps": SMALL.steps, "batch_size": SMALL.batch_size},
         "weightings": compare_weightings(test, SMALL),
     }

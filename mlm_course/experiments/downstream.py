@@ -22,9 +22,9 @@ from mlm_course import evaluation
 from mlm_course.attention import visible_mask
 from mlm_course.corpora import labelled, labelled_rows, python_docs
 from mlm_course.experiments import python_docs as pretraining
-from mlm_course.models.encoder import Encoder, fresh
+from mlm_course.models.encoder import Encoder, seeded_init
 from mlm_course.models.heads import SequenceClassifier, SpanExtractor, TokenClassifier, best_spans
-from mlm_course.models.pretrained import pretrained
+from mlm_course.models.pretrained import load_pretrained
 
 PACKAGES = ("numpy", "scipy", "sklearn")
 LABELS = (50, 400)
@@ -37,7 +37,7 @@ Rows = tuple[Tensor, ...]  # of one first axis: examples
 
 
 @dataclass(frozen=True)
-class Task:
+class DownstreamTask:
     """A task: rows to train and to test on, a head for an encoder, a loss, scores, a rival."""
 
     name: str
@@ -51,7 +51,7 @@ class Task:
 
 def run() -> dict[str, Any]:
     """The whole experiment on the shipped checkpoint: a record that goes into JSON."""
-    model, tokenizer = pretrained("python_docs")
+    model, tokenizer = load_pretrained("python_docs")
     return measure(model.encoder, tokenizer, unseen_modules())
 
 
@@ -89,7 +89,7 @@ def unseen_modules() -> set[str]:
 
 def untrained(encoder: Encoder, seed: int) -> Encoder:
     """An encoder of the same sizes with random weights."""
-    return fresh(Encoder, encoder.config, seed)
+    return seeded_init(Encoder, encoder.config, seed)
 
 
 def _starts(encoder: Encoder, seed: int) -> dict[str, Encoder]:
@@ -97,7 +97,7 @@ def _starts(encoder: Encoder, seed: int) -> dict[str, Encoder]:
 
 
 def _measured(
-    task: Task, encoder: Encoder, n: int, seed: int, rates: dict[str, float]
+    task: DownstreamTask, encoder: Encoder, n: int, seed: int, rates: dict[str, float]
 ) -> Iterable[dict[str, Any]]:
     """Scores of the rival and of the four networks, all on the same n labels."""
     chosen = _some(len(task.train[0]), n, seed)
@@ -110,7 +110,7 @@ def _measured(
         yield {"start": start, "frozen": frozen, **task.scores(head)}
 
 
-def best_lr(task: Task, body: Encoder) -> float:
+def best_lr(task: DownstreamTask, body: Encoder) -> float:
     """The learning rate with the lowest loss on 200 examples of the training side."""
     chosen = _some(len(task.train[0]), 600, seed=100)
     rows, held = (tuple(part[some] for part in task.train) for some in (chosen[:400], chosen[400:]))
@@ -164,10 +164,10 @@ def short(rows: Rows) -> Rows:
     )
 
 
-def messages(tokenizer: Any) -> Task:
+def messages(tokenizer: Any) -> DownstreamTask:
     """Error or warning? As many of the one as of the other, on either side."""
     found = labelled.messages(PACKAGES)
-    train, test = (_balanced(part) for part in labelled.split_by_module(found, 0.25))
+    train, test = (_balanced(part) for part in labelled.split_by_held_out(found, 0.25))
     rows, test_rows = (labelled_rows.encode_messages(tokenizer, x, LENGTH) for x in (train, test))
 
     def scores(model: nn.Module) -> dict[str, float]:
@@ -178,16 +178,16 @@ def messages(tokenizer: Any) -> Task:
     def baseline(chosen: list[int]) -> dict[str, float]:
         return bag_of_words([train[i] for i in chosen], test)
 
-    return Task(
+    return DownstreamTask(
         "messages", rows, test_rows, lambda e, f: SequenceClassifier(e, 2, f),
         lambda m, r: F.cross_entropy(m(r[0], visible_mask(r[0])), r[1]), scores, baseline,
     )  # fmt: skip
 
 
-def tags(tokenizer: Any, test_modules: Iterable[str]) -> Task:
+def tags(tokenizer: Any, test_modules: Iterable[str]) -> DownstreamTask:
     """Which words are parameters, values, other code?"""
     found = labelled.tagged_sentences(PACKAGES)
-    train, test = labelled.split_by_module(found, set(test_modules))
+    train, test = labelled.split_by_held_out(found, set(test_modules))
     rows, test_rows = (labelled_rows.encode_tagged(tokenizer, x, LENGTH) for x in (train, test))
 
     def scores(model: nn.Module) -> dict[str, float]:
@@ -196,17 +196,17 @@ def tags(tokenizer: Any, test_modules: Iterable[str]) -> Task:
     def baseline(chosen: list[int]) -> dict[str, float]:
         return words_nearby([train[i] for i in chosen], test)
 
-    return Task(
+    return DownstreamTask(
         "tags", rows, test_rows, lambda e, f: TokenClassifier(e, len(labelled.TAGS), f),
         lambda m, r: F.cross_entropy(m(r[0], visible_mask(r[0])).flatten(0, 1), r[1].flatten()),
         scores, baseline,
     )  # fmt: skip
 
 
-def questions(tokenizer: Any, test_modules: Iterable[str]) -> Task:
+def questions(tokenizer: Any, test_modules: Iterable[str]) -> DownstreamTask:
     """What type is ...?"""
     found = labelled.type_questions(PACKAGES)
-    sides = labelled.split_by_module(found, set(test_modules))
+    sides = labelled.split_by_held_out(found, set(test_modules))
     train, test = (labelled_rows.encode_questions(tokenizer, x, LENGTH) for x in sides)
 
     def scores(model: nn.Module) -> dict[str, float]:
@@ -222,7 +222,7 @@ def questions(tokenizer: Any, test_modules: Iterable[str]) -> Task:
         logits = model(ids, visible_mask(ids), context)  # (B, 2, T)
         return F.cross_entropy(logits.flatten(0, 1), spans.flatten())
 
-    return Task(
+    return DownstreamTask(
         "questions", train[:3], test[:3], lambda e, f: SpanExtractor(e, f), loss, scores, baseline
     )
 
@@ -290,7 +290,7 @@ def _features(item: labelled.Tagged) -> list[dict[str, int]]:
 
 
 def known_types(
-    train: Sequence[labelled.Question], test: Sequence[labelled.Question]
+    train: Sequence[labelled.SpanQuestion], test: Sequence[labelled.SpanQuestion]
 ) -> dict[str, float]:
     """The longest type known from the labels that follows a mention of the parameter's name."""
     known = Counter(item.answer for item in train)
@@ -301,7 +301,7 @@ def known_types(
     return {"exact": exact, "f1": f1}
 
 
-def _known_type(item: labelled.Question, known: Iterable[str]) -> tuple[int, int]:
+def _known_type(item: labelled.SpanQuestion, known: Iterable[str]) -> tuple[int, int]:
     """Where it stands; else the one word behind the first mention."""
     name = item.question.removeprefix("What type is ").removesuffix("?")
     text = f" {item.context} "

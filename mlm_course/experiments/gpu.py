@@ -26,7 +26,7 @@ from mlm_course.corruption import DynamicMasking
 from mlm_course.corruption.masking import standard_masker
 from mlm_course.decoding import autoregressive, mask_predict
 from mlm_course.diffusion import likelihood_bound
-from mlm_course.evaluation import score_hidden
+from mlm_course.evaluation import score_masked
 from mlm_course.hub import HubUnreachable
 from mlm_course.models import (
     EncoderConfig,
@@ -38,7 +38,7 @@ from mlm_course.models import (
     StackConfig,
     TextMAE,
     TextMAEConfig,
-    fresh,
+    seeded_init,
 )
 from mlm_course.models.image_mae import patch_loss
 from mlm_course.results import training_record
@@ -92,7 +92,7 @@ class Downloaded(NamedTuple):
 
 def run() -> Record:
     """The record of all sections. SystemExit with a sentence where there is nothing to measure."""
-    device, data = gpu(), download()
+    device, data = gpu_now(), download()
 
     def suited(recipe: Recipe) -> Recipe:
         return replace(recipe, precision=device.precision, compile=device.compile)
@@ -108,7 +108,7 @@ def run() -> Record:
     return {"device": device.name, **{name: measured(part) for name, part in sections.items()}}
 
 
-def gpu() -> Device:
+def gpu_now() -> Device:
     """The CUDA device to measure on."""
     device = find_device()
     if device.kind != "cuda":
@@ -164,11 +164,11 @@ def guess(
     """Lessons 6 and 10: a model that guesses hidden words, scored with 15 % of held-out rows hidden."""
     train, held_out = rows_of(texts, config)
     hide = standard_masker(config.vocab_size, TEST_RATIO)
-    masked = hide(held_out, torch.Generator().manual_seed(0))
-    model = on_device(fresh(kind, config))
+    corrupted = hide(held_out, torch.Generator().manual_seed(0))
+    model = on_device(seeded_init(kind, config))
     history = fit(
         model, DynamicMasking(standard_masker(config.vocab_size, RATIO), train, seed=0), masked_lm_loss, recipe,
-        evaluate=lambda model: score_hidden(model, masked, batch_size=BATCH)._asdict(),
+        evaluate=lambda model: score_masked(model, corrupted, batch_size=BATCH)._asdict(),
         evaluate_every=max(1, recipe.steps // 5),
     )  # fmt: skip
     return {"rows": len(train), **training_record(model, recipe, RATIO, history)}
@@ -177,7 +177,7 @@ def guess(
 def write(config: EncoderConfig, texts: Sequence[str], recipe: Recipe) -> Record:
     """Lesson 12: a masked diffusion model; its bound on held-out rows, in nats a token."""
     train, held_out = rows_of(texts, config)
-    model = fresh(MaskedLM, config)  # at home on the CPU, where the bound is computed
+    model = seeded_init(MaskedLM, config)  # at home on the CPU, where the bound is computed
 
     def evaluate(model: nn.Module) -> dict[str, float]:
         bounds = likelihood_bound(model, held_out, torch.Generator().manual_seed(0))
@@ -191,7 +191,7 @@ def restore(config: ImageMAEConfig, train: Tensor, test: Tensor, recipe: Recipe)
     """Lesson 9: a masked autoencoder; the squared error of removed patches, pixels from 0 to 1."""
     scale, n_patches = Scale.of(train), config.grid[0] * config.grid[1]
     noise = torch.rand(len(test), n_patches, generator=torch.Generator().manual_seed(2))
-    model = on_device(fresh(ImageMAE, config))
+    model = on_device(seeded_init(ImageMAE, config))
 
     @torch.no_grad()
     def evaluate(model: nn.Module) -> dict[str, float]:
@@ -226,7 +226,7 @@ def translate(
     signature = {"BLEU": bleu_of(["a"], ["a"])[1]} if find_spec("sacrebleu") else {}
     found: Record = {"pairs": len(train), **signature}
     for causal in (True, False):
-        model = on_device(fresh(Seq2Seq, replace(sizes, causal=causal)))
+        model = on_device(seeded_init(Seq2Seq, replace(sizes, causal=causal)))
         data: Any = NextWordPairs(source, target) if causal else GapPairs(source, target, seed=0)
         history = fit(
             model, data, next_word_loss if causal else gap_loss, recipe,

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from mlm_course.corpora.images import Digits, Scale, digits
-from mlm_course.models import ImageMAE, ImageMAEConfig, StackConfig, fresh
+from mlm_course.models import ImageMAE, ImageMAEConfig, StackConfig, seeded_init
 from mlm_course.models.image_mae import filled_in, patch_loss, patchify
 from mlm_course.training import MaskedImages, Recipe, fit, masked_pixel_loss
 
@@ -71,7 +71,7 @@ def errors(model: nn.Module) -> dict[str, float]:
 
 def build(config: ImageMAEConfig = CONFIG, seed: int = RECIPE.seed) -> ImageMAE:
     """The model to train: two blocks in the encoder, one in the decoder."""
-    return fresh(ImageMAE, config, seed)
+    return seeded_init(ImageMAE, config, seed)
 
 
 def trained(
@@ -205,7 +205,7 @@ def run() -> dict[str, Any]:
         },
         "probes": {
             "raw pixels": probes(None),
-            "untrained encoder": probes(fresh(ImageMAE, CONFIG)),
+            "untrained encoder": probes(seeded_init(ImageMAE, CONFIG)),
             "trained encoder": probes(model),
         },
     }

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from mlm_course.compression import int8_layers, rounded
+from mlm_course.compression import fake_quantize, int8_layers
 from mlm_course.corruption import Corrupted
 from mlm_course.experiments._lesson_13 import accuracy, answering, docs_rows, rounded_ratios
-from mlm_course.models import pretrained
+from mlm_course.models import load_pretrained
 
 
 def size_of(model: nn.Module) -> int:
@@ -25,7 +25,7 @@ def quantisation(model: nn.Module, test: Corrupted) -> dict[str, Any]:
     """int8: accuracy by the way of rounding; with PyTorch's layers also size and speed by rows."""
     found: dict[str, Any] = {"fp32": {"accuracy": accuracy(model, test), "bytes": size_of(model)}}
     for name, per_row in {"a scale for each row": True, "a scale for each matrix": False}.items():
-        small_one, size = rounded(model, per_row)
+        small_one, size = fake_quantize(model, per_row)
         found[name] = {"accuracy": accuracy(small_one, test), "bytes": size}
     layers = int8_layers(model)
     found["PyTorch's layers"] = {"accuracy": accuracy(layers, test), "bytes": size_of(layers)}
@@ -39,4 +39,4 @@ def quantisation(model: nn.Module, test: Corrupted) -> dict[str, Any]:
 def run() -> dict[str, Any]:
     """The record, on one thread."""
     torch.set_num_threads(1)
-    return quantisation(pretrained("python_docs")[0], docs_rows()[1])
+    return quantisation(load_pretrained("python_docs")[0], docs_rows()[1])

@@ -11,14 +11,14 @@ from torch.nn import functional as F
 
 from mlm_course.corruption import Corrupted
 from mlm_course.experiments._lesson_13 import rounded_ratios, some_batch, step_of
-from mlm_course.models import EncoderConfig, MaskedLM, fresh
+from mlm_course.models import EncoderConfig, MaskedLM, seeded_init
 
 
 def masked_rows() -> dict[str, float]:
     """Times as fast as projecting every token, by size of the vocabulary."""
     found = {}
     for size in (250, 2000, 8000):
-        model = fresh(MaskedLM, EncoderConfig(size, d_model=128, n_layers=2))
+        model = seeded_init(MaskedLM, EncoderConfig(size, d_model=128, n_layers=2))
         batch = some_batch(size, rows=8, ratio=0.15)
         ways = {"all": everything(model, batch), "hidden": step_of(model, batch)}
         found[str(size)] = rounded_ratios(ways, "all")["hidden"]

@@ -14,7 +14,7 @@ from mlm_course.corpora import tinyworld
 from mlm_course.corpora.tinyworld import masker, sentences
 from mlm_course.corruption import BERT_PROPORTIONS, DynamicMasking, StaticMasking
 from mlm_course.experiments.tinyworld import TEST_RATIO, masked_test_set, tester
-from mlm_course.models import EncoderConfig, MaskedLM, fresh
+from mlm_course.models import EncoderConfig, MaskedLM, seeded_init
 from mlm_course.training import Data, Recipe, fit, masked_lm_loss
 
 RATIOS = (0.05, 0.15, 0.3, 0.45, 0.6, 0.75)
@@ -29,14 +29,21 @@ SHORT = Recipe(steps=400, batch_size=64)
 
 def small_model() -> MaskedLM:
     """Two layers of 64 numbers a token, the same first weights at every call."""
-    return fresh(MaskedLM, EncoderConfig(len(tinyworld.vocabulary()), 26, d_model=64, n_layers=2))
+    return seeded_init(
+        MaskedLM, EncoderConfig(len(tinyworld.vocabulary()), 26, d_model=64, n_layers=2)
+    )
 
 
 def gaps(data: Data, recipe: Recipe, every: int) -> list[dict[str, float]]:
     """Distance to the floor, in nats, and accuracy, after every so many steps."""
-    masked, floor = masked_test_set()
+    corrupted, floor = masked_test_set()
     history = fit(
-        small_model(), data, masked_lm_loss, recipe, evaluate=tester(masked), evaluate_every=every
+        small_model(),
+        data,
+        masked_lm_loss,
+        recipe,
+        evaluate=tester(corrupted),
+        evaluate_every=every,
     )
     return [
         {"step": e["step"], "gap": round(e["loss"] - floor, 4), "accuracy": round(e["accuracy"], 4)}

@@ -9,10 +9,10 @@ import torch
 
 from mlm_course.corpora.tinyworld import masker, sentences
 from mlm_course.corruption import DynamicMasking
-from mlm_course.evaluation import score_hidden
+from mlm_course.evaluation import score_masked
 from mlm_course.experiments._lesson_13 import STUDENT, rounded_ratios, small, some_batch, step_of
 from mlm_course.experiments.tinyworld import masked_test_set
-from mlm_course.models import EncoderConfig, MaskedLM, fresh
+from mlm_course.models import EncoderConfig, MaskedLM, seeded_init
 from mlm_course.training import fit, masked_lm_loss
 
 WIDTHS = (128, 256, 512)
@@ -23,7 +23,7 @@ def bf16_speed() -> dict[str, float]:
     """Times as fast as fp32, forward and backward, by width."""
     found = {}
     for width in WIDTHS:
-        model = fresh(MaskedLM, EncoderConfig(2000, d_model=width, n_layers=2))
+        model = seeded_init(MaskedLM, EncoderConfig(2000, d_model=width, n_layers=2))
         batch = some_batch(2000, rows=8)
         ways = {"fp32": step_of(model, batch), "bf16": step_of(model, batch, torch.bfloat16)}
         found[str(width)] = rounded_ratios(ways, "fp32")["bf16"]
@@ -32,13 +32,13 @@ def bf16_speed() -> dict[str, float]:
 
 def bf16_loss() -> dict[str, float]:
     """Loss on tinyworld's test set after a short training in each precision."""
-    masked, floor = masked_test_set(500)
+    corrupted, floor = masked_test_set(500)
     found = {"floor": round(floor, 4)}
     data = DynamicMasking(masker(0.3), sentences(20_000, 50), seed=0)
     for name, precision, seed in RUNS:
         model = small(2, seed)
         fit(model, data, masked_lm_loss, replace(STUDENT, precision=precision, seed=seed))
-        found[name] = round(score_hidden(model, masked).loss, 4)
+        found[name] = round(score_masked(model, corrupted).loss, 4)
     return found
 
 

@@ -26,8 +26,8 @@ from mlm_course.decoding import (
     mask_predict,
 )
 from mlm_course.evaluation import repeat_share
-from mlm_course.models import Seq2Seq, Seq2SeqConfig, fresh
-from mlm_course.models.pretrained import ship
+from mlm_course.models import Seq2Seq, Seq2SeqConfig, seeded_init
+from mlm_course.models.pretrained import save_pretrained
 from mlm_course.results import training_record
 from mlm_course.tokenization import PAD_ID
 from mlm_course.training import GapPairs, NextWordPairs, Recipe, fit, gap_loss, next_word_loss
@@ -68,7 +68,7 @@ def build(causal: bool, vocab_size: int) -> Seq2Seq:
         vocab_size, MOST, d_model=96, n_layers=2, n_heads=4, decoder_layers=2, max_target=MOST,
         causal=causal, embedding_std=0.1,
     )  # fmt: skip
-    return fresh(Seq2Seq, sizes)
+    return seeded_init(Seq2Seq, sizes)
 
 
 def quality(answers: Decoded, data: Cheques) -> dict[str, float]:
@@ -121,7 +121,7 @@ def run(folder: str = "runs/pairs") -> dict[str, Any]:
         models[name] = build(False, vocab_size)
         records[name] = trained(models[name], data, target, f"{folder}/{name}")
     for name, model in {"autoregressive": twin, **models}.items():
-        ship(f"cheques_{name}", model, data.tokenizer)
+        save_pretrained(f"cheques_{name}", model, data.tokenizer)
     return {"sizes": sizes(data), "training": records, **tables(twin, models, data)}
 
 

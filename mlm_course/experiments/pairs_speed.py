@@ -18,7 +18,7 @@ from mlm_course.corpora import pairs
 from mlm_course.cost import take_turns
 from mlm_course.decoding import autoregressive, mask_predict
 from mlm_course.experiments.pairs import STEPS
-from mlm_course.models import pretrained
+from mlm_course.models import load_pretrained
 from mlm_course.tokenization import PAD_ID
 
 BATCHES = (1, 4, 16, 64)
@@ -29,7 +29,7 @@ N_LENGTHS = 1
 
 def sources() -> Tensor:
     """Cheques that neither model has seen, and whose answers have at least SHORTEST tokens, (N, S)."""
-    tokenizer = pretrained("cheques_autoregressive")[1]
+    tokenizer = load_pretrained("cheques_autoregressive")[1]
     drawn = pairs.cheques(2 * max(BATCHES), seed=2)
     source, target = pairs.encode_pairs(tokenizer, drawn)
     return source[(target != PAD_ID).sum(1) >= SHORTEST]
@@ -65,7 +65,9 @@ def summarize(seconds: dict[str, list[float]]) -> dict[str, Any]:
 
 def run() -> dict[str, Any]:
     """Times for every batch size and number of steps."""
-    twin, parallel = (pretrained(f"cheques_{name}")[0] for name in ("autoregressive", "distilled"))
+    twin, parallel = (
+        load_pretrained(f"cheques_{name}")[0] for name in ("autoregressive", "distilled")
+    )
     contestants: dict[str, Callable[[Tensor], Any]] = {
         "word by word": lambda batch: autoregressive(twin, batch)
     }

@@ -18,9 +18,9 @@ from mlm_course import tokenization
 from mlm_course.corpora import python_docs
 from mlm_course.corruption import Corrupted, DynamicMasking
 from mlm_course.corruption.masking import standard_masker
-from mlm_course.evaluation import score_hidden
-from mlm_course.models import EncoderConfig, MaskedLM, fresh
-from mlm_course.models.pretrained import ship
+from mlm_course.evaluation import score_masked
+from mlm_course.models import EncoderConfig, MaskedLM, seeded_init
+from mlm_course.models.pretrained import save_pretrained
 from mlm_course.results import training_record
 from mlm_course.training import Recipe, fit, masked_lm_loss
 
@@ -96,12 +96,12 @@ def whole_words(tokenizer: Tokenizer, ids: Tensor) -> Tensor:
 
 def tester(corpus: Corpus, rows: Tensor | None = None) -> Callable[[nn.Module], dict[str, float]]:
     """evaluate(model) for `fit`: loss and accuracy on held-out modules, of all tokens and of words."""
-    masked = held_out_masks(corpus, rows)
+    corrupted = held_out_masks(corpus, rows)
     words = whole_words(corpus.tokenizer, corpus.held_out if rows is None else rows)
 
     def evaluate(model: nn.Module) -> dict[str, float]:
-        everything = score_hidden(model, masked, batch_size=64)
-        only_words = score_hidden(model, masked, batch_size=64, only=words)
+        everything = score_masked(model, corrupted, batch_size=64)
+        only_words = score_masked(model, corrupted, batch_size=64, only=words)
         return {
             "loss": everything.loss,
             "accuracy": everything.accuracy,
@@ -113,7 +113,9 @@ def tester(corpus: Corpus, rows: Tensor | None = None) -> Callable[[nn.Module], 
 
 def build(vocab_size: int = VOCAB_SIZE) -> MaskedLM:
     """The model to train: pre-norm, about 3 million parameters."""
-    return fresh(MaskedLM, EncoderConfig(vocab_size, LENGTH, d_model=192, n_layers=4, n_heads=4))
+    return seeded_init(
+        MaskedLM, EncoderConfig(vocab_size, LENGTH, d_model=192, n_layers=4, n_heads=4)
+    )
 
 
 def run(folder: str | Path = "runs/python_docs", display: Any = None) -> dict[str, Any]:
@@ -126,7 +128,7 @@ def run(folder: str | Path = "runs/python_docs", display: Any = None) -> dict[st
         model, data, masked_lm_loss, RECIPE, evaluate=tester(corpus), evaluate_every=1500,
         folder=folder, save_every=500, display=display,
     )  # fmt: skip
-    ship("python_docs", model, corpus.tokenizer)
+    save_pretrained("python_docs", model, corpus.tokenizer)
     found = training_record(model, RECIPE, MASK_RATIO, history)
     return {
         "data": corpus.sizes,

@@ -16,20 +16,20 @@ from mlm_course.corruption import Corrupted, standard_masker
 from mlm_course.cost import take_turns, times_as_fast
 from mlm_course.experiments import python_docs as docs
 from mlm_course.experiments._lesson_13 import ROUNDS, seeded, step_of
-from mlm_course.models import EncoderConfig, MaskedLM, fresh, pretrained
+from mlm_course.models import EncoderConfig, MaskedLM, load_pretrained, seeded_init
 from mlm_course.tokenization import texts_in_rows
 
 
 def packing() -> dict[str, float]:
     """Real tokens a second, packed against padded: docstrings of at most a row."""
-    tokenizer = pretrained("python_docs")[1]
+    tokenizer = load_pretrained("python_docs")[1]
     texts = [item.text for item in python_docs.docstrings(["stdlib"])][:3000]
     ids = [row for row in tokenization.encode(tokenizer, texts, special_tokens=False) if row]
     ids = [row[:127] for row in ids][:400]
     padded = nn.utils.rnn.pad_sequence([torch.tensor(row) for row in ids], batch_first=True)
     packed = torch.tensor(tokenization.pack(ids, 128)[:-1])
     share = (padded == 0).double().mean().item()
-    model = fresh(MaskedLM, EncoderConfig(docs.VOCAB_SIZE, 128, d_model=128, n_layers=2))
+    model = seeded_init(MaskedLM, EncoderConfig(docs.VOCAB_SIZE, 128, d_model=128, n_layers=2))
     batches = {
         "padded": padded[torch.randperm(len(padded), generator=seeded(0))[:32]],
         "packed": packed[:32],
@@ -50,8 +50,8 @@ def apart(model: MaskedLM, batch: Corrupted) -> Callable[[], None]:
 
     def step() -> None:
         x = model.encoder(batch.input_ids, allowed, positions=places)
-        logits = model.logits(x[batch.hidden])
-        F.cross_entropy(logits, batch.labels[batch.hidden]).backward()
+        logits = model.logits(x[batch.masked])
+        F.cross_entropy(logits, batch.labels[batch.masked]).backward()
         model.zero_grad()
 
     return step

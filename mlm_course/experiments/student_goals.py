@@ -14,10 +14,10 @@ from mlm_course.attention import visible_mask
 from mlm_course.corpora import tinyworld
 from mlm_course.corpora.tinyworld import masker, sentences
 from mlm_course.corruption import Corrupted, DynamicMasking
-from mlm_course.evaluation import score_hidden
+from mlm_course.evaluation import score_masked
 from mlm_course.experiments._lesson_13 import STUDENT, small
 from mlm_course.experiments.tinyworld import masked_test_set
-from mlm_course.models import pretrained
+from mlm_course.models import load_pretrained
 from mlm_course.training import Loss, fit, masked_lm_loss
 
 GOALS = ("true words", "teacher and words", "teacher", "exact chances")
@@ -30,9 +30,9 @@ def taught_by(goal: str, teacher: nn.Module) -> Loss:
         raise ValueError(f"A student's goal is one of {', '.join(GOALS)}, not {goal!r}.")
 
     def loss(model: nn.Module, batch: Corrupted) -> tuple[Tensor, int]:
-        ids, labels, hidden = batch
-        logits = model(ids, visible_mask(ids), hidden).float()  # (n, V)
-        own, there = ids.cpu(), hidden.cpu()  # where the teachers are
+        ids, labels, masked = batch
+        logits = model(ids, visible_mask(ids), masked).float()  # (n, V)
+        own, there = ids.cpu(), masked.cpu()  # where the teachers are
         with torch.no_grad():
             if goal == "exact chances":
                 chances = tinyworld.masked_posterior(own, there)[there]
@@ -40,7 +40,7 @@ def taught_by(goal: str, teacher: nn.Module) -> Loss:
                 chances = teacher(own, visible_mask(own), there).softmax(-1)
         chances = chances.to(logits)
         taught = F.kl_div(logits.log_softmax(-1), chances, reduction="sum")
-        true = F.cross_entropy(logits, labels[hidden], reduction="sum")
+        true = F.cross_entropy(logits, labels[masked], reduction="sum")
         return (taught + true) / 2 if goal == "teacher and words" else taught, len(logits)
 
     return masked_lm_loss if goal == "true words" else loss
@@ -48,27 +48,27 @@ def taught_by(goal: str, teacher: nn.Module) -> Loss:
 
 def distillation() -> dict[str, Any]:
     """Distance of one-layer students to the floor, in nats, mean of two seeds, by goal and text."""
-    teacher, (masked, floor) = pretrained("tinyworld")[0], masked_test_set(500)
+    teacher, (corrupted, floor) = load_pretrained("tinyworld")[0], masked_test_set(500)
     found: dict[str, Any] = {
-        "teacher": round(score_hidden(teacher, masked).loss - floor, 3),
+        "teacher": round(score_masked(teacher, corrupted).loss - floor, 3),
         "steps": STUDENT.steps,
     }
     for n in (300, 20_000):
         rows = DynamicMasking(masker(0.3), sentences(n, 60), seed=0)
         found[f"{n} sentences"] = {
-            goal: round(sum(gaps(goal, teacher, rows, masked, floor)) / 2, 3) for goal in GOALS
+            goal: round(sum(gaps(goal, teacher, rows, corrupted, floor)) / 2, 3) for goal in GOALS
         }
     return found
 
 
 def gaps(
-    goal: str, teacher: nn.Module, rows: DynamicMasking, masked: Corrupted, floor: float
+    goal: str, teacher: nn.Module, rows: DynamicMasking, corrupted: Corrupted, floor: float
 ) -> Iterator[float]:
     """The distance to the floor of a student from each of two seeds."""
     for seed in (0, 1):
         student = small(1, seed)
         fit(student, rows, taught_by(goal, teacher), replace(STUDENT, seed=seed))
-        yield score_hidden(student, masked).loss - floor
+        yield score_masked(student, corrupted).loss - floor
 
 
 def run() -> dict[str, Any]:

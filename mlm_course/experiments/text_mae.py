@@ -19,7 +19,7 @@ from mlm_course.attention import visible_mask
 from mlm_course.corpora import tinyworld as language
 from mlm_course.corpora.tinyworld import masker, sentences
 from mlm_course.corruption import Corrupted, DynamicMasking
-from mlm_course.evaluation import score_hidden
+from mlm_course.evaluation import score_masked
 from mlm_course.experiments import tinyworld
 from mlm_course.experiments.tinyworld import tester
 from mlm_course.models import (
@@ -28,7 +28,7 @@ from mlm_course.models import (
     StackConfig,
     TextMAE,
     TextMAEConfig,
-    fresh,
+    seeded_init,
 )
 from mlm_course.models.encoder import initialise
 from mlm_course.models.text_mae import keep_visible
@@ -58,12 +58,12 @@ def build(width: int = 64, decoder_layers: int = 1, seed: int = 0,
           kind: type[TextMAE] = TextMAE) -> TextMAE:  # fmt: skip
     """An autoencoder of three blocks, and a decoder of the same width."""
     decoder = StackConfig(d_model=width, n_layers=decoder_layers)
-    return fresh(kind, TextMAEConfig(**_sizes(width), decoder=decoder), seed)
+    return seeded_init(kind, TextMAEConfig(**_sizes(width), decoder=decoder), seed)
 
 
 def build_masked_lm(width: int = 64, seed: int = 0) -> MaskedLM:
     """Lesson 6's model with the same encoder."""
-    return fresh(MaskedLM, EncoderConfig(**_sizes(width)), seed)
+    return seeded_init(MaskedLM, EncoderConfig(**_sizes(width)), seed)
 
 
 def _sizes(width: int) -> dict[str, Any]:
@@ -89,12 +89,12 @@ def beginning_at_random(model: TextMAE) -> TextMAE:
     return model
 
 
-def best_accuracy(masked: Corrupted) -> float:
+def best_accuracy(corrupted: Corrupted) -> float:
     """How often the best possible guesser is right at these hidden places."""
-    ids = torch.where(masked.hidden, masked.labels, masked.input_ids)
+    ids = torch.where(corrupted.masked, corrupted.labels, corrupted.input_ids)
     right = []
     for rows in torch.arange(len(ids)).split(250):
-        gaps = masked.hidden[rows]
+        gaps = corrupted.masked[rows]
         posterior = language.masked_posterior(ids[rows], gaps)[gaps]  # (n, V)
         right.append(posterior.argmax(-1) == ids[rows][gaps])
     return torch.cat(right).double().mean().item()
@@ -106,13 +106,13 @@ def train(model: nn.Module, recipe: Recipe, n: int, ratio: float = RATIO, **opti
     return fit(model, data, masked_lm_loss, recipe, **options)
 
 
-def measured(model: nn.Module, masked: Corrupted, floor: float) -> dict[str, float]:
+def masked_scores(model: nn.Module, corrupted: Corrupted, floor: float) -> dict[str, float]:
     """Distance to the floor in nats, and accuracy, at fixed hidden places."""
-    found = score_hidden(model, masked)
+    found = score_masked(model, corrupted)
     return {"gap": round(found.loss - floor, 4), "accuracy": round(found.accuracy, 4)}
 
 
-def compared(seed: int, masked: Corrupted, floor: float) -> dict[str, Any]:
+def compare_models(seed: int, corrupted: Corrupted, floor: float) -> dict[str, Any]:
     """Models after the same training: what they guess, what their vectors tell."""
     recipe, found = replace(SMALL, seed=seed), {}
     models: Mapping[str, MaskedLM] = {
@@ -124,9 +124,9 @@ def compared(seed: int, masked: Corrupted, floor: float) -> dict[str, Any]:
         train(model, recipe, SMALL_SENTENCES)
         model.eval()
         found[name] = {
-            **measured(model, masked, floor),
+            **masked_scores(model, corrupted, floor),
             "probes": probe_accuracies(model.encoder),
-            "directions": directions(model, masked),
+            "directions": directions(model, corrupted),
         }
         if isinstance(model, TextMAE):
             found[name]["probes behind the decoder"] = probe_accuracies(behind_decoder(model))
@@ -145,24 +145,24 @@ def behind_decoder(model: TextMAE) -> Vectors:
 
 
 @torch.no_grad()
-def directions(model: MaskedLM, masked: Corrupted) -> dict[str, int]:
+def directions(model: MaskedLM, corrupted: Corrupted) -> dict[str, int]:
     """In how many directions SHARE of the encoder's vectors lies: whole texts, and in training."""
-    masked = Corrupted(*(part[:500] for part in masked))
-    ids = torch.where(masked.hidden, masked.labels, masked.input_ids)
+    corrupted = Corrupted(*(part[:500] for part in corrupted))
+    ids = torch.where(corrupted.masked, corrupted.labels, corrupted.input_ids)
     words, encoder = ids > max(SPECIAL_IDS), model.encoder
     found = {"whole texts": encoder(ids, visible_mask(ids))[words]}
     if isinstance(model, TextMAE):
-        kept = keep_visible(ids, masked.hidden, visible_mask(ids))
+        kept = keep_visible(ids, corrupted.masked, visible_mask(ids))
         found["in training, words"] = model.encode(kept)[kept.ids > max(SPECIAL_IDS)]
     else:
-        x = encoder(masked.input_ids, visible_mask(ids))
-        found["in training, words"] = x[words & ~masked.hidden]
-        found["in training, [MASK]"] = x[masked.hidden]
+        x = encoder(corrupted.input_ids, visible_mask(ids))
+        found["in training, words"] = x[words & ~corrupted.masked]
+        found["in training, [MASK]"] = x[corrupted.masked]
         found["in training, both"] = x[words]
     return {name: effective_rank(x, SHARE) for name, x in found.items()}
 
 
-def variants(masked: Corrupted, floor: float) -> dict[str, dict[str, float]]:
+def variants(corrupted: Corrupted, floor: float) -> dict[str, dict[str, float]]:
     """Small autoencoders with one thing changed, all tested at the same places."""
     models: Mapping[str, tuple[TextMAE, float]] = {
         "positions counted anew": (build(kind=CountedAnew), RATIO),
@@ -174,7 +174,7 @@ def variants(masked: Corrupted, floor: float) -> dict[str, dict[str, float]]:
     found = {}
     for name, (model, ratio) in models.items():
         train(model, SMALL, SMALL_SENTENCES, ratio)
-        found[name] = measured(model, masked, floor)
+        found[name] = masked_scores(model, corrupted, floor)
     return found
 
 
@@ -191,18 +191,18 @@ def averaged(found: list[dict[str, Any]]) -> dict[str, Any]:
 
 def run() -> dict[str, Any]:
     """The larger model, the comparison, the variants."""
-    masked, floor = tinyworld.masked_test_set(TEST_SENTENCES)
+    corrupted, floor = tinyworld.masked_test_set(TEST_SENTENCES)
     model = build(width=128)
     history = train(
-        model, RECIPE, SENTENCES, evaluate=tester(masked), evaluate_every=100, floor=floor
+        model, RECIPE, SENTENCES, evaluate=tester(corrupted), evaluate_every=100, floor=floor
     )
     return {
         "floor": floor,
-        "best_accuracy": best_accuracy(masked),
+        "best_accuracy": best_accuracy(corrupted),
         **training_record(model, RECIPE, RATIO, history),
         "probes": probe_accuracies(model.eval().encoder),
         "probes behind the decoder": probe_accuracies(behind_decoder(model)),
         "small": {"steps": SMALL.steps, "batch_size": SMALL.batch_size},
-        "variants": variants(masked, floor),
-        "compared": averaged([compared(seed, masked, floor) for seed in SEEDS]),
+        "variants": variants(corrupted, floor),
+        "compared": averaged([compare_models(seed, corrupted, floor) for seed in SEEDS]),
     }

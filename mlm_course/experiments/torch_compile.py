@@ -11,7 +11,7 @@ import torch
 
 from mlm_course.cost import take_turns, times_as_fast
 from mlm_course.experiments._lesson_13 import ROUNDS, some_batch, step_of
-from mlm_course.models import EncoderConfig, MaskedLM, fresh
+from mlm_course.models import EncoderConfig, MaskedLM, seeded_init
 
 
 def compiled() -> dict[str, Any]:
@@ -20,7 +20,7 @@ def compiled() -> dict[str, Any]:
         return {"left out": "no C++ compiler was found"}
     from torch._inductor import config as inductor
 
-    model = fresh(MaskedLM, EncoderConfig(2000, d_model=128, n_layers=2))
+    model = seeded_init(MaskedLM, EncoderConfig(2000, d_model=128, n_layers=2))
     batch = some_batch(2000, rows=8)
     eager, quick = step_of(model, batch), step_of(torch.compile(model), batch)  # type: ignore[arg-type]
     with inductor.patch(force_disable_caches=True):  # as if this machine had never compiled it

@@ -19,12 +19,12 @@ from torch.nn import functional as F
 
 from mlm_course.corpora import two_modes
 from mlm_course.corpora.two_modes import LENGTH
-from mlm_course.corruption import RowNoise
+from mlm_course.corruption import CounterRNG
 from mlm_course.corruption.replacement import IGNORED
 from mlm_course.corruption.strategies import choose_count
 from mlm_course.decoding import autoregressive, mask_predict
 from mlm_course.evaluation import repeat_share
-from mlm_course.models import Seq2Seq, Seq2SeqConfig, fresh
+from mlm_course.models import Seq2Seq, Seq2SeqConfig, seeded_init
 from mlm_course.tokenization import MASK_ID, PAD_ID
 from mlm_course.training import Recipe, fit
 from mlm_course.training.datasets import GapPairs, NextWordPairs, PairBatch
@@ -61,12 +61,12 @@ class FixedRatioPairs:
     def __call__(self, index: Tensor, epoch: int) -> PairBatch:
         target = self.target[index]
         n = torch.full((len(index),), self.n)
-        hidden = choose_count(target != PAD_ID, n, RowNoise(self.seed, epoch, index))
-        shown = target.masked_fill(hidden, MASK_ID)
-        return PairBatch(self.source[index], shown, target.masked_fill(~hidden, IGNORED))
+        masked = choose_count(target != PAD_ID, n, CounterRNG(self.seed, epoch, index))
+        shown = target.masked_fill(masked, MASK_ID)
+        return PairBatch(self.source[index], shown, target.masked_fill(~masked, IGNORED))
 
 
-class Task(NamedTuple):
+class ModePairs(NamedTuple):
     """source (N, 1 + L) and target (N, L) to train on, and sources to test with."""
 
     source: Tensor
@@ -75,11 +75,11 @@ class Task(NamedTuple):
 
 
 @cache
-def task(modes: int = two_modes.MODES) -> Task:
+def task(modes: int = two_modes.MODES) -> ModePairs:
     """The pairs, always the same."""
     train = two_modes.sample(TRAIN, torch.Generator().manual_seed(0), modes)
     test, _ = two_modes.sample(TEST, torch.Generator().manual_seed(1))
-    return Task(*train, test)
+    return ModePairs(*train, test)
 
 
 def build(causal: bool = False) -> Seq2Seq:
@@ -88,7 +88,7 @@ def build(causal: bool = False) -> Seq2Seq:
         len(two_modes.vocabulary()), 1 + LENGTH, d_model=96, n_layers=2, n_heads=4,
         embedding_std=0.1, decoder_layers=2, max_target=1 + LENGTH, causal=causal,
     )  # fmt: skip
-    return fresh(Seq2Seq, sizes)
+    return seeded_init(Seq2Seq, sizes)
 
 
 def train(
@@ -106,7 +106,7 @@ def train(
     return model.eval(), {"loss": round(mean(history.losses[-20:]), 4), "minutes": minutes}
 
 
-def measured(written: Tensor, sources: Tensor) -> dict[str, float]:
+def validity(written: Tensor, sources: Tensor) -> dict[str, float]:
     """Shares of valid answers and of tokens that repeat their left neighbour."""
     valid = two_modes.is_valid(sources, written).float().mean().item()
     return {"valid": round(valid, 4), "repeats": round(repeat_share(written), 5)}
@@ -118,14 +118,14 @@ def by_steps(
     """What Mask-Predict writes in each number of steps; the length is known."""
     lengths = torch.full((len(sources),), LENGTH)
     return {
-        str(t): measured(mask_predict(model, sources, t, lengths=lengths).tokens, sources)
+        str(t): validity(mask_predict(model, sources, t, lengths=lengths).tokens, sources)
         for t in steps
     }
 
 
 def from_left(model: Seq2Seq, sources: Tensor, beam: int = 1) -> dict[str, float]:
     """What an autoregressive model writes."""
-    return measured(answers_from_left(model, sources, beam), sources)
+    return validity(answers_from_left(model, sources, beam), sources)
 
 
 def answers_from_left(model: Seq2Seq, sources: Tensor, beam: int = 1) -> Tensor:

@@ -33,7 +33,7 @@ def shared_run(processes: int, optimizer: str, folder: Path) -> History:
     return History(**json.loads((folder / "history.json").read_text("utf-8")))
 
 
-def two_processes() -> dict[str, Any]:
+def compare_processes() -> dict[str, Any]:
     """Losses in one process and in two, how far apart they are by optimiser, and the time a step."""
     runs: dict[str, list[History]] = {}
     for optimizer in ("adamw", "muon"):
@@ -63,4 +63,4 @@ def diff(moments: list[float]) -> list[float]:
 def run() -> dict[str, Any]:
     """The record, on one thread."""
     torch.set_num_threads(1)
-    return two_processes()
+    return compare_processes()

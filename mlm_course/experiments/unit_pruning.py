@@ -10,7 +10,7 @@ from torch import nn
 from mlm_course.compression import drop_units
 from mlm_course.corruption import Corrupted
 from mlm_course.experiments._lesson_13 import accuracy, answering, docs_rows, rounded_ratios
-from mlm_course.models import pretrained
+from mlm_course.models import load_pretrained
 
 
 def units(model: nn.Module, test: Corrupted) -> dict[str, dict[str, float]]:
@@ -26,4 +26,4 @@ def units(model: nn.Module, test: Corrupted) -> dict[str, dict[str, float]]:
 def run() -> dict[str, Any]:
     """The record, on one thread."""
     torch.set_num_threads(1)
-    return {"docstrings": units(pretrained("python_docs")[0], docs_rows()[1])}
+    return {"docstrings": units(load_pretrained("python_docs")[0], docs_rows()[1])}

@@ -14,7 +14,7 @@ from mlm_course.corruption import Corrupted, DynamicMasking, standard_masker
 from mlm_course.experiments import python_docs as docs
 from mlm_course.experiments._lesson_13 import accuracy, docs_rows
 from mlm_course.experiments.tinyworld import masked_test_set
-from mlm_course.models import pretrained
+from mlm_course.models import load_pretrained
 from mlm_course.training import Recipe, fit, masked_lm_loss
 
 SPARSITIES = (0.3, 0.5, 0.7, 0.8, 0.9)
@@ -50,7 +50,7 @@ def run() -> dict[str, Any]:
     """The record, on one thread."""
     torch.set_num_threads(1)
     train, test = docs_rows()
-    big, world = pretrained("python_docs")[0], pretrained("tinyworld")[0]
+    big, world = load_pretrained("python_docs")[0], load_pretrained("tinyworld")[0]
     on_docs = DynamicMasking(standard_masker(docs.VOCAB_SIZE, docs.MASK_RATIO), train, seed=0)
     on_world = DynamicMasking(masker(), sentences(20_000, 50), seed=0)
     again_docs = replace(AGAIN, batch_size=16, steps=30, lr=2e-4)

@@ -214,7 +214,7 @@ def run_blocks(
     return (x if stack.final_norm is None else stack.final_norm(x)), all_weights
 
 
-def fresh(kind: Callable[[Config], Model], config: Config, seed: int = 0) -> Model:
+def seeded_init(kind: Callable[[Config], Model], config: Config, seed: int = 0) -> Model:
     """A model with weights that follow from the seed; torch's own random numbers stay as they are."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -12,8 +12,8 @@ from mlm_course.models.encoder import Encoder, EncoderConfig, initialise, layer_
 class MaskedLM(nn.Module):
     """BERT without next-sentence prediction; the output layer is the token embedding, transposed.
 
-    ids (B, T) int64; attention_mask as in `Encoder`; hidden bool (B, T): where an answer is wanted.
-    Returns logits (n, V) for the n hidden tokens in reading order, or (B, T, V) without `hidden`.
+    ids (B, T) int64; attention_mask as in `Encoder`; masked bool (B, T): where an answer is wanted.
+    Returns logits (n, V) for the n hidden tokens in reading order, or (B, T, V) without `masked`.
     Most tokens are not asked about: leaving them out saves most of the head's work.
     Source: Devlin et al. 2019, section 3.1 (head as in its code: dense, GELU, LayerNorm, tied
     decoder with a bias); Press and Wolf 2017 (tied weights).
@@ -32,12 +32,12 @@ class MaskedLM(nn.Module):
         self,
         ids: Tensor,
         attention_mask: Tensor | None = None,
-        hidden: Tensor | None = None,
+        masked: Tensor | None = None,
         *,
         segments: Tensor | None = None,
     ) -> Tensor:
         x = self.encoder(ids, attention_mask, segments=segments)  # (B, T, D)
-        return self.logits(x if hidden is None else x[hidden])
+        return self.logits(x if masked is None else x[masked])
 
     def logits(self, x: Tensor) -> Tensor:
         """Scores of every token of the vocabulary: x (..., D) -> (..., V)."""

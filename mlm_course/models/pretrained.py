@@ -17,7 +17,7 @@ from mlm_course.models.storage import load_model, save_model
 CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"
 
 
-def ship(name: str, model: nn.Module, tokenizer: Tokenizer | Sequence[str]) -> None:
+def save_pretrained(name: str, model: nn.Module, tokenizer: Tokenizer | Sequence[str]) -> None:
     """A trained model, in half precision, and its tokenizer put among those that come with the course.
 
     tokenizer: or, for a language that is made of words, the list of these by id.
@@ -32,7 +32,7 @@ def ship(name: str, model: nn.Module, tokenizer: Tokenizer | Sequence[str]) -> N
         (place / "words.json").write_text(words + "\n", encoding="utf-8")
 
 
-def pretrained(name: str) -> tuple[Any, Any]:
+def load_pretrained(name: str) -> tuple[Any, Any]:
     """A trained model, in evaluation mode, and its tokenizer; for tinyworld its words, a tuple.
 
     name: a folder of mlm_course/checkpoints, such as "python_docs", "tinyworld", "diffusion" (masked language

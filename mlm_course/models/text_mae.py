@@ -31,7 +31,7 @@ from mlm_course.models.masked_lm import MaskedLM
 from mlm_course.tokenization import PAD_ID
 
 
-class Kept(NamedTuple):
+class KeptTokens(NamedTuple):
     """The visible tokens of each row, closed up, and how to spread them out again.
 
     ids (B, K) and positions (B, K) int64: each token and where it stood; real (B, K) bool: False at
@@ -45,21 +45,21 @@ class Kept(NamedTuple):
     ids_restore: Tensor
 
 
-def keep_visible(ids: Tensor, hidden: Tensor, attention_mask: Tensor | None = None) -> Kept:
+def keep_visible(ids: Tensor, masked: Tensor, attention_mask: Tensor | None = None) -> KeptTokens:
     """The tokens that are neither hidden nor padding, in reading order.
 
-    ids (B, T) int64; hidden (B, T) bool; attention_mask (B, T) bool, True = token. Unlike the
+    ids (B, T) int64; masked (B, T) bool; attention_mask (B, T) bool, True = token. Unlike the
     patches of an image, their number differs from row to row: K is the largest, at least 1, and a
     row with fewer is filled up with [PAD]. What ids hold at hidden places is never looked at.
     """
-    visible = ~hidden if attention_mask is None else ~hidden & attention_mask
+    visible = ~masked if attention_mask is None else ~masked & attention_mask
     counts = visible.sum(1)  # (B,)
     # visible first, each group in reading order
     order = (~visible).int().argsort(dim=1, stable=True)
     positions = order[:, : max(1, int(counts.max()))]  # (B, K)
     real = visible.gather(1, positions)
     kept_ids = ids.gather(1, positions).where(real, PAD_ID)
-    return Kept(kept_ids, positions, None if real.all() else real, order.argsort(1))
+    return KeptTokens(kept_ids, positions, None if real.all() else real, order.argsort(1))
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class TextMAEConfig(EncoderConfig):
 class TextMAE(MaskedLM):
     """A masked language model whose encoder works on the visible tokens alone.
 
-    Called like `MaskedLM`, with `hidden` (B, T) bool; what ids hold at hidden places is never
+    Called like `MaskedLM`, with `masked` (B, T) bool; what ids hold at hidden places is never
     looked at. The decoder gets the encoder's vectors at the places where their tokens stood, one
     learned vector at all others, and positions again. Returns logits (n, V) of the n hidden tokens.
     Source: Meng et al. 2023, "Representation Deficiency in Masked Language Modeling", section 3.
@@ -102,12 +102,12 @@ class TextMAE(MaskedLM):
         self,
         ids: Tensor,
         attention_mask: Tensor | None = None,
-        hidden: Tensor | None = None,
+        masked: Tensor | None = None,
         *,
         segments: Tensor | None = None,
     ) -> Tensor:
-        if hidden is None:
-            raise ValueError("A TextMAE needs `hidden` (B, T): it encodes only what is not hidden.")
+        if masked is None:
+            raise ValueError("A TextMAE needs `masked` (B, T): it encodes only what is not hidden.")
         if segments is not None:
             raise ValueError("A TextMAE has no segments.")
         if ids.shape[1] > self.config.max_length:
@@ -115,14 +115,16 @@ class TextMAE(MaskedLM):
                 f"The rows have {ids.shape[1]} tokens, but the model knows positions for "
                 f"{self.config.max_length} only: cut them or build it with a larger max_length."
             )
-        kept = keep_visible(ids, hidden, attention_mask)
-        return self.logits(self.decode(self.encode(kept), kept, attention_mask)[hidden])
+        kept = keep_visible(ids, masked, attention_mask)
+        return self.logits(self.decode(self.encode(kept), kept, attention_mask)[masked])
 
-    def encode(self, kept: Kept) -> Tensor:
+    def encode(self, kept: KeptTokens) -> Tensor:
         """A vector for every visible token, which knows where it stood: (B, K, D)."""
         return self.encoder(kept.ids, kept.real, positions=kept.positions)
 
-    def decode(self, latent: Tensor, kept: Kept, attention_mask: Tensor | None = None) -> Tensor:
+    def decode(
+        self, latent: Tensor, kept: KeptTokens, attention_mask: Tensor | None = None
+    ) -> Tensor:
         """A vector for every place: latent (B, K, D) -> (B, T, D)."""
         x = self.to_decoder(latent)
         if kept.real is not None:
@@ -136,7 +138,7 @@ class RetroMAE(nn.Module):
     """A masked language model, and a weak decoder that restores the text from its first vector.
 
     ids (B, T) int64 start with [CLS] and hold [MASK] at hidden places, which the encoder does see;
-    attention_mask and hidden (B, T) bool. true_ids (B, T): the text; seen (B, T, T) bool: which of
+    attention_mask and masked (B, T) bool. true_ids (B, T): the text; seen (B, T, T) bool: which of
     its tokens each place of the decoder may look at. Returns the encoder's logits (n, V) of the n
     hidden tokens and the decoder's (B, T, V) of all.
     Source: Xiao et al. 2022, "RetroMAE", section 3 (enhanced decoding).
@@ -162,13 +164,13 @@ class RetroMAE(nn.Module):
         self,
         ids: Tensor,
         attention_mask: Tensor | None,
-        hidden: Tensor,
+        masked: Tensor,
         true_ids: Tensor,
         seen: Tensor,
     ) -> tuple[Tensor, Tensor]:
         x = self.encoder(ids, attention_mask)  # (B, T, D)
         restored = self.restore(x[:, 0], true_ids, seen)
-        return self.masked_lm.logits(x[hidden]), self.masked_lm.logits(restored)
+        return self.masked_lm.logits(x[masked]), self.masked_lm.logits(restored)
 
     def restore(self, sentence: Tensor, ids: Tensor, seen: Tensor) -> Tensor:
         """A vector for each place (B, T, D) from one vector a text (B, D) and some of its tokens.

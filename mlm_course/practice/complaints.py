@@ -139,7 +139,7 @@ ADVICE = {
     "'tuple' object has no attribute": "The parts of a plain tuple have no names: unpack it, as in "
     "`a, b = pair`.",
     "Expected target size": "`F.cross_entropy` wants the classes on axis 1: pick the places first, "
-    "`logits[hidden]` and `labels[hidden]`, or flatten both.",
+    "`logits[masked]` and `labels[masked]`, or flatten both.",
     "to match target batch_size": "There must be one target for each row of logits: pick the same "
     "places from both.",
     "does not require grad": "Nothing leads from it back to the weights: no `.item()`, `.detach()`, "

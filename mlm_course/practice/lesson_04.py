@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from mlm_course.corruption import hideable
+from mlm_course.corruption import maskable
 from mlm_course.practice.exercise import Exercise, Misconception, Question
 
 TITLE = "Corruption"
@@ -12,36 +12,36 @@ SPECIAL_IDS = [0, 1, 2, 3, 4]
 MASK_ID = 4
 
 
-def hide_fixed_count(noise: Tensor, can_hide: Tensor, ratio: float) -> Tensor:
-    return _rank(noise.masked_fill(~can_hide, 2.0)) < _count(can_hide, ratio)
+def hide_fixed_count(noise: Tensor, maskable: Tensor, ratio: float) -> Tensor:
+    return _rank(noise.masked_fill(~maskable, 2.0)) < _count(maskable, ratio)
 
 
 def _rank(noise: Tensor) -> Tensor:
     return noise.argsort(1).argsort(1)
 
 
-def _count(can_hide: Tensor, ratio: float) -> Tensor:
-    return (can_hide.sum(1, keepdim=True) * ratio).round().clamp(min=1)  # (B, 1)
+def _count(maskable: Tensor, ratio: float) -> Tensor:
+    return (maskable.sum(1, keepdim=True) * ratio).round().clamp(min=1)  # (B, 1)
 
 
 def replace_80_10_10(
-    ids: Tensor, hidden: Tensor, u: Tensor, random_ids: Tensor, mask_id: int
+    ids: Tensor, masked: Tensor, u: Tensor, random_ids: Tensor, mask_id: int
 ) -> Tensor:
-    return _replace(ids, hidden, u, random_ids, mask_id)
+    return _replace(ids, masked, u, random_ids, mask_id)
 
 
-def make_labels(ids: Tensor, hidden: Tensor) -> Tensor:
-    return ids.masked_fill(~hidden, -100)
+def make_labels(ids: Tensor, masked: Tensor) -> Tensor:
+    return ids.masked_fill(~masked, -100)
 
 
-def extend_to_whole_words(hidden: Tensor, word_ids: Tensor) -> Tensor:
+def extend_to_whole_words(masked: Tensor, word_ids: Tensor) -> Tensor:
     same_word = word_ids[:, :, None] == word_ids[:, None, :]  # (B, T, T)
-    return (same_word & hidden[:, None, :]).any(-1)
+    return (same_word & masked[:, None, :]).any(-1)
 
 
-def _replace(ids, hidden, u, random_ids, mask_id, random_from=0.9):
+def _replace(ids, masked, u, random_ids, mask_id, random_from=0.9):
     chosen = torch.where(u < 0.8, mask_id, torch.where(u < random_from, ids, random_ids))
-    return torch.where(hidden, chosen, ids)
+    return torch.where(masked, chosen, ids)
 
 
 def _rows(g: torch.Generator) -> Tensor:
@@ -64,19 +64,19 @@ def _rows_of_another_vocabulary(g: torch.Generator) -> tuple[Tensor, list[int]]:
 
 
 def _noise_and_candidates(g: torch.Generator) -> tuple[Tensor, Tensor, float]:
-    can_hide = hideable(_rows(g), SPECIAL_IDS)
-    can_hide[2, 3:] = False  # two candidates: a third of them rounds to 1, 15 % to 0
+    candidates = maskable(_rows(g), SPECIAL_IDS)
+    candidates[2, 3:] = False  # two candidates: a third of them rounds to 1, 15 % to 0
     ratio = (0.15, 0.3, 0.5)[int(torch.randint(3, (1,), generator=g))]
-    return torch.rand(3, 14, generator=g), can_hide, ratio
+    return torch.rand(3, 14, generator=g), candidates, ratio
 
 
 def _corruption(g: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor, int]:
     ids = _rows(g)
-    hidden = hideable(ids, SPECIAL_IDS) & (torch.rand(3, 14, generator=g) < 0.7)
+    masked = maskable(ids, SPECIAL_IDS) & (torch.rand(3, 14, generator=g) < 0.7)
     u = torch.rand(3, 14, generator=g)
     u[0, 1:5] = torch.tensor([0.05, 0.95, 0.8, 0.9])  # each kind, and the edges
-    hidden[0, 1:5] = True
-    return ids, hidden, u, torch.randint(5, 60, (3, 14), generator=g), MASK_ID
+    masked[0, 1:5] = True
+    return ids, masked, u, torch.randint(5, 60, (3, 14), generator=g), MASK_ID
 
 
 def _ids_and_hidden(g: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -87,22 +87,22 @@ def _hidden_and_words(g: torch.Generator) -> tuple[Tensor, Tensor]:
     """Words of one to four pieces between special tokens; about a quarter of the pieces hidden."""
     word_ids = (torch.rand(2, 13, generator=g) < 0.5).long().cumsum(1)
     word_ids[:, 0] = word_ids[:, -2:] = -1
-    hidden = (torch.rand(2, 13, generator=g) < 0.25) & (word_ids >= 0)
-    word_ids[0, 4:8], hidden[0, 4:8] = 90, torch.tensor([False, False, True, False])
-    return hidden, word_ids
+    masked = (torch.rand(2, 13, generator=g) < 0.25) & (word_ids >= 0)
+    word_ids[0, 4:8], masked[0, 4:8] = 90, torch.tensor([False, False, True, False])
+    return masked, word_ids
 
 
-def _extended_right(hidden: Tensor, word_ids: Tensor) -> Tensor:
+def _extended_right(masked: Tensor, word_ids: Tensor) -> Tensor:
     same_word = word_ids[:, :, None] == word_ids[:, None, :]
     before = torch.ones_like(same_word[0]).tril()
-    return (same_word & before & hidden[:, None, :]).any(-1)
+    return (same_word & before & masked[:, None, :]).any(-1)
 
 
 EXERCISES = (
     Exercise(
         id="4.1",
         prompt="Candidates",
-        reference=hideable,
+        reference=maskable,
         inputs=_rows_of_another_vocabulary,
         hints=(
             "For each id: is it in the list? PyTorch has a function for that.",
@@ -145,10 +145,10 @@ EXERCISES = (
         trials=6,
         hints=(
             "Three steps: how many in each row, each place's rank by noise, rank < count.",
-            "can_hide.sum(1, keepdim=True) is (B, 1). Give places that may not be hidden a noise "
+            "maskable.sum(1, keepdim=True) is (B, 1). Give places that may not be hidden a noise "
             "above 1, so that they come last.",
-            "count = (can_hide.sum(1, keepdim=True) * ratio).round().clamp(min=1); rank = "
-            "noise.masked_fill(~can_hide, 2).argsort(1).argsort(1); return rank < count",
+            "count = (maskable.sum(1, keepdim=True) * ratio).round().clamp(min=1); rank = "
+            "noise.masked_fill(~maskable, 2).argsort(1).argsort(1); return rank < count",
         ),
         misconceptions=(
             Misconception(
@@ -163,13 +163,13 @@ EXERCISES = (
             ),
             Misconception(
                 lambda n, c, r: (_rank(n) < _count(c, r)) & c,
-                "Tokens that may not be hidden took some of the places, and `& can_hide` then left too "
+                "Tokens that may not be hidden took some of the places, and `& maskable` then left too "
                 "few. Give them a noise above 1 *before* you rank.",
             ),
             Misconception(
                 lambda n, c, r: _rank(n.masked_fill(c, 2.0)) < _count(c, r),
                 "The candidates were sent to the end, and the others hidden. masked_fill writes where "
-                "its mask is True: ~can_hide.",
+                "its mask is True: ~maskable.",
             ),
             Misconception(
                 lambda n, c, r: _rank(n.masked_fill(~c, 2.0)) <= _count(c, r),
@@ -208,7 +208,7 @@ EXERCISES = (
         hints=(
             "Make two boolean tensors first: where does [MASK] go, and where a random id? Both only "
             "where hidden.",
-            "to_mask = hidden & (u < 0.8); to_random = hidden & (u >= 0.9). All else stays.",
+            "to_mask = masked & (u < 0.8); to_random = masked & (u >= 0.9). All else stays.",
             "return torch.where(to_mask, mask_id, torch.where(to_random, random_ids, ids))",
         ),
         misconceptions=(
@@ -218,7 +218,7 @@ EXERCISES = (
             ),
             Misconception(
                 lambda ids, h, u, r, m: _replace(ids, torch.ones_like(h), u, r, m),
-                "You replaced tokens that are not hidden, even special ones. Only where hidden is "
+                "You replaced tokens that are not hidden, even special ones. Only where masked is "
                 "True.",
             ),
             Misconception(
@@ -241,7 +241,7 @@ EXERCISES = (
         hints=(
             "At which places is there nothing to guess? Write -100 there.",
             "ids.masked_fill(places, -100) writes where places is True, into a new tensor.",
-            "return ids.masked_fill(~hidden, -100)",
+            "return ids.masked_fill(~masked, -100)",
         ),
         misconceptions=(
             Misconception(
@@ -273,7 +273,7 @@ EXERCISES = (
             "For each piece: is there any hidden piece with the same word number in its row?",
             "same_word = word_ids[:, :, None] == word_ids[:, None, :] is (B, T, T): which pieces "
             "belong together.",
-            "return (same_word & hidden[:, None, :]).any(-1)",
+            "return (same_word & masked[:, None, :]).any(-1)",
         ),
         misconceptions=(
             Misconception(

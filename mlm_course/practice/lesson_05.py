@@ -53,9 +53,9 @@ def pre_norm_block(
 
 
 def mlm_logits(
-    x: Tensor, hidden: Tensor, dense: Function, norm: Function, token: Tensor, bias: Tensor
+    x: Tensor, masked: Tensor, dense: Function, norm: Function, token: Tensor, bias: Tensor
 ) -> Tensor:
-    return norm(F.gelu(dense(x[hidden]))) @ token.T + bias
+    return norm(F.gelu(dense(x[masked]))) @ token.T + bias
 
 
 def block_parameters(D: int, d_ff: int) -> int:
@@ -134,15 +134,15 @@ def _block_parts(g: torch.Generator) -> tuple:
 
 
 def _head_parts(g: torch.Generator) -> tuple:
-    hidden = torch.rand(2, 7, generator=g) < 0.4
-    hidden[0, 2], hidden[1, 3] = True, False  # never all, never none
+    masked = torch.rand(2, 7, generator=g) < 0.4
+    masked[0, 2], masked[1, 3] = True, False  # never all, never none
     parts = (_randomised(nn.Linear(6, 6), g), _randomised(nn.LayerNorm(6), g))
     tables = torch.randn(9, 6, generator=g), torch.randn(9, generator=g)
-    return (torch.randn(2, 7, 6, generator=g), hidden, *parts, *tables)
+    return (torch.randn(2, 7, 6, generator=g), masked, *parts, *tables)
 
 
-def _head(x, hidden, dense, norm, token, bias, activation=F.gelu):
-    return norm(activation(dense(x[hidden]))) @ token.T + bias
+def _head(x, masked, dense, norm, token, bias, activation=F.gelu):
+    return norm(activation(dense(x[masked]))) @ token.T + bias
 
 
 def _sizes(g: torch.Generator) -> tuple[int, int]:
@@ -614,12 +614,12 @@ EXERCISES = (
             "First keep the hidden places only; then everything is (n, something).",
             "dense, GELU, norm, in this order: (n, D). Then one dot product with each row of `token`: "
             "(n, D) @ (D, V).",
-            "return norm(F.gelu(dense(x[hidden]))) @ token.T + bias",
+            "return norm(F.gelu(dense(x[masked]))) @ token.T + bias",
         ),
         misconceptions=(
             Misconception(
                 lambda x, h, d, n, t, b: n(F.gelu(d(x))) @ t.T + b,
-                "Right logits, but for every token. Only those at hidden places are wanted: x[hidden].",
+                "Right logits, but for every token. Only those at hidden places are wanted: x[masked].",
             ),
             Misconception(
                 lambda x, h, d, n, t, b: _head(x, h, d, n, t, b).softmax(-1),
@@ -630,7 +630,7 @@ EXERCISES = (
             Misconception(
                 lambda x, h, d, n, t, b: x.clone(),
                 "A token still has D numbers here, not one for each token of the vocabulary. Take "
-                "x[hidden] through dense, GELU and norm; then `@ token.T + bias` makes V logits of D "
+                "x[masked] through dense, GELU and norm; then `@ token.T + bias` makes V logits of D "
                 "numbers.",
                 also=(
                     lambda x, h, d, n, t, b: x[h],

@@ -19,16 +19,16 @@ VOCABULARY = 20  # ids 0 to 4 are special
 MASK_ID = 4
 
 
-def masked_loss(logits: Tensor, ids: Tensor, hidden: Tensor) -> Tensor:
-    return F.cross_entropy(logits[hidden], ids[hidden])
+def masked_loss(logits: Tensor, ids: Tensor, masked: Tensor) -> Tensor:
+    return F.cross_entropy(logits[masked], ids[masked])
 
 
 def train(
     model: MaskedLM, optimizer: Optimizer, scheduler: LRScheduler, batches: list[Corrupted]
 ) -> list[float]:
     losses = []
-    for ids, labels, hidden in batches:
-        loss = F.cross_entropy(model(ids, None, hidden), labels[hidden])
+    for ids, labels, masked in batches:
+        loss = F.cross_entropy(model(ids, None, masked), labels[masked])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -42,8 +42,8 @@ def evaluate(model: MaskedLM, data: DynamicMasking, epoch: int) -> tuple[float, 
     loss = right = count = 0.0
     with torch.no_grad():
         for index in torch.arange(len(data)).split(4):
-            ids, labels, hidden = data(index, 0)
-            logits, target = model(ids, None, hidden), labels[hidden]
+            ids, labels, masked = data(index, 0)
+            logits, target = model(ids, None, masked), labels[masked]
             loss += F.cross_entropy(logits, target, reduction="sum").item()
             right += (logits.argmax(-1) == target).sum().item()
             count += len(target)
@@ -56,14 +56,14 @@ def lr_factor(step: int, steps: int, warmup: int) -> float:
 
 
 def accumulate(model: MaskedLM, pieces: list[Corrupted]) -> Tensor | None:
-    total = sum(piece.hidden.sum() for piece in pieces)
-    for ids, labels, hidden in pieces:
-        summed = F.cross_entropy(model(ids, None, hidden), labels[hidden], reduction="sum")
+    total = sum(piece.masked.sum() for piece in pieces)
+    for ids, labels, masked in pieces:
+        summed = F.cross_entropy(model(ids, None, masked), labels[masked], reduction="sum")
         (summed / total).backward()
     return model.dense.weight.grad
 
 
-def replaced_labels(original: Tensor, shown: Tensor, hidden: Tensor) -> Tensor:
+def replaced_labels(original: Tensor, shown: Tensor, masked: Tensor) -> Tensor:
     return shown != original
 
 
@@ -127,26 +127,26 @@ def _texts(g: torch.Generator, rows: int, length: int) -> Tensor:
 
 
 def _hide(ids: Tensor, ratio: float, g: torch.Generator) -> Tensor:
-    hidden = (torch.rand(ids.shape, generator=g) < ratio) & (ids >= 5)
-    hidden[0, 1], hidden[0, 2] = True, False  # never none, never all
-    return hidden
+    masked = (torch.rand(ids.shape, generator=g) < ratio) & (ids >= 5)
+    masked[0, 1], masked[0, 2] = True, False  # never none, never all
+    return masked
 
 
 def _batch(g: torch.Generator, rows: int, length: int, ratio: float) -> Corrupted:
     ids = _texts(g, rows, length)
     ordinary = torch.arange(5, VOCABULARY)
-    hidden = _hide(ids, ratio, g)
-    return corrupt(ids, hidden, g, mask_id=MASK_ID, ordinary_ids=ordinary)
+    masked = _hide(ids, ratio, g)
+    return corrupt(ids, masked, g, mask_id=MASK_ID, ordinary_ids=ordinary)
 
 
 def _logits_and_gaps(g: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
     """Logits (3, 7, 9); the rows hide one, two and four tokens, and some are easier than others."""
-    hidden = torch.zeros(3, 7, dtype=torch.bool)
+    masked = torch.zeros(3, 7, dtype=torch.bool)
     for row, count in enumerate((1, 2, 4)):
-        hidden[row, torch.randperm(7, generator=g)[:count]] = True
+        masked[row, torch.randperm(7, generator=g)[:count]] = True
     sharpness = torch.tensor([0.5, 1.0, 3.0])[:, None, None]
     logits = sharpness * torch.randn(3, 7, 9, generator=g)
-    return logits, torch.randint(9, (3, 7), generator=g), hidden
+    return logits, torch.randint(9, (3, 7), generator=g), masked
 
 
 def _training(
@@ -201,12 +201,12 @@ def _pieces(g: torch.Generator) -> tuple[MaskedLM, list[Corrupted]]:
 def _generated(g: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
     """Texts in which a generator filled the gaps, about half of them as they were."""
     original = _texts(g, 3, 11)
-    hidden = _hide(original, 0.5, g)
+    masked = _hide(original, 0.5, g)
     guesses = torch.randint(5, VOCABULARY, (3, 11), generator=g)
     lucky = torch.rand(3, 11, generator=g) < 0.5
-    hidden[1, 3:5], lucky[1, 3:5] = True, torch.tensor([True, False])
+    masked[1, 3:5], lucky[1, 3:5] = True, torch.tensor([True, False])
     guesses[1, 4] = 5 + (original[1, 4] - 4) % (VOCABULARY - 5)  # certainly another one
-    return original, torch.where(hidden & ~lucky, guesses, original), hidden
+    return original, torch.where(masked & ~lucky, guesses, original), masked
 
 
 def _losses(logits: Tensor, ids: Tensor) -> Tensor:
@@ -214,8 +214,8 @@ def _losses(logits: Tensor, ids: Tensor) -> Tensor:
     return F.cross_entropy(logits.transpose(1, 2), ids, reduction="none")
 
 
-def _mean_of_rows(logits: Tensor, ids: Tensor, hidden: Tensor) -> Tensor:
-    return ((_losses(logits, ids) * hidden).sum(1) / hidden.sum(1)).mean()
+def _mean_of_rows(logits: Tensor, ids: Tensor, masked: Tensor) -> Tensor:
+    return ((_losses(logits, ids) * masked).sum(1) / masked.sum(1)).mean()
 
 
 def _hidden_loss(model, batch, **options):
@@ -223,8 +223,8 @@ def _hidden_loss(model, batch, **options):
 
 
 def _loss_of_all(model, batch):
-    ids, labels, hidden = batch
-    return F.cross_entropy(model(ids).flatten(0, 1), torch.where(hidden, labels, ids).flatten())
+    ids, labels, masked = batch
+    return F.cross_entropy(model(ids).flatten(0, 1), torch.where(masked, labels, ids).flatten())
 
 
 def _copying_loss(model, batch):
@@ -288,7 +288,7 @@ def _scaled_evaluation(change: Function) -> Function:
     """change(loss, accuracy, number of hidden tokens) -> what is returned."""
 
     def run(model, data, epoch):
-        count = data(torch.arange(len(data)), 0).hidden.sum().item()
+        count = data(torch.arange(len(data)), 0).masked.sum().item()
         return change(*evaluate(model, data, epoch), count)
 
     return run
@@ -349,11 +349,11 @@ def _growing_sum(model, pieces):
 
 
 def _own_count(piece, pieces):
-    return piece.hidden.sum()
+    return piece.masked.sum()
 
 
 def _whole_count(piece, pieces):
-    return sum(one.hidden.sum() for one in pieces)
+    return sum(one.masked.sum() for one in pieces)
 
 
 MODE = "The model stays in evaluation mode, and training would go on without dropout: end with "
@@ -380,10 +380,10 @@ EXERCISES = (
         hints=(
             "Keep the hidden places first. What is left is a list of n guesses, each of them V "
             "numbers, and n true ids.",
-            "logits[hidden] is (n, V) and ids[hidden] is (n,). log_softmax over the last axis; then "
+            "logits[masked] is (n, V) and ids[masked] is (n,). log_softmax over the last axis; then "
             "take, from each line, the entry of the true id.",
-            "log_p = logits[hidden].log_softmax(-1); return -log_p.gather(1, "
-            "ids[hidden][:, None]).mean()",
+            "log_p = logits[masked].log_softmax(-1); return -log_p.gather(1, "
+            "ids[masked][:, None]).mean()",
         ),
         misconceptions=(
             Misconception(
@@ -393,12 +393,12 @@ EXERCISES = (
             ),
             Misconception(
                 lambda z, i, h: F.cross_entropy(z[~h], i[~h]),
-                "This is the loss of the visible tokens. `hidden` is True at those that are to be "
+                "This is the loss of the visible tokens. `masked` is True at those that are to be "
                 "guessed.",
             ),
             Misconception(
                 lambda z, i, h: (_losses(z, i) * h).mean(),
-                "The sum is right, but it is not divided by the number of hidden tokens, hidden.sum().",
+                "The sum is right, but it is not divided by the number of hidden tokens, masked.sum().",
                 also=(
                     lambda z, i, h: F.cross_entropy(z[h], i[h], reduction="sum"),
                     lambda z, i, h: F.cross_entropy(z[h], i[h], reduction="sum") / len(z),
@@ -457,7 +457,7 @@ EXERCISES = (
         hints=(
             "Each batch takes five things: the loss, old gradients away, new gradients, a step, the "
             "next learning rate.",
-            "The loss is F.cross_entropy(model(ids, None, hidden), labels[hidden]). Then zero_grad, "
+            "The loss is F.cross_entropy(model(ids, None, masked), labels[masked]). Then zero_grad, "
             "backward, optimizer.step, scheduler.step, in this order.",
             "optimizer.zero_grad(); loss.backward(); optimizer.step(); scheduler.step(); "
             "losses.append(loss.item())",
@@ -490,13 +490,13 @@ EXERCISES = (
             ),
             Misconception(
                 _train_in_order(RIGHT_ORDER, _loss_of_all),
-                "Your loss looks at all tokens. Ask for the hidden ones only: model(ids, None, hidden) "
-                "and labels[hidden].",
+                "Your loss looks at all tokens. Ask for the hidden ones only: model(ids, None, masked) "
+                "and labels[masked].",
             ),
             Misconception(
                 _train_in_order(RIGHT_ORDER, _copying_loss),
                 "Your targets are what stands in the input now, mostly [MASK]. The true ids are in "
-                "labels[hidden].",
+                "labels[masked].",
             ),
             Misconception(
                 _train_in_order(
@@ -528,7 +528,7 @@ EXERCISES = (
             "model.eval() and torch.no_grad(); data(index, 0); add up the losses "
             "(reduction='sum'), the right answers and the hidden tokens; divide once; "
             "model.train().",
-            "logits, target = model(ids, None, hidden), labels[hidden]; loss += "
+            "logits, target = model(ids, None, masked), labels[masked]; loss += "
             "F.cross_entropy(logits, target, reduction='sum').item(); right += (logits.argmax(-1) "
             "== target).sum().item(); count += len(target)",
         ),
@@ -647,17 +647,17 @@ EXERCISES = (
             "sum can be taken piece by piece.",
             "Count the hidden tokens of all pieces first. backward() adds to the gradients that are "
             "there: one call for each piece, nothing cleared in between.",
-            "total = sum(piece.hidden.sum() for piece in pieces); for each piece: "
+            "total = sum(piece.masked.sum() for piece in pieces); for each piece: "
             "(F.cross_entropy(..., reduction='sum') / total).backward()",
         ),
         misconceptions=(
             Misconception(
-                _wrong_accumulation(lambda piece, pieces: piece.hidden.sum() * len(pieces)),
+                _wrong_accumulation(lambda piece, pieces: piece.masked.sum() * len(pieces)),
                 "Each piece went in with its own mean: a token in a piece with few gaps counts for "
                 "more. Add up sums, and divide by the number of hidden tokens of *all* pieces.",
                 also=(
                     _wrong_accumulation(
-                        lambda piece, pieces: piece.hidden.sum() * _whole_count(piece, pieces)
+                        lambda piece, pieces: piece.masked.sum() * _whole_count(piece, pieces)
                     ),
                 ),
             ),
@@ -673,13 +673,13 @@ EXERCISES = (
             ),
             Misconception(
                 _wrong_accumulation(
-                    lambda piece, pieces: sum(one.hidden.numel() for one in pieces)
+                    lambda piece, pieces: sum(one.masked.numel() for one in pieces)
                 ),
                 "You divided by the number of all tokens. Only the hidden ones have a loss: divide by "
                 "their number.",
             ),
             Misconception(
-                _wrong_accumulation(lambda piece, pieces: sum(len(one.hidden) for one in pieces)),
+                _wrong_accumulation(lambda piece, pieces: sum(len(one.masked) for one in pieces)),
                 "You divided by the number of rows. Divide by the number of hidden tokens.",
             ),
             Misconception(

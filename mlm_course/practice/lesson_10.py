@@ -39,8 +39,8 @@ def decoder_input(
     return package_put_back(x, ids_restore, mask_token[None, None]) + places
 
 
-def mae_loss(model: TextMAE, ids: Tensor, hidden: Tensor) -> Tensor:
-    return F.cross_entropy(model(ids, None, hidden), ids[hidden])
+def mae_loss(model: TextMAE, ids: Tensor, masked: Tensor) -> Tensor:
+    return F.cross_entropy(model(ids, None, masked), ids[masked])
 
 
 def decoder_sees(noise: Tensor, text: Tensor, ratio: float) -> Tensor:
@@ -56,10 +56,10 @@ def count_directions(x: Tensor, share: float) -> int:
 
 def _hidden(g: torch.Generator, rows: int, length: int, counts: tuple[int, ...]) -> Tensor:
     """So many hidden places in each row, never the first or the last."""
-    hidden = torch.zeros(rows, length, dtype=torch.bool)
+    masked = torch.zeros(rows, length, dtype=torch.bool)
     for row, count in enumerate(counts):
-        hidden[row, 1 + torch.randperm(length - 2, generator=g)[:count]] = True
-    return hidden
+        masked[row, 1 + torch.randperm(length - 2, generator=g)[:count]] = True
+    return masked
 
 
 def _texts(g: torch.Generator, rows: int, length: int, vocabulary: int = VOCABULARY) -> Tensor:
@@ -74,10 +74,10 @@ def _row_with_gaps(g: torch.Generator) -> tuple[Tensor, Tensor]:
 
     They are so long that a sort which is not stable mixes them (shorter ones come out right).
     """
-    ids, hidden = _texts(g, 3, 20, vocabulary=40), _hidden(g, 3, 20, (6, 3, 9))
+    ids, masked = _texts(g, 3, 20, vocabulary=40), _hidden(g, 3, 20, (6, 3, 9))
     ids[2, 17:] = torch.tensor([SEP_ID, PAD_ID, PAD_ID])
-    hidden[:, 2], hidden[:, 3], hidden[2, 17:] = True, False, False
-    return ids, ~hidden & (ids != PAD_ID)
+    masked[:, 2], masked[:, 3], masked[2, 17:] = True, False, False
+    return ids, ~masked & (ids != PAD_ID)
 
 
 def _kept_rows(g: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -99,8 +99,8 @@ def _shuffled(g: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _latent_rows(g: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    hidden = _hidden(g, 3, 9, (2, 5, 3))
-    kept = keep_visible(_texts(g, 3, 9), hidden)
+    masked = _hidden(g, 3, 9, (2, 5, 3))
+    kept = keep_visible(_texts(g, 3, 9), masked)
     assert kept.real is not None
     latent = torch.randn(*kept.ids.shape, 5, generator=g)
     token, places = torch.randn(5, generator=g), torch.randn(9, 5, generator=g)
@@ -204,8 +204,8 @@ def _is_gap(real, restore):
     return restore >= real.sum(1, keepdim=True)
 
 
-def _decoded(model, ids, hidden):
-    kept = keep_visible(ids, hidden)
+def _decoded(model, ids, masked):
+    kept = keep_visible(ids, masked)
     latent = model.encoder(kept.ids, kept.real, positions=kept.positions)
     return model.logits(model.decode(latent, kept))  # (B, T, V)
 
@@ -214,46 +214,46 @@ def _loss_of(logits, ids, where):
     return F.cross_entropy(logits[where], ids[where])
 
 
-def _without_positions(model, ids, hidden):
-    kept = keep_visible(ids, hidden)
+def _without_positions(model, ids, masked):
+    kept = keep_visible(ids, masked)
     latent = model.encoder(kept.ids, kept.real)
-    return _loss_of(model.logits(model.decode(latent, kept)), ids, hidden)
+    return _loss_of(model.logits(model.decode(latent, kept)), ids, masked)
 
 
-def _without_both(model, ids, hidden):
-    kept = keep_visible(ids, hidden)
+def _without_both(model, ids, masked):
+    kept = keep_visible(ids, masked)
     latent = model.encoder(kept.ids)
-    return _loss_of(model.logits(model.decode(latent, kept)), ids, hidden)
+    return _loss_of(model.logits(model.decode(latent, kept)), ids, masked)
 
 
-def _without_real(model, ids, hidden):
-    kept = keep_visible(ids, hidden)
+def _without_real(model, ids, masked):
+    kept = keep_visible(ids, masked)
     latent = model.encoder(kept.ids, positions=kept.positions)
-    return _loss_of(model.logits(model.decode(latent, kept)), ids, hidden)
+    return _loss_of(model.logits(model.decode(latent, kept)), ids, masked)
 
 
-def _mask_in_encoder(model, ids, hidden):
-    kept = keep_visible(ids.masked_fill(hidden, MASK_ID), torch.zeros_like(hidden))
+def _mask_in_encoder(model, ids, masked):
+    kept = keep_visible(ids.masked_fill(masked, MASK_ID), torch.zeros_like(masked))
     latent = model.encoder(kept.ids)
-    return _loss_of(model.logits(model.decode(latent, kept)), ids, hidden)
+    return _loss_of(model.logits(model.decode(latent, kept)), ids, masked)
 
 
-def _no_decoder(model, ids, hidden):
-    return _loss_of(model.logits(model.encoder(ids.masked_fill(hidden, MASK_ID))), ids, hidden)
+def _no_decoder(model, ids, masked):
+    return _loss_of(model.logits(model.encoder(ids.masked_fill(masked, MASK_ID))), ids, masked)
 
 
-def _nothing_removed(model, ids, hidden):
-    return _loss_of(_decoded(model, ids, torch.zeros_like(hidden)), ids, hidden)
+def _nothing_removed(model, ids, masked):
+    return _loss_of(_decoded(model, ids, torch.zeros_like(masked)), ids, masked)
 
 
-def _squared(model, ids, hidden):
-    logits = _decoded(model, ids, hidden)[hidden]
-    return F.mse_loss(logits, F.one_hot(ids[hidden], VOCABULARY).float())
+def _squared(model, ids, masked):
+    logits = _decoded(model, ids, masked)[masked]
+    return F.mse_loss(logits, F.one_hot(ids[masked], VOCABULARY).float())
 
 
-def _squared_ids(model, ids, hidden):
-    answers = _decoded(model, ids, hidden)[hidden].argmax(-1)
-    return F.mse_loss(answers.float(), ids[hidden].float())
+def _squared_ids(model, ids, masked):
+    answers = _decoded(model, ids, masked)[masked].argmax(-1)
+    return F.mse_loss(answers.float(), ids[masked].float())
 
 
 def _sees(
@@ -571,22 +571,22 @@ EXERCISES = (
         inputs=_model_and_gaps,
         hints=(
             "Keep, encode, decode, score the hidden places, compare with the true ids there.",
-            "kept = keep_visible(ids, hidden). The encoder takes kept.ids, kept.real and "
+            "kept = keep_visible(ids, masked). The encoder takes kept.ids, kept.real and "
             "positions=kept.positions; the decoder its vectors and `kept`. Then "
-            "model.logits(x[hidden]) is (n, V).",
+            "model.logits(x[masked]) is (n, V).",
             "latent = model.encoder(kept.ids, kept.real, positions=kept.positions); x = "
-            "model.decode(latent, kept); return F.cross_entropy(model.logits(x[hidden]), ids[hidden])",
+            "model.decode(latent, kept); return F.cross_entropy(model.logits(x[masked]), ids[masked])",
         ),
         misconceptions=(
             Misconception(
-                lambda model, ids, hidden: _loss_of(
-                    _decoded(model, ids, hidden), ids, torch.ones_like(hidden)
+                lambda model, ids, masked: _loss_of(
+                    _decoded(model, ids, masked), ids, torch.ones_like(masked)
                 ),
                 "This is the loss over all places. The visible words can be copied: hidden ones only.",
             ),
             Misconception(
-                lambda model, ids, hidden: _loss_of(_decoded(model, ids, hidden), ids, ~hidden),
-                "This is the loss of the visible words. `hidden` is True at those to be guessed.",
+                lambda model, ids, masked: _loss_of(_decoded(model, ids, masked), ids, ~masked),
+                "This is the loss of the visible words. `masked` is True at those to be guessed.",
             ),
             Misconception(
                 _mask_in_encoder,

@@ -59,10 +59,10 @@ def to_reopen(confidence: Tensor, real: Tensor, done: int, steps: int) -> Tensor
 
 
 def fill(
-    predict: Predict, tokens: Tensor, confidence: Tensor, hidden: Tensor
+    predict: Predict, tokens: Tensor, confidence: Tensor, masked: Tensor
 ) -> tuple[Tensor, Tensor]:
-    chosen, p = choose_tokens(predict(tokens.masked_fill(hidden, MASK_ID)), 0.0)
-    return torch.where(hidden, chosen, tokens), torch.where(hidden, p, confidence)
+    chosen, p = choose_tokens(predict(tokens.masked_fill(masked, MASK_ID)), 0.0)
+    return torch.where(masked, chosen, tokens), torch.where(masked, p, confidence)
 
 
 def mask_predict(predict: Predict, real: Tensor, steps: int) -> tuple[Tensor, Tensor]:
@@ -93,9 +93,9 @@ def _targets(g: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
 
 def _canvas(g: torch.Generator) -> tuple[Tensor]:
     target, _, noise = _targets(g)
-    hidden = (noise < 0.4) & (target != PAD_ID)
-    hidden[:, 1] = True
-    return (target.masked_fill(hidden, MASK_ID),)
+    masked = (noise < 0.4) & (target != PAD_ID)
+    masked[:, 1] = True
+    return (target.masked_fill(masked, MASK_ID),)
 
 
 def _length_scores(g: torch.Generator) -> tuple[Tensor, int]:
@@ -124,8 +124,8 @@ def _reopenings(g: torch.Generator) -> tuple[Tensor, Tensor, int, int]:
 def _half_filled(g: torch.Generator) -> tuple[Predict, Tensor, Tensor, Tensor]:
     tokens = torch.randint(5, VOCABULARY, (2, 9), generator=g)
     confidence = torch.rand(2, 9, generator=g) * 0.5 + 0.2
-    hidden = torch.rand(2, 9, generator=g).argsort(1) < 4
-    return Stub(g), tokens, confidence, hidden
+    masked = torch.rand(2, 9, generator=g).argsort(1) < 4
+    return Stub(g), tokens, confidence, masked
 
 
 def _empty_canvas(g: torch.Generator) -> tuple[Predict, Tensor, int]:
@@ -219,23 +219,23 @@ def _n(N: Tensor, done: int, steps: int) -> Tensor:
 
 
 def _changed_fill(change: Function) -> Function:
-    """`fill` with its results changed: change(chosen, p, tokens, confidence, hidden) -> both."""
+    """`fill` with its results changed: change(chosen, p, tokens, confidence, masked) -> both."""
 
-    def run(predict: Predict, tokens: Tensor, confidence: Tensor, hidden: Tensor) -> tuple:
-        chosen, p = choose_tokens(predict(tokens.masked_fill(hidden, MASK_ID)), 0.0)
-        return change(chosen, p, tokens, confidence, hidden)
+    def run(predict: Predict, tokens: Tensor, confidence: Tensor, masked: Tensor) -> tuple:
+        chosen, p = choose_tokens(predict(tokens.masked_fill(masked, MASK_ID)), 0.0)
+        return change(chosen, p, tokens, confidence, masked)
 
     return run
 
 
-def _looked_at_answers(predict, tokens, confidence, hidden):
+def _looked_at_answers(predict, tokens, confidence, masked):
     chosen, p = choose_tokens(predict(tokens), 0.0)
-    return torch.where(hidden, chosen, tokens), torch.where(hidden, p, confidence)
+    return torch.where(masked, chosen, tokens), torch.where(masked, p, confidence)
 
 
-def _logits_as_confidence(predict, tokens, confidence, hidden):
-    best = predict(tokens.masked_fill(hidden, MASK_ID)).max(-1)
-    return torch.where(hidden, best.indices, tokens), torch.where(hidden, best.values, confidence)
+def _logits_as_confidence(predict, tokens, confidence, masked):
+    best = predict(tokens.masked_fill(masked, MASK_ID)).max(-1)
+    return torch.where(masked, best.indices, tokens), torch.where(masked, best.values, confidence)
 
 
 def _looped(
@@ -253,7 +253,7 @@ def _looped(
     """
 
     def run(predict: Predict, real: Tensor, steps: int) -> tuple[Tensor, Tensor]:
-        tokens, confidence, hidden = (
+        tokens, confidence, masked = (
             torch.where(real, MASK_ID, PAD_ID),
             torch.ones(real.shape),
             real,
@@ -261,14 +261,14 @@ def _looped(
         for done in range(steps + extra):
             if done:
                 order = -confidence if most else confidence
-                allowed = hidden if frozen else real
-                hidden = lowest(
+                allowed = masked if frozen else real
+                masked = lowest(
                     order.masked_fill(~allowed, math.inf), count(real.sum(1), done, steps)
                 )
-                hidden = hidden & real
-            chosen, p = choose_tokens(predict(tokens.masked_fill(hidden, MASK_ID)), 0.0)
-            tokens = torch.where(real if all_new else hidden, chosen, tokens)
-            confidence = torch.where(real if fresh or all_new else hidden, p, confidence)
+                masked = masked & real
+            chosen, p = choose_tokens(predict(tokens.masked_fill(masked, MASK_ID)), 0.0)
+            tokens = torch.where(real if all_new else masked, chosen, tokens)
+            confidence = torch.where(real if fresh or all_new else masked, p, confidence)
         return tokens, confidence
 
     return run
@@ -526,16 +526,16 @@ EXERCISES = (
         inputs=_half_filled,
         hints=(
             "What does the model have to see at the hidden places? And what may change elsewhere?",
-            "`tokens.masked_fill(hidden, 4)` is the canvas. `predict(...).softmax(-1).max(-1)` gives "
+            "`tokens.masked_fill(masked, 4)` is the canvas. `predict(...).softmax(-1).max(-1)` gives "
             "values (probabilities) and indices (words), (B, N) each.",
-            "best = predict(tokens.masked_fill(hidden, 4)).softmax(-1).max(-1); return "
-            "torch.where(hidden, best.indices, tokens), torch.where(hidden, best.values, confidence)",
+            "best = predict(tokens.masked_fill(masked, 4)).softmax(-1).max(-1); return "
+            "torch.where(masked, best.indices, tokens), torch.where(masked, best.values, confidence)",
         ),
         misconceptions=(
             Misconception(
                 _changed_fill(
-                    lambda chosen, p, tokens, confidence, hidden: (
-                        torch.where(hidden, chosen, tokens),
+                    lambda chosen, p, tokens, confidence, masked: (
+                        torch.where(masked, chosen, tokens),
                         p,
                     )
                 ),
@@ -544,13 +544,13 @@ EXERCISES = (
                 "judgement, it was never trained to say anything at visible places.",
             ),
             Misconception(
-                _changed_fill(lambda chosen, p, tokens, confidence, hidden: (chosen, p)),
+                _changed_fill(lambda chosen, p, tokens, confidence, masked: (chosen, p)),
                 "All words were replaced, visible ones too. Only the hidden places change.",
             ),
             Misconception(
                 _changed_fill(
-                    lambda chosen, p, tokens, confidence, hidden: (
-                        torch.where(hidden, chosen, tokens),
+                    lambda chosen, p, tokens, confidence, masked: (
+                        torch.where(masked, chosen, tokens),
                         confidence,
                     )
                 ),
@@ -567,9 +567,9 @@ EXERCISES = (
             ),
             Misconception(
                 _changed_fill(
-                    lambda chosen, p, tokens, confidence, hidden: (
-                        torch.where(hidden, tokens, chosen),
-                        torch.where(hidden, confidence, p),
+                    lambda chosen, p, tokens, confidence, masked: (
+                        torch.where(masked, tokens, chosen),
+                        torch.where(masked, confidence, p),
                     )
                 ),
                 "Inverted: you changed the visible places and left the hidden ones as they were.",
@@ -585,10 +585,10 @@ EXERCISES = (
         hints=(
             "The first step hides all that is real. Each later step first asks `to_reopen`, then "
             "`fill`.",
-            "Begin with tokens 4 where real, 0 elsewhere; confidence all 1; hidden = real. In step "
+            "Begin with tokens 4 where real, 0 elsewhere; confidence all 1; masked = real. In step "
             "`done` = 1, 2, ... call to_reopen(confidence, real, done, steps).",
-            "for done in range(steps): hidden = real if done == 0 else to_reopen(confidence, real, "
-            "done, steps); tokens, confidence = fill(predict, tokens, confidence, hidden)",
+            "for done in range(steps): masked = real if done == 0 else to_reopen(confidence, real, "
+            "done, steps); tokens, confidence = fill(predict, tokens, confidence, masked)",
         ),
         misconceptions=(
             Misconception(

@@ -16,17 +16,17 @@ MASK_ID = 4
 WORDS = 9  # ids of the little vocabulary of exercise 12.4, [MASK] among them
 
 
-def guess(joint: Tensor, text: Tensor, hidden: Tensor, place: int) -> Tensor:
+def guess(joint: Tensor, text: Tensor, masked: Tensor, place: int) -> Tensor:
     answers = []
     for word in range(joint.shape[place]):
         asked = text.clone()
         asked[place] = word
-        answers.append(exact_answers(joint, asked)(hidden[None])[0, place].exp())
+        answers.append(exact_answers(joint, asked)(masked[None])[0, place].exp())
     return torch.stack(answers)
 
 
-def count_bound(surprise: Tensor, hidden: Tensor, words: Tensor) -> Tensor:
-    return row_bounds(surprise, hidden, words.sum(1))
+def count_bound(surprise: Tensor, masked: Tensor, words: Tensor) -> Tensor:
+    return row_bounds(surprise, masked, words.sum(1))
 
 
 def rate_bound(surprise: Tensor, noise: Tensor, rate: Tensor) -> Tensor:
@@ -34,15 +34,15 @@ def rate_bound(surprise: Tensor, noise: Tensor, rate: Tensor) -> Tensor:
 
 
 def pseudo_likelihood(predict: Callable[[Tensor], Tensor], ids: Tensor, mask_id: int) -> Tensor:
-    def answers(hidden: Tensor) -> Tensor:
-        canvas = ids.expand(len(hidden), -1).masked_fill(hidden, mask_id)
-        return predict(canvas).gather(-1, ids.expand(len(hidden), -1)[..., None])[..., 0]
+    def answers(masked: Tensor) -> Tensor:
+        canvas = ids.expand(len(masked), -1).masked_fill(masked, mask_id)
+        return predict(canvas).gather(-1, ids.expand(len(masked), -1)[..., None])[..., 0]
 
     return -leave_one_out(answers, len(ids))
 
 
-def stays_hidden(hidden: Tensor, noise: Tensor, t: float, s: float) -> Tensor:
-    return hidden & (noise < s / t)
+def stays_hidden(masked: Tensor, noise: Tensor, t: float, s: float) -> Tensor:
+    return masked & (noise < s / t)
 
 
 def worst_push(gradient: Tensor, size: float) -> Tensor:
@@ -55,18 +55,18 @@ def _small_language(g: torch.Generator) -> tuple[Tensor, Tensor, Tensor, int]:
     joint = torch.rand(3, 3, 3, 3, generator=g, dtype=torch.float64) ** 3
     text = torch.randint(3, (4,), generator=g)
     places = torch.randperm(4, generator=g)
-    hidden = torch.zeros(4, dtype=torch.bool)
-    hidden[places[:2]] = True
-    return joint / joint.sum(), text, hidden, int(places[0])
+    masked = torch.zeros(4, dtype=torch.bool)
+    masked[places[:2]] = True
+    return joint / joint.sum(), text, masked, int(places[0])
 
 
 def _surprises(g: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
     """Three rows of different lengths, the shortest with most hidden; padding behind them."""
     words = torch.arange(8) < torch.tensor([[8], [5], [6]])
-    hidden = (torch.rand(3, 8, generator=g).argsort(1) < 2) & words
-    hidden[:, 0], hidden[1, :4] = True, True
-    hidden[:, 4] = False
-    return 0.1 + 3 * torch.rand(3, 8, generator=g), hidden, words
+    masked = (torch.rand(3, 8, generator=g).argsort(1) < 2) & words
+    masked[:, 0], masked[1, :4] = True, True
+    masked[:, 4] = False
+    return 0.1 + 3 * torch.rand(3, 8, generator=g), masked, words
 
 
 def _rates(g: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
@@ -94,13 +94,13 @@ def _model_and_text(g: torch.Generator) -> tuple[Callable[[Tensor], Tensor], Ten
 
 
 def _open_places(g: torch.Generator) -> tuple[Tensor, Tensor, float, float]:
-    hidden = torch.rand(5, 8, generator=g) < 0.6
+    masked = torch.rand(5, 8, generator=g) < 0.6
     t = 0.5 + 0.3 * torch.rand((), generator=g).item()
     s = t * 0.6
     noise = torch.rand(5, 8, generator=g)
-    hidden[0, :5] = torch.tensor([True, True, True, True, False])
+    masked[0, :5] = torch.tensor([True, True, True, True, False])
     noise[0, :5] = torch.tensor([0.01, 0.5 * (s + s / t), 0.99, 0.5 * (1 - s / t + s), 0.02])
-    return hidden, noise, t, s
+    return masked, noise, t, s
 
 
 def _gradients(g: torch.Generator) -> tuple[Tensor, float]:
@@ -117,10 +117,10 @@ def _two_logits(g: torch.Generator) -> tuple[Tensor, Tensor, float]:
 def _reduced(visible: Function, gap: Function, finish: Function) -> Function:
     """guess with other rules: what becomes of a visible axis, of another gap, and of the rest."""
 
-    def run(joint, text, hidden, place):
+    def run(joint, text, masked, place):
         for i in range(joint.ndim):
             if i != place:
-                joint = (gap if hidden[i] else visible)(joint, i, text)
+                joint = (gap if masked[i] else visible)(joint, i, text)
         return finish(joint.flatten())
 
     return run
@@ -142,16 +142,16 @@ def _normalised(x):
     return x / x.sum()
 
 
-def _hidden_only(surprise, hidden):
-    return (surprise * hidden).sum(1)
+def _hidden_only(surprise, masked):
+    return (surprise * masked).sum(1)
 
 
 def _rate_bound(where: Function, weigh: Function) -> Function:
-    """where(noise, rate (B, 1)) -> hidden; weigh(summed (B,), hidden, rate) -> result."""
+    """where(noise, rate (B, 1)) -> masked; weigh(summed (B,), masked, rate) -> result."""
 
     def run(surprise, noise, rate):
-        hidden = where(noise, rate[:, None])
-        return weigh((surprise * hidden).sum(1), hidden, rate)
+        masked = where(noise, rate[:, None])
+        return weigh((surprise * masked).sum(1), masked, rate)
 
     return run
 
@@ -160,7 +160,7 @@ def _below(noise, rate):
     return noise < rate
 
 
-def _over_rate(summed, hidden, rate):
+def _over_rate(summed, masked, rate):
     return summed / rate
 
 
@@ -187,13 +187,13 @@ def _all_rows(predict, ids, mask_id):
     return predict(canvas).gather(-1, ids.expand(N, N)[..., None]).sum()
 
 
-def _stays(share: Function, also: Function = lambda hidden, drawn: hidden & drawn) -> Function:
-    return lambda hidden, noise, t, s: also(hidden, noise < share(t, s))
+def _stays(share: Function, also: Function = lambda masked, drawn: masked & drawn) -> Function:
+    return lambda masked, noise, t, s: also(masked, noise < share(t, s))
 
 
-def _kept_count(hidden, noise, t, s):
-    n = (hidden.sum(1) * s / t).long()
-    return noise.masked_fill(~hidden, 2.0).argsort(1).argsort(1) < n[:, None]
+def _kept_count(masked, noise, t, s):
+    n = (masked.sum(1) * s / t).long()
+    return noise.masked_fill(~masked, 2.0).argsort(1).argsort(1) < n[:, None]
 
 
 def _soft(student, teacher, temperature):
@@ -250,7 +250,7 @@ EXERCISES = (
             "`joint.sum(i, keepdim=True)` adds up over a hidden one; both leave the axis there, of "
             "size 1. At the end make it sum to 1.",
             "for i in range(joint.ndim): (skip i == place) joint = joint.sum(i, keepdim=True) if "
-            "hidden[i] else joint.narrow(i, int(text[i]), 1); then return joint.flatten() / joint.sum()",
+            "masked[i] else joint.narrow(i, int(text[i]), 1); then return joint.flatten() / joint.sum()",
         ),
         misconceptions=(
             Misconception(
@@ -274,7 +274,7 @@ EXERCISES = (
             ),
             Misconception(
                 _reduced(_sum, _take, _normalised),
-                "Hidden and visible are exchanged: True in `hidden` means that the word cannot be seen.",
+                "Hidden and visible are exchanged: True in `masked` means that the word cannot be seen.",
             ),
             Misconception(
                 _reduced(_take, _sum, lambda x: _normalised(x).log()),
@@ -290,43 +290,43 @@ EXERCISES = (
         hints=(
             "Two steps for each row: the mean over the hidden words, then times the number of words "
             "in the row.",
-            "`(surprise * hidden).sum(1)` and `hidden.sum(1)` are (B,). So is the number of words, "
+            "`(surprise * masked).sum(1)` and `masked.sum(1)` are (B,). So is the number of words, "
             "`words.sum(1)`.",
-            "return words.sum(1) * (surprise * hidden).sum(1) / hidden.sum(1)",
+            "return words.sum(1) * (surprise * masked).sum(1) / masked.sum(1)",
         ),
         misconceptions=(
             Misconception(
-                lambda x, hidden, words: words.sum(1) * (x * hidden).sum() / hidden.sum(),
+                lambda x, masked, words: words.sum(1) * (x * masked).sum() / masked.sum(),
                 "The mean was taken over all hidden words of the batch. Then a row with many hidden counts "
                 "more, and it is no bound any more: take each row's own mean.",
             ),
             Misconception(
-                lambda x, hidden, words: _hidden_only(x, hidden) / hidden.sum(1),
+                lambda x, masked, words: _hidden_only(x, masked) / masked.sum(1),
                 "This is the mean surprise of a word. The text has N of them: times `words.sum(1)`.",
             ),
             Misconception(
-                lambda x, hidden, words: x.shape[1] * _hidden_only(x, hidden) / hidden.sum(1),
+                lambda x, masked, words: x.shape[1] * _hidden_only(x, masked) / masked.sum(1),
                 "Padding was counted as words. N is `words.sum(1)`, row by row.",
             ),
             Misconception(
-                lambda x, hidden, words: _hidden_only(x, hidden),
+                lambda x, masked, words: _hidden_only(x, masked),
                 "The sum alone grows with the number of hidden words. Divide by it, then times N.",
             ),
             Misconception(
-                lambda x, hidden, words: (x * words).sum(1),
+                lambda x, masked, words: (x * words).sum(1),
                 "Visible words were counted in. Nobody asked about them: only the hidden ones count.",
                 also=(
-                    lambda x, hidden, words: words.sum(1) * (x * words).sum(1) / hidden.sum(1),
-                    lambda x, hidden, words: x.sum(1),
+                    lambda x, masked, words: words.sum(1) * (x * words).sum(1) / masked.sum(1),
+                    lambda x, masked, words: x.sum(1),
                 ),
             ),
             Misconception(
-                lambda x, hidden, words: hidden.sum(1) * _hidden_only(x, hidden) / words.sum(1),
+                lambda x, masked, words: masked.sum(1) * _hidden_only(x, masked) / words.sum(1),
                 "The two numbers are exchanged: times the number of words, divided by the number of "
                 "hidden ones.",
             ),
             Misconception(
-                lambda x, hidden, words: count_bound(x, hidden, words).mean(),
+                lambda x, masked, words: count_bound(x, masked, words).mean(),
                 "The rows were averaged. Return one number a row.",
             ),
         ),
@@ -349,21 +349,21 @@ EXERCISES = (
                 "Inverted: this hides with probability 1 - t. Hide where the noise is *below* the rate.",
             ),
             Misconception(
-                _rate_bound(_below, lambda summed, hidden, rate: summed * rate),
+                _rate_bound(_below, lambda summed, masked, rate: summed * rate),
                 "Multiplied by the rate; divide by it. What a small rate hides is hidden seldom, and must "
                 "count more.",
             ),
             Misconception(
-                _rate_bound(_below, lambda summed, hidden, rate: summed / hidden.sum(1)),
+                _rate_bound(_below, lambda summed, masked, rate: summed / masked.sum(1)),
                 "Divided by the number that happened to be hidden. Here the weight is 1 / t.",
             ),
             Misconception(
-                _rate_bound(_below, lambda summed, hidden, rate: summed),
+                _rate_bound(_below, lambda summed, masked, rate: summed),
                 "The weight 1 / t is missing.",
             ),
             Misconception(
                 _rate_bound(
-                    _below, lambda summed, hidden, rate: hidden.shape[1] * summed / hidden.sum(1)
+                    _below, lambda summed, masked, rate: masked.shape[1] * summed / masked.sum(1)
                 ),
                 "That is exercise 12.2 again: N times the mean. Here the weight is 1 / t, whatever number "
                 "of words was hidden.",
@@ -436,7 +436,7 @@ EXERCISES = (
             "hidden at t, which share is still hidden at s?",
             "The share is s / t. A noise below it happens with just that chance; and only what was "
             "hidden can stay so.",
-            "return hidden & (noise < s / t)",
+            "return masked & (noise < s / t)",
         ),
         misconceptions=(
             Misconception(
@@ -448,16 +448,16 @@ EXERCISES = (
                 "s is the chance among all words. Among those that are still hidden at time t it is s / t.",
             ),
             Misconception(
-                _stays(lambda t, s: s / t, lambda hidden, drawn: drawn),
+                _stays(lambda t, s: s / t, lambda masked, drawn: drawn),
                 "Words that were filled already are hidden again. Only what was hidden can stay hidden: "
-                "`hidden & ...`.",
+                "`masked & ...`.",
             ),
             Misconception(
-                _stays(lambda t, s: s / t, lambda hidden, drawn: hidden & ~drawn),
+                _stays(lambda t, s: s / t, lambda masked, drawn: masked & ~drawn),
                 "Inverted: a place stays hidden where its noise is *below* s / t.",
             ),
             Misconception(
-                _stays(lambda t, s: (t - s) / t, lambda hidden, drawn: hidden & ~drawn),
+                _stays(lambda t, s: (t - s) / t, lambda masked, drawn: masked & ~drawn),
                 "The chance is right. Which side of the noise hides is a convention: a place stays hidden "
                 "where its noise is *below* s / t.",
             ),

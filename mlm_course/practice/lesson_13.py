@@ -15,10 +15,10 @@ TITLE = "Scale"
 
 
 def step_flops(
-    D: int, n_layers: int, d_ff: int, V: int, rows: int, length: int, hidden: int
+    D: int, n_layers: int, d_ff: int, V: int, rows: int, length: int, masked: int
 ) -> int:
     config = EncoderConfig(V, length, d_model=D, n_layers=n_layers, n_heads=1, d_ff=d_ff)
-    return cost.training_flops(config, rows, length, hidden)
+    return cost.training_flops(config, rows, length, masked)
 
 
 def time_floor(
@@ -32,11 +32,11 @@ def texts_and_places(ids: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def largest_stay(weight: Tensor, sparsity: float) -> Tensor:
-    return compression.largest(weight, sparsity)
+    return compression.magnitude_mask(weight, sparsity)
 
 
 def quantise_rows(weight: Tensor) -> tuple[Tensor, Tensor]:
-    codes, scale = compression.quantise(weight)
+    codes, scale = compression.quantize(weight)
     return codes, scale
 
 
@@ -116,10 +116,10 @@ def _counted(
 ) -> Function:
     """A count of FLOPs with one slip."""
 
-    def run(D, n_layers, d_ff, V, rows, length, hidden):
+    def run(D, n_layers, d_ff, V, rows, length, masked):
         tokens = rows * length
         blocks = n_layers * (4 * D * D + 2 * D * d_ff)
-        last = (D * D + D * V) * (hidden if asked_only else tokens) * head
+        last = (D * D + D * V) * (masked if asked_only else tokens) * head
         seen = for_attention * tokens * D * (1 if one_layer else n_layers)
         table = V * D * tokens if lookups else 0
         return each * (blocks * tokens + last + table) + seen * (length if by_length else 1)
@@ -206,7 +206,7 @@ EXERCISES = (
             "attention, which grows with the square of the length.",
             "A block has 4 * D * D + 2 * D * d_ff numbers in matrices, the head D * D + D * V. "
             "Each of them costs 6 FLOPs for each token it works on.",
-            "6 * (n_layers * (4*D*D + 2*D*d_ff) * rows * length + (D*D + D*V) * hidden) "
+            "6 * (n_layers * (4*D*D + 2*D*d_ff) * rows * length + (D*D + D*V) * masked) "
             "+ 12 * n_layers * rows * length * length * D",
         ),
         misconceptions=(
@@ -226,7 +226,7 @@ EXERCISES = (
             ),
             Misconception(
                 _counted(asked_only=False),
-                "You let the head work on every token. Only the `hidden` ones are projected to the "
+                "You let the head work on every token. Only the `masked` ones are projected to the "
                 "vocabulary.",
             ),
             Misconception(

@@ -23,7 +23,7 @@ from mlm_course.practice.verdict import Card, html_text
 
 
 @dataclass(frozen=True, repr=False)
-class Report:
+class ProgressReport:
     """A small table with lines below it, as text and as HTML."""
 
     heads: tuple[str, ...]
@@ -56,7 +56,7 @@ class Report:
 
 def progress(
     lesson: Any = None, *, restore: str | None = None, forget: bool = False
-) -> Report | Card:
+) -> ProgressReport | Card:
     """What is solved: of every lesson, or of one ("1"). Never raises.
 
     `restore` adds what a passport line says, the line that progress() prints. `forget` removes the
@@ -99,7 +99,7 @@ def _checksum(words: list[str]) -> str:
     return f"{zlib.crc32(' '.join(words).encode()) & 0xFFFF:04x}"
 
 
-def _restored(line: Any) -> Report | Card:
+def _restored(line: Any) -> ProgressReport | Card:
     try:
         ids = ids_of_passport(line)
     except ValueError as error:
@@ -114,14 +114,16 @@ def _forgotten() -> Card:
     return Card("open" if trouble else "note", "progress", trouble or "All is forgotten.", (undo,))
 
 
-def _whole_course(note: str) -> Report:
+def _whole_course(note: str) -> ProgressReport:
     solved = record.read().solved
     rows = tuple((str(n), title(n), *_counts(n, solved)) for n in lesson_numbers())
     lines = (
         f"Kept in {record.path()}",
         f'Passport: `{passport(solved)}` (elsewhere: `progress(restore="...")`)',
     )
-    return Report(("Lesson", "Title", "Solved", "Quiz"), rows, (*lines, *([note] if note else [])))
+    return ProgressReport(
+        ("Lesson", "Title", "Solved", "Quiz"), rows, (*lines, *([note] if note else []))
+    )
 
 
 def _counts(lesson: int, solved: set[str]) -> tuple[str, str]:
@@ -131,7 +133,7 @@ def _counts(lesson: int, solved: set[str]) -> tuple[str, str]:
     return counts[0], counts[1]
 
 
-def _one_lesson(lesson: int, note: str) -> Report:
+def _one_lesson(lesson: int, note: str) -> ProgressReport:
     solved = record.read().solved
     rows = tuple(
         ("✓ yes" if item.id in solved else "○ not yet", item.id, item.prompt)
@@ -139,4 +141,4 @@ def _one_lesson(lesson: int, note: str) -> Report:
     )
     done, right = _counts(lesson, solved)
     line = f"Lesson {lesson}: {done} exercises solved, {right} quiz questions answered."
-    return Report(("Solved", "Exercise", "About"), rows, (line, *([note] if note else [])))
+    return ProgressReport(("Solved", "Exercise", "About"), rows, (line, *([note] if note else [])))

@@ -17,7 +17,7 @@ UNMEASURED = ("not measured", "failed")  # why a part has no findings
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class Measurement:
     """One measured number beside another's, and the bar it is held against.
 
     ours and theirs in `unit`; theirs is None where there is nobody to compare with, `peer` says who
@@ -108,5 +108,5 @@ def table(part: Mapping[str, Any]) -> Iterator[str]:
     yield "| " + " | ".join(COLUMNS) + " |"
     yield "|---" * len(COLUMNS) + "|"
     for found in part["findings"]:
-        cells = (cell.replace("|", "\\|") for cell in Finding(**found).cells())
+        cells = (cell.replace("|", "\\|") for cell in Measurement(**found).cells())
         yield "| " + " | ".join(cells) + " |"

@@ -22,7 +22,7 @@ of the file in `mlm_course/experiments`, or in `tests/bench` for a benchmark.
 """
 
 
-def page() -> str:
+def results_page() -> str:
     """The whole page as Markdown: experiments in the order of their names, then benchmarks."""
     names = sorted(path.stem for path in HERE.glob("*.json"))
     sections = [section(name, recorded(name)) for name in names if name != BENCHMARKS]

@@ -16,8 +16,8 @@ from torch.nn import functional as F
 
 from mlm_course.corruption import (
     Corrupted,
-    RowNoise,
-    hideable,
+    CounterRNG,
+    maskable,
 )
 from mlm_course.corruption.replacement import IGNORED, mask_tokens
 from mlm_course.corruption.strategies import choose_any_count
@@ -59,7 +59,7 @@ class MaskedImages:
         return len(self.images)
 
     def __call__(self, index: Tensor, epoch: int) -> ImageBatch:
-        noise = RowNoise(self.seed, epoch, index).uniform(self.n_patches)
+        noise = CounterRNG(self.seed, epoch, index).uniform(self.n_patches)
         return ImageBatch(self.images[index], noise)
 
 
@@ -81,7 +81,7 @@ def rows_of_step(n_rows: int, batch_size: int, seed: int, step: int) -> tuple[Te
 @lru_cache(maxsize=4)
 def shuffled(n_rows: int, seed: int, epoch: int) -> Tensor:
     """The rows' order in an epoch: (n_rows,) int64, always the same for (seed, epoch)."""
-    return torch.randperm(n_rows, generator=torch.Generator().manual_seed(stirred(seed, epoch)))
+    return torch.randperm(n_rows, generator=torch.Generator().manual_seed(derive_seed(seed, epoch)))
 
 
 def share(index: Tensor, pieces: int, process: int, processes: int) -> tuple[Tensor, ...]:
@@ -97,7 +97,7 @@ def share(index: Tensor, pieces: int, process: int, processes: int) -> tuple[Ten
     return index.tensor_split(pieces * processes)[process * pieces :][:pieces]
 
 
-def stirred(*numbers: int) -> int:
+def derive_seed(*numbers: int) -> int:
     """A seed made of several numbers; neighbours such as (0, 1) and (1, 0) share nothing."""
     digest = hashlib.blake2b(repr(numbers).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1  # 63 bits
@@ -125,11 +125,11 @@ class GapPairs:
         return len(self.source)
 
     def __call__(self, index: Tensor, epoch: int) -> PairBatch:
-        target, noise = self.target[index], RowNoise(self.seed, epoch, index)
+        target, noise = self.target[index], CounterRNG(self.seed, epoch, index)
         real = target != PAD_ID
-        hidden = choose_any_count(real, noise)
-        shown = target.masked_fill(hidden, MASK_ID)
-        return PairBatch(self.source[index], shown, target.masked_fill(~hidden, IGNORED))
+        masked = choose_any_count(real, noise)
+        shown = target.masked_fill(masked, MASK_ID)
+        return PairBatch(self.source[index], shown, target.masked_fill(~masked, IGNORED))
 
 
 class NextWordPairs:
@@ -167,7 +167,7 @@ class RetroBatch(NamedTuple):
 
     input_ids: Tensor
     labels: Tensor
-    hidden: Tensor
+    masked: Tensor
     seen: Tensor
 
 
@@ -185,18 +185,18 @@ class RetroRows:
         return len(self.rows)
 
     def __call__(self, index: Tensor, epoch: int) -> RetroBatch:
-        ids, labels, hidden = self.rows(index, epoch)
+        ids, labels, masked = self.rows(index, epoch)
         B, T = ids.shape
-        noise = RowNoise(stirred(self.seed, 1), epoch, index).uniform(T * T).view(B, T, T)
+        noise = CounterRNG(derive_seed(self.seed, 1), epoch, index).uniform(T * T).view(B, T, T)
         is_self = torch.eye(T, dtype=torch.bool)
-        return RetroBatch(ids, labels, hidden, (noise >= self.ratio) & ~is_self)
+        return RetroBatch(ids, labels, masked, (noise >= self.ratio) & ~is_self)
 
 
 class GapRows:
     """Rows of token ids of which n words are hidden, n drawn anew each time, from 1 to all.
 
     ids (R, T) int64; special tokens are never hidden. Called with the index (B,) of some rows and
-    the epoch: their `Corrupted` input_ids, labels and hidden, each (B, T).
+    the epoch: their `Corrupted` input_ids, labels and masked, each (B, T).
     Source: Ghazvininejad et al. 2019, section 2.1; Liao et al. 2020, section 3.
     """
 
@@ -209,6 +209,6 @@ class GapRows:
         return len(self.ids)
 
     def __call__(self, index: Tensor, epoch: int) -> Corrupted:
-        ids, noise = self.ids[index], RowNoise(self.seed, epoch, index)
-        words = hideable(ids, SPECIAL_IDS)
+        ids, noise = self.ids[index], CounterRNG(self.seed, epoch, index)
+        words = maskable(ids, SPECIAL_IDS)
         return mask_tokens(ids, choose_any_count(words, noise))

@@ -92,7 +92,7 @@ class Run:
         """Asks `evaluate` about the model without dropout; of several processes the first counts."""
         self.report.flush()
         self.model.eval()
-        with torch.no_grad(), self.take_step.at_home():
+        with torch.no_grad(), self.take_step.on_original_device():
             metrics = {name: float(value) for name, value in evaluate(self.model).items()}
         metrics = broadcast_object_list([metrics])[0]
         self.report.evaluated(metrics)

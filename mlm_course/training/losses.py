@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mlm_course.attention import visible_mask
-from mlm_course.corruption import Corrupted, hideable
+from mlm_course.corruption import Corrupted, maskable
 from mlm_course.corruption.replacement import IGNORED
-from mlm_course.diffusion import row_bounds, surprises
+from mlm_course.diffusion import row_bounds, token_nll
 from mlm_course.models.image_mae import patch_loss
 from mlm_course.tokenization import PAD_ID, SPECIAL_IDS
 from mlm_course.training.datasets import ImageBatch, PairBatch, RetroBatch
@@ -28,14 +28,14 @@ def masked_lm_loss(
 ) -> tuple[Tensor, int]:
     """Cross-entropy of the hidden tokens, summed, and their number.
 
-    batch: input_ids, labels and hidden (B, T). Nothing hidden: 0 and 0, and zero gradients.
+    batch: input_ids, labels and masked (B, T). Nothing hidden: 0 and 0, and zero gradients.
     With label_smoothing e the target is 1 - e on the right word and e spread over all words; use
     `functools.partial(masked_lm_loss, label_smoothing=.1)` with `fit`.
     Source: Devlin et al. 2019, section 3.1; Szegedy et al. 2016, section 7 (label smoothing).
     """
-    ids, labels, hidden = batch
-    logits = model(ids, visible_mask(ids), hidden)  # (n, V)
-    target = labels[hidden]  # (n,)
+    ids, labels, masked = batch
+    logits = model(ids, visible_mask(ids), masked)  # (n, V)
+    target = labels[masked]  # (n,)
     summed = F.cross_entropy(
         logits.float(), target, reduction="sum", label_smoothing=label_smoothing
     )
@@ -91,14 +91,14 @@ def retro_mae_loss(model: nn.Module, batch: RetroBatch) -> tuple[Tensor, int]:
     which it is to be divided.
     Source: Xiao et al. 2022, section 3.
     """
-    ids, labels, hidden, seen = batch
-    true_ids = torch.where(hidden, labels, ids)
+    ids, labels, masked, seen = batch
+    true_ids = torch.where(masked, labels, ids)
     special = torch.tensor(SPECIAL_IDS, device=ids.device)
     ordinary = ~torch.isin(true_ids, special)  # (B, T)
     visible = visible_mask(ids)
     seen = seen if visible is None else seen & visible[:, None]
-    guesses, restored = model(ids, visible, hidden, true_ids, seen)
-    encoder_loss = _mean_loss(guesses, labels[hidden])
+    guesses, restored = model(ids, visible, masked, true_ids, seen)
+    encoder_loss = _mean_loss(guesses, labels[masked])
     decoder_loss = _mean_loss(restored[ordinary], true_ids[ordinary])
     return (encoder_loss + decoder_loss) * len(ids), len(ids)
 
@@ -113,6 +113,6 @@ def diffusion_loss(model: nn.Module, batch: Corrupted) -> tuple[Tensor, Tensor]:
 
     batch: as `GapRows` gives it. For `fit`.
     """
-    words = hideable(batch.input_ids, SPECIAL_IDS) | batch.hidden
+    words = maskable(batch.input_ids, SPECIAL_IDS) | batch.masked
     n_words = words.sum(1)
-    return row_bounds(surprises(model, batch), batch.hidden, n_words).sum(), n_words.sum()
+    return row_bounds(token_nll(model, batch), batch.masked, n_words).sum(), n_words.sum()

@@ -12,7 +12,7 @@ from accelerate import Accelerator
 from accelerate.utils import send_to_device
 from torch import Tensor, nn
 
-from mlm_course.training.datasets import Data, rows_of_step, share, stirred
+from mlm_course.training.datasets import Data, derive_seed, rows_of_step, share
 from mlm_course.training.losses import Loss
 from mlm_course.training.optim import Recipe, make_optimizer, set_learning_rate
 
@@ -38,7 +38,7 @@ class TrainingStep:
     ) -> None:
         self.accelerator, self.model, self.data, self.recipe = accelerator, model, data, recipe
         self.loss, self.device = loss, accelerator.device
-        self.home = next((p.device for p in model.parameters()), self.device)
+        self.original_device = next((p.device for p in model.parameters()), self.device)
         self.runner = accelerator.prepare_model(model)  # moved, autocast, wrapped for processes
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         self.optimizer = make_optimizer(model, recipe)
@@ -49,7 +49,9 @@ class TrainingStep:
     def __call__(self, step: int) -> StepResult:
         if not self.model.training:
             self.model.train()
-        seed_dropout(stirred(self.recipe.seed, step, self.accelerator.process_index), self.device)
+        seed_dropout(
+            derive_seed(self.recipe.seed, step, self.accelerator.process_index), self.device
+        )
         summed, count, size, unit = self._backward(step)
         loss = summed / count.clamp(min=1)  # nothing hidden: 0, not 0/0
         self._stop_if_infinite(loss, step)
@@ -127,12 +129,12 @@ class TrainingStep:
             self.accelerator.scaler.load_state_dict(state["scaler"])
 
     @contextmanager
-    def at_home(self) -> Iterator[None]:
+    def on_original_device(self) -> Iterator[None]:
         """The model on the device it came from, where its caller's own data lies."""
-        if self.home == self.device:
+        if self.original_device == self.device:
             yield
             return
-        self.model.to(self.home)
+        self.model.to(self.original_device)
         yield
         self.model.to(self.device)
 
@@ -142,8 +144,8 @@ class TrainingStep:
             for name in ("forward", "_original_forward"):  # what Accelerate put over the class's
                 self.model.__dict__.pop(name, None)
         self.model.eval()
-        if self.home != self.device:
-            self.model.to(self.home)
+        if self.original_device != self.device:
+            self.model.to(self.original_device)
 
 
 def seed_dropout(seed: int, device: torch.device) -> None:

@@ -4,7 +4,7 @@ from mlm_course.views.attention import attention_view
 from mlm_course.views.curve import training_curve
 from mlm_course.views.heat import heat_map
 from mlm_course.views.mask import mask_matrix
-from mlm_course.views.patch_grid import PatchFrame, PatchImage, patch_grid
+from mlm_course.views.patches import PatchFrame, PatchImage, patch_grid
 from mlm_course.views.picture import Picture, render_html, show
 from mlm_course.views.refinement import refinement_steps
 from mlm_course.views.strip import token_strip

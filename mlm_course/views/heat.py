@@ -61,11 +61,11 @@ def boxes(
     top = largest(values)
     closed = values if masked is None else masked
 
-    def cell(t: int, s: int) -> table.Cell:
+    def cell(t: int, s: int) -> table.TableCell:
         value = values[t][s]
         words = text.number(value)
         style = heat(value if closed[t][s] is not None else None, top)
-        return table.Cell(words, style, f"{rows[t]} → {columns[s]}: {words}")
+        return table.TableCell(words, style, f"{rows[t]} → {columns[s]}: {words}")
 
     return table.matrix(rows, columns, cell, caption, **how)
 

@@ -126,13 +126,13 @@ def _summary(view: dict[str, Any]) -> str:
 def html(view: dict[str, Any]) -> str:
     """Static HTML of a mask, with its legend."""
 
-    def cell(t: int, s: int) -> table.Cell:
+    def cell(t: int, s: int) -> table.TableCell:
         words = sentence(view, t, s)
         if view["allowed"][t][s]:
-            return table.Cell(ALLOWED, f"background-color:{tint(BLUE, 0.35)}", words)
+            return table.TableCell(ALLOWED, f"background-color:{tint(BLUE, 0.35)}", words)
         why = view["why"][t][s]
         style = hatch(*(view["patterns"][r] for r in why))
-        return table.Cell("".join(view["letters"][r] for r in why), style, words)
+        return table.TableCell("".join(view["letters"][r] for r in why), style, words)
 
     size = table.size_for(len(view["columns"]))
     size = table.Size(36, 26, True) if size.text else size

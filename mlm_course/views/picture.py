@@ -3,7 +3,7 @@
 from typing import Any
 
 from mlm_course.views import attention, curve, heat, mask, refinement, strip, weights
-from mlm_course.views.patch_grid import html as patch_grid_html
+from mlm_course.views.patches import html as patch_grid_html
 
 View = dict[str, Any]
 

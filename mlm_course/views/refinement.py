@@ -20,14 +20,14 @@ Step = dict[str, Any]
 def refinement_steps(
     tokens: Iterable[Iterable[str]],
     confidences: Any,
-    hidden: Any,
+    masked: Any,
     right: Any = None,
     title: str = "",
 ) -> dict[str, Any]:
     """View of a text that was filled in step by step, with what each step masked again.
 
     tokens, T steps of N strings, as they stand after the step; confidences (T, N), 0 to 1, each
-    from the step that chose the token; hidden bool (T, N), True = masked when the step began, and
+    from the step that chose the token; masked bool (T, N), True = masked when the step began, and
     so filled in by it; right bool (N,), whether each of the last tokens is right. A token that no
     step masked counts as given. ValueError for shapes that differ, confidences outside 0..1, and
     a token that changes without being masked.
@@ -35,7 +35,7 @@ def refinement_steps(
     words = _tokens(tokens)
     shape = (len(words), len(words[0]))
     sure = _confidences(_plain("confidences", confidences), shape)
-    gone = _flags("hidden", _plain("hidden", hidden), shape)
+    gone = _flags("masked", _plain("masked", masked), shape)
     _only_masked_tokens_change(words, gone)
     labels = [[text.label(token) for token in row] for row in words]
     view: dict[str, Any] = {
@@ -96,27 +96,27 @@ def _flags(name: str, values: Any, shape: tuple[int, ...]) -> Any:
     return checks.booleans(name, values, shape).tolist()
 
 
-def _only_masked_tokens_change(words: list[list[str]], hidden: list[list[bool]]) -> None:
+def _only_masked_tokens_change(words: list[list[str]], masked: list[list[bool]]) -> None:
     for step in range(1, len(words)):
-        for place, gone in enumerate(hidden[step]):
+        for place, gone in enumerate(masked[step]):
             before, after = words[step - 1][place], words[step][place]
             if before != after and not gone:
                 raise ValueError(
                     f"Token {place + 1} changes from {_quoted(text.label(before))} to "
-                    f"{_quoted(text.label(after))} in step {step + 1}, but hidden says that it "
+                    f"{_quoted(text.label(after))} in step {step + 1}, but masked says that it "
                     "was not masked."
                 )
 
 
-def _step(labels: list[list[str]], sure: Any, hidden: list[list[bool]], place: int) -> Step:
+def _step(labels: list[list[str]], sure: Any, masked: list[list[bool]], place: int) -> Step:
     """One step as the page needs it; again: what the next step will find masked."""
     now, before = labels[place], labels[max(place - 1, 0)]
     return {
         "tokens": now,
         "confidences": sure[place],
-        "hidden": hidden[place],
+        "masked": masked[place],
         "changed": [a != b for a, b in zip(now, before, strict=True)],
-        "again": hidden[place + 1] if place + 1 < len(hidden) else [False] * len(now),
+        "again": masked[place + 1] if place + 1 < len(masked) else [False] * len(now),
     }
 
 
@@ -127,7 +127,7 @@ def _words(view: dict[str, Any], place: int) -> dict[str, str]:
     """What a step did, and what is masked again after it and why, each as a sentence."""
     steps, given = view["steps"], view["given"]
     step, total = steps[place], given.count(False)
-    filled = step["hidden"].count(True)
+    filled = step["masked"].count(True)
     done = "nothing was masked, nothing is filled in"
     if filled:
         done = f"{_share(filled, total)} {'token' if total == 1 else 'tokens'} filled in"
@@ -153,7 +153,7 @@ def _lowest(step: Step, given: list[bool]) -> str:
 def _why(step: Step, given: list[bool], last: bool) -> str:
     """Which tokens are masked again, by what the confidences and the places say of them."""
     again, own = _places(step["again"]), [n for n, free in enumerate(given) if not free]
-    fresh = _places(step["hidden"])
+    fresh = _places(step["masked"])
     if last:
         return "This was the last step."
     if not again:
@@ -203,7 +203,7 @@ def _history(view: dict[str, Any], place: int) -> list[list[Any]]:
     steps, last = view["steps"], len(view["steps"])
     told: list[list[Any]] = []
     for number, step in enumerate(steps, start=1):
-        if step["hidden"][place] or number == 1:
+        if step["masked"][place] or number == 1:
             told.append([_choice(view, place, number), number, last])
         if step["again"][place]:
             told.append([f"masked again before step {number + 1}", number, number])
@@ -218,7 +218,7 @@ def _choice(view: dict[str, Any], place: int, number: int) -> str:
     token, sure = _quoted(step["tokens"][place]), text.number(step["confidences"][place])
     if view["given"][place]:
         return f"{token} is given, never masked"
-    if not step["hidden"][place]:
+    if not step["masked"][place]:
         return f"{token} ({sure}) from the start"
     if number == 1:
         return f"step 1 chose {token} ({sure})"
@@ -301,7 +301,7 @@ def _box(step: Step, place: int, given: bool) -> str:
     number = f'<span style="display:block;font-size:11px">{text.number(sure)}{arrow}</span>'
     ink = tint(BLUE, STRONGEST * sure)
     inner = f'<div style="{_INSIDE};background-color:{ink}">{words} {number}</div>'
-    return _framed(inner, step["hidden"][place])
+    return _framed(inner, step["masked"][place])
 
 
 def _framed(inner: str, filled: bool) -> str:

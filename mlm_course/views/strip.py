@@ -12,24 +12,24 @@ MASK = "[MASK]"
 
 def token_strip(
     tokens: Iterable[str],
-    hidden: Any = None,
+    masked: Any = None,
     shown: Sequence[str | None] | None = None,
     numbers: Any = None,
-    can_hide: Any = None,
+    maskable: Any = None,
     title: str | None = None,
 ) -> dict[str, Any]:
     """View of a row of tokens, with those that are hidden and what stands in their place.
 
-    tokens, T strings; hidden bool (T,), True = removed from view; shown, T strings or None, what
+    tokens, T strings; masked bool (T,), True = removed from view; shown, T strings or None, what
     is seen where a token is hidden ("[MASK]" if left out); numbers (T,), one below each token,
-    None for no number; can_hide bool (T,), True = candidate for hiding. Without hidden and
-    can_hide the summary says nothing of a ratio. ValueError where lengths do not match or a token
+    None for no number; maskable bool (T,), True = candidate for hiding. Without masked and
+    maskable the summary says nothing of a ratio. ValueError where lengths do not match or a token
     that may not be hidden is.
     """
     names = checks.tokens_of("tokens", tokens)
     size = len(names)
-    removed = _flags("hidden", hidden, size, False)
-    candidates = _flags("can_hide", can_hide, size, True)
+    removed = _flags("masked", masked, size, False)
+    candidates = _flags("maskable", maskable, size, True)
     for place in range(size):
         if removed[place] and not candidates[place]:
             raise ValueError(f"Token {place} ({text.label(names[place])}) may not be hidden.")
@@ -37,12 +37,12 @@ def token_strip(
         "kind": "token_strip",
         "title": title or "",
         "tokens": [text.label(t) for t in names],
-        "hidden": removed,
+        "masked": removed,
         "shown": _shown(shown, size),
         "numbers": _numbers(numbers, size),
-        "can_hide": candidates,
+        "maskable": candidates,
     }
-    asked = hidden is not None or can_hide is not None
+    asked = masked is not None or maskable is not None
     return {**view, "summary": _summary(view, asked)}
 
 
@@ -71,21 +71,21 @@ def _numbers(values: Any, size: int) -> list[float | None] | None:
     return [None if x is None else text.encoded(x) for x in plain]
 
 
-def counts(hidden: Sequence[bool], can_hide: Sequence[bool]) -> str:
+def counts(masked: Sequence[bool], maskable: Sequence[bool]) -> str:
     """How many tokens are hidden, and the share of those that may be."""
-    candidates = sum(can_hide)
-    ratio = text.number(sum(hidden) / candidates if candidates else 0.0)
-    of = f"{sum(hidden)} of {text.count(candidates, 'token')}"
-    fixed = len(can_hide) - candidates
+    candidates = sum(maskable)
+    ratio = text.number(sum(masked) / candidates if candidates else 0.0)
+    of = f"{sum(masked)} of {text.count(candidates, 'token')}"
+    fixed = len(maskable) - candidates
     rest = f" that may be hidden ({fixed} may not)" if fixed else ""
     return f"{of}{rest} hidden: a ratio of {ratio}."
 
 
 def _summary(view: dict[str, Any], asked: bool) -> str:
-    pairs = zip(view["tokens"], view["shown"], view["hidden"], strict=True)
+    pairs = zip(view["tokens"], view["shown"], view["masked"], strict=True)
     seen = " ".join(s if gone else t for t, s, gone in pairs)
     lead = f"{view['title']}: " if view["title"] else ""
-    lines = [lead + seen, *([counts(view["hidden"], view["can_hide"])] if asked else [])]
+    lines = [lead + seen, *([counts(view["masked"], view["maskable"])] if asked else [])]
     if view["numbers"]:
         named = zip(view["tokens"], view["numbers"], strict=True)
         told = ", ".join(f"{t} {text.number(x)}" for t, x in named if x is not None)
@@ -112,14 +112,14 @@ _WAS = f"font-size:11px;padding:0 4px;border-radius:3px;background-color:{PAPER}
 
 
 def _item(view: dict[str, Any], place: int) -> str:
-    token, gone = view["tokens"][place], view["hidden"][place]
+    token, gone = view["tokens"][place], view["masked"][place]
     lines = [f'<span dir="auto">{escape(view["shown"][place] if gone else token, True)}</span>']
     if gone:
         lines.append(f'<span dir="auto" style="{_WAS}">{escape(token, True)}</span>')
     number = (view["numbers"] or [None] * (place + 1))[place]
     if number is not None:
         lines.append(f'<span style="font-size:11px">{text.number(number)}</span>')
-    return f'<li style="{_ITEM};{_border(gone, view["can_hide"][place])}">{"".join(lines)}</li>'
+    return f'<li style="{_ITEM};{_border(gone, view["maskable"][place])}">{"".join(lines)}</li>'
 
 
 def _border(gone: bool, candidate: bool) -> str:

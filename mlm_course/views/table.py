@@ -7,7 +7,7 @@ from typing import NamedTuple
 from mlm_course.views.style import LINE, MONO, PAPER, SANS, TEXT
 
 
-class Cell(NamedTuple):
+class TableCell(NamedTuple):
     """What one box shows: its text, its inline style, and the words for a pointer."""
 
     text: str
@@ -33,7 +33,7 @@ def size_for(columns: int) -> Size:
 def matrix(
     rows: list[str],
     columns: list[str],
-    cell: Callable[[int, int], Cell],
+    cell: Callable[[int, int], TableCell],
     caption: str = "",
     selected: int | None = None,
     size: Size | None = None,
@@ -92,7 +92,7 @@ AXES = "key →\nquery ↓"
 _LABEL = f"font-family:{MONO};font-weight:normal;font-size:11px;line-height:1.2;white-space:nowrap"
 
 
-def _row(text: str, cells: list[Cell], size: Size, selected: bool) -> str:
+def _row(text: str, cells: list[TableCell], size: Size, selected: bool) -> str:
     style = f"{_LABEL};padding:0 8px 0 4px;text-align:right;height:{size.height}px"
     if selected:
         style = style.replace("font-weight:normal", "font-weight:bold")
@@ -104,7 +104,7 @@ def _row(text: str, cells: list[Cell], size: Size, selected: bool) -> str:
     return f'<tr style="{_ROW}{outline}">{head}{boxes}</tr>'
 
 
-def _box(cell: Cell, size: Size) -> str:
+def _box(cell: TableCell, size: Size) -> str:
     fixed = f"padding:0;border:1px solid {LINE};text-align:center" if size.text else "padding:0"
     style = f"{fixed};{cell.style}" if cell.style else fixed
     tip = f' title="{escape(cell.tip, True)}"' if cell.tip and not size.text else ""

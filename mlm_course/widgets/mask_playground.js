@@ -5,7 +5,7 @@ function field(label, ...controls) {
 }
 
 function draw(model, root, on) {
-  const { tokens, can_hide, strategies } = model.get("view");
+  const { tokens, maskable, strategies } = model.get("view");
   const input = (type, label, more) => make("input", { type, "aria-label": label, ...KEYS, ...more });
   const strategy = make("select", { "aria-label": "Strategy", ...KEYS },
     ...strategies.map((name) => make("option", { value: name }, name)));
@@ -16,14 +16,14 @@ function draw(model, root, on) {
   const error = make("p", { class: "mlm-error", role: "alert" });
   const words = make("p", { class: "mlm-words", "aria-live": "polite" });
   const buttons = tokens.map((token, i) => make("button", {
-    type: "button", tabindex: "-1", "aria-disabled": can_hide[i] ? undefined : "true",
-    title: can_hide[i] ? undefined : "may not be hidden",
+    type: "button", tabindex: "-1", "aria-disabled": maskable[i] ? undefined : "true",
+    title: maskable[i] ? undefined : "may not be hidden",
   }));
 
   // The same sentence as counts() in views/strip.py.
-  function count(hidden) {
-    const gone = hidden.filter(Boolean).length;
-    const candidates = can_hide.filter(Boolean).length;
+  function count(masked) {
+    const gone = masked.filter(Boolean).length;
+    const candidates = maskable.filter(Boolean).length;
     const fixed = tokens.length - candidates;
     const noun = candidates === 1 ? "token" : "tokens";
     const rest = fixed ? ` that may be hidden (${fixed} may not)` : "";
@@ -31,15 +31,15 @@ function draw(model, root, on) {
   }
 
   function repaint() {
-    const hidden = model.get("hidden");
+    const masked = model.get("masked");
     buttons.forEach((button, i) => {
-      if (can_hide[i]) button.setAttribute("aria-pressed", String(hidden[i]));
-      button.classList.toggle("mlm-closed", hidden[i]);
+      if (maskable[i]) button.setAttribute("aria-pressed", String(masked[i]));
+      button.classList.toggle("mlm-closed", masked[i]);
       button.replaceChildren(
-        make("span", { dir: "auto" }, hidden[i] ? "[MASK]" : tokens[i]),
-        make("small", { dir: "auto" }, hidden[i] ? tokens[i] : ""));
+        make("span", { dir: "auto" }, masked[i] ? "[MASK]" : tokens[i]),
+        make("small", { dir: "auto" }, masked[i] ? tokens[i] : ""));
     });
-    words.textContent = count(hidden);
+    words.textContent = count(masked);
     error.textContent = model.get("error");
     strategy.value = model.get("strategy");
     slider.value = model.get("ratio");
@@ -70,11 +70,11 @@ function draw(model, root, on) {
   const go = roving(strip, [buttons], () => {});
   strip.addEventListener("click", (event) => {
     const place = buttons.indexOf(event.target.closest("button"));
-    if (place < 0 || !can_hide[place]) return;
-    send(model, { hidden: model.get("hidden").map((gone, i) => (i === place ? !gone : gone)) });
+    if (place < 0 || !maskable[place]) return;
+    send(model, { masked: model.get("masked").map((gone, i) => (i === place ? !gone : gone)) });
   });
 
-  for (const name of ["hidden", "error", "strategy", "ratio", "seed"]) on(`change:${name}`, repaint);
+  for (const name of ["masked", "error", "strategy", "ratio", "seed"]) on(`change:${name}`, repaint);
   root.append(
     make("div", { class: "mlm-controls" }, field("Strategy", strategy), field("Ratio", slider, ratio),
       field("Seed", seed, again)),

@@ -15,9 +15,9 @@ class MaskPlayground(CourseWidget):
     """Text to hide tokens in, by a strategy or by hand.
 
     tokens, T strings, at least one; strategies, a mapping from a name to a function
-    (ratio, seed) -> T booleans; can_hide bool (T,), True = candidate for hiding. hidden holds the
-    result, a list of T booleans, and may be set; strategy, ratio and seed too, and then hidden is
-    drawn again. Where a strategy fails, error says so and hidden stays as it was. ValueError for
+    (ratio, seed) -> T booleans; maskable bool (T,), True = candidate for hiding. masked holds the
+    result, a list of T booleans, and may be set; strategy, ratio and seed too, and then masked is
+    drawn again. Where a strategy fails, error says so and masked stays as it was. ValueError for
     lengths that do not match.
     """
 
@@ -26,7 +26,7 @@ class MaskPlayground(CourseWidget):
     strategy = traitlets.Unicode().tag(sync=True)
     ratio = traitlets.Float(0.15).tag(sync=True)
     seed = traitlets.Int(0).tag(sync=True)
-    hidden = traitlets.List(traitlets.Bool()).tag(sync=True)
+    masked = traitlets.List(traitlets.Bool()).tag(sync=True)
     error = traitlets.Unicode().tag(sync=True)
 
     def __init__(
@@ -35,9 +35,9 @@ class MaskPlayground(CourseWidget):
         strategies: Mapping[str, Strategy],
         ratio: float = 0.15,
         seed: int = 0,
-        can_hide: Any = None,
+        maskable: Any = None,
     ) -> None:
-        view = token_strip(tokens, can_hide=can_hide)
+        view = token_strip(tokens, maskable=maskable)
         if not view["tokens"] or not strategies:
             raise ValueError("A playground needs at least one token and one strategy.")
         self._strategies = dict(strategies)
@@ -47,7 +47,7 @@ class MaskPlayground(CourseWidget):
             strategy=names[0],
             ratio=ratio,
             seed=seed,
-            hidden=view["hidden"],
+            masked=view["masked"],
         )
         self._draw()
         self.observe(self._draw, ["strategy", "ratio", "seed"])
@@ -55,7 +55,7 @@ class MaskPlayground(CourseWidget):
     def _draw(self, change: Any = None) -> None:
         """Lets the strategy choose; a failure becomes one sentence and changes nothing else."""
         try:
-            self.hidden = self._chosen()
+            self.masked = self._chosen()
             self.error = ""
         except Exception as problem:
             first = (str(problem) or type(problem).__name__).splitlines()[0]
@@ -63,8 +63,8 @@ class MaskPlayground(CourseWidget):
 
     def _chosen(self) -> list[bool]:
         chosen = self._strategies[self.strategy](self.ratio, self.seed)
-        view = token_strip(self.view["tokens"], chosen, can_hide=self.view["can_hide"])
-        return view["hidden"]
+        view = token_strip(self.view["tokens"], chosen, maskable=self.view["maskable"])
+        return view["masked"]
 
     @traitlets.validate("strategy")
     def _known(self, proposal: dict[str, Any]) -> str:
@@ -84,16 +84,16 @@ class MaskPlayground(CourseWidget):
             raise traitlets.TraitError("seed must be zero or more.")
         return proposal["value"]
 
-    @traitlets.validate("hidden")
+    @traitlets.validate("masked")
     def _fits(self, proposal: dict[str, Any]) -> list[bool]:
-        can_hide, value = self.view["can_hide"], proposal["value"]
-        if len(value) != len(can_hide) or any(h > c for h, c in zip(value, can_hide, strict=True)):
-            raise traitlets.TraitError("hidden needs one boolean a token, False where can_hide is.")
+        maskable, value = self.view["maskable"], proposal["value"]
+        if len(value) != len(maskable) or any(h > c for h, c in zip(value, maskable, strict=True)):
+            raise traitlets.TraitError("masked needs one boolean a token, False where maskable is.")
         return value
 
     def picture(self) -> dict[str, Any]:
         """View of the tokens as they are hidden now."""
-        strip = token_strip(self.view["tokens"], self.hidden, can_hide=self.view["can_hide"])
+        strip = token_strip(self.view["tokens"], self.masked, maskable=self.view["maskable"])
         settings = f"{self.strategy}, ratio {self.ratio:.2f}, seed {self.seed}"
         lines = [settings, strip["summary"], *([self.error] if self.error else [])]
         return {**strip, "summary": "\n".join(lines)}

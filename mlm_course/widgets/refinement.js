@@ -51,7 +51,7 @@ function draw(model, root, on) {
 
   function repaintBox({ node, seen, kept, sure }, place) {
     const step = steps[now() - 1];
-    const [token, masked, again] = [step.tokens[place], step.hidden[place], step.again[place]];
+    const [token, masked, again] = [step.tokens[place], step.masked[place], step.again[place]];
     const verdict = right && now() === last ? (right[place] ? " \u2713" : " \u2717") : "";
     seen.textContent = masked ? "[MASK]" : token;
     seen.classList.toggle("mlm-closed", masked);

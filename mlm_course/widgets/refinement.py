@@ -13,7 +13,7 @@ class RefinementSteps(CourseWidget):
     """Steps of a refinement to walk through: what was masked, what was filled in, what goes again.
 
     tokens, T steps of N strings, as they stand after the step; confidences (T, N), 0 to 1, each
-    from the step that chose the token; hidden bool (T, N), True = masked when the step began;
+    from the step that chose the token; masked bool (T, N), True = masked when the step began;
     right bool (N,), whether each of the last tokens is right. step, 1 to T, follows what the
     reader chooses and may be set. All of it is computed before: the slider never waits for
     Python. ValueError where shapes differ or a token changes without being masked.
@@ -27,12 +27,12 @@ class RefinementSteps(CourseWidget):
         self,
         tokens: Iterable[Iterable[str]],
         confidences: Any,
-        hidden: Any,
+        masked: Any,
         right: Any = None,
         title: str = "",
         step: int = 1,
     ) -> None:
-        view = refinement_steps(tokens, confidences, hidden, right, title)
+        view = refinement_steps(tokens, confidences, masked, right, title)
         super().__init__(view=view, step=step)
 
     @traitlets.validate("step")

@@ -19,7 +19,7 @@ from tokenizers import Tokenizer, models
 from transformers import DataCollatorForLanguageModeling, PreTrainedTokenizerFast
 
 from mlm_course.corruption import Masker, MaskingCollator
-from mlm_course.results.benchmarks import Finding
+from mlm_course.results.benchmarks import Measurement
 
 ROUNDS = 20
 ROWS, LENGTH, VOCAB = 256, 128, 8000
@@ -87,7 +87,7 @@ def timed(run: Callable[[Any], object], make_input: Callable[[], Any]) -> float:
     return time.perf_counter() - start
 
 
-def measure(small: bool) -> Iterator[Finding]:
+def measure(small: bool) -> Iterator[Measurement]:
     pairs, (rounds, warm_up) = duels(), (2, 1) if small else (ROUNDS, WARM_UP)
     times: list[Times] = [{"transformers": [], "ours": []} for _ in pairs]
     for lap in range(warm_up + rounds):

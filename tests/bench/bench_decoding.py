@@ -16,15 +16,17 @@ from side_by_side import times_as_fast
 from mlm_course.cost import take_turns
 from mlm_course.decoding import autoregressive, mask_predict
 from mlm_course.experiments.pairs_speed import N_LENGTHS, ROUNDS, WARM_UP, answering, sources
-from mlm_course.models import pretrained
-from mlm_course.results.benchmarks import Finding
+from mlm_course.models import load_pretrained
+from mlm_course.results.benchmarks import Measurement
 
 PASSES = 4
 BARS = {1: 3.0, 16: None, 64: None}  # by cheques at a time
 
 
-def measure(small: bool) -> Iterator[Finding]:
-    twin, parallel = (pretrained(f"cheques_{name}")[0] for name in ("autoregressive", "distilled"))
+def measure(small: bool) -> Iterator[Measurement]:
+    twin, parallel = (
+        load_pretrained(f"cheques_{name}")[0] for name in ("autoregressive", "distilled")
+    )
     steps = {
         "word by word": lambda batch: autoregressive(twin, batch),
         "ours": lambda batch: mask_predict(parallel, batch, PASSES, N_LENGTHS),

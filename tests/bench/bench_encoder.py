@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from mlm_course.cost import take_turns
 from mlm_course.models import EncoderConfig, MaskedLM
-from mlm_course.results.benchmarks import Finding
+from mlm_course.results.benchmarks import Measurement
 
 ROUNDS, LAYERS, HEADS = 20, 4, 4
 BARS = {"transformers": 1.65, "nn.TransformerEncoder": 1.1}
@@ -52,9 +52,9 @@ class PlainTorch(nn.Module):
         self.bias = nn.Parameter(torch.zeros(size.vocab))
         nn.init.normal_(self.token.weight, std=0.02)
 
-    def forward(self, ids: Tensor, hidden: Tensor) -> Tensor:
+    def forward(self, ids: Tensor, masked: Tensor) -> Tensor:
         places = torch.arange(ids.shape[1])
-        x = self.encoder(self.token(ids) + self.position(places))[hidden]
+        x = self.encoder(self.token(ids) + self.position(places))[masked]
         return F.linear(self.norm(F.gelu(self.dense(x))), self.token.weight, self.bias)
 
 
@@ -62,23 +62,23 @@ def contestants(size: Size) -> dict[str, Callable[[], None]]:
     """For each, a function that does one training step on the same batch."""
     torch.manual_seed(0)
     ids = torch.randint(5, size.vocab, (size.rows, size.length))
-    hidden = torch.rand(ids.shape) < 0.15
-    shown, labels = ids.masked_fill(hidden, 4), ids.masked_fill(~hidden, -100)
+    masked = torch.rand(ids.shape) < 0.15
+    shown, labels = ids.masked_fill(masked, 4), ids.masked_fill(~masked, -100)
     ones = torch.ones_like(ids)
     config = EncoderConfig(size.vocab, size.length, d_model=size.d, n_layers=LAYERS, n_heads=HEADS)
     ours, theirs, plain = MaskedLM(config), bert(config), PlainTorch(size)
     return {
-        "ours": stepper(ours, lambda: F.cross_entropy(ours(shown, None, hidden), ids[hidden])),
+        "ours": stepper(ours, lambda: F.cross_entropy(ours(shown, None, masked), ids[masked])),
         "transformers": stepper(
             theirs, lambda: theirs(input_ids=shown, attention_mask=ones, labels=labels).loss
         ),
         "nn.TransformerEncoder": stepper(
-            plain, lambda: F.cross_entropy(plain(shown, hidden), ids[hidden])
+            plain, lambda: F.cross_entropy(plain(shown, masked), ids[masked])
         ),
     }
 
 
-def measure(small: bool) -> Iterator[Finding]:
+def measure(small: bool) -> Iterator[Measurement]:
     warnings.filterwarnings("ignore", message="enable_nested_tensor")
     rounds, warm_up = (2, 0) if small else (ROUNDS, WARM_UP)
     for size in SIZES[:1] if small else SIZES:

@@ -17,7 +17,7 @@ import nbformat
 from playwright.sync_api import Page
 from reporting import NotMeasured, main
 
-from mlm_course.results.benchmarks import Finding
+from mlm_course.results.benchmarks import Measurement
 
 sys.path.append(str(Path(__file__).parents[1] / "browser"))
 
@@ -65,7 +65,7 @@ def key_to_paint(page: Page, focus: str, keys: list[str], presses: int) -> tuple
     return median(changed), median(painted)
 
 
-def measure(small: bool) -> Iterator[Finding]:
+def measure(small: bool) -> Iterator[Measurement]:
     if chromium_path() is None:
         raise NotMeasured(MISSING)
     with tempfile.TemporaryDirectory() as folder:
@@ -80,8 +80,8 @@ def measure(small: bool) -> Iterator[Finding]:
             page.evaluate(WATCH)
             for kind, (focus, keys) in KINDS.items():
                 changed, painted = key_to_paint(page, focus, keys, 3 if small else PRESSES)
-                yield Finding(what=f"{kind}: page changed", ours=changed, unit="ms")
-                yield Finding(what=f"{kind}: painted", ours=painted, unit="ms", at_most=BAR)
+                yield Measurement(what=f"{kind}: page changed", ours=changed, unit="ms")
+                yield Measurement(what=f"{kind}: painted", ours=painted, unit="ms", at_most=BAR)
 
 
 if __name__ == "__main__":

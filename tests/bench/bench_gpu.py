@@ -30,9 +30,16 @@ from torch.nn import functional as F
 
 from mlm_course.corruption import choose_fixed_count
 from mlm_course.cost import take_turns, training_flops
-from mlm_course.models import EncoderConfig, ImageMAE, ImageMAEConfig, MaskedLM, StackConfig, fresh
+from mlm_course.models import (
+    EncoderConfig,
+    ImageMAE,
+    ImageMAEConfig,
+    MaskedLM,
+    StackConfig,
+    seeded_init,
+)
 from mlm_course.models.image_mae import patch_loss
-from mlm_course.results.benchmarks import Finding
+from mlm_course.results.benchmarks import Measurement
 from mlm_course.tokenization import MASK_ID
 
 ROUNDS, HIDDEN, REMOVED = 20, 0.15, 0.75
@@ -120,22 +127,22 @@ def masked_rows(sizes: Sizes, device: torch.device) -> tuple[Tensor, Tensor, Ten
     generator = torch.Generator().manual_seed(0)
     shape = sizes.rows, sizes.text.max_length
     ids = torch.randint(5, sizes.text.vocab_size, shape, generator=generator)
-    hidden = choose_fixed_count(torch.ones(shape, dtype=torch.bool), HIDDEN, generator)
-    parts = ids.masked_fill(hidden, MASK_ID), ids.masked_fill(~hidden, -100), hidden
+    masked = choose_fixed_count(torch.ones(shape, dtype=torch.bool), HIDDEN, generator)
+    parts = ids.masked_fill(masked, MASK_ID), ids.masked_fill(~masked, -100), masked
     return parts[0].to(device), parts[1].to(device), parts[2].to(device)
 
 
-def mlm(place: Place, sizes: Sizes, rounds: tuple[int, int]) -> Iterator[Finding]:
-    shown, labels, hidden = masked_rows(sizes, place.device)
-    answers = labels[hidden]
+def mlm(place: Place, sizes: Sizes, rounds: tuple[int, int]) -> Iterator[Measurement]:
+    shown, labels, masked = masked_rows(sizes, place.device)
+    answers = labels[masked]
 
     def our_loss(model: nn.Module) -> Tensor:
-        return F.cross_entropy(model(shown, None, hidden).float(), answers)
+        return F.cross_entropy(model(shown, None, masked).float(), answers)
 
     def their_loss(model: nn.Module) -> Tensor:
         return model(input_ids=shown, labels=labels).loss
 
-    steps = both_ways(place, "ours", lambda: fresh(MaskedLM, sizes.text), our_loss)
+    steps = both_ways(place, "ours", lambda: seeded_init(MaskedLM, sizes.text), our_loss)
     steps |= both_ways(place, "transformers", lambda: bert(sizes.text), their_loss)
     times = take_turns(steps | {"product": product(place, sizes.product)}, *rounds)
     config = sizes.text
@@ -150,20 +157,20 @@ def mlm(place: Place, sizes: Sizes, rounds: tuple[int, int]) -> Iterator[Finding
 
 def rate_share(
     what: str, times: Times, ours: str, work: int, n: int, at_least: float | None
-) -> Finding:
+) -> Measurement:
     """The rate of a step of so many FLOPs, as a share of that of the matrix product."""
     products = PRODUCTS * 2 * n**3
     share = ratio(times, "product", ours)  # by time; both rates are work / time
     median, low, high = (work / products * part for part in share)
     rates = {k: w / statistics.median(times[k]) for k, w in ((ours, work), ("product", products))}
-    return Finding(
+    return Measurement(
         what=f"{what}: rate, share of a {n}-cubed product's",
         ours=rates[ours] / 1e12, unit="TFLOP/s", peer="product", theirs=rates["product"] / 1e12,
         ratio=median, low=low, high=high, at_least=at_least,
     )  # fmt: skip
 
 
-def mae(place: Place, sizes: Sizes, rounds: tuple[int, int]) -> Iterator[Finding]:
+def mae(place: Place, sizes: Sizes, rounds: tuple[int, int]) -> Iterator[Measurement]:
     config, generator = sizes.image, torch.Generator().manual_seed(0)
     shape = sizes.images, config.channels, config.height, config.width
     images = torch.rand(shape, generator=generator).to(place.device)
@@ -177,7 +184,7 @@ def mae(place: Place, sizes: Sizes, rounds: tuple[int, int]) -> Iterator[Finding
     def their_loss(model: nn.Module) -> Tensor:
         return model(images, noise=noise).loss
 
-    steps = both_ways(place, "ours", lambda: fresh(ImageMAE, config), our_loss)
+    steps = both_ways(place, "ours", lambda: seeded_init(ImageMAE, config), our_loss)
     steps |= both_ways(place, "transformers", lambda: vit_mae(config, REMOVED), their_loss)
     times = take_turns(steps, *rounds)
     what = f"MAE step, d={config.encoder.d_model}, {config.encoder.n_layers} layers, {sizes.images} images"
@@ -186,7 +193,7 @@ def mae(place: Place, sizes: Sizes, rounds: tuple[int, int]) -> Iterator[Finding
         yield times_as_fast(what, times, peer, f"ours, {how}", at_least=MAE_BAR)
 
 
-def measure(small: bool) -> Iterator[Finding]:
+def measure(small: bool) -> Iterator[Measurement]:
     if small:
         place, sizes, rounds = Place(torch.device("cpu"), "eager"), TINY, (2, 1)
     elif torch.cuda.is_available():

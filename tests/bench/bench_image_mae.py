@@ -22,9 +22,9 @@ from theirs import vit_mae
 from torch.utils.flop_counter import FlopCounterMode
 
 from mlm_course.cost import take_turns
-from mlm_course.models import ImageMAE, ImageMAEConfig, StackConfig, fresh
+from mlm_course.models import ImageMAE, ImageMAEConfig, StackConfig, seeded_init
 from mlm_course.models.image_mae import patch_loss
-from mlm_course.results.benchmarks import Finding
+from mlm_course.results.benchmarks import Measurement
 
 ROUNDS = 20
 REMOVED = 0.75
@@ -102,21 +102,21 @@ def check_attention(sizes: Sizes, everything: bool) -> None:
     assert count(sizes, everything).attention == 3 * expected
 
 
-def flops() -> Iterator[Finding]:
+def flops() -> Iterator[Measurement]:
     for blocks, sizes in ((8, VIT_L), (1, VIT_L_LIGHT)):
         for everything in (True, False):
             check_attention(sizes, everything)
         full, light = count(sizes, everything=True), count(sizes, everything=False)
         is_bar = sizes is VIT_L
         what = f"ViT-L, decoder of {blocks} block{'s' * (blocks > 1)}, FLOPs"
-        yield Finding(
+        yield Measurement(
             what=f"{what} forward and backward, times fewer",
             ours=light.total / 1e9, unit="G", peer=EVERYTHING, theirs=full.total / 1e9,
             ratio=full.total / light.total,
             at_least=FLOPS - TOLERANCE if is_bar else None,
             at_most=FLOPS + TOLERANCE if is_bar else None,
         )  # fmt: skip
-        yield Finding(
+        yield Measurement(
             what=f"{what} of both stacks alone, times fewer",
             ours=light.stacks / 1e9, unit="G", peer=EVERYTHING, theirs=full.stacks / 1e9,
             ratio=full.stacks / light.stacks,
@@ -127,7 +127,7 @@ def flops() -> Iterator[Finding]:
 
 
 def our_step(sizes: Sizes, images: torch.Tensor, everything: bool = False) -> Callable[[], None]:
-    model, draws = fresh(ImageMAE, sizes.config(everything)), torch.Generator().manual_seed(0)
+    model, draws = seeded_init(ImageMAE, sizes.config(everything)), torch.Generator().manual_seed(0)
 
     def loss() -> torch.Tensor:
         found = model(images, REMOVED, torch.rand(len(images), 196, generator=draws))
@@ -147,7 +147,7 @@ def some_images(n: int) -> torch.Tensor:
     return torch.rand(n, 3, 224, 224, generator=torch.Generator().manual_seed(0))
 
 
-def measure(small: bool) -> Iterator[Finding]:
+def measure(small: bool) -> Iterator[Measurement]:
     yield from flops()
     rounds, warm_up = (2, 0) if small else (ROUNDS, WARM_UP)
     images = some_images(2 if small else 16)

@@ -12,11 +12,11 @@ from collections.abc import Iterator
 
 from reporting import main
 
-from mlm_course.results.benchmarks import Finding
+from mlm_course.results.benchmarks import Measurement
 
 ROUNDS = 9
 CODE = "import time, torch; t = time.perf_counter(); {statement}; print(time.perf_counter() - t)"
-LOADING = "from mlm_course.models import pretrained; pretrained('python_docs')"
+LOADING = "from mlm_course.models import pretrained; load_pretrained('python_docs')"
 BARS = {"import mlm_course": 0.3, "from mlm_course.practice import check": 0.3, LOADING: 1.0}
 
 
@@ -25,10 +25,10 @@ def seconds(statement: str) -> float:
     return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
-def measure(small: bool) -> Iterator[Finding]:
+def measure(small: bool) -> Iterator[Measurement]:
     for statement, bar in BARS.items():
         found = statistics.median(seconds(statement) for _ in range(1 if small else ROUNDS))
-        yield Finding(what=f"`{statement}`", ours=found, unit="s", at_most=bar)
+        yield Measurement(what=f"`{statement}`", ours=found, unit="s", at_most=bar)
 
 
 if __name__ == "__main__":

@@ -31,9 +31,9 @@ from transformers import (
 from transformers.utils import logging
 
 from mlm_course.corruption import DynamicMasking
-from mlm_course.evaluation import score_hidden
+from mlm_course.evaluation import score_masked
 from mlm_course.experiments import python_docs as docs
-from mlm_course.results.benchmarks import Finding
+from mlm_course.results.benchmarks import Measurement
 from mlm_course.training import fit, masked_lm_loss
 
 SECONDS = 300  # Trainer's
@@ -47,14 +47,14 @@ TRIAL = 20  # steps that tell how many there are in a second
 
 
 class OurCall(torch.nn.Module):
-    """BertForMaskedLM behind the call that `score_hidden` makes."""
+    """BertForMaskedLM behind the call that `score_masked` makes."""
 
     def __init__(self, bert: BertForMaskedLM) -> None:
         super().__init__()
         self.bert = bert
 
-    def forward(self, ids: Tensor, attention_mask: Tensor | None, hidden: Tensor) -> Tensor:
-        return self.bert(input_ids=ids).logits[hidden]
+    def forward(self, ids: Tensor, attention_mask: Tensor | None, masked: Tensor) -> Tensor:
+        return self.bert(input_ids=ids).logits[masked]
 
 
 def their_run(corpus: docs.Corpus, steps: int, lr: float) -> tuple[BertForMaskedLM, float]:
@@ -83,12 +83,12 @@ def their_run(corpus: docs.Corpus, steps: int, lr: float) -> tuple[BertForMasked
 
 def their_best(corpus: docs.Corpus, seconds: float) -> tuple[float, float]:
     """Held-out loss of the best learning rate's full run, and its seconds."""
-    masked = docs.held_out_masks(corpus)
+    corrupted = docs.held_out_masks(corpus)
     rate = TRIAL / their_run(corpus, TRIAL, LEARNING_RATES[0])[1]  # steps a second
 
     def run(lr: float, seconds: float) -> tuple[float, float]:
         model, taken = their_run(corpus, max(1, round(rate * seconds)), lr)
-        loss = score_hidden(OurCall(model), masked, batch_size=64).loss
+        loss = score_masked(OurCall(model), corrupted, batch_size=64).loss
         print(f"Trainer, learning rate {lr:g}, {taken:.0f} s: {loss:.3f}", flush=True)
         return loss, taken
 
@@ -98,7 +98,7 @@ def their_best(corpus: docs.Corpus, seconds: float) -> tuple[float, float]:
 
 def our_run(corpus: docs.Corpus, seconds: float) -> list[tuple[float, float]]:
     """(seconds of training, held-out loss) along a run of about so many seconds."""
-    vocab_size, masked = corpus.tokenizer.get_vocab_size(), docs.held_out_masks(corpus)
+    vocab_size, corrupted = corpus.tokenizer.get_vocab_size(), docs.held_out_masks(corpus)
     data = DynamicMasking(docs.masker(vocab_size, docs.MASK_RATIO), corpus.train, seed=0)
     recipe = replace(docs.RECIPE, batch_size=BATCH, steps=TRIAL)
     trial = fit(docs.build(vocab_size), data, masked_lm_loss, recipe)
@@ -108,7 +108,7 @@ def our_run(corpus: docs.Corpus, seconds: float) -> list[tuple[float, float]]:
     def evaluate(model: torch.nn.Module) -> dict[str, float]:
         nonlocal paused
         now = time.perf_counter()
-        loss = score_hidden(model, masked, batch_size=64).loss
+        loss = score_masked(model, corrupted, batch_size=64).loss
         points.append((now - start - paused, loss))
         print(f"ours, {points[-1][0]:.0f} s: {loss:.3f}", flush=True)
         paused += time.perf_counter() - now
@@ -121,7 +121,7 @@ def our_run(corpus: docs.Corpus, seconds: float) -> list[tuple[float, float]]:
     return points
 
 
-def measure(small: bool) -> Iterator[Finding]:
+def measure(small: bool) -> Iterator[Measurement]:
     logging.set_verbosity_error()
     os.environ["ACCELERATE_USE_CPU"] = "1"
     corpus = docs.read_corpus(("nbclient", "jupytext"), 600) if small else docs.read_corpus()
@@ -129,7 +129,7 @@ def measure(small: bool) -> Iterator[Finding]:
     points = our_run(corpus, PLANNED * taken)
     reached = next((seconds for seconds, ours in points if ours <= loss), None)
     end = "" if reached else f" (not reached: {points[-1][1]:.3f})"
-    yield Finding(
+    yield Measurement(
         what=f"time to the held-out loss {loss:.3f}{end}, share of Trainer's",
         ours=reached or points[-1][0], unit="s", peer="Trainer", theirs=taken,
         ratio=reached and reached / taken, at_most=BAR,

@@ -13,14 +13,14 @@ from typing import Any
 import torch
 
 from mlm_course.results import machine, versions
-from mlm_course.results.benchmarks import Finding
+from mlm_course.results.benchmarks import Measurement
 
 
 class NotMeasured(Exception):
     """A sentence that says what a measurement would need and this machine does not have."""
 
 
-def main(measure: Callable[[bool], Iterable[Finding]]) -> int:
+def main(measure: Callable[[bool], Iterable[Measurement]]) -> int:
     """A benchmark as a command: 1 if a bar was missed, else 0.
 
     measure(small) yields findings; small asks for few rounds or tiny sizes, which show that the code

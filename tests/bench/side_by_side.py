@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from mlm_course.results.benchmarks import Finding
+from mlm_course.results.benchmarks import Measurement
 
 WARM_UP = 3  # rounds that do not count
 
@@ -46,11 +46,11 @@ def ratio(times: Times, slow: str, fast: str) -> Ratio:
 
 def times_as_fast(
     what: str, times: Times, peer: str, ours: str = "ours", at_least: float | None = None
-) -> Finding:
+) -> Measurement:
     """How many times as fast `ours` is as `peer`, both names in `times`."""
     found = ratio(times, peer, ours)
     mine, theirs = (1e3 * statistics.median(times[name]) for name in (ours, peer))
-    return Finding(
+    return Measurement(
         what=f"{what}, times as fast", ours=mine, unit="ms", peer=peer, theirs=theirs,
         ratio=found.median, low=found.low, high=found.high, at_least=at_least,
     )  # fmt: skip

@@ -53,7 +53,7 @@ def matrix(tokens: list[str] = WORDS) -> MaskMatrix:
 
 def playground(tokens: list[str] = WORDS, **how: Any) -> MaskPlayground:
     strategies = {"bernoulli": bernoulli, "spans": broken}
-    return MaskPlayground(tokens, strategies, can_hide=CAN_HIDE, **{"ratio": 0.5, **how})
+    return MaskPlayground(tokens, strategies, maskable=CAN_HIDE, **{"ratio": 0.5, **how})
 
 
 def learning(names: list[str], steps: int = 50) -> dict[str, list[tuple[int, float]]]:
@@ -102,7 +102,7 @@ def refined(tokens: list[str] = WORDS) -> dict[str, Any]:
             [1.0, 0.6, 0.7, 0.5, 0.4, 0.9],
             [1.0, 0.6, 0.7, 0.8, 0.85, 0.9],
         ],
-        "hidden": [
+        "masked": [
             [False] + [True] * 5,
             [False, True, True, False, False, False],
             [False, False, False, True, True, False],
@@ -132,7 +132,7 @@ def views(tokens: list[str] = WORDS) -> dict[str, dict[str, Any]]:
         "heat map": heat_map(tokens, tokens, SCORES[0], title="scores"),
         "attention": attention_view(tokens, SCORES, FUTURE & PADDING, query=3),
         "mask": mask_matrix(tokens, tokens, FUTURE & PADDING, masks, title="Both masks"),
-        "strip": token_strip(tokens, bernoulli(0.5, 0), can_hide=CAN_HIDE, title="A strip"),
+        "strip": token_strip(tokens, bernoulli(0.5, 0), maskable=CAN_HIDE, title="A strip"),
         "curve": training_curve(learning(tokens), floor=0.352, best=40, title="Training"),
         "patches": patch_grid(images(tokens), 2, title="Patches"),
         "refinement": refinement_steps(**refined(tokens), title="Three steps"),

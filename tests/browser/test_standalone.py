@@ -255,12 +255,12 @@ def strip(page: Page) -> list[bool]:
 def test_playground_draws_by_strategy_ratio_and_seed(page):
     widget = playground()
     mount(page, widget)
-    assert strip(page) == widget.hidden == bernoulli(0.5, 0)
+    assert strip(page) == widget.masked == bernoulli(0.5, 0)
     ratio = page.get_by_label("Ratio as a number")
     ratio.press("Control+a")
     page.keyboard.type("1")
     settle(page)
-    assert strip(page) == widget.hidden == CAN_HIDE
+    assert strip(page) == widget.masked == CAN_HIDE
     expect(page.locator(".mlm-words")).to_have_text(
         "4 of 4 tokens that may be hidden (2 may not) hidden: a ratio of 1.00."
     )
@@ -275,7 +275,7 @@ def test_playground_draws_by_strategy_ratio_and_seed(page):
     seed.fill("7")
     seed.press("Enter")
     settle(page)
-    assert strip(page) == widget.hidden == bernoulli(widget.ratio, 7)
+    assert strip(page) == widget.masked == bernoulli(widget.ratio, 7)
 
 
 @pytest.mark.parametrize(
@@ -310,11 +310,11 @@ def test_playground_toggles_by_click_and_by_key(page):
     mount(page, widget)
     page.get_by_role("button", name="cat").click()
     settle(page)
-    assert widget.hidden == strip(page) == [False, False, True, False, False, False]
+    assert widget.masked == strip(page) == [False, False, True, False, False, False]
     press(page, "ArrowRight", "Enter", "ArrowDown", " ")
-    assert widget.hidden == strip(page) == [False, False, True, True, True, False]
+    assert widget.masked == strip(page) == [False, False, True, True, True, False]
     press(page, "ArrowLeft", "ArrowUp", "Enter")
-    assert widget.hidden == strip(page) == [False, False, False, True, True, False]
+    assert widget.masked == strip(page) == [False, False, False, True, True, False]
     expect(page.locator(".mlm-strip button").nth(3)).to_have_text("[MASK]sat")
     live = page.locator("[aria-live=polite]")
     expect(live).to_have_text(
@@ -329,7 +329,7 @@ def test_playground_does_not_hide_special_tokens(page):
     expect(special).to_have_attribute("aria-disabled", "true")
     special.click(force=True)  # Playwright waits for what is disabled
     press(page, "Enter", " ")
-    assert widget.hidden == strip(page) == [False] * SIZE
+    assert widget.masked == strip(page) == [False] * SIZE
 
 
 def test_playground_says_what_a_strategy_could_not_do(page):
@@ -557,7 +557,7 @@ def lines(page: Page) -> list[list[str]]:
 def expected_lines(view, step: int) -> list[list[str]]:
     now, last = view["steps"][step - 1], step == len(view["steps"])
     places = range(len(now["tokens"]))
-    seen = ["[MASK]" if now["hidden"][n] else now["tokens"][n] for n in places]
+    seen = ["[MASK]" if now["masked"][n] else now["tokens"][n] for n in places]
     sure = ["given" if view["given"][n] else number(now["confidences"][n]) for n in places]
     arrows = [" ↓" if now["again"][n] else "" for n in places]
     marks = [(" ✓" if right else " ✗") if last else "" for right in view["right"]]
@@ -675,7 +675,7 @@ def test_refinement_looks_of_masks_confidences_and_what_goes_again(page):
         shade = "e => getComputedStyle(e.children[1]).backgroundColor"
         dashed = "e => getComputedStyle(e.children[1]).outlineStyle === 'dashed'"
         bold = "e => getComputedStyle(e.children[1]).fontWeight === '700'"
-        assert [t.evaluate(hatched) for t in tokens.all()] == now["hidden"]
+        assert [t.evaluate(hatched) for t in tokens.all()] == now["masked"]
         assert [t.evaluate(dashed) for t in tokens.all()] == now["again"]
         assert [t.evaluate(bold) for t in tokens.all()] == now["changed"]
         shades = [round(sure * 0.6 * 20) / 20 for sure in now["confidences"]]
