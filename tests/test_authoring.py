@@ -103,6 +103,8 @@ MISTAKES = {
     "no marker": ("    ### END SOLUTION", "    ### end solution"),
     "unknown tag 'excercise'": ('tags=["nbval-ignore-output"]', 'tags=["excercise"]'),
     "unknown cell option 'excercise'": ('exercise="1.1"', 'excercise="1.1"'),
+    'unknown cell option "tags=': ('["nbval-ignore-output"]', "['author']"),
+    r"exercise id .* is not like": ('exercise="1.1"', 'exercise=["1.1"]'),
     "without an exercise id": (' exercise="1.1"', ""),
     "not like '1.1'": ('exercise="1.1"', 'exercise="2.1"'),
     "no later cell calls check": ('check("1.1", double)', "double(2)"),
@@ -344,7 +346,8 @@ def test_hours_are_prose_exercises_quiz_code_and_run_rounded_up(tmp_path):
 def test_lines_to_write_and_the_authors_lines_take_no_reading(tmp_path):
     author = '\n# %% tags=["author"]\n' + "assert True\n" * 1000
     source = read_source(write(tmp_path, GOOD + author))
-    assert hours(source, PracticeData({}, 29), 30) == 0.5
+    assert hours(source, PracticeData({}, 29), 45) == 0.5
+    assert hours(source, PracticeData({}, 29), 60) == 1.0
 
 
 @pytest.mark.parametrize("lesson", catalogue.lesson_numbers())
@@ -550,6 +553,22 @@ def test_a_failing_lesson_leaves_those_before_it_built(tiny, monkeypatch):
     assert list(json.loads((tiny / build.ANSWERS).read_text(encoding="utf-8"))) == ["1.1"]
     assert list(build.differences(tiny, ["1"])) == []
     assert "lessons/02_more.ipynb is missing" in list(build.differences(tiny))
+
+
+def test_building_one_lesson_keeps_the_printed_answers_of_others(tiny, runs):
+    write(tiny / "course", TINY.replace("1.1", "2.1"), "02_more.py")
+    write(tiny / "mlm_course" / "practice", 'Exercise(id="2.1")', "lesson_02.py")
+    write(tiny / "mlm_course" / "practice", '{"9.1": "of a lesson that is gone"}', "answers.json")
+    for lesson in ("2", "1", "2"):
+        list(build.build(tiny, [lesson]))
+    answers = json.loads((tiny / build.ANSWERS).read_text(encoding="utf-8"))
+    assert list(answers) == ["1.1", "2.1"] and list(build.differences(tiny)) == []
+
+
+def test_a_kernel_that_dies_is_a_sentence_with_a_place(tiny, quick_set_up):
+    rewrite(tiny, "double(3)\n\n", "import os; os._exit(1)\n\n")
+    with pytest.raises(SourceError, match=r"cell 4 \(line 16\): the kernel died"):
+        list(build.build(tiny))
 
 
 def test_a_mistake_in_the_last_source_keeps_every_lesson_from_running(tiny, runs):

@@ -13,7 +13,7 @@ from mlm_course.authoring.cells import Cell, Source, SourceError, place
 from mlm_course.authoring.checks import check_cell, check_exercises
 
 MARKER = re.compile(r"#\s*%%(?P<markdown> \[markdown\])?(?P<options>.*)")
-OPTION = re.compile(r'(\w+)=("[^"]*"|\[[^]]*\])')
+OPTION = re.compile(r'(\w+)=("[^"]*"|\["[^"]*"(?:, *"[^"]*")*\])')
 
 
 def read_source(path: Path) -> Source:
@@ -50,7 +50,7 @@ def _cell(lesson: str, number: int, line: int, lines: list[str]) -> Cell:
     text = "\n".join(lines[1:]).rstrip("\n")
     if kind == "markdown":
         text = "\n".join(_markdown(lesson, blank, text.split("\n")))
-    tags, exercise = tuple(options.pop("tags", ())), options.pop("exercise", None)
+    tags, exercise = tuple(options.pop("tags", ())), str(options.pop("exercise", "")) or None
     if options:
         raise _unknown_option(lesson, blank, next(iter(options)))
     return Cell(kind, text, tags, exercise, number, line)
