@@ -9,15 +9,16 @@ from typing import Any
 
 def build_command(options: argparse.Namespace) -> int:
     from mlm_course.authoring import build
-    from mlm_course.authoring.source import SourceError
+    from mlm_course.authoring.cells import SourceError
 
     root = Path.cwd()
     try:
-        if options.check:
+        if options.action == "check":
             lines = list(build.differences(root, options.lessons))
             print("\n".join(lines or ["Every notebook is what its source says."]))
             return 1 if lines else 0
-        for line in (build.measure if options.measure else build.build)(root, options.lessons):
+        actions = {"measure": build.measure, "execute": build.build_and_execute}
+        for line in actions.get(options.action, build.build)(root, options.lessons):
             print(line, flush=True)
     except SourceError as problem:
         print(problem, file=sys.stderr)
@@ -102,16 +103,27 @@ def add_train(commands: Any) -> None:
     train_lesson.set_defaults(run=train_command)
 
 
+def add_build(commands: Any) -> None:
+    """What `build` can do instead of building."""
+    build = commands.add_parser("build", help="write lessons/ and solutions/ from course/")
+    build.add_argument("lessons", nargs="*", metavar="LESSON", help='such as "1"; default: all')
+    what = build.add_mutually_exclusive_group()
+    actions = {
+        "check": "write nothing, say what differs",
+        "execute": "run lessons even if their stored outputs still hold",
+        "measure": "time each lesson, into syllabus.toml and notebooks",
+    }
+    for name, text in actions.items():
+        option = f"--{name}"
+        what.add_argument(option, action="store_const", const=name, dest="action", help=text)
+    build.set_defaults(run=build_command)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m mlm_course", description=__doc__)
     commands = parser.add_subparsers(required=True)
     add_train(commands)
-    build = commands.add_parser("build", help="write lessons/ and solutions/ from course/")
-    build.add_argument("lessons", nargs="*", metavar="LESSON", help='such as "1"; default: all')
-    what = build.add_mutually_exclusive_group()
-    what.add_argument("--check", action="store_true", help="write nothing, say what differs")
-    what.add_argument("--measure", action="store_true", help="time each lesson, into syllabus.toml")
-    build.set_defaults(run=build_command)
+    add_build(commands)
     listing = commands.add_parser("exercises", help="every exercise with its hints")
     listing.set_defaults(run=exercises_command)
     experiment = commands.add_parser("experiment", help="run a recorded experiment again")

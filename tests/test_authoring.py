@@ -1,24 +1,32 @@
 """The builder: one source, two notebooks, and clear words about every mistake in a source."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
 import pytest
 
-from mlm_course.authoring import build
+from mlm_course.authoring import build, execute, files, outputs
+from mlm_course.authoring.cells import STUB, CellFailure, SourceError
+from mlm_course.authoring.effort import hours
 from mlm_course.authoring.generated import (
+    SYLLABUS,
     Budget,
     Publication,
     badges,
-    bootstrap,
     budget_line,
     read_syllabus,
-    write_syllabus,
+    set_up,
+    syllabus_text,
 )
 from mlm_course.authoring.notebooks import lesson_notebook, solution_notebook, to_text
-from mlm_course.authoring.source import STUB, SourceError, read_source
+from mlm_course.authoring.practice_data import PracticeData, read_practice
+from mlm_course.authoring.source import read_source
+from mlm_course.practice import catalogue
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -54,16 +62,30 @@ def write(folder: Path, text: str, name: str = "01_doubling.py") -> Path:
 def test_a_source_becomes_a_lesson_with_a_stub_and_a_solution_without_markers(tmp_path):
     source = read_source(write(tmp_path, GOOD))
     cells = list(source.cells)
-    lesson, solution = lesson_notebook(cells), solution_notebook(cells)
+    lesson = nbformat.from_dict(lesson_notebook(source.name, cells))
+    solution = nbformat.from_dict(solution_notebook(source.name, cells))
     assert f'    """Twice x."""\n    {STUB}' in lesson.cells[1].source
     assert "return y" not in to_text(lesson)
     assert solution.cells[1].source.endswith("    y = x + x\n    return y")
     assert "SOLUTION" not in to_text(lesson) + to_text(solution)
     assert [c.id for c in lesson.cells] == [c.id for c in solution.cells]
     assert len({c.id for c in lesson.cells}) == len(lesson.cells)  # also for the two equal cells
+    assert lesson.metadata.mlm_course == {"lesson": "01_doubling", "version": "0.1.0"}
     assert source.title == "Lesson 1: Doubling"
     for notebook in (lesson, solution):
         nbformat.validate(nbformat.reads(to_text(notebook), as_version=4))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "course").glob("[0-9]*.py")), ids=lambda p: p.stem)
+def test_sources_are_read_as_jupytext_reads_them(path):
+    jupytext = pytest.importorskip("jupytext")
+    text = path.read_text(encoding="utf-8")
+    theirs = jupytext.reads(text, fmt="py:percent").cells
+    ours = read_source(path).cells
+    assert [(c.kind, c.text) for c in ours] == [(c.cell_type, c.source) for c in theirs]
+    assert [list(c.tags) for c in ours] == [c.metadata.get("tags", []) for c in theirs]
+    assert [c.exercise for c in ours] == [c.metadata.get("exercise") for c in theirs]
+    assert all(text.splitlines()[c.line - 1].startswith("# %%") for c in ours)
 
 
 def test_a_stub_is_valid_python_that_says_not_implemented(tmp_path):
@@ -81,26 +103,49 @@ MISTAKES = {
     "no marker": ("    ### END SOLUTION", "    ### end solution"),
     "unknown tag 'excercise'": ('tags=["nbval-ignore-output"]', 'tags=["excercise"]'),
     "unknown cell option 'excercise'": ('exercise="1.1"', 'excercise="1.1"'),
+    'unknown cell option "tags=': ('["nbval-ignore-output"]', "['author']"),
+    r"exercise id .* is not like": ('exercise="1.1"', 'exercise=["1.1"]'),
     "without an exercise id": (' exercise="1.1"', ""),
     "not like '1.1'": ('exercise="1.1"', 'exercise="2.1"'),
     "no later cell calls check": ('check("1.1", double)', "double(2)"),
     "must stand inside a function": ("    ### BEGIN SOLUTION", "### BEGIN SOLUTION"),
     "must be markdown": ("# %% [markdown]\n# # Lesson 1: Doubling", "# %%\nx = 1"),
+    "before the first": ("# %% [markdown]\n#", "#\n# %% [markdown]\n#"),
+    "starts with '# '": ("# # Lesson 1: Doubling", "# # Lesson 1: Doubling\nno comment"),
+    "'same' gets a value": ('tags=["nbval-ignore-output"]\n', 'tags=["author"]\nsame = 1\n'),
+    "'m' gets a value": ('tags=["nbval-ignore-output"]\n', 'tags=["author"]\nimport math as m\n'),
+    "'f' gets a value": ('tags=["nbval-ignore-output"]\n', 'tags=["author"]\ndef f(): 1\n'),
+    "'i' gets a value": ('tags=["nbval-ignore-output"]\n', 'tags=["author"]\nfor i in (): 1\n'),
+    "invalid syntax": ('tags=["nbval-ignore-output"]\n', 'tags=["author"]\nx x\n'),
+    "only a code cell": ('exercise="1.1"', 'exercise="1.1" tags=["author"]'),
+    "calls check": ("# %%\ncheck", '# %% tags=["author"]\ncheck'),
+}
+LINES = {  # of GOOD: that of the cell, and that of the mistake where it has one of its own
+    "begins inside another": "cell 2 (line 4), line 8: ",
+    "has no": "cell 2 (line 4), line 7: ",
+    "no marker": "cell 2 (line 4), line 10: ",
+    "must stand inside a function": "cell 2 (line 4), line 7: ",
+    "before the first": "line 1: ",
+    "starts with '# '": "cell 1 (line 1), line 3: ",
+    "'same' gets a value": "cell 4 (line 15), line 16: ",
+    "invalid syntax": "cell 4 (line 15), line 16: ",
+    "without an exercise id": "cell 2 (line 4): ",
+    "unknown tag 'excercise'": "cell 4 (line 15): ",
 }
 
 
 @pytest.mark.parametrize("sentence", MISTAKES)
-def test_a_mistake_in_a_source_is_named_with_its_file_and_cell(tmp_path, sentence):
+def test_a_mistake_in_a_source_is_named_with_file_cell_and_line(tmp_path, sentence):
     old, new = MISTAKES[sentence]
     assert old in GOOD
     with pytest.raises(SourceError, match=sentence) as error:
         read_source(write(tmp_path, GOOD.replace(old, new, 1)))
-    assert str(error.value).startswith("01_doubling.py")
+    assert str(error.value).startswith("course/01_doubling.py, " + LINES.get(sentence, ""))
 
 
 def test_a_duplicate_exercise_id_is_named(tmp_path):
     exercise = GOOD[GOOD.index("# %% exercise") : GOOD.index("# %%\ncheck")]
-    with pytest.raises(SourceError, match=r"cell 3: exercise 1\.1 stands in cell 2 already"):
+    with pytest.raises(SourceError, match=r"\(line 12\): exercise 1\.1 stands in cell 2 already"):
         read_source(write(tmp_path, GOOD.replace("# %%\ncheck", exercise + "# %%\ncheck", 1)))
 
 
@@ -121,6 +166,8 @@ def checkout(tmp_path):
     answers = tmp_path / build.ANSWERS
     answers.parent.mkdir(parents=True)
     shutil.copy(ROOT / build.ANSWERS, answers)
+    for path in (ROOT / "mlm_course/practice").glob("lesson_*.py"):
+        shutil.copy(path, answers.parent)
     return tmp_path
 
 
@@ -128,12 +175,30 @@ def test_the_committed_notebooks_are_what_the_sources_say():
     assert list(build.differences(ROOT)) == []
 
 
-def test_check_names_the_notebook_and_the_cell_that_differ(checkout):
-    path = checkout / "lessons" / "01_attention.ipynb"
+@pytest.fixture
+def built(checkout, monkeypatch):
+    """A copy in which lesson 1 is as its source says, with outputs of a kernel that only counts."""
+    monkeypatch.setattr(execute, "execute", counted)
+    list(build.build(checkout, ["1"]))
+    return checkout
+
+
+def counted(notebook: dict, folder: Path) -> dict:
+    """Stands in for a run: the output of each code cell is its number."""
+    ran = json.loads(json.dumps(notebook))
+    code = [cell for cell in ran["cells"] if cell["cell_type"] == "code"]
+    for number, cell in enumerate(code, 1):
+        cell["execution_count"] = number
+        cell["outputs"] = [{"output_type": "stream", "name": "stdout", "text": f"{number}\n"}]
+    return ran
+
+
+def test_check_names_the_notebook_and_the_cell_that_differ(built):
+    path = built / "lessons" / "01_attention.ipynb"
     notebook = json.loads(path.read_text(encoding="utf-8"))
     notebook["cells"][5]["source"] = "tampered with"
     path.write_text(json.dumps(notebook), encoding="utf-8")
-    lines = list(build.differences(checkout))
+    lines = list(build.differences(built, ["1"]))
     assert lines[0] == "lessons/01_attention.ipynb differs"
     assert lines[1].startswith(f"  cell 6 (id {notebook['cells'][5]['id']}) differs")
     assert len(lines) == 2
@@ -151,23 +216,66 @@ def test_check_sees_missing_orphaned_and_unreadable_notebooks(checkout):
     assert "answers.json differs" in text
 
 
-def test_check_sees_a_changed_solution_but_not_its_outputs(checkout):
-    path = checkout / "solutions" / "01_attention.ipynb"
+def test_one_inserted_and_one_deleted_cell_are_one_line_each(built):
+    path = built / "course" / "01_attention.py"
+    text = path.read_text(encoding="utf-8")
+    first, second = "# %% [markdown]\n# ## 1. A weighted average", "# %%\nprogress("
+    assert first in text and second in text
+    new = text.replace(first, f"# %%\nprint('new')\n\n{first}").replace(second, "# %%\nquiz(")
+    write(path.parent, new, path.name)
+    lines = list(build.differences(built, ["1"]))
+    assert len(lines) == 2 * 3  # each of the two notebooks, and in it two cells
+    assert "is missing: print('new')" in lines[1] and "differs: quiz(" in lines[2]
+    write(path.parent, text.replace(first, first.replace("1", "2")), path.name)
+    assert [line[:6] for line in build.differences(built, ["1"])] == [
+        "lesson", "  cell", "soluti", "  cell"
+    ]  # fmt: skip
+
+
+def test_check_sees_a_cell_that_the_source_no_longer_has(built):
+    path = built / "course" / "01_attention.py"
+    text = path.read_text(encoding="utf-8")
+    write(path.parent, text.replace('# %%\nprogress("1")\n', ""), path.name)
+    lines = list(build.differences(built, ["1"]))
+    assert len(lines) == 4 and 'is not in the source: progress("1")' in lines[1]
+
+
+def test_check_sees_changed_metadata_but_not_an_old_mark_of_a_run(built):
+    path = built / "solutions" / "01_attention.ipynb"
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    notebook["metadata"]["mlm_course"]["executed"] = "long ago"
+    path.write_text(json.dumps(notebook), encoding="utf-8")
+    assert list(build.differences(built, ["1"])) == []
+    notebook["metadata"]["mlm_course"]["version"] = "0.0.1"
+    path.write_text(json.dumps(notebook), encoding="utf-8")
+    assert "metadata" in list(build.differences(built, ["1"]))[1]
+
+
+def test_check_sees_a_changed_solution_but_not_its_outputs(built):
+    path = built / "solutions" / "01_attention.ipynb"
     notebook = json.loads(path.read_text(encoding="utf-8"))
     code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
     code[3]["outputs"] = []
     path.write_text(json.dumps(notebook), encoding="utf-8")
-    assert list(build.differences(checkout, ["1"])) == []
+    assert list(build.differences(built, ["1"])) == []
     code[3]["source"] += "\n# more"
     path.write_text(json.dumps(notebook), encoding="utf-8")
-    assert len(list(build.differences(checkout, ["1"]))) == 2
+    assert len(list(build.differences(built, ["1"]))) == 2
 
 
 def test_exercise_ids_in_course_and_practice_must_agree(checkout):
     path = checkout / "course" / "01_attention.py"
     text = path.read_text(encoding="utf-8")
     write(checkout / "course", text.replace('"1.1"', '"1.77"'), "01_attention.py")
-    with pytest.raises(SourceError, match=r"exercise 1\.1 is missing from course"):
+    with pytest.raises(SourceError, match=r"\(line \d+\): exercise 1\.77 is missing from mlm"):
+        list(build.differences(checkout))
+    practice = checkout / "mlm_course" / "practice" / "lesson_01.py"
+    old = practice.read_text(encoding="utf-8")
+    write(practice.parent, old.replace('id="1.1"', 'id="1.77"'), practice.name)
+    assert list(build.differences(checkout))
+    more = old.replace('id="1.1"', 'id="1.77"') + '\nMORE = Exercise(id="1.88")\n'
+    write(practice.parent, more, practice.name)
+    with pytest.raises(SourceError, match=r"exercise 1\.88 is missing from course"):
         list(build.differences(checkout))
 
 
@@ -176,11 +284,15 @@ def test_an_unknown_lesson_is_named_with_those_that_exist():
         build.read_sources(ROOT, ["attention"])
 
 
-def test_two_builds_of_a_lesson_are_byte_identical(checkout):
-    source = build.read_sources(checkout, ["1"])[0]
-    first, second = (to_text(lesson_notebook(build.cells_of(checkout, source))) for _ in range(2))
-    assert first == second
-    assert first == (ROOT / "lessons" / "01_attention.ipynb").read_text(encoding="utf-8")
+def test_two_builds_of_a_lesson_are_byte_identical(built):
+    before = contents(built)
+    assert list(build.build(built, ["1"]))
+    assert contents(built) == before
+
+
+def contents(root: Path) -> dict[str, bytes]:
+    """Every file below a folder."""
+    return {str(path): path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
 
 def test_stored_solutions_have_outputs_and_no_kernel_traces():
@@ -202,7 +314,7 @@ def test_stored_lessons_have_no_outputs():
 def test_without_an_address_there_is_no_badge_and_no_link():
     nowhere = Publication("", "v1")
     assert badges(nowhere, "01_attention") == ""
-    assert "http" not in bootstrap(nowhere)
+    assert "http" not in set_up(nowhere)
 
 
 def test_badges_point_to_the_tagged_lesson():
@@ -213,23 +325,353 @@ def test_badges_point_to_the_tagged_lesson():
 
 def test_the_syllabus_survives_writing_and_reading(tmp_path):
     (tmp_path / "course").mkdir()
-    syllabus = {"01_a": Budget(2.5, 12.3, 456, 7), "02_b": Budget(1)}
-    write_syllabus(tmp_path, syllabus)
+    syllabus = {"01_a": Budget(12.3, 456, 7), "02_b": Budget()}
+    (tmp_path / SYLLABUS).write_text(syllabus_text(syllabus), encoding="utf-8")
     assert read_syllabus(tmp_path) == syllabus
-    assert "about 2.5 hours" in budget_line(syllabus["01_a"])
-    assert "7 MB to download" in budget_line(syllabus["01_a"])
+    assert "about 2.5 hours" in budget_line(2.5, syllabus["01_a"])
+    assert "about 1 hour." in budget_line(1.0, syllabus["01_a"])
+    assert "7 MB to download" in budget_line(2.5, syllabus["01_a"])
+
+
+def test_hours_are_prose_exercises_quiz_code_and_run_rounded_up(tmp_path):
+    prose = "# " + " ".join(["word"] * 1495) + "\n"  # with the title 1498 words: 10 minutes
+    text = GOOD.replace("# # Lesson 1: Doubling\n", "# # Lesson 1: Doubling\n" + prose)
+    source = read_source(write(tmp_path, text))
+    assert hours(source, PracticeData({"1.1": 15}, 4), 30) == 0.5  # 10 + 15 + 4 + 0.15 + 0.5
+    assert hours(source, PracticeData({"1.1": 15}, 4), 60) == 1.0
+    assert hours(source, PracticeData({"1.1": 15}, 5), 30) == 1.0
+    assert hours(source, PracticeData({"1.1": 16}, 4), 30) == 1.0
+
+
+def test_lines_to_write_and_the_authors_lines_take_no_reading(tmp_path):
+    author = '\n# %% tags=["author"]\n' + "assert True\n" * 1000
+    source = read_source(write(tmp_path, GOOD + author))
+    assert hours(source, PracticeData({}, 29), 45) == 0.5
+    assert hours(source, PracticeData({}, 29), 60) == 1.0
+
+
+@pytest.mark.parametrize("lesson", catalogue.lesson_numbers())
+def test_practice_is_read_without_running_it_as_if_it_were_run(lesson):
+    found = read_practice(ROOT, lesson)
+    assert found.minutes == {e.id: e.minutes for e in catalogue.exercises(lesson)}
+    assert found.questions == len(catalogue.questions(lesson))
+
+
+def test_an_exercise_whose_id_is_computed_is_named(tmp_path):
+    folder = tmp_path / "mlm_course" / "practice"
+    folder.mkdir(parents=True)
+    write(folder, "\nEXERCISES = (Exercise(id=str(1.1)),)", "lesson_01.py")
+    with pytest.raises(SourceError, match=r"lesson_01\.py, line 2: write out the id"):
+        read_practice(tmp_path, 1)
+
+
+TINY = """\
+# %% [markdown]
+# # Lesson 1: Doubling
+# A sentence.
+
+# %%
+def check(*names):
+    print("checked")
+
+# %% exercise="1.1"
+def double(x):
+    ### BEGIN SOLUTION
+    y = x + x
+    return y
+    ### END SOLUTION
+
+# %%
+check("1.1", double)
+double(3)
+
+# %% tags=["author"]
+assert double(3) == 6
+"""
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    """A checkout with one lesson of a few cells."""
+    for folder in ("course", "mlm_course/practice"):
+        (tmp_path / folder).mkdir(parents=True)
+    write(tmp_path, '[tool.mlm_course]\nrepository = ""\ntag = "v1"\n', "pyproject.toml")
+    write(tmp_path / "course", TINY)
+    exercise = 'EXERCISES = (Exercise(id="1.1", minutes=20),)'
+    write(tmp_path / "mlm_course" / "practice", exercise, "lesson_01.py")
+    return tmp_path
+
+
+def rewrite(root: Path, old: str, new: str) -> None:
+    text = (root / "course" / "01_doubling.py").read_text(encoding="utf-8")
+    assert old in text
+    write(root / "course", text.replace(old, new))
+
+
+@pytest.fixture
+def runs(monkeypatch):
+    """The notebooks that were executed, by a kernel that only counts."""
+    seen: list[dict] = []
+
+    def run(notebook, folder):
+        seen.append(notebook)
+        return counted(notebook, folder)
+
+    monkeypatch.setattr(execute, "execute", run)
+    return seen
+
+
+def test_a_changed_sentence_keeps_the_outputs_as_a_run_would_find_them(tiny):
+    """The one test here with real kernels."""
+    assert list(build.build(tiny)) == ["lessons/01_doubling.ipynb", "solutions/01_doubling.ipynb"]
+    rewrite(tiny, "A sentence", "Another sentence")
+    list(build.build(tiny))
+    quick = contents(tiny)
+    list(build.build_and_execute(tiny))
+    assert contents(tiny) == quick
+    solved = json.loads((tiny / "solutions" / "01_doubling.ipynb").read_text(encoding="utf-8"))
+    code = [cell for cell in solved["cells"] if cell["cell_type"] == "code"]
+    assert [cell["execution_count"] for cell in code] == [1, 2, 3, 4, 5]
+    assert code[3]["outputs"][0]["text"] == "checked\n"
+    assert code[3]["outputs"][1]["data"] == {"text/plain": "6"}
+    assert "Another sentence" in solved["cells"][0]["source"]
+    assert list(build.differences(tiny)) == []
+
+
+def test_only_what_decides_the_outputs_makes_a_lesson_run_again(tiny, runs):
+    package = tiny / "mlm_course"
+    (package / "authoring").mkdir()
+    list(build.build(tiny))
+    rewrite(tiny, "A sentence", "Another sentence")
+    write(package / "authoring", "x = 1", "new.py")
+    write(package, "x = 1", "__main__.py")
+    list(build.build(tiny))
+    assert len(runs) == 1
+    rewrite(tiny, "double(3)\n\n", "double(4)\n\n")
+    list(build.build(tiny))
+    assert len(runs) == 2
+    rewrite(tiny, "# %%\ncheck", '# %% tags=["nbval-skip"]\ncheck')
+    list(build.build(tiny))
+    assert len(runs) == 3
+    write(package, "x = 1", "attention.py")
+    list(build.build(tiny))
+    assert len(runs) == 4
+    write(package, "{}", "weights.json")
+    list(build.build(tiny))
+    assert len(runs) == 5
+    list(build.build(tiny))
+    assert len(runs) == 5
+    list(build.build_and_execute(tiny))
+    assert len(runs) == 6
+
+
+def test_outputs_of_a_notebook_that_someone_edited_are_not_reused(tiny, runs):
+    list(build.build(tiny))
+    before, path = contents(tiny), tiny / "solutions" / "01_doubling.ipynb"
+    for damage in (("double(3)", "double(5)"), ('"executed"', '"ran"'), ("{", "[")):
+        path.write_text(path.read_text(encoding="utf-8").replace(*damage), encoding="utf-8")
+        list(build.build(tiny))
+        assert contents(tiny) == before
+    assert len(runs) == 4
+
+
+def test_a_file_that_jupyter_saved_gives_the_same_notebook(tiny, runs):
+    list(build.build(tiny))
+    before, path = contents(tiny), tiny / "solutions" / "01_doubling.ipynb"
+    nbformat.write(nbformat.read(path, as_version=4), path)
+    assert contents(tiny) != before and list(build.differences(tiny)) == []
+    list(build.build(tiny))
+    assert contents(tiny) == before and len(runs) == 1
+
+
+def test_a_quick_build_imports_nothing_heavy(tiny, runs):
+    list(build.build(tiny))
+    code = (
+        "import sys; from pathlib import Path; from mlm_course.authoring import build\n"
+        "list(build.build(Path('.')))\n"
+        "print(sorted({'torch', 'nbclient', 'nbformat', 'jupytext'} & set(sys.modules)))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tiny,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert result.stdout == "[]\n", result.stderr
+
+
+END_AND_MORE = "    ### END SOLUTION\n1 / 0\n"
+FAILURES = {
+    "ZeroDivisionError: division by zero": ("    ### END SOLUTION\n", END_AND_MORE, 3, 9, 15),
+    "AssertionError: ": ("== 6", "== 7", 5, 20, 21),
+    "SyntaxError: invalid syntax": ("double(3)\n\n", "x x\n\n", 4, 16, 18),
+}
+
+
+@pytest.fixture
+def quick_set_up(monkeypatch):
+    """A kernel without torch."""
+    monkeypatch.setattr(build, "set_up", lambda publication: "FAST = False")
+
+
+@pytest.mark.parametrize("what", FAILURES)
+def test_a_cell_that_fails_is_named_with_its_line_and_nothing_changes(tiny, quick_set_up, what):
+    old, new, cell, cell_line, line = FAILURES[what]
+    (tiny / "lessons").mkdir()
+    write(tiny / "lessons", "old", "01_doubling.ipynb")
+    write(tiny / "mlm_course" / "practice", '{"1.1": "old"}', "answers.json")
+    rewrite(tiny, old, new)
+    before = contents(tiny)
+    with pytest.raises(SourceError) as error:
+        list(build.build(tiny))
+    first, _, text = str(error.value).partition("\n\n")
+    place = f"course/01_doubling.py, cell {cell} (line {cell_line}), line {line}"
+    assert first.startswith(f"{place}: {what}")
+    assert new.strip().splitlines()[-1] in text
+    assert contents(tiny) == before
+
+
+def test_the_failing_cell_may_stand_behind_one_that_is_meant_to_fail(tiny, quick_set_up):
+    meant = '# %% tags=["raises-exception"]\n1 / 0\n\n# %%\nundefined\n\n# %%\ncheck("1.1"'
+    rewrite(tiny, '# %%\ncheck("1.1"', meant)
+    with pytest.raises(SourceError, match=r"cell 5 \(line 19\), line 20: NameError"):
+        list(build.build(tiny))
+
+
+def test_a_failing_lesson_leaves_those_before_it_built(tiny, monkeypatch):
+    def run(notebook, folder):
+        if notebook["metadata"]["mlm_course"]["lesson"] == "02_more":
+            raise CellFailure(0, "Oh: no")
+        return counted(notebook, folder)
+
+    monkeypatch.setattr(execute, "execute", run)
+    write(tiny / "course", TINY.replace("1.1", "2.1"), "02_more.py")
+    write(tiny / "mlm_course" / "practice", 'Exercise(id="2.1")', "lesson_02.py")
+    with pytest.raises(SourceError, match=r"02_more\.py, cell 1 \(line 1\): Oh: no"):
+        list(build.build(tiny))
+    assert list(json.loads((tiny / build.ANSWERS).read_text(encoding="utf-8"))) == ["1.1"]
+    assert list(build.differences(tiny, ["1"])) == []
+    assert "lessons/02_more.ipynb is missing" in list(build.differences(tiny))
+
+
+def test_building_one_lesson_keeps_the_printed_answers_of_others(tiny, runs):
+    write(tiny / "course", TINY.replace("1.1", "2.1"), "02_more.py")
+    write(tiny / "mlm_course" / "practice", 'Exercise(id="2.1")', "lesson_02.py")
+    write(tiny / "mlm_course" / "practice", '{"9.1": "of a lesson that is gone"}', "answers.json")
+    for lesson in ("2", "1", "2"):
+        list(build.build(tiny, [lesson]))
+    answers = json.loads((tiny / build.ANSWERS).read_text(encoding="utf-8"))
+    assert list(answers) == ["1.1", "2.1"] and list(build.differences(tiny)) == []
+
+
+def test_a_kernel_that_dies_is_a_sentence_with_a_place(tiny, quick_set_up):
+    rewrite(tiny, "double(3)\n\n", "import os; os._exit(1)\n\n")
+    with pytest.raises(SourceError, match=r"cell 4 \(line 16\): the kernel died"):
+        list(build.build(tiny))
+
+
+def test_a_mistake_in_the_last_source_keeps_every_lesson_from_running(tiny, runs):
+    write(tiny / "course", TINY.replace("1.1", "2.1"), "02_more.py")
+    with pytest.raises(SourceError, match=r"exercise 2\.1 is missing"):
+        list(build.build(tiny))
+    assert runs == []
+
+
+def test_files_change_together_or_not_at_all(tmp_path, monkeypatch):
+    one, two = write(tmp_path, "old", "one"), tmp_path / "two"
+    two.mkdir()
+    (two / "full").write_text("")
+    with pytest.raises(TypeError):
+        files.replace_all({one: "new", tmp_path / "three": None})  # cannot be written
+    assert one.read_text() == "old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "two"]
+    files.replace_all({one: "new", tmp_path / "four" / "five": "new"})
+    assert one.read_text() == (tmp_path / "four" / "five").read_text() == "new"
+    assert not list(tmp_path.rglob("*.new"))
+
+
+def test_an_interrupted_build_puts_the_printed_answers_back(tiny, monkeypatch):
+    during = []
+
+    def interrupted(notebook, folder):
+        during.append((tiny / build.ANSWERS).read_text(encoding="utf-8"))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(execute, "execute", interrupted)
+    before = contents(tiny)
+    with pytest.raises(KeyboardInterrupt):
+        list(build.build(tiny))
+    assert contents(tiny) == before
+    assert "y = x + x" in during[0]  # the notebook may print the new answer
+
+
+def test_measuring_leaves_nothing_that_differs(tiny, runs, monkeypatch):
+    def measured(notebook, folder):
+        return execute.Measured(execute.execute(notebook, folder), 12.3, 456)
+
+    monkeypatch.setattr(execute, "measure", measured)
+    list(build.build(tiny))
+    assert list(build.measure(tiny)) == ["01_doubling: 12.3 s, 456 MB"]
+    assert list(build.differences(tiny)) == []
+    assert read_syllabus(tiny) == {"01_doubling": Budget(12.3, 456)}
+    text = (tiny / "lessons" / "01_doubling.ipynb").read_text(encoding="utf-8")
+    assert "about 0.5 hours" in text and "12 s to run" in text
+    list(build.build(tiny))
+    assert len(runs) == 2  # the measured run's outputs are kept
+
+
+def test_a_measured_run_has_the_outputs_of_any_other(tiny, quick_set_up):
+    source = build.read_sources(tiny)[0]
+    draft = solution_notebook(source.name, build.cells_of(tiny, source, None))
+    found = execute.measure(draft, tiny)
+    assert found.notebook == execute.execute(draft, tiny)
+    assert 1 < found.memory_mb < 1000 and 0 < found.seconds < 60
+
+
+def test_an_authors_cell_is_in_the_solution_only(tiny, runs):
+    list(build.build(tiny))
+    lesson, solution = (
+        json.loads((tiny / folder / "01_doubling.ipynb").read_text(encoding="utf-8"))["cells"]
+        for folder in ("lessons", "solutions")
+    )
+    assert solution[-1]["source"] == "assert double(3) == 6" and solution[-1]["outputs"]
+    assert [cell["id"] for cell in lesson] == [cell["id"] for cell in solution[:-1]]
+
+
+def test_an_authors_cell_may_use_names_of_its_own_inside(tiny, runs):
+    rewrite(tiny, "double(3) == 6", "all(double(i) == i + i for i in range(9)), [j for j in 'ab']")
+    assert list(build.build(tiny))
+
+
+def test_a_build_for_the_record_is_never_fast(monkeypatch):
+    monkeypatch.setenv("MLM_COURSE_FAST", "1")
+    assert execute._environment("x")["MLM_COURSE_FAST"] == "0"
+
+
+def test_files_of_the_package_that_decide_are_those_of_the_repository():
+    names = {p.relative_to(ROOT).as_posix() for p in outputs.imported_files(ROOT / "mlm_course")}
+    listed = subprocess.run(
+        ["git", "ls-files", "mlm_course"], cwd=ROOT, capture_output=True, text=True
+    ).stdout.split()
+    if not listed:
+        pytest.skip("this is no clone")
+    left_out = {name for name in listed if name not in names}
+    assert {name for name in left_out if "/authoring/" not in name} == {
+        "mlm_course/__main__.py", "mlm_course/practice/answers.json"
+    }  # fmt: skip
 
 
 def test_a_chart_that_only_followed_a_training_leaves_no_empty_output():
-    from mlm_course.authoring.execute import WIDGET_MIME, clean
-
-    live = nbformat.v4.new_output("display_data", data={WIDGET_MIME: {"model_id": "x"}})
+    live = nbformat.v4.new_output("display_data", data={execute.WIDGET_MIME: {"model_id": "x"}})
     both = nbformat.v4.new_output(
-        "display_data", data={WIDGET_MIME: {"model_id": "y"}, "text/plain": "curve"}
+        "display_data", data={execute.WIDGET_MIME: {"model_id": "y"}, "text/plain": "curve"}
     )
     printed = nbformat.v4.new_output("stream", text="done")
     cell = nbformat.v4.new_code_cell("x", outputs=[live, both, printed])
-    notebook = clean(nbformat.v4.new_notebook(cells=[cell, nbformat.v4.new_markdown_cell("y")]))
+    notebook = execute.clean(
+        nbformat.v4.new_notebook(cells=[cell, nbformat.v4.new_markdown_cell("y")])
+    )
     left = notebook.cells[0].outputs
     assert [output.output_type for output in left] == ["display_data", "stream"]
     assert left[0].data == {"text/plain": "curve"}

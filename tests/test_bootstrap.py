@@ -1,4 +1,4 @@
-"""The bootstrap cell installs the course from a repository, in an environment without it."""
+"""The set-up cell installs the course from a repository, in an environment without it."""
 
 import importlib.util
 import os
@@ -14,9 +14,9 @@ import pytest
 import torch
 from packaging.requirements import Requirement
 
-from mlm_course.authoring.generated import SMALL_PACKAGES, Publication, bootstrap
-from mlm_course.authoring.notebooks import with_generated_cells
-from mlm_course.authoring.source import Cell, Source
+from mlm_course.authoring.cells import Cell, Source
+from mlm_course.authoring.generated import SMALL_PACKAGES, Publication, set_up
+from mlm_course.authoring.notebooks import solution_notebook, with_generated_cells
 from mlm_course.doctor import this_machine
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -75,7 +75,7 @@ SHOW = "\nimport mlm_course.attention; print(mlm_course.__file__)"
 
 
 def test_the_cell_installs_the_course_once_and_then_does_nothing(repository, bare_python, tmp_path):
-    cell = bootstrap(Publication(f"file://{repository}", "v9"))
+    cell = set_up(Publication(f"file://{repository}", "v9"))
     before = run(bare_python, "import mlm_course", tmp_path)
     assert "No module named 'mlm_course'" in before.stderr
     first = run(bare_python, cell + SHOW, tmp_path)
@@ -92,7 +92,7 @@ def test_the_cell_installs_the_course_once_and_then_does_nothing(repository, bar
 def test_installed_from_the_repository_the_package_brings_its_data(
     repository, bare_python, tmp_path
 ):
-    cell = bootstrap(Publication(f"file://{repository}", "v9"))
+    cell = set_up(Publication(f"file://{repository}", "v9"))
     show = "\nfrom mlm_course.practice import solution; print(solution('1.1', now=True))"
     assert "weights @ values" in run(bare_python, cell + show, tmp_path).stdout
 
@@ -101,7 +101,7 @@ def test_a_repository_that_cannot_be_reached_gets_a_sentence(tmp_path):
     fresh = tmp_path / "python"
     subprocess.run([sys.executable, "-m", "venv", fresh], check=True)
     python = fresh / Path(sys.executable).relative_to(sys.prefix)
-    result = run(python, bootstrap(Publication(f"file://{tmp_path}/none", "v9")), tmp_path)
+    result = run(python, set_up(Publication(f"file://{tmp_path}/none", "v9")), tmp_path)
     assert "The course could not be installed; pip says why above." in result.stderr
 
 
@@ -109,12 +109,12 @@ def test_without_an_address_the_cell_says_how_to_start(tmp_path):
     fresh = tmp_path / "python"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", fresh], check=True)
     python = fresh / Path(sys.executable).relative_to(sys.prefix)
-    result = run(python, bootstrap(Publication("", "v9")), tmp_path)
+    result = run(python, set_up(Publication("", "v9")), tmp_path)
     assert "Start JupyterLab with `make lab`" in result.stderr
 
 
 def test_installed_locally_the_cell_prints_one_line_and_nothing_else(tmp_path):
-    result = run(Path(sys.executable), bootstrap(Publication("", "v9")), tmp_path)
+    result = run(Path(sys.executable), set_up(Publication("", "v9")), tmp_path)
     assert re.fullmatch(LINE + "\n", result.stdout) and not result.stderr
 
 
@@ -127,12 +127,29 @@ def test_the_line_names_the_device(monkeypatch):
         assert this_machine().endswith(end) and re.fullmatch(LINE, this_machine())
 
 
-def test_the_line_is_not_compared_between_machines():
-    cells = with_generated_cells(
-        Source("01_a", (Cell("markdown", "# A"),)), Publication("", ""), None
-    )
-    (code,) = [cell for cell in cells if cell.kind == "code"]
-    assert code.tags == ("nbval-ignore-output",)
+def test_the_cell_is_folded_and_its_line_not_compared_between_machines():
+    source, text = Source("01_a", (Cell("markdown", "# A"),)), set_up(Publication("", ""))
+    notebook = solution_notebook("01_a", with_generated_cells(source, "Facts.", text))
+    cell = notebook["cells"][2]
+    assert cell["metadata"]["tags"] == ["nbval-ignore-output"]
+    assert cell["metadata"]["jupyter"] == {"source_hidden": True}  # JupyterLab
+    assert cell["metadata"]["cellView"] == "form"  # Colab
+    assert cell["source"].startswith("# @title Set-up\n")
+
+
+@pytest.mark.parametrize(
+    ("value", "fast"), [("1", True), ("yes", True), ("0", False), ("", False), (None, False)]
+)
+def test_the_cell_gives_every_lesson_the_same_start(value, fast, monkeypatch, on_one_cpu_thread):
+    torch.set_num_threads(2)
+    monkeypatch.delenv("MLM_COURSE_FAST", raising=False)
+    if value is not None:
+        monkeypatch.setenv("MLM_COURSE_FAST", value)
+    names: dict = {}
+    exec(set_up(Publication("", "")), names)
+    assert names["FAST"] is fast and torch.get_num_threads() == 1
+    first = torch.rand(1)
+    assert torch.equal(first, torch.rand(1, generator=torch.Generator().manual_seed(0)))
 
 
 def asked_of_pip(monkeypatch, absent: set[str]) -> list[str]:
@@ -140,7 +157,7 @@ def asked_of_pip(monkeypatch, absent: set[str]) -> list[str]:
     calls: list[list[str]] = []
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: name not in absent or None)
     monkeypatch.setattr(subprocess, "call", lambda words: calls.append(words) or 0)
-    exec(bootstrap(Publication("https://example.org/c", "v9")), {})
+    exec(set_up(Publication("https://example.org/c", "v9")), {})
     monkeypatch.undo()
     return calls[0][3:] if calls else []
 

@@ -1,11 +1,14 @@
 """What every lesson keeps to, so that a reader can rely on it."""
 
+import ast
 import re
 from pathlib import Path
 
 import pytest
 
-from mlm_course.authoring.source import Source, read_source
+from mlm_course.authoring.cells import Cell, Source, place
+from mlm_course.authoring.effort import words
+from mlm_course.authoring.source import read_source
 from mlm_course.practice.catalogue import exercises, questions
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -21,7 +24,45 @@ def prose(lesson: Source) -> str:
 def test_code_fits_the_width_of_a_notebook(lesson):
     for cell in lesson.cells:
         if cell.kind == "code":
-            assert max(map(len, cell.text.splitlines())) <= 100, f"cell {cell.line}"
+            assert max(map(len, cell.text.splitlines())) <= 100, place(lesson.name, cell)
+
+
+@each_lesson
+def test_a_code_cell_fits_on_a_screen(lesson):
+    """25 lines, as the solved notebook has them; longer functions belong into the package."""
+    code = [cell for cell in lesson.cells if cell.kind == "code"]
+    long = {place(lesson.name, c): n for c in code if (n := len(c.solved().splitlines())) > 25}
+    assert long == {}
+
+
+@each_lesson
+def test_a_line_of_a_source_can_be_reviewed(lesson):
+    lines = (ROOT / "course" / f"{lesson.name}.py").read_text(encoding="utf-8").splitlines()
+    assert [number for number, line in enumerate(lines, 1) if len(line) > 120] == []
+
+
+@each_lesson
+def test_a_lesson_can_be_read_in_one_sitting(lesson):
+    assert words(lesson) <= 3500
+
+
+@each_lesson
+def test_cells_that_only_assert_are_the_authors(lesson):
+    code = [cell for cell in lesson.cells if cell.kind == "code" and only_asserts(cell)]
+    assert [place(lesson.name, cell) for cell in code if "author" not in cell.tags] == []
+
+
+def only_asserts(cell: Cell) -> bool:
+    """Whether a cell consists of assertions and comments."""
+    statements = ast.parse(cell.text).body
+    return bool(statements) and all(isinstance(s, ast.Assert) for s in statements)
+
+
+@each_lesson
+def test_the_set_up_cell_alone_says_what_is_fast(lesson):
+    """FAST, one thread and a seed come from the generated cell."""
+    own = [place(lesson.name, cell) for cell in lesson.cells if "MLM_COURSE_FAST" in cell.text]
+    assert own == []
 
 
 @each_lesson
@@ -29,7 +70,7 @@ def test_every_figure_has_words_beside_it(lesson):
     """JupyterLab shows no alternative text for a figure: a printed line has to stand in."""
     for cell in lesson.cells:
         if "plt.show()" in cell.text:
-            assert "print(" in cell.text.split("plt.show()")[1], f"cell {cell.line}"
+            assert "print(" in cell.text.split("plt.show()")[1], place(lesson.name, cell)
 
 
 @each_lesson
@@ -72,11 +113,11 @@ def test_every_false_claim_so_far_is_settled_somewhere():
     ).split()
     assert set(required) <= {claim for claim, _ in rows}
     texts = {lesson.number: prose(lesson) for lesson in LESSONS}
-    for claim, place in rows:
-        number, _, rest = place.split(";")[0].partition(",")
+    for claim, row in rows:
+        number, _, rest = row.split(";")[0].partition(",")
         sections = re.findall(r"\d+", rest)
         for section in sections:
-            assert re.search(rf"^## {section}\. ", texts[int(number)], re.M), (claim, place)
+            assert re.search(rf"^## {section}\. ", texts[int(number)], re.M), (claim, row)
 
 
 @each_lesson

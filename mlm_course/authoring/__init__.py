@@ -1,8 +1,15 @@
 """From one complete source a lesson, course/NN_name.py, to lessons/ and solutions/.
 
-source.py     reads and checks a source: exercises, solution blocks, tags
-generated.py  the cells nobody writes: badges, budget line, bootstrap
-notebooks.py  the two variants of a lesson as notebooks, with stable cell ids
-execute.py    runs a notebook in a kernel, and measures it
-build.py      writes everything, or says what differs
+cells.py          what a lesson is made of, and how a place in it is named
+source.py         reads a source
+checks.py         what a source has to keep to: exercises, solution blocks, tags
+practice_data.py  what mlm_course/practice says about a lesson's exercises
+effort.py         hours for a learner
+generated.py      the cells nobody writes: badges, budget line, set-up
+notebooks.py      the two variants of a lesson as notebooks, with stable cell ids
+outputs.py        whether stored outputs still hold
+execute.py        runs a notebook in a kernel, and measures it
+files.py          writes several files, all or none
+differences.py    what a stored notebook says otherwise than its source
+build.py          puts all of it together
 """

@@ -1,125 +1,78 @@
 """`python -m mlm_course build`: lessons/, solutions/ and the printed answers, from course/."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
-from itertools import zip_longest
 from pathlib import Path
 
-import nbformat
-from nbformat import NotebookNode
-
-from mlm_course.authoring import execute
+from mlm_course.authoring import outputs
+from mlm_course.authoring.cells import Cell, CellFailure, Source, SourceError, place
+from mlm_course.authoring.differences import compare
+from mlm_course.authoring.effort import hours
+from mlm_course.authoring.files import replace_all, taken_back_on_failure
 from mlm_course.authoring.generated import (
+    SYLLABUS,
     Budget,
+    budget_line,
+    head,
     read_publication,
     read_syllabus,
-    write_syllabus,
+    set_up,
+    syllabus_text,
 )
 from mlm_course.authoring.notebooks import (
+    Notebook,
     lesson_notebook,
     solution_notebook,
     to_text,
     with_generated_cells,
-    without_outputs,
 )
-from mlm_course.authoring.source import Cell, Source, SourceError, read_source
-from mlm_course.practice.catalogue import exercises
+from mlm_course.authoring.practice_data import PracticeData, read_practice
+from mlm_course.authoring.source import read_source
 
-ANSWERS = Path("mlm_course/practice/answers.json")
-
-
-def read_sources(root: Path, names: Iterable[str] = ()) -> list[Source]:
-    """The lessons named, or all; a name may be short: "1", "01" or "01_attention"."""
-    paths = sorted((root / "course").glob("[0-9][0-9]_*.py"))
-    if not paths:
-        raise SourceError(f"No lesson source course/NN_name.py below {root}.")
-    chosen = [_find(paths, name) for name in names] or paths
-    return [read_source(path) for path in chosen]
-
-
-def _find(paths: list[Path], name: str) -> Path:
-    for path in paths:
-        if name in (path.stem, path.name) or (name.isdigit() and int(name) == int(path.stem[:2])):
-            return path
-    raise SourceError(f"No lesson {name!r}; there are {', '.join(p.stem for p in paths)}.")
-
-
-def cells_of(root: Path, source: Source) -> list[Cell]:
-    """All cells of a lesson, generated ones included, checked against the exercise data."""
-    written = set(source.answers())
-    known = {e.id for e in exercises(source.number)}
-    for missing in sorted(written ^ known):
-        where = "course/" if missing in known else "mlm_course/practice/"
-        raise SourceError(f"{source.name}: exercise {missing} is missing from {where}.")
-    return with_generated_cells(
-        source, read_publication(root), read_syllabus(root).get(source.name)
-    )
+PACKAGE = Path("mlm_course")
+ANSWERS = PACKAGE / "practice" / "answers.json"
+Run = Callable[[Path, Source, Notebook], Notebook]  # a solved notebook with outputs
 
 
 def build(root: Path, names: Iterable[str] = ()) -> Iterator[str]:
-    """Writes both notebooks of each lesson and yields a line for each file written."""
-    sources = read_sources(root, names)
-    _write(root / ANSWERS, _answers(root))  # first: the executed notebooks may print them
-    for source in sources:
-        cells = cells_of(root, source)
-        yield _write(root / "lessons" / f"{source.name}.ipynb", to_text(lesson_notebook(cells)))
-        folder = root / "solutions"
-        folder.mkdir(exist_ok=True)
-        solved = execute.execute(solution_notebook(cells), folder)
-        yield _write(folder / f"{source.name}.ipynb", to_text(solved))
+    """Writes both notebooks of each lesson and yields a line for each file.
+
+    A lesson is executed only if its stored outputs no longer hold.
+    """
+    return _build(root, names, _stored_or_executed)
+
+
+def build_and_execute(root: Path, names: Iterable[str] = ()) -> Iterator[str]:
+    """Like `build`, but every lesson is executed."""
+    return _build(root, names, _executed)
 
 
 def measure(root: Path, names: Iterable[str] = ()) -> Iterator[str]:
-    """Runs each solved lesson against the clock and writes what it took to syllabus.toml."""
+    """Runs each solved lesson against the clock, and writes what it took and both notebooks."""
     for source in read_sources(root, names):
-        found = execute.measure(solution_notebook(cells_of(root, source)), root / "solutions")
-        syllabus = read_syllabus(root)
-        old = syllabus.get(source.name, Budget(hours=2))
-        budget = replace(old, seconds=found.seconds, memory_mb=found.memory_mb)
-        write_syllabus(root, {**syllabus, source.name: budget})
-        yield f"{source.name}: {found.seconds} s, {found.memory_mb} MB"
+        with taken_back_on_failure(root / ANSWERS, answers(root, [source])):
+            line = _measure(root, source)
+        yield line
 
 
 def differences(root: Path, names: Iterable[str] = ()) -> Iterator[str]:
     """A line for each notebook, and each cell in it, that is not what `build` would write."""
+    names = list(names)
     sources = read_sources(root, names)
     for source in sources:
-        cells = cells_of(root, source)
-        for folder, notebook in (
-            ("lessons", lesson_notebook(cells)),
-            ("solutions", solution_notebook(cells)),
+        cells = _cells(root, source)
+        for path, expected in zip(
+            _files(root, source),
+            (lesson_notebook(source.name, cells), solution_notebook(source.name, cells)),
+            strict=True,
         ):
-            path = root / folder / f"{source.name}.ipynb"
-            yield from _compare(f"{folder}/{path.name}", path, notebook)
-    if not (root / ANSWERS).exists() or (root / ANSWERS).read_text("utf-8") != _answers(root):
+            yield from compare(f"{path.parent.name}/{path.name}", path, expected)
+    if _text(root / ANSWERS) != answers(root, sources):
         yield f"{ANSWERS.as_posix()} differs from course/"
-    if not list(names):
+    if not names:
         yield from _orphans(root, {source.name for source in sources})
-
-
-def _compare(label: str, path: Path, expected: NotebookNode) -> Iterator[str]:
-    if not path.exists():
-        yield f"{label} is missing"
-        return
-    try:
-        stored = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
-    except Exception as problem:  # nbformat and json raise many kinds
-        yield f"{label} cannot be read: {problem}"
-        return
-    found = stored if label.startswith("lessons") else without_outputs(stored)
-    if to_text(found) == to_text(expected):
-        return
-    yield f"{label} differs"
-    for i, (a, b) in enumerate(zip_longest(found.cells, expected.cells), 1):
-        if a is None or b is None:
-            yield f"  cell {i}: {'missing' if a is None else 'not in the source'}"
-        elif to_text(a) != to_text(b):
-            yield f"  cell {i} (id {b.id}) differs: {_first_line(b)}"
-
-
-def _first_line(cell: NotebookNode) -> str:
-    return next(iter(cell.source.splitlines()), "")[:60]
 
 
 def _orphans(root: Path, names: set[str]) -> Iterator[str]:
@@ -129,13 +82,136 @@ def _orphans(root: Path, names: set[str]) -> Iterator[str]:
                 yield f"{folder}/{path.name} has no source in course/"
 
 
-def _answers(root: Path) -> str:
-    """The printed solutions of all lessons, for `solution("1.2")`."""
-    answers = {id: text for s in read_sources(root) for id, text in s.answers().items()}
-    return json.dumps(answers, indent=1, ensure_ascii=False) + "\n"
+def read_sources(root: Path, names: Iterable[str] = ()) -> list[Source]:
+    """The lessons named, or all; a name may be short: "1", "01" or "01_attention"."""
+    paths = _paths(root)
+    if not paths:
+        raise SourceError(f"No lesson source course/NN_name.py below {root}.")
+    chosen = [_find(paths, name) for name in names] or paths
+    return [read_source(path) for path in chosen]
 
 
-def _write(path: Path, text: str) -> str:
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-    return f"{path.parent.name}/{path.name}"
+def _paths(root: Path) -> list[Path]:
+    return sorted((root / "course").glob("[0-9][0-9]_*.py"))
+
+
+def _find(paths: list[Path], name: str) -> Path:
+    for path in paths:
+        if name in (path.stem, path.name) or (name.isdigit() and int(name) == int(path.stem[:2])):
+            return path
+    raise SourceError(f"No lesson {name!r}; there are {', '.join(p.stem for p in paths)}.")
+
+
+def cells_of(root: Path, source: Source, budget: Budget | None) -> list[Cell]:
+    """All cells of a lesson, generated ones included, checked against the exercise data."""
+    practice = read_practice(root, source.number)
+    _check_ids(source, practice)
+    publication = read_publication(root)
+    time = hours(source, practice, budget.seconds if budget else 0)
+    facts = head(publication, source.name, budget_line(time, budget))
+    return with_generated_cells(source, facts, set_up(publication))
+
+
+def _check_ids(source: Source, practice: PracticeData) -> None:
+    """SourceError unless course/ and mlm_course/practice/ have the same exercises."""
+    for cell in source.cells:
+        if cell.exercise and cell.exercise not in practice.minutes:
+            raise SourceError(f"{place(source.name, cell)}: exercise {cell.exercise} is missing "
+                              "from mlm_course/practice/.")  # fmt: skip
+    for missing in sorted(practice.minutes.keys() - source.answers().keys()):
+        raise SourceError(f"course/{source.name}.py: exercise {missing} is missing from course/.")
+
+
+def _cells(root: Path, source: Source) -> list[Cell]:
+    return cells_of(root, source, read_syllabus(root).get(source.name))
+
+
+def _build(root: Path, names: Iterable[str], run: Run) -> Iterator[str]:
+    lessons = [(source, _cells(root, source)) for source in read_sources(root, names)]
+    for source, cells in lessons:
+        with taken_back_on_failure(root / ANSWERS, answers(root, [source])):
+            with _failure_placed(source, cells):
+                ran = run(root, source, _draft(root, source, cells))
+            texts = _texts(root, source, cells, ran)
+            replace_all(texts)
+        yield from (path.relative_to(root).as_posix() for path in texts)
+
+
+def _measure(root: Path, source: Source) -> str:
+    from mlm_course.authoring import execute
+
+    cells, syllabus = _cells(root, source), read_syllabus(root)
+    with _failure_placed(source, cells):
+        found = execute.measure(_draft(root, source, cells), _folder(root))
+    old = syllabus.get(source.name, Budget())
+    budget = replace(old, seconds=found.seconds, memory_mb=found.memory_mb)
+    facts = {root / SYLLABUS: syllabus_text({**syllabus, source.name: budget})}
+    replace_all(facts | _texts(root, source, cells_of(root, source, budget), found.notebook))
+    return f"{source.name}: {found.seconds} s, {found.memory_mb} MB"
+
+
+def _draft(root: Path, source: Source, cells: list[Cell]) -> Notebook:
+    """The solved notebook before it runs, marked with what it is made of at this moment."""
+    return outputs.marked(solution_notebook(source.name, cells), root / PACKAGE)
+
+
+def _stored_or_executed(root: Path, source: Source, draft: Notebook) -> Notebook:
+    _, path = _files(root, source)
+    return outputs.stored(path, draft, root / PACKAGE) or _executed(root, source, draft)
+
+
+def _executed(root: Path, source: Source, draft: Notebook) -> Notebook:
+    from mlm_course.authoring import execute  # a second and more, which stored outputs spare
+
+    return execute.execute(draft, _folder(root))
+
+
+@contextmanager
+def _failure_placed(source: Source, cells: list[Cell]) -> Iterator[None]:
+    """A cell that fails becomes a SourceError with its place in the source and its text."""
+    try:
+        yield
+    except CellFailure as failure:
+        cell = cells[failure.index]
+        line = cell.line_of_solved(failure.line) if failure.line and cell.number else None
+        where = place(source.name, cell, line)
+        raise SourceError(f"{where}: {failure}\n\n{cell.solved()}") from None
+
+
+def _texts(root: Path, source: Source, cells: list[Cell], ran: Notebook) -> dict[Path, str]:
+    """The files of both notebooks, with the outputs of one that was run."""
+    lesson, solution = _files(root, source)
+    solved = outputs.with_outputs(solution_notebook(source.name, cells), ran)
+    return {lesson: to_text(lesson_notebook(source.name, cells)), solution: to_text(solved)}
+
+
+def _files(root: Path, source: Source) -> tuple[Path, Path]:
+    file = f"{source.name}.ipynb"
+    return root / "lessons" / file, _folder(root) / file
+
+
+def _folder(root: Path) -> Path:
+    return root / "solutions"
+
+
+def answers(root: Path, sources: list[Source]) -> str:
+    """The printed solutions, for `solution("1.2")`: of these lessons anew, of others as stored."""
+    others = {str(int(path.stem[:2])) for path in _paths(root)}
+    others -= {str(source.number) for source in sources}
+    stored = _stored_answers(root).items()
+    texts = {id: text for id, text in stored if id.partition(".")[0] in others}
+    texts |= {id: text for source in sources for id, text in source.answers().items()}
+    by_lesson = sorted(texts.items(), key=lambda item: int(item[0].partition(".")[0]))
+    return json.dumps(dict(by_lesson), indent=1, ensure_ascii=False) + "\n"
+
+
+def _stored_answers(root: Path) -> dict[str, str]:
+    try:
+        found = json.loads(_text(root / ANSWERS) or "{}")
+    except ValueError:  # damaged; the next build of all lessons mends it
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _text(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.exists() else None

@@ -1,6 +1,7 @@
 """Running a notebook in a kernel of its own, as nbval will: one torch thread, no learner's file."""
 
 import os
+import re
 import tempfile
 import time
 from dataclasses import dataclass
@@ -8,70 +9,87 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
-from mlm_course.authoring.notebooks import METADATA
-from mlm_course.authoring.source import SourceError
+from mlm_course.authoring.cells import CellFailure
+from mlm_course.authoring.notebooks import Notebook
 
 WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
 PEAK = "import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+SECONDS = 600  # after which a cell is given up
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Wall seconds from kernel start to the last cell, and the kernel's peak memory in MB."""
+    """A run: wall seconds from kernel start to the last cell, and the kernel's peak memory in MB."""
 
+    notebook: Notebook
     seconds: float
     memory_mb: int
 
 
-def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
-    """The notebook with its outputs, run in `folder`; SourceError shows a cell that fails."""
+def execute(notebook: Notebook, folder: Path) -> Notebook:
+    """The notebook with its outputs, run in `folder`; CellFailure if a cell fails."""
+    folder.mkdir(exist_ok=True)
+    ran, started = nbformat.from_dict(notebook), [0]
     with tempfile.TemporaryDirectory() as scratch:
-        environment = {
-            **os.environ,
-            "OMP_NUM_THREADS": "1",
-            "ACCELERATE_USE_CPU": "1",
-            "MLM_COURSE_PROGRESS": str(Path(scratch) / "progress.json"),
-        }
         client = NotebookClient(
-            notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": folder}}
+            ran,
+            timeout=SECONDS,
+            kernel_name="python3",
+            resources={"metadata": {"path": folder}},
+            on_cell_start=lambda cell, cell_index: started.append(cell_index),
         )
         try:
-            client.execute(env=environment)
-        except CellExecutionError as failure:
-            raise SourceError(
-                f"A cell fails: {failure.ename}: {failure.evalue}\n{_failed(notebook)}"
-            ) from None
-    return clean(notebook)
+            client.execute(env=_environment(scratch))
+        except (CellExecutionError, CellTimeoutError, DeadKernelError) as problem:
+            raise _failure(started[-1], ran.cells[started[-1]], problem) from None
+    return {**clean(ran), "metadata": notebook["metadata"]}
 
 
-def _failed(notebook: NotebookNode) -> str:
-    """The text of the cell that raised."""
-    for cell in notebook.cells:
-        if any(output.output_type == "error" for output in cell.get("outputs", ())):
-            return cell.source
-    return ""
+def _environment(scratch: str) -> dict[str, str]:
+    return {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "ACCELERATE_USE_CPU": "1",
+        "MLM_COURSE_FAST": "0",
+        "MLM_COURSE_PROGRESS": str(Path(scratch) / "progress.json"),
+    }
 
 
-def measure(notebook: NotebookNode, folder: Path) -> Measured:
-    """Time and memory of a run; peak memory is the kernel's own account of itself."""
+def _failure(index: int, cell: NotebookNode, problem: Exception) -> CellFailure:
+    if isinstance(problem, CellExecutionError):
+        return CellFailure(index, f"{problem.ename}: {problem.evalue}", _line(cell))
+    if isinstance(problem, DeadKernelError):
+        return CellFailure(index, "the kernel died; was there enough memory?")
+    return CellFailure(index, f"the cell took longer than {SECONDS} s")
+
+
+def _line(cell: NotebookNode) -> int | None:
+    """The line of a cell that raised, which is the last one that the traceback names of it."""
+    traces = ["\n".join(o.traceback) for o in cell.outputs if o.output_type == "error"]
+    plain = re.sub(r"\x1b\[[\d;]*m", "", "\n".join(traces))
+    found = re.findall(rf"Cell In\[{cell.execution_count}\], line (\d+)", plain)
+    return int(found[-1]) if found else None
+
+
+def measure(notebook: Notebook, folder: Path) -> Measured:
+    """A run against the clock; peak memory is the kernel's own account of itself."""
     probe = nbformat.v4.new_code_cell(PEAK, id="peak")
-    notebook = nbformat.from_dict({**notebook, "cells": [*notebook.cells, probe]})
     start = time.perf_counter()
-    executed = execute(notebook, folder)
+    ran = execute({**notebook, "cells": [*notebook["cells"], probe]}, folder)
     seconds = time.perf_counter() - start
-    return Measured(round(seconds, 1), round(int(executed.cells[-1].outputs[0].text) / 1024))
+    peak = ran["cells"].pop()["outputs"][0]["text"]
+    return Measured(ran, round(seconds, 1), round(int(peak) / 1024))
 
 
 def clean(notebook: NotebookNode) -> NotebookNode:
-    """The notebook without times, kernel versions and widget state.
+    """The notebook's cells without times and widget state.
 
     A stored widget view would hide the static picture beside it wherever no kernel runs. An output
     that was nothing but a widget, such as a chart that followed a training, goes altogether.
     """
-    notebook.metadata = nbformat.from_dict(METADATA)
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         for output in cell.get("outputs", ()):

@@ -1,4 +1,4 @@
-"""The cells of a notebook that nobody writes: badges, budget line, bootstrap."""
+"""The cells of a notebook that nobody writes: badges, budget line, set-up."""
 
 import tomllib
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from pathlib import Path
 
 COLAB = "https://colab.research.google.com/github"
 BINDER = "https://mybinder.org/v2/gh"
+SYLLABUS = Path("course/syllabus.toml")
 
 
 @dataclass(frozen=True)
@@ -18,9 +19,8 @@ class Publication:
 
 @dataclass(frozen=True)
 class Budget:
-    """What a lesson costs: hours for a learner, then what `build --measure` found."""
+    """What a lesson costs the machine, as `build --measure` found it."""
 
-    hours: float
     seconds: float = 0.0
     memory_mb: int = 0
     download_mb: int = 0
@@ -34,26 +34,32 @@ def read_publication(root: Path) -> Publication:
 
 def read_syllabus(root: Path) -> dict[str, Budget]:
     """The budget of each lesson, by lesson name."""
-    path = root / "course" / "syllabus.toml"
+    path = root / SYLLABUS
     table = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     return {name: Budget(**row) for name, row in table.items()}
 
 
-def write_syllabus(root: Path, syllabus: dict[str, Budget]) -> None:
-    """syllabus.toml anew; only `build --measure` calls this."""
-    lines = ["# Hours are the author's estimate; the rest is written by `build --measure`."]
+def syllabus_text(syllabus: dict[str, Budget]) -> str:
+    """syllabus.toml anew; only `build --measure` writes it."""
+    lines = ["# What `build --measure` found on two CPU cores."]
     for name, budget in sorted(syllabus.items()):
         lines += ["", f'["{name}"]', *(f"{key} = {value}" for key, value in vars(budget).items())]
-    (root / "course" / "syllabus.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return "\n".join(lines) + "\n"
 
 
-def budget_line(budget: Budget | None) -> str:
+def head(publication: Publication, name: str, facts: str) -> str:
+    """The cell behind the title: badges, if there are any, and the budget line."""
+    return "\n\n".join(filter(None, [badges(publication, name), facts]))
+
+
+def budget_line(hours: float, budget: Budget | None) -> str:
     """One line of markdown: time for the learner, time and memory for the machine."""
     if budget is None:
         return "*Not measured yet.*"
+    unit = "hour" if hours == 1 else "hours"
     download = f"{budget.download_mb} MB to download" if budget.download_mb else "no download"
     return (
-        f"**For you:** about {budget.hours:g} hours. **For the machine:** {budget.seconds:.0f} s "
+        f"**For you:** about {hours:g} {unit}. **For the machine:** {budget.seconds:.0f} s "
         f"to run every cell on two CPU cores, {budget.memory_mb / 1000:.1f} GB of memory, "
         f"{download}."
     )
@@ -71,6 +77,8 @@ def badges(publication: Publication, name: str) -> str:
         f"[Open in Binder]({BINDER}/{project}/{publication.tag}?urlpath=lab/tree/{notebook})"
     )
 
+
+TITLE = "# @title Set-up\n"  # Colab shows this line in place of a folded cell
 
 _LOCAL = """\
 # The course's package: already there if you started with `make lab`.
@@ -99,10 +107,17 @@ if missing and subprocess.call(
     raise RuntimeError("The course could not be installed; pip says why above. Run this cell again.")
 importlib.invalidate_caches()"""
 
-_SAY_WHERE = """
+_SAME_FOR_ALL = """
+
+import os
+
+import torch
 
 from mlm_course.doctor import this_machine
 
+torch.set_num_threads(1)  # the same numbers on every machine
+torch.manual_seed(0)
+FAST = os.environ.get("MLM_COURSE_FAST", "0") not in ("", "0")  # fewer steps, for a quick look
 print(this_machine())"""
 
 # What the course needs and Colab may lack, each with what it needs itself. Everything else that
@@ -110,14 +125,16 @@ print(this_machine())"""
 SMALL_PACKAGES = ("anywidget", "psygnal", "num2words", "docopt")
 
 
-def bootstrap(publication: Publication) -> str:
-    """The code cell that makes `import mlm_course` work, here or on Colab, and says what runs.
+def set_up(publication: Publication) -> str:
+    """The first code cell, which stands folded: it makes `import mlm_course` work, here or on
+    Colab, gives every lesson the same start, and says what runs.
 
     It never touches torch, numpy or ipywidgets: --no-deps, and only small packages by name. Its one
     line differs between machines, so it is not compared.
     """
-    if not publication.repository:
-        return _LOCAL + _SAY_WHERE
+    return TITLE + (_installing(publication) if publication.repository else _LOCAL) + _SAME_FOR_ALL
+
+
+def _installing(publication: Publication) -> str:
     small = "\n".join(f'    "{name}": "{name}",' for name in SMALL_PACKAGES)
-    cell = _PUBLISHED.format(repository=publication.repository, tag=publication.tag, small=small)
-    return cell + _SAY_WHERE
+    return _PUBLISHED.format(repository=publication.repository, tag=publication.tag, small=small)

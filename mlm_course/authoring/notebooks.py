@@ -1,53 +1,67 @@
-"""The two variants of a lesson as notebooks: the student's with stubs, the solved one."""
+"""The two variants of a lesson as notebooks: the student's with stubs, the solved one.
+
+A notebook is what its JSON file holds, as plain dictionaries: nbformat takes a second to import.
+"""
 
 import hashlib
 import json
+import re
+from collections.abc import Callable
+from typing import Any
 
-import nbformat
-from nbformat import NotebookNode
+import mlm_course
+from mlm_course.authoring.cells import Cell, Source
 
-from mlm_course.authoring.generated import Budget, Publication, badges, bootstrap, budget_line
-from mlm_course.authoring.source import Cell, Source
+Notebook = dict[str, Any]
 
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
+FOLDED = {"jupyter": {"source_hidden": True}, "cellView": "form"}  # JupyterLab and Colab
+MAY_BE_A_LIST = re.compile(r"source|text|text/.*|image/.*")  # of lines, where others saved the file
 
 
-def with_generated_cells(
-    source: Source, publication: Publication, budget: Budget | None
-) -> list[Cell]:
-    """The source's cells with badges, budget line and bootstrap behind the title."""
-    head = [badges(publication, source.name), budget_line(budget)]
+def with_generated_cells(source: Source, head: str, set_up: str) -> list[Cell]:
+    """The source's cells with a line of facts and the set-up cell behind the title."""
     return [
         source.cells[0],
-        Cell("markdown", "\n\n".join(filter(None, head))),
-        Cell("code", bootstrap(publication), tags=("nbval-ignore-output",)),
+        Cell("markdown", head),
+        Cell("code", set_up, tags=("nbval-ignore-output",), folded=True),
         *source.cells[1:],
     ]
 
 
-def lesson_notebook(cells: list[Cell]) -> NotebookNode:
-    """The student's notebook: stubs instead of solutions, no outputs."""
-    return _notebook(cells, [cell.stub() for cell in cells])
+def lesson_notebook(name: str, cells: list[Cell]) -> Notebook:
+    """The student's notebook: stubs instead of solutions, no outputs, nothing for the author."""
+    notebook = _notebook(name, cells, Cell.stub)
+    pairs = zip(notebook["cells"], cells, strict=True)
+    return {**notebook, "cells": [node for node, cell in pairs if "author" not in cell.tags]}
 
 
-def solution_notebook(cells: list[Cell]) -> NotebookNode:
+def solution_notebook(name: str, cells: list[Cell]) -> Notebook:
     """The solved notebook, not yet executed."""
-    return _notebook(cells, [cell.solved() for cell in cells])
+    return _notebook(name, cells, Cell.solved)
 
 
-def _notebook(cells: list[Cell], texts: list[str]) -> NotebookNode:
+def _notebook(name: str, cells: list[Cell], text: Callable[[Cell], str]) -> Notebook:
     """Both variants share their cell ids, so that a comparison lines up."""
-    nodes = []
-    for cell, text, cell_id in zip(cells, texts, cell_ids(cells), strict=True):
-        new = nbformat.v4.new_code_cell if cell.kind == "code" else nbformat.v4.new_markdown_cell
-        metadata: dict[str, object] = {"tags": list(cell.tags)} if cell.tags else {}
-        if cell.exercise:
-            metadata["exercise"] = cell.exercise
-        nodes.append(new(text, id=cell_id, metadata=metadata))
-    return nbformat.v4.new_notebook(cells=nodes, metadata=METADATA)
+    ids = cell_ids(cells)
+    ours = {"lesson": name, "version": mlm_course.__version__}
+    return {
+        "cells": [_node(cell, text(cell), i) for cell, i in zip(cells, ids, strict=True)],
+        "metadata": {**METADATA, "mlm_course": ours},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+
+
+def _node(cell: Cell, text: str, cell_id: str) -> dict[str, Any]:
+    metadata: dict[str, object] = {"tags": list(cell.tags)} if cell.tags else {}
+    metadata |= {"exercise": cell.exercise} if cell.exercise else {}
+    metadata |= FOLDED if cell.folded else {}
+    node = {"cell_type": cell.kind, "id": cell_id, "metadata": metadata, "source": text}
+    return node | ({"execution_count": None, "outputs": []} if cell.kind == "code" else {})
 
 
 def cell_ids(cells: list[Cell]) -> list[str]:
@@ -61,15 +75,27 @@ def cell_ids(cells: list[Cell]) -> list[str]:
     return ids
 
 
-def to_text(notebook: NotebookNode) -> str:
+def to_text(notebook: Notebook) -> str:
     """The notebook as it stands in its file: sorted keys, one newline at the end."""
     return json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def without_outputs(notebook: NotebookNode) -> NotebookNode:
-    """A copy with outputs and execution counts removed."""
-    bare = nbformat.from_dict(json.loads(json.dumps(notebook)))
-    for cell in bare.cells:
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
-    return bare
+def from_text(text: str) -> Notebook:
+    """The notebook in a file's text, also where Jupyter saved it; ValueError if it is none."""
+    notebook = json.loads(text, object_hook=_joined)
+    if not isinstance(notebook, dict) or not isinstance(notebook.get("cells"), list):
+        raise ValueError("it is not a notebook.")
+    return notebook
+
+
+def _joined(node: dict[str, Any]) -> dict[str, Any]:
+    """The same with lists of lines as one text."""
+    for key, value in node.items():
+        if isinstance(value, list) and MAY_BE_A_LIST.fullmatch(key):
+            node[key] = "".join(value)
+    return node
+
+
+def code_cells(notebook: Notebook) -> list[dict[str, Any]]:
+    """The code cells of a notebook."""
+    return [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]

@@ -50,6 +50,7 @@ class Exercise:
     trials: int = 3
     seconds: float = 5.0  # a call that takes longer is stopped
     plain_numbers: bool = False
+    minutes: int = 10  # that a learner takes, in the budget line of the lesson
 
     def arguments(self, trial: int) -> tuple[Any, ...]:
         """A new copy of the arguments of one trial, the same at every call.
