@@ -602,5 +602,5 @@ progress("2")
 #   (section 3.1: `[MASK]`)
 # - M. M. Krell et al. 2021. *Efficient Sequence Packing without Cross-contamination*.
 #   [arXiv:2107.02027](https://arxiv.org/abs/2107.02027) (several texts in one row)
-# - PyTorch documentation:
-#   [scaled_dot_product_attention](https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.scaled_dot_product_attention.html)
+# - PyTorch documentation, `scaled_dot_product_attention`:
+#   <https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.scaled_dot_product_attention.html>
