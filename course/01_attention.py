@@ -13,28 +13,18 @@
 # product is and what a gradient is for, and to have seen a training loop in PyTorch once.
 
 # %%
-import math
-
 import matplotlib.pyplot as plt
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 
-from mlm_course.attention import MultiHeadAttention, scaled_dot_product_attention
-from mlm_course.corpora import python_docs, tinyworld
-from mlm_course.corpora.boxes import LABELS, N_DIGITS, box_names, sample_boxes
-from mlm_course.corpora.word_vectors import word_vectors
 from mlm_course.practice import check, hint, progress, quiz, solution
-from mlm_course.views import heat_map, show, weights_view
-from mlm_course.widgets import AttentionExplorer
-
-torch.set_num_threads(1)  # the same numbers on every machine
+from mlm_course.views import show, weights_view
 
 # %% [markdown]
-# Exercises look like this: a function with a gap, then a cell that calls `check`. If you are stuck,
-# `hint("1.1")` gives a nudge, each further call a stronger one. `solution("1.1")` shows the answer
+# Exercises look like this: a function without its body, then a cell that calls `check`. If you are
+# stuck, `hint("1.1")` gives a nudge, each further call a stronger one. `solution("1.1")` shows the answer
 # once you have tried. Later cells never depend on your answers, so you can skip an exercise and
-# come back to it. Lines with `assert` are the lesson checking itself.
+# come back to it.
 
 # %% [markdown]
 # ## 1. A weighted average
@@ -112,12 +102,15 @@ except RuntimeError as error:
 #
 # Where do good vectors come from? Here is an old trick that works: *look at the company a word keeps*. We
 # read Python's own manual (it is on your machine already), count which words stand near which, and
-# compress the counts to 64 numbers a word. Words used in the same places get similar vectors, and so do
-# words that keep appearing side by side. No neural network yet.
+# compress the counts to vectors of 64 dimensions. Words used in the same places get similar vectors,
+# and so do words that keep appearing side by side. No neural network yet.
 
 # %%
+from mlm_course.corpora import python_docs
+from mlm_course.corpora.word_vectors import word_vectors
+
 manual = word_vectors(python_docs.manual())
-print(len(manual.words), "words,", manual.vectors.shape[1], "numbers each")
+print(len(manual.words), "words,", manual.vectors.shape[1], "dimensions")
 
 # %% [markdown]
 # Words whose vectors point the same way:
@@ -126,7 +119,7 @@ print(len(manual.words), "words,", manual.vectors.shape[1], "numbers each")
 for word in ["iterate", "class", "string", "import", "true"]:
     print(f"{word:8} ->", ", ".join(manual.nearest(word)))
 
-# %%
+# %% tags=["author"]
 assert "false" in manual.nearest("true", n=10)  # true of every Python's manual
 
 # %% [markdown]
@@ -136,6 +129,10 @@ assert "false" in manual.nearest("true", n=10)  # true of every Python's manual
 # whatever `D` is. The vectors inside a transformer are kept at that size too (lesson 5).
 
 # %%
+import math
+
+from torch.nn import functional as F
+
 sentence = "the for statement is used to iterate over the elements of a sequence".split()
 x = F.normalize(manual[sentence], dim=-1) * math.sqrt(64)  # (T, D)
 x.shape
@@ -163,7 +160,7 @@ for size in sizes:
 fig, ax = plt.subplots(figsize=(5, 3))
 ax.loglog(sizes, spread, "o-", label="measured")
 ax.loglog(sizes, [math.sqrt(size) for size in sizes], "--", label="square root of D")
-ax.set(xlabel="D, numbers in a vector", ylabel="spread of dot products")
+ax.set(xlabel="D, dimensions of a vector", ylabel="spread of dot products")
 ax.set_xticks(sizes, sizes)
 ax.set_yticks([2, 4, 8, 16, 32], [2, 4, 8, 16, 32])
 ax.minorticks_off()
@@ -212,6 +209,8 @@ check("1.2", attention_scores)
 # diagonal (and never mind "the", which stands there twice):
 
 # %% tags=["nbval-ignore-output"]
+from mlm_course.views import heat_map
+
 scores = x @ x.T / math.sqrt(x.shape[-1])  # (T, S)
 show(heat_map(sentence, sentence, scores, title="scores"))
 
@@ -224,6 +223,8 @@ pairs = {
 }
 best = max(pairs, key=pairs.get)
 print("best match of two different words:", *sorted(best))
+
+# %% tags=["author"]
 assert sorted(best) == ["iterate", "over"]  # company they keep: "iterate over"
 
 # %% [markdown]
@@ -296,12 +297,18 @@ check("1.4", attention)
 # keys; the table shows its scores and weights. (There is one "head" for now. Section 7 has two.)
 
 # %% tags=["nbval-ignore-output"]
+from mlm_course.widgets import AttentionExplorer
+
 AttentionExplorer(sentence, scores)
 
 # %%
+from mlm_course.attention import scaled_dot_product_attention
+
 _, weights = scaled_dot_product_attention(x, x, x)
 own = weights.diagonal().mean()
 print("a word gives more than half of its attention to itself, on average:", bool(own > 0.5))
+
+# %% tags=["author"]
 assert own > 0.5
 
 # %% [markdown]
@@ -341,6 +348,8 @@ print("x @ A with x @ B, symmetric:", torch.allclose(two_roles, two_roles.T, ato
 # digit *in the box it points to*.
 
 # %%
+from mlm_course.corpora.boxes import box_names, sample_boxes
+
 shelf = sample_boxes(batch=1, boxes=6, generator=torch.Generator().manual_seed(1))
 for name, answer in zip(box_names(shelf), shelf.answers[0, :, 0].tolist()):
     print(name, "should say", answer)
@@ -356,6 +365,12 @@ for name, answer in zip(box_names(shelf), shelf.answers[0, :, 0].tolist()):
 
 
 # %%
+from torch import nn
+
+from mlm_course.attention import MultiHeadAttention
+from mlm_course.corpora.boxes import LABELS, N_DIGITS
+
+
 class Shelf(nn.Module):
     """Boxes look at each other once, and each says the digit in the box it points to."""
 
@@ -380,7 +395,7 @@ class Shelf(nn.Module):
 # %% [markdown]
 # Training is the usual loop: fresh shelves each time; cross-entropy, which is minus the logarithm
 # of the probability given to the right digit; and Adam, gradient descent with a step size of its
-# own for each number.
+# own for each parameter (each learned number).
 
 
 # %%
@@ -400,7 +415,7 @@ def train(model: nn.Module, pointers: int, steps: int) -> list[float]:
     return accuracy
 
 
-torch.manual_seed(0)
+# %%
 without, with_roles = Shelf(roles=False), Shelf(roles=True)
 without_curve = train(without, pointers=1, steps=200)
 roles_curve = train(with_roles, pointers=1, steps=200)
@@ -416,7 +431,7 @@ plt.show()
 for name, curve in [("with the matrices", roles_curve), ("without", without_curve)]:
     print(f"{name}: {sum(curve[-20:]) / 20:.2f} right in the end")
 
-# %%
+# %% tags=["author"]
 assert sum(roles_curve[-20:]) / 20 > 0.97 > 0.4 > sum(without_curve[-20:]) / 20
 
 # %% [markdown]
@@ -431,8 +446,10 @@ with torch.no_grad():
     _, weights = with_roles(new)  # (B, 1, S, S)
 names = box_names(new)
 for name, looks_at in zip(names, weights[0, 0].argmax(-1).tolist()):
-    print(name, "looks at", names[looks_at])
-    assert name[-1] == names[looks_at][0]  # its pointer is the other one's label
+    print(name, "looks at", names[looks_at])  # its pointer is the other one's label
+
+# %% tags=["author"]
+assert all(a[-1] == names[i][0] for a, i in zip(names, weights[0, 0].argmax(-1).tolist()))
 
 # %% [markdown]
 # And the roles? Give every box another digit and keep everything else. If keys speak of labels and
@@ -451,21 +468,21 @@ changes = {
     "other digits": many._replace(digits=(many.digits + 1) % N_DIGITS),
     "other labels": many._replace(labels=(many.labels + 1) % len(LABELS)),
 }
-found = {}
+effects = {}
 with torch.no_grad():
     said, weights = with_roles(many)
     for change, boxes in changes.items():
         says, new_weights = with_roles(boxes)
         new_answers = (says.argmax(-1) != said.argmax(-1)).float().mean().item()
-        found[change] = moved(weights, new_weights), new_answers
+        effects[change] = moved(weights, new_weights), new_answers
 
 # %% tags=["nbval-ignore-output"]
-for change, (attention, answers) in found.items():
+for change, (attention, answers) in effects.items():
     print(f"{change}: {attention:.0%} of the attention moves, {answers:.0%} of the answers change")
 
-# %%
-assert found["other digits"][0] < 0.1 and found["other digits"][1] > 0.95
-assert found["other labels"][0] > 0.7
+# %% tags=["author"]
+assert effects["other digits"][0] < 0.1 and effects["other digits"][1] > 0.95
+assert effects["other labels"][0] > 0.7
 
 # %% [markdown]
 # ## 7. Several heads
@@ -493,11 +510,11 @@ class TwoPointers(nn.Module):
 
     def forward(self, boxes):
         heard, weights = self.attention(self.vectors(boxes), return_weights=True)
-        return self.guess(heard).unflatten(
-            -1, (2, N_DIGITS)
-        ), weights  # (B, S, 2, 10), (B, H, S, S)
+        guesses = self.guess(heard).unflatten(-1, (2, N_DIGITS))
+        return guesses, weights  # (B, S, 2, 10), (B, H, S, S)
 
 
+# %%
 torch.manual_seed(0)
 one_head = TwoPointers(n_heads=1)
 one_head_curve = train(one_head, pointers=2, steps=300)
@@ -512,7 +529,7 @@ for pointer in (0, 1):
     on_target = weights[:, 0][target].mean().item()
     print(f"pointer {pointer + 1}: weight {on_target:.2f} on its box, {right[pointer]:.0%} right")
 
-# %%
+# %% tags=["author"]
 assert right.max() > 0.75 and right.min() < 0.4
 
 # %% [markdown]
@@ -525,11 +542,10 @@ assert right.max() > 0.75 and right.min() < 0.4
 # **head**.
 
 # %%
-torch.manual_seed(0)
+torch.manual_seed(0)  # the same first weights as with one head
 two_heads = TwoPointers(n_heads=2)
 two_heads_curve = train(two_heads, pointers=2, steps=300)
 
-torch.manual_seed(0)
 decoder = TwoPointers(n_heads=1)  # one head again, but a small network instead of the last matrix
 decoder.guess = nn.Sequential(nn.Linear(32, 128), nn.ReLU(), nn.Linear(128, 2 * N_DIGITS))
 decoder_curve = train(decoder, pointers=2, steps=300)
@@ -543,23 +559,23 @@ curves = {
 fig, ax = plt.subplots(figsize=(5, 3))
 for name, (model, curve) in curves.items():
     ax.plot(curve, label=name)
-    numbers = sum(p.numel() for p in model.parameters())
-    print(f"{name:25} {sum(curve[-20:]) / 20:.2f} right, {numbers:,} numbers to learn")
+    parameters = sum(p.numel() for p in model.parameters())
+    print(f"{name:25} {sum(curve[-20:]) / 20:.2f} right, {parameters:,} parameters")
 ax.set(xlabel="step", ylabel="share of right answers", ylim=(0, 1.02))
 ax.legend()
 plt.show()
 print("two heads: solved by step", next(i for i, a in enumerate(two_heads_curve) if a > 0.97))
 
-# %%
+# %% tags=["author"]
 assert min(two_heads_curve[-20:]) > 0.97 and max(one_head_curve[-20:]) < 0.7
 
 # %% [markdown]
-# *In words: two heads rise to 1 quickly. One head, with exactly as many numbers to learn, stays a
-# little above one half. One head with a small network behind it gets far, but later.*
+# *In words: two heads rise to 1 quickly. One head, with exactly as many parameters and the same first
+# weights, stays a little above one half. One head with a small network after it gets far, but later.*
 #
 # In fairness, the third curve: a network can learn to take the mixture apart again. Two heads need
 # no such trick. They do not mix in the first place. Look inside: switch between the heads, and
-# compare with the two labels behind each arrow.
+# compare with the two labels after each arrow.
 
 # %% tags=["nbval-ignore-output"]
 few = sample_boxes(1, 6, torch.Generator().manual_seed(5), pointers=2)
@@ -577,6 +593,8 @@ seen = many.labels[torch.arange(len(looks_at))[:, None, None], looks_at]  # (B, 
 pointed = many.points_to.transpose(1, 2)  # (B, 2, S)
 agree = (seen.sort(1).values == pointed.sort(1).values).all(1).float().mean()
 print("the two heads look at exactly the two boxes pointed to:", bool(agree > 0.97))
+
+# %% tags=["author"]
 assert agree > 0.97
 
 # %% [markdown]
@@ -638,7 +656,6 @@ check("1.6", multi_head_attention)
 # Shuffle the tokens that go in. What comes out?
 
 # %%
-torch.manual_seed(0)
 layer = MultiHeadAttention(d_model=64, n_heads=4)
 shuffled = torch.randperm(len(sentence), generator=torch.Generator().manual_seed(0))
 with torch.no_grad():
@@ -661,8 +678,8 @@ print("the same outputs, in the new order:", torch.allclose(before[shuffled], af
 changed = x.clone()
 changed[-1] = x[0]
 with torch.no_grad():
-    moved = (layer(changed[None]) - layer(x[None]))[0].abs().amax(-1) > 1e-6  # (T,)
-print("outputs that changed:", int(moved.sum()), "of", len(sentence))
+    differs = (layer(changed[None]) - layer(x[None]))[0].abs().amax(-1) > 1e-6  # (T,)
+print("outputs that changed:", int(differs.sum()), "of", len(sentence))
 
 # %% [markdown]
 # > **In fact** every output changed, the first word's too: attention looks left *and* right. BERT is
@@ -719,34 +736,46 @@ class GapFiller(nn.Module):
         return self.guess(x)
 
 
+# %% [markdown]
+# The training loop once more, for any of them:
+
+# %%
+from mlm_course.corpora import tinyworld
+
 GAP = 4  # the id that stands where a word is hidden
 sentences = tinyworld.sample_ids(2000, torch.Generator().manual_seed(0), specials=False)
-networks = {
-    "recurrent": nn.GRU(32, 16, batch_first=True, bidirectional=True),
-    "convolution": nn.Conv1d(32, 32, kernel_size=5, padding=2),
-    "attention": MultiHeadAttention(32, n_heads=4),
-}
-gap_losses = {}
-for name, network in networks.items():
-    torch.manual_seed(0)
-    g = torch.Generator().manual_seed(0)
+
+
+def train_gap_filler(network: nn.Module, steps: int = 100) -> list[float]:
+    """The loss at each step."""
+    g = torch.Generator().manual_seed(0)  # the same words hidden for every network
     model = GapFiller(network, len(tinyworld.vocabulary()))
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
-    gap_losses[name] = []
-    for _ in range(100):
+    losses = []
+    for _ in range(steps):
         ids = sentences[torch.randint(len(sentences), (32,), generator=g)]
         hidden = (torch.rand(ids.shape, generator=g) < 1 / 7) & (ids > GAP)  # 0 is filler
         loss = F.cross_entropy(model(ids.masked_fill(hidden, GAP))[hidden], ids[hidden])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        gap_losses[name].append(loss.item())
+        losses.append(loss.item())
+    return losses
+
+
+# %%
+networks = {
+    "recurrent": nn.GRU(32, 16, batch_first=True, bidirectional=True),
+    "convolution": nn.Conv1d(32, 32, kernel_size=5, padding=2),
+    "attention": MultiHeadAttention(32, n_heads=4),
+}
+gap_losses = {name: train_gap_filler(network) for name, network in networks.items()}
 
 # %% tags=["nbval-ignore-output"]
 for name, losses in gap_losses.items():
     print(f"{name:12} loss {losses[0]:.1f} -> {sum(losses[-10:]) / 10:.1f}")
 
-# %%
+# %% tags=["author"]
 assert all(sum(losses[-10:]) / 10 < losses[0] - 1 for losses in gap_losses.values())
 
 # %% [markdown]
@@ -771,7 +800,7 @@ quiz("1")
 # - Scores are dot products divided by `sqrt(D)`; softmax over the *keys* turns them into weights.
 # - Learned matrices free a word from looking into the mirror, and make listening one-sided.
 # - A **head** takes one look. Several heads look at several things at once, with the same number of
-#   learned numbers.
+#   parameters.
 # - Attention sees a bag of words, in both directions, and pays for each pair of tokens.
 #
 # **Next:** lesson 2 decides who may listen to whom: attention masks.

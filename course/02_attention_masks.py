@@ -10,32 +10,18 @@
 # many ways of getting it wrong without any error message.
 #
 # By the end you will have written padding, causal and combined masks, a softmax that survives a query
-# with nothing to listen to, and you will have caught a model cheating.
+# with nothing to listen to, and you will have caught a model cheating. You need lesson 1: queries, keys,
+# softmax, heads.
 
 # %%
 import math
 
-import matplotlib.pyplot as plt
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 
-from mlm_course.attention import (
-    MultiHeadAttention,
-    attention_scores,
-    causal_mask,
-    from_padding_01,
-    padding_mask,
-    same_document_mask,
-    scaled_dot_product_attention,
-)
 from mlm_course.corpora import tinyworld
 from mlm_course.practice import check, hint, progress, quiz, solution
-from mlm_course.tokenization import PAD_ID
-from mlm_course.views import heat_map, mask_matrix, show, token_strip
-from mlm_course.widgets import AttentionExplorer, MaskMatrix
-
-torch.set_num_threads(1)  # the same numbers on every machine
+from mlm_course.views import show
 
 # %% [markdown]
 # ## 1. Padding is heard
@@ -57,11 +43,15 @@ for words in tinyworld.decode(ids):
 ids
 
 # %% [markdown]
-# Does padding hurt? Take one sentence alone, then the same sentence with padding behind it, and send both
+# Does padding hurt? Take one sentence alone, then the same sentence with padding after it, and send both
 # through the same attention layer:
 
 # %%
-torch.manual_seed(0)
+from torch import nn
+
+from mlm_course.attention import MultiHeadAttention
+from mlm_course.tokenization import PAD_ID
+
 embed = nn.Embedding(len(tinyworld.vocabulary()), 32)
 layer = MultiHeadAttention(d_model=32, n_heads=4)
 
@@ -136,6 +126,8 @@ check("2.1", masked_weights)
 # mouse or the arrow keys: each says who may listen to whom.
 
 # %%
+from mlm_course.widgets import MaskMatrix
+
 words = ["the", "dog", "sleeps", "[PAD]", "[PAD]"]
 is_word = torch.tensor([w != "[PAD]" for w in words])  # (S,)
 not_padding = is_word.expand(5, 5)  # (T, S), the same line of keys for every query
@@ -171,6 +163,8 @@ check("2.2", my_padding_mask)
 # With the mask, padding cannot be heard any more:
 
 # %%
+from mlm_course.attention import padding_mask
+
 with torch.no_grad():
     mask = padding_mask(length[shortest][None], padded.shape[1])
     c = layer(embed(padded), mask)[0, : length[shortest]]
@@ -186,6 +180,9 @@ print("the same outputs:", torch.allclose(a, c, atol=1e-5))
 # That is the **causal mask**.
 
 # %%
+from mlm_course.attention import causal_mask
+from mlm_course.views import mask_matrix
+
 sentence = ["the", "dog", "sleeps", "all", "day"]
 not_future = causal_mask(5)  # (T, S)
 show(mask_matrix(sentence, sentence, not_future, reasons={"future": not_future}))
@@ -237,6 +234,9 @@ class NextWord(nn.Module):
 
 
 # %%
+from torch.nn import functional as F
+
+
 def next_word_loss(model: NextWord, batch: Tensor, causal: bool) -> Tensor:
     """Mean loss of the next words of sentences (B, T)."""
     inputs, targets = batch[:, :-1], batch[:, 1:]
@@ -248,9 +248,15 @@ def next_word_loss(model: NextWord, batch: Tensor, causal: bool) -> Tensor:
     return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=PAD_ID)
 
 
+# %% [markdown]
+# Training is lesson 1's loop. Both models start from the same weights and see the same sentences, so that
+# only the mask differs:
+
+
+# %%
 def train(causal: bool, sentences: Tensor, steps: int = 150) -> tuple[NextWord, list[float]]:
     """A model trained with or without the causal mask, and its loss at each step."""
-    torch.manual_seed(0)
+    torch.manual_seed(0)  # the same first weights for both models
     g = torch.Generator().manual_seed(1)
     model = NextWord(len(tinyworld.vocabulary()), longest=sentences.shape[1])
     optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
@@ -265,11 +271,14 @@ def train(causal: bool, sentences: Tensor, steps: int = 150) -> tuple[NextWord, 
     return model, losses
 
 
+# %%
 all_sentences = tinyworld.sample_ids(3500, torch.Generator().manual_seed(0))
 honest, honest_losses = train(True, all_sentences[:3000])
 cheat, cheat_losses = train(False, all_sentences[:3000])
 
 # %%
+import matplotlib.pyplot as plt
+
 fig, ax = plt.subplots(figsize=(5, 3))
 ax.plot(honest_losses, label="causal mask")
 ax.plot(cheat_losses, label="no causal mask")
@@ -277,6 +286,8 @@ ax.set(xlabel="step", ylabel="loss", ylim=(0, None))
 ax.legend()
 plt.show()
 print("without the mask the loss sinks towards zero; with it, it levels off well above")
+
+# %% tags=["author"]
 assert sum(cheat_losses[-10:]) / 10 < 0.3 < 0.6 < sum(honest_losses[-10:]) / 10
 
 # %% [markdown]
@@ -295,16 +306,14 @@ with torch.no_grad():
         print(f"{name}: loss {next_word_loss(model, new, causal=True):.1f} with the future closed")
 print(f"guessing evenly: loss {math.log(len(tinyworld.vocabulary())):.1f}")
 
-# %%
-with torch.no_grad():
-    assert next_word_loss(honest, new, True) < 1.2 < 4 < next_word_loss(cheat, new, True)
+# %% tags=["author"]
+assert next_word_loss(honest, new, True) < 1.2 < 4 < next_word_loss(cheat, new, True)
 
 # %% [markdown]
-# The cheat is about as good as guessing evenly. There is a simple test that catches it early, worth running
+# The cheat is no better than guessing evenly. There is a simple test that catches it early, worth running
 # on every causal model: change the future and see whether the past notices.
 
 # %%
-torch.manual_seed(0)
 x = torch.randn(1, 6, 32)
 changed = x.clone()
 changed[:, 4:] = 0.0  # another future from place 4 on
@@ -348,6 +357,8 @@ check("2.4", causal_and_padding)
 # every token gets the number of its text, and may attend to tokens with the same number only:
 
 # %%
+from mlm_course.attention import same_document_mask
+
 packed = ["anna", "smiled", ".", "it", "was", "cold", "."]
 documents = torch.tensor([[0, 0, 0, 1, 1, 1, 1]])  # (B, T)
 same_text = same_document_mask(documents)[0, 0]  # (T, T)
@@ -422,6 +433,8 @@ check("2.6", safe_masked_weights)
 # ones gave `nan`):
 
 # %%
+from mlm_course.attention import scaled_dot_product_attention
+
 g = torch.Generator().manual_seed(0)
 q, k, v = torch.randn(3, 1, 4, 8, generator=g)  # three times (1, T, D)
 mask = torch.tensor([[1, 1, 0, 0], [0, 0, 0, 0], [1, 1, 1, 0], [1, 1, 1, 1]]).bool()
@@ -433,6 +446,9 @@ print("as PyTorch:", torch.allclose(ours, F.scaled_dot_product_attention(q, k, v
 # See all three stages: the scores, the scores with the mask (hatched squares are minus infinity), the weights.
 
 # %%
+from mlm_course.attention import attention_scores
+from mlm_course.widgets import AttentionExplorer
+
 names = ["query 0", "query 1", "query 2", "query 3"]
 scores = attention_scores(q, k)[0]
 AttentionExplorer(names, scores, mask, keys=["key 0", "key 1", "key 2", "key 3"])
@@ -452,13 +468,14 @@ AttentionExplorer(names, scores, mask, keys=["key 0", "key 1", "key 2", "key 3"]
 # Hugging Face's is converted in one place, right where it comes in:
 
 # %%
+from mlm_course.attention import from_padding_01
+
 from_padding_01(torch.tensor([[1, 1, 1, 0, 0]]))  # (B, S) of 0 and 1 -> bool (B, 1, 1, S)
 
 # %% [markdown]
 # The others, in one and the same layer:
 
 # %%
-torch.manual_seed(0)
 theirs = nn.MultiheadAttention(8, 2, batch_first=True)
 x = torch.randn(1, 4, 8)
 additive = torch.zeros(4, 4).masked_fill(~causal_mask(4), -math.inf)
@@ -502,9 +519,9 @@ check("2.7", additive_mask)
 
 # %%
 animals = ["cat", "dog", "cat", "dog"]
-masked = torch.tensor([True, False, True, False])
+closed = torch.tensor([True, False, True, False])
 equal = torch.zeros(4, 4)
-claimed = equal.softmax(-1) * ~(masked[:, None] | masked[None, :])
+claimed = equal.softmax(-1) * ~(closed[:, None] | closed[None, :])
 print("row sums of the claimed table:", claimed.sum(-1).tolist())
 
 # %% [markdown]
@@ -512,7 +529,9 @@ print("row sums of the claimed table:", claimed.sum(-1).tolist())
 # are closed for every query, before softmax:
 
 # %%
-weights = equal.masked_fill(masked[None, :], -math.inf).softmax(-1)
+from mlm_course.views import heat_map
+
+weights = equal.masked_fill(closed[None, :], -math.inf).softmax(-1)
 print("row sums:", weights.sum(-1).tolist())
 show(heat_map(animals, animals, weights, title="weights, keys 0 and 2 closed"))
 
@@ -526,6 +545,8 @@ show(heat_map(animals, animals, weights, title="weights, keys 0 and 2 closed"))
 # > al. 2019, section 3.1)
 
 # %%
+from mlm_course.views import token_strip
+
 hidden = torch.tensor([False, True, False, False])
 show(token_strip(["the", "dog", "sleeps", "today"], hidden=hidden))
 
@@ -540,9 +561,9 @@ show(mask_matrix(seen, seen, nothing_closed))  # BERT's attention mask for this 
 # A mask of either kind is a list of positions. It does not look at what stands there:
 
 # %%
-for masked in ([True, False, True, False], [True, True, False, False]):
-    left = [word for word, gone in zip(animals, masked) if not gone]
-    print(masked, "leaves", left)
+for mask in ([True, False, True, False], [True, True, False, False]):
+    left = [word for word, gone in zip(animals, mask) if not gone]
+    print(mask, "leaves", left)
 
 # %% [markdown]
 # > **In fact** the first mask leaves "dog" twice, the second leaves one of each. Whether a
@@ -581,5 +602,5 @@ progress("2")
 #   (section 3.1: `[MASK]`)
 # - M. M. Krell et al. 2021. *Efficient Sequence Packing without Cross-contamination*.
 #   [arXiv:2107.02027](https://arxiv.org/abs/2107.02027) (several texts in one row)
-# - PyTorch documentation:
-#   [scaled_dot_product_attention](https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.scaled_dot_product_attention.html)
+# - PyTorch documentation, `scaled_dot_product_attention`:
+#   <https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.scaled_dot_product_attention.html>

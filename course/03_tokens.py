@@ -1,32 +1,26 @@
 # %% [markdown]
 # # Lesson 3: Tokens
 #
-# Masked language modelling is a game of hide and seek. Take a text, hide some of it, let a model guess what was
-# there. This lesson prepares both halves of the first move: what exactly is hidden (**tokens**), and how
-# (**corruption**). It looks like the boring part. It decides how hard the game is, and many programs go
-# wrong right here without a single error message.
+# Lessons 1 and 2 worked on words, as if text came in words. It comes as a string of characters, and
+# something has to cut it into the **tokens** that a model reads. That looks like the boring part. But
+# the cut decides how long the rows are, what can be written at all, and, in lesson 4, what can be
+# hidden. And it goes wrong without an error message.
 #
-# By the end you will have written a tokenizer's inner loop and every step of BERT's corruption,
-# played with eight ways of hiding, and measured how well the *best possible* player could do.
+# By the end you will have written the loop inside BERT's tokenizer, watched a vocabulary grow, met
+# a text that it cannot write down, cut long texts into windows and packed short ones into rows. You
+# need lesson 1 (what attention costs) and lesson 2 (padding, and the mask for texts that share a row).
 
 # %%
-import matplotlib.pyplot as plt
 import torch
-from torch import Tensor
-from torch.nn import functional as F
 
-from mlm_course import corruption, tokenization
-from mlm_course.corpora import python_docs, tinyworld
+from mlm_course import tokenization
+from mlm_course.corpora import python_docs
 from mlm_course.practice import check, hint, progress, quiz, solution
-from mlm_course.views import show, token_strip
-from mlm_course.widgets import MaskPlayground
-
-torch.set_num_threads(1)  # the same numbers on every machine
 
 # %% [markdown]
-# ## 1. From text to tokens
+# ## 1. What are good pieces?
 #
-# A model reads a list of whole numbers. So a text must be cut into pieces from a fixed list, the
+# A model reads a list of integers. So a text must be cut into pieces from a fixed list, the
 # **vocabulary**, and each piece gets its number. What are good pieces?
 #
 # - *Words?* There are too many. Whatever vocabulary you fix, the next text contains a word that is missing.
@@ -35,8 +29,7 @@ torch.set_num_threads(1)  # the same numbers on every machine
 # - *Pieces of words*, **subwords**, are the compromise: frequent words stay whole, rare ones are
 #   built from parts.
 #
-# **WordPiece** is the kind BERT uses. Let us train one on Python's own manual. It starts from letters and keeps
-# joining pieces that occur together until the vocabulary is full.
+# **WordPiece** is the kind BERT uses. Here is one with 2,000 pieces, made from Python's own manual:
 
 # %%
 manual = python_docs.manual()
@@ -44,24 +37,52 @@ tokenizer = tokenization.train_wordpiece(manual, vocab_size=2000)
 tokenizer.get_vocab_size()
 
 # %% tags=["nbval-ignore-output"]
+from mlm_course.views import show, token_strip
+
 text = "Tokenization splits unfamiliar words, but a statement is a statement."
-pieces = tokenizer.encode(text).tokens
-show(token_strip(pieces))
+show(token_strip(tokenizer.encode(text).tokens))
 
 # %% [markdown]
 # First the text was put into lower case and cut at spaces and punctuation. Then each word was cut
 # into pieces. A piece that continues a word begins with `##`. "a" and "statement" are everyday
-# words in Python's manual and stay whole; "unfamiliar" is rare and falls into parts.
-
-# %% tags=["nbval-ignore-output"]
-letters, tokens = sum(map(len, manual)), sum(map(len, tokenization.encode(tokenizer, manual)))
-print(f"{letters / tokens:.1f} letters (and spaces) for each token")
+# words in Python's manual and stay whole; "unfamiliar" is rare and falls into parts. (`[CLS]` and
+# `[SEP]` were added; section 4 says what they are.)
 
 # %% [markdown]
+# ## 2. A vocabulary grows
+#
+# Where do the pieces come from? Start with the single letters. Look for the two neighbouring pieces
+# that stand side by side most often, join them, and put the result into the vocabulary. Repeat until
+# it is full. This is **byte-pair encoding** (Sennrich et al. 2016, section 3.2), and the library that
+# we use makes WordPiece vocabularies in the same way. Stop it early and late, and see how the same
+# word is cut:
+
+# %% tags=["nbval-ignore-output"]
+letters = sum(map(len, manual))  # and spaces, and punctuation
+for size in [300, 500, 1000, 2000]:
+    small = tokenization.train_wordpiece(manual, vocab_size=size)
+    rows = tokenization.encode(small, manual, special_tokens=False)
+    ids = torch.tensor([i for row in rows for i in row])  # all tokens of the manual
+    rare = (torch.bincount(ids, minlength=size) < 10).sum()
+    pieces = " ".join(small.encode("iterators", add_special_tokens=False).tokens)
+    print(f"{size:4} pieces: {letters / len(ids):.1f} letters a token, {rare:3} rare; {pieces}")
+
+# %% tags=["author"]
+assert letters / len(ids) > 3.5 and rare > 300
+
+# %% [markdown]
+# The more pieces, the longer they are, and the shorter the rows: at 2,000 a token stands for about
+# four letters. The price is in the column "rare", which counts pieces that the whole manual has fewer
+# than ten times. A model learns a vector for each piece, and it learns it only where that piece stands.
+# BERT, trained on 3,300 million words, has 30,000 pieces (Devlin et al. 2019, section 3).
+
+# %% [markdown]
+# ## 3. Cutting a word
+#
 # How does the tokenizer cut a word, once the vocabulary is there? Greedily: it takes the *longest*
-# piece in the vocabulary that fits at the front, then the longest that fits the rest, and so on.
-# Inside a word the pieces carry their `##`. If at some point nothing fits, the whole word becomes
-# `[UNK]`, "unknown".
+# piece in the vocabulary that fits at the front, then the longest that fits the rest, and so on. It
+# never takes a piece back. Inside a word the pieces carry their `##`. If at some point nothing fits,
+# the whole word becomes `[UNK]`, "unknown". Single letters are pieces too, so that is rare.
 #
 # ### Exercise 3.1: longest match first
 # `word` is a string, `vocabulary` a set of strings such as `{"play", "##ing", "##s", ...}`. Return
@@ -89,7 +110,7 @@ def longest_match(word: str, vocabulary: set[str]) -> list[str]:
 check("3.1", longest_match)
 
 # %% [markdown]
-# ## 2. Ids and special tokens
+# ## 4. Ids and special tokens
 #
 # Every piece has a number, its **id**. The first few ids belong to **special tokens**. They stand for no text:
 
@@ -100,34 +121,47 @@ for i, name in enumerate(tokenization.SPECIAL_TOKENS):
 # %% [markdown]
 # - `[PAD]` fills short rows up (lesson 2). `[UNK]` stands for what could not be built.
 # - `[CLS]` stands in front of every text. Its output can serve as a summary of the whole (lesson 8).
-# - `[SEP]` stands behind every text.
-# - `[MASK]` stands where a token was hidden. Soon.
+# - `[SEP]` stands after every text.
+# - `[MASK]` stands where a token was hidden (lesson 4).
 #
-# From here on we mostly use tinyworld, lesson 2's small language, because of something no other
-# language offers: for every hidden word we can compute *exactly* how likely each answer is. Its
-# tokens are whole words.
+# A model can read two texts in one row, a question and its answer, say. A second list of numbers then
+# says which token belongs to which text:
 
 # %%
-sentences = [
-    "anna gave tom a red towel , and he thanked her for the red towel at the river .",
-    "now these geese are thirsty , so ben brings them some milk .",
-]
-ids = tinyworld.encode([s.split() for s in sentences])  # (B, T)
-ids
+pair = tokenizer.encode("is it raining?", "no, it is not.")
+print(*[f"{token:6}" for token in pair.tokens])
+print(*[f"{text:<6}" for text in pair.type_ids])
 
 # %% [markdown]
-# Which of these may be hidden? Everything but special tokens: asking a model to guess `[SEP]`
-# teaches it nothing, and nothing stands at `[PAD]`. We call the tokens that may be hidden
-# **candidates**.
+# ## 5. Nothing is unknown: bytes
 #
-# ### Exercise 4.1: candidates
-# `ids` `(B, T)`, `special_ids` a list of ids (any ids: other vocabularies number them differently)
-# -> boolean `(B, T)`, True where the token may be hidden. (`torch.isin` asks for each number
-# whether it is among others.)
+# Our vocabulary knows the letters of Python's manual. What about others? RoBERTa's tokenizer begins
+# with *bytes* in place of letters: 256 signs, which spell every text that a computer can store. From there
+# it grows as in section 2. (Radford et al. 2019, section 2.2; Liu et al. 2019, section 4.4)
 
+# %% tags=["nbval-ignore-output"]
+bpe = tokenization.train_bpe(manual, vocab_size=2000)
+words = ["Statement", "naïve", "日本"]
+for word in words:
+    for name, cutter in [("WordPiece", tokenizer), ("bytes", bpe)]:
+        encoded = cutter.encode(word, add_special_tokens=False)
+        print(f"{name:9} {' '.join(encoded.tokens):20} back to text: {cutter.decode(encoded.ids)}")
+
+# %% tags=["author"]
+assert all(bpe.decode(bpe.encode(word).ids) == word for word in words)
+assert set(tokenizer.encode("日本", add_special_tokens=False).tokens) == {"[UNK]"}
 
 # %% [markdown]
-# ## 3. Texts that are too long, texts that are too short
+# The sign `Ġ` is a space: here the piece that *begins* a word is marked. Case and accents survive,
+# and the way back gives exactly the text that went in. WordPiece has lost the accent and the capital (an
+# option, the one of "uncased" models), and of the Japanese word nothing is left. No error, no warning: the
+# model is just never told.
+#
+# The price: two Japanese characters take several tokens. The manual contains no Japanese, so their bytes
+# were never joined. A vocabulary is made for the texts it grew on.
+
+# %% [markdown]
+# ## 6. Texts that are too long, texts that are too short
 #
 # A model has a greatest length. A text that is longer is **chunked**: cut into windows, possibly
 # overlapping, so that what stands at the edge of one window stands inside the next.
@@ -138,44 +172,67 @@ print("windows of 4:           ", tokenization.chunk(long_text, 4))
 print("windows of 4, 2 onwards:", tokenization.chunk(long_text, 4, stride=2))
 
 # %% [markdown]
-# Short texts waste room: their rows are mostly padding. They are **packed**, several in a row (and
-# lesson 2's third mask can keep them apart). On Python's manual, paragraph by paragraph:
+# > **Often read:** process texts in batches; that helps with long ones.
+#
+# Attention computes one score for each pair of tokens of a row. Count them:
+
+# %%
+for what, rows, length in [
+    ("a text of 2,048 tokens", 1, 2048),
+    ("a batch of four such texts", 4, 2048),
+    ("one such text in four windows", 4, 512),
+]:
+    print(f"{what:30} {rows * length**2:10,} scores a head")
+
+# %% [markdown]
+# > **In fact** a larger batch has more rows, not shorter ones. It does not touch the length of a text;
+# > chunking does. The price is that tokens in different windows cannot attend to each other. BERT was
+# > trained on rows of 128 tokens for nine tenths of its steps, because attention is quadratic in the
+# > length. (Devlin et al. 2019, appendix A.2)
+#
+# Short texts waste room: their rows are mostly padding. They can be **packed**, several in a row, with
+# `[SEP]` (here 3) between them. A text that does not fit goes on in the next row:
+
+# %%
+short_texts = [[10, 11, 12], [20, 21], [30, 31, 32, 33]]
+for row in tokenization.pack(short_texts, length=6):
+    print(row)
+
+# %% [markdown]
+# `[SEP]` is a token like others and keeps nothing apart. If texts should not attend to each other, that takes
+# the third mask of lesson 2. How much room is won? On Python's manual, paragraph by paragraph:
 
 # %% tags=["nbval-ignore-output"]
 paragraphs = tokenization.encode(tokenizer, python_docs.paragraphs(manual), special_tokens=False)
+n_tokens = sum(map(len, paragraphs))
 batches = [paragraphs[i : i + 32] for i in range(0, len(paragraphs), 32)]
-places = sum(max(map(len, batch)) * len(batch) for batch in batches)  # rows padded to the longest
-packed_places = sum(map(len, tokenization.pack(paragraphs, 128)))
-text = sum(map(len, paragraphs))
-print(f"padded: {text / places:.0%} of the places hold text")
-print(f"packed: {text / packed_places:.0%}")
+padded = sum(max(map(len, batch)) * len(batch) for batch in batches)  # as long as the longest
+packed = sum(map(len, tokenization.pack(paragraphs, 128)))
+print(f"padded: {n_tokens / padded:.0%} of the places hold text")
+print(f"packed: {n_tokens / packed:.0%}")
 
-# %%
-assert text / places < 0.7 < 0.9 < text / packed_places
-
-# %% [markdown]
-# (Batching is sometimes recommended for long texts. It does not touch them: a larger batch has more
-# rows, not longer ones.)
+# %% tags=["author"]
+assert n_tokens / padded < 0.7 < 0.9 < n_tokens / packed
 
 # %% [markdown]
 # ## Quiz
 
 # %%
-quiz("4")
+quiz("3")
 
 # %% [markdown]
 # ## Recap
 #
-# - Text becomes **tokens**: pieces from a fixed vocabulary, the longest that fits, each with an id.
-#   Special tokens are never hidden.
-# - **Corruption**: choose candidates (15 % or more), put `[MASK]` (or a random token, or nothing)
-#   in their place, keep the length.
-# - **Labels** are the original ids at hidden places and -100 elsewhere.
-# - Pattern, budget and moment of drawing are three separate choices. *Dynamic* means drawn anew.
-# - In tinyworld the best possible guess is known exactly; its loss is the **floor** that later
-#   lessons train against.
+# - Text becomes **tokens**: pieces from a fixed vocabulary, each with an **id**. Frequent words are
+#   one piece, rare ones several.
+# - A vocabulary grows by joining frequent neighbours. More pieces make shorter rows, and more of the
+#   pieces are rare.
+# - WordPiece takes the longest piece that fits and never goes back; what it cannot build is `[UNK]`.
+#   A tokenizer that begins with bytes has no unknown text.
+# - **Special tokens** stand for no text: `[PAD]`, `[UNK]`, `[CLS]`, `[SEP]`, `[MASK]`.
+# - Long texts are chunked, short ones packed. A larger batch does neither.
 #
-# **Next:** lesson 5 builds the model that guesses: the encoder.
+# **Next:** lesson 4 hides some of the tokens: corruption.
 
 # %%
 progress("3")
@@ -183,16 +240,14 @@ progress("3")
 # %% [markdown]
 # ## References
 #
+# - M. Schuster, K. Nakajima 2012. *Japanese and Korean Voice Search*. ICASSP. (where WordPiece comes from)
+# - R. Sennrich, B. Haddow, A. Birch 2016. *Neural Machine Translation of Rare Words with Subword
+#   Units*. ACL. [arXiv:1508.07909](https://arxiv.org/abs/1508.07909) (section 3.2: byte-pair encoding)
 # - J. Devlin et al. 2019. *BERT*. NAACL. [arXiv:1810.04805](https://arxiv.org/abs/1810.04805)
-#   (section 3.1, appendix A.1: 15 %, 80/10/10)
+#   (section 3: special tokens, pairs of texts; appendix A.2: lengths)
+# - A. Radford et al. 2019. *Language Models are Unsupervised Multitask Learners*. OpenAI. (GPT-2;
+#   section 2.2: bytes)
 # - Y. Liu et al. 2019. *RoBERTa*. [arXiv:1907.11692](https://arxiv.org/abs/1907.11692) (section
-#   4.1: static against dynamic)
-# - M. Joshi et al. 2020. *SpanBERT*. TACL. [arXiv:1907.10529](https://arxiv.org/abs/1907.10529)
-#   (section 3.1: spans)
-# - Y. Levine et al. 2021. *PMI-Masking*. ICLR. [arXiv:2010.01825](https://arxiv.org/abs/2010.01825)
-#   (scores from mutual information)
-# - A. Wettig et al. 2023. *Should You Mask 15 % in Masked Language Modeling?* EACL.
-#   [arXiv:2202.08005](https://arxiv.org/abs/2202.08005)
-# - C. Raffel et al. 2020. *Exploring the Limits of Transfer Learning with T5*. JMLR.
-#   [arXiv:1910.10683](https://arxiv.org/abs/1910.10683)
-# - Z. Yang et al. 2019. *XLNet*. NeurIPS. [arXiv:1906.08237](https://arxiv.org/abs/1906.08237)
+#   4.2: packed rows; section 4.4: bytes)
+# - M. M. Krell et al. 2021. *Efficient Sequence Packing without Cross-contamination*.
+#   [arXiv:2107.02027](https://arxiv.org/abs/2107.02027)

@@ -1,27 +1,50 @@
 # %% [markdown]
 # # Lesson 4: Corruption
 #
-# Masked language modelling is a game of hide and seek. Take a text, hide some of it, let a model guess what was
-# there. This lesson prepares both halves of the first move: what exactly is hidden (**tokens**), and how
-# (**corruption**). It looks like the boring part. It decides how hard the game is, and many programs go
-# wrong right here without a single error message.
+# Masked language modelling is a game of hide and seek. Take a text, hide some of it, let a model
+# guess what was there. This lesson makes the first move, **corruption**: which tokens are hidden, what
+# stands in their place, and what the model has to say. It decides how hard the game is, and many
+# programs go wrong right here without a single error message.
 #
-# By the end you will have written a tokenizer's inner loop and every step of BERT's corruption,
-# played with eight ways of hiding, and measured how well the *best possible* player could do.
+# By the end you will have written every step of BERT's corruption, played with eight ways of hiding,
+# and measured how well the *best possible* player could do. You need lesson 2 (an attention mask is
+# not a `[MASK]`) and lesson 3 (tokens, ids, special tokens).
 
 # %%
 import matplotlib.pyplot as plt
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from mlm_course import corruption, tokenization
-from mlm_course.corpora import python_docs, tinyworld
+from mlm_course.corpora import tinyworld
 from mlm_course.practice import check, hint, progress, quiz, solution
 from mlm_course.views import show, token_strip
-from mlm_course.widgets import MaskPlayground
 
-torch.set_num_threads(1)  # the same numbers on every machine
+# %% [markdown]
+# ## 1. Which tokens, and how many?
+#
+# We mostly use tinyworld, lesson 2's small language, because of something no other language offers:
+# for every hidden word we can compute *exactly* how likely each answer is. Its tokens are whole words.
+
+# %%
+names = tinyworld.vocabulary()  # the word of each id
+sentences = [
+    "anna gave tom a red towel , and he thanked her for the red towel at the river .",
+    "now these geese are thirsty , so ben brings them some milk .",
+]
+ids = tinyworld.encode([s.split() for s in sentences])  # (B, T), with [CLS], [SEP] and [PAD]
+ids
+
+# %% [markdown]
+# Which of these may be hidden? Everything but special tokens: asking a model to guess `[SEP]`
+# teaches it nothing, and nothing stands at `[PAD]`. We call the tokens that may be hidden
+# **candidates**.
+#
+# ### Exercise 4.1: candidates
+# `ids` `(B, T)`, `special_ids` a list of ids (any ids: other vocabularies number them differently)
+# -> boolean `(B, T)`, True where the token may be hidden. (`torch.isin` asks for each number
+# whether it is among others.)
+
 
 # %% exercise="4.1"
 def candidates(ids: Tensor, special_ids: list[int]) -> Tensor:
@@ -40,10 +63,8 @@ can_hide = corruption.hideable(ids, special_ids)  # the package's version
 can_hide.sum(1)  # candidates in each row
 
 # %% [markdown]
-# ## 1. How many, and which?
-#
-# BERT hides 15 % of the tokens. The simplest way: toss a coin for each candidate that says "hide"
-# with probability .15. That is **Bernoulli** masking. What does it do to short rows?
+# How many of them? BERT hides 15 % of the tokens. The simplest way: toss a coin for each candidate
+# that says "hide" with probability .15. That is **Bernoulli** masking. What does it do to short rows?
 
 # %%
 g = torch.Generator().manual_seed(0)
@@ -102,7 +123,6 @@ check("4.2", hide_fixed_count)
 # %%
 g = torch.Generator().manual_seed(3)
 hidden = corruption.choose_fixed_count(can_hide, 0.15, g)
-names = tinyworld.vocabulary()
 show(token_strip([names[i] for i in ids[0]], hidden=hidden[0], can_hide=can_hide[0]))
 
 # %% [markdown]
@@ -151,6 +171,10 @@ check("4.3", replace_80_10_10)
 # and 103 is `[MASK]`. Ask the tokenizer for the id, never write it down:
 
 # %%
+from mlm_course.corpora import python_docs
+
+manual = python_docs.manual()
+tokenizer = tokenization.train_wordpiece(manual, vocab_size=2000)  # as in lesson 3
 print("here:", tokenizer.token_to_id("[MASK]"))
 
 # %% [markdown]
@@ -190,7 +214,7 @@ print(len(right), "tokens:", " ".join(right))
 # %% [markdown]
 # > **In fact** "The" has vanished: one `[MASK]` for two tokens. Corruption keeps the length. Each
 # > hidden token leaves its own `[MASK]` at its own place, or the labels below would point at the
-# > wrong words. (Models that let one mark stand for several tokens exist; section 10 shows one.
+# > wrong words. (Models that let one mark stand for several tokens exist; section 7 shows one.
 # > They need a decoder.)
 
 # %% [markdown]
@@ -219,6 +243,8 @@ check("4.4", make_labels)
 # others. If *all* are -100, the mean is 0 divided by 0.
 
 # %%
+from torch.nn import functional as F
+
 logits = torch.randn(3, 5, generator=torch.Generator().manual_seed(0))  # three places, five words
 print("three places, one with -100:", F.cross_entropy(logits, torch.tensor([2, -100, 4])))
 print("the other two alone:        ", F.cross_entropy(logits[[0, 2]], torch.tensor([2, 4])))
@@ -237,6 +263,8 @@ for original, seen, label in zip(ids[0], corrupted.input_ids[0], corrupted.label
     asked = "" if label == -100 else f"label {names[label]}"
     kept = "(left as it is)" if asked and seen == original else ""
     print(f"{names[original]:8} -> {names[seen]:8} {asked} {kept}".rstrip())
+
+# %% tags=["author"]
 assert (half & (corrupted.input_ids == ids)).any()
 
 # %% [markdown]
@@ -302,7 +330,7 @@ check("4.5", extend_to_whole_words)
 # | `spans` | several short stretches of words, most of them 1 to 5 long (SpanBERT) |
 # | `non-adjacent` | never two neighbours |
 # | `whole words` | words with all their pieces |
-# | `adaptive` | a larger share of long rows than of short ones (the slider is for a row of 64; a rule of thumb of ours) |
+# | `adaptive` | a larger share of long rows than of short ones (the slider: of a row of 64) |
 # | `score` | the tokens with the highest score (ties by chance); what the score is, is up to you |
 #
 # Our score is **pointwise mutual information**: how much more often two pieces stand side by side
@@ -330,6 +358,8 @@ show(token_strip(tokens, numbers=pmi[row].tolist()))
 # to hide it yourself or bring it back.
 
 # %% tags=["nbval-ignore-output"]
+from mlm_course.widgets import MaskPlayground
+
 strategies = corruption.for_one_row(manual_can_hide[row], word_ids=word_ids[row], scores=pmi[row])
 MaskPlayground(tokens, strategies, can_hide=manual_can_hide[row].tolist())
 
@@ -530,10 +560,8 @@ quiz("4")
 # %% [markdown]
 # ## Recap
 #
-# - Text becomes **tokens**: pieces from a fixed vocabulary, the longest that fits, each with an id.
-#   Special tokens are never hidden.
-# - **Corruption**: choose candidates (15 % or more), put `[MASK]` (or a random token, or nothing)
-#   in their place, keep the length.
+# - **Corruption**: choose some of the candidates (15 % or more; special tokens never), put `[MASK]`
+#   in their place, or a random token, or leave them as they are. The length stays.
 # - **Labels** are the original ids at hidden places and -100 elsewhere.
 # - Pattern, budget and moment of drawing are three separate choices. *Dynamic* means drawn anew.
 # - In tinyworld the best possible guess is known exactly; its loss is the **floor** that later
@@ -542,7 +570,7 @@ quiz("4")
 # **Next:** lesson 5 builds the model that guesses: the encoder.
 
 # %%
-progress("3")
+progress("4")
 
 # %% [markdown]
 # ## References
