@@ -180,8 +180,8 @@ assert 0.5 < stacks["added: x + layer(x)"][1][0] < 5
 # and the gradients lose some sixteen powers of ten on the way back: next to nothing reaches the
 # first layer. With them, both stay between 1 and 2 in size all the way.*
 #
-# Something else gets lost, less visibly. How different are the 20 tokens at the end? The **cosine**
-# of two vectors is 1 if they point the same way:
+# Something else gets lost. How different are the 20 tokens at the end? The **cosine** of two vectors
+# is 1 if they point the same way:
 
 # %%
 for name, (_, _, last) in stacks.items():
@@ -200,8 +200,8 @@ for name, (_, _, last) in stacks.items():
 # %% [markdown]
 # ## 3. LayerNorm: the same size for every token
 #
-# A stream to which everyone adds can only be kept in bounds if somebody takes care. Above, the
-# layers started out small. The same layers, with larger weights:
+# A stream to which everyone adds can get out of bounds. Above, the layers started out small. The same
+# layers, with larger weights:
 
 # %% tags=["nbval-ignore-output"]
 last_size = {}
@@ -496,10 +496,9 @@ assert untrained["pre-norm", 24][0][-1] > 3 * untrained["pre-norm", 24][0][0]
 # the number of blocks; pre-norm's halves when there are four times as many.*
 #
 # In pre-norm the stream grows with every block that adds to it, so the later a block, the smaller
-# its say, and the deeper the stack, the gentler its end. In post-norm every sum is scaled back, and
-# the last blocks get large gradients however many there are. Xiong et al. (2020) trace to this why
-# deep post-norm models have to start with tiny steps ("warm-up", lesson 6) and pre-norm models
-# hardly.
+# its say. In post-norm every sum is scaled back, and the last blocks get large gradients however
+# many there are. Xiong et al. (2020) trace to this why deep post-norm models have to start with
+# tiny steps ("warm-up", lesson 6) and pre-norm models hardly.
 #
 # BERT is post-norm. The models that you train from lesson 6 on are pre-norm.
 
@@ -932,22 +931,20 @@ progress("5")
 # %% [markdown]
 # ## References
 #
-# - J. Devlin, M. Chang, K. Lee, K. Toutanova 2019. *BERT: Pre-training of Deep Bidirectional
-#   Transformers for Language Understanding*. NAACL.
-#   [arXiv:1810.04805](https://arxiv.org/abs/1810.04805)
+# - J. Devlin et al. 2019. *BERT*. NAACL. [arXiv:1810.04805](https://arxiv.org/abs/1810.04805)
 # - A. Vaswani et al. 2017. *Attention Is All You Need*. NeurIPS.
 #   [arXiv:1706.03762](https://arxiv.org/abs/1706.03762)
-# - K. He, X. Zhang, S. Ren, J. Sun 2016. *Deep Residual Learning for Image Recognition*. CVPR.
+# - K. He et al. 2016. *Deep Residual Learning for Image Recognition*. CVPR.
 #   [arXiv:1512.03385](https://arxiv.org/abs/1512.03385)
-# - Y. Dong, J. Cordonnier, A. Loukas 2021. *Attention Is Not All You Need: Pure Attention Loses Rank
-#   Doubly Exponentially with Depth*. ICML. [arXiv:2103.03404](https://arxiv.org/abs/2103.03404)
+# - Y. Dong et al. 2021. *Attention Is Not All You Need*. ICML.
+#   [arXiv:2103.03404](https://arxiv.org/abs/2103.03404)
 # - J. Ba, J. Kiros, G. Hinton 2016. *Layer Normalization*.
 #   [arXiv:1607.06450](https://arxiv.org/abs/1607.06450)
 # - R. Xiong et al. 2020. *On Layer Normalization in the Transformer Architecture*. ICML.
 #   [arXiv:2002.04745](https://arxiv.org/abs/2002.04745)
 # - D. Hendrycks, K. Gimpel 2016. *Gaussian Error Linear Units (GELUs)*.
 #   [arXiv:1606.08415](https://arxiv.org/abs/1606.08415)
-# - N. Srivastava, G. Hinton, A. Krizhevsky, I. Sutskever, R. Salakhutdinov 2014. *Dropout: A Simple
-#   Way to Prevent Neural Networks from Overfitting*. JMLR 15.
+# - N. Srivastava et al. 2014. *Dropout: A Simple Way to Prevent Neural Networks from Overfitting*.
+#   JMLR 15.
 # - O. Press, L. Wolf 2017. *Using the Output Embedding to Improve Language Models*. EACL.
 #   [arXiv:1608.05859](https://arxiv.org/abs/1608.05859)
