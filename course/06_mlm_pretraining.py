@@ -454,8 +454,8 @@ assert curve[-1][1] - floor > -0.02 and (FAST or curve[-1][1] - floor < 0.9)
 # %% [markdown]
 # Half of the way is quick. What is slow? Lesson 7 opens a trained model and finds out.
 #
-# No honest curve ends below the floor. If one does, by more than the luck of a small set, the
-# hidden words have leaked.
+# A curve that ends below the floor, by more than the luck of a small set, says that the hidden words
+# have leaked.
 #
 # How close can one get? A larger model with more steps is recorded here (another validation set, so
 # another floor):
@@ -598,7 +598,7 @@ assert masking_time < 0.2 * step_time
 #
 # Hide little, and each sentence asks few questions. Hide much, and little is left to answer from.
 # Below, one model for each ratio, all trained for the same number of steps, all scored on the same
-# sentences with 15 % hidden. (Scoring each at its own ratio would compare the questions.)
+# questions, with 15 % hidden.
 
 # %%
 ratios = {float(ratio): excess for ratio, excess in masking["ratios"].items()}
@@ -680,10 +680,10 @@ print(f"validation loss {curve[-1][1]:.2f}, accuracy {accuracy:.0%}")
 assert FAST or (curve[-1][1] < by_frequency and accuracy > 0.05)
 
 # %% [markdown]
-# A little better than frequencies, no more. What an hour and a shelf of books make of it is recorded here: the docstrings of the standard library,
-# numpy, scipy, scikit-learn, matplotlib and torch. The test is on *modules* that were held out,
-# without paragraphs that also stand in a training module. (The two losses cannot be compared: other
-# text, other pieces.)
+# A little better than frequencies, no more. What an hour and a shelf of books make of it is recorded
+# here: the docstrings of the standard library, numpy, scipy, scikit-learn, matplotlib and torch. The
+# test is on *modules* that were held out, without paragraphs that also stand in a training module.
+# (The two losses cannot be compared: other text, other pieces.)
 
 # %%
 docs = recorded("python_docs")
@@ -792,7 +792,7 @@ assert 0.6 < auc < 0.98
 # `original` and `shown` are `(B, T)` ids, `hidden` `(B, T)` says where the generator put in a word.
 # Return the discriminator's labels, boolean `(B, T)`, for *every* token: True where the token shown
 # is a replacement. One subtlety: sometimes the generator guesses the original word. Nobody could
-# call that a replacement. (You may not need every argument.)
+# call that a replacement.
 
 
 # %% exercise="6.6"
