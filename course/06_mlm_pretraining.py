@@ -8,46 +8,32 @@
 #
 # By the end you will have written the loss, the loop, an evaluation you can trust, a learning-rate
 # schedule, and gradient accumulation. And you will know how good your model *could* be: for
-# tinyworld, the lowest possible loss is known exactly, and from section 6 on we draw it into every
-# curve of tinyworld.
+# tinyworld, the lowest possible loss is known exactly.
 
 # %%
-import os
-import tempfile
-import time
-from functools import partial
-
 import matplotlib.pyplot as plt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mlm_course import tokenization
-from mlm_course.corpora import python_docs, tinyworld
-from mlm_course.corruption import MASK_ONLY, Corrupted, Masker, choose_fixed_count
-from mlm_course.evaluation import score_hidden
-from mlm_course.models import Encoder, EncoderConfig, MaskedLM, fresh
 from mlm_course.practice import check, hint, progress, quiz, solution
-from mlm_course.results import recorded
-from mlm_course.training import MaskedRows, Recipe, find_device, fit, masked_lm_loss, run_folder
-from mlm_course.training.schedules import linear
-from mlm_course.views import show, training_curve
-from mlm_course.widgets import progress_display
 
-torch.set_num_threads(1)  # the same numbers on every machine
-FAST = os.environ.get("MLM_COURSE_FAST") == "1"  # fewer steps, for a quick look
+
+def seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
 
 
 # %% [markdown]
 # ## 1. What the loss looks at
 #
-# Sentences, a way to hide 15 % of each, and a small model. You know all three.
-
+# Sentences, a way to hide 15 % of each, and a small model. You know all three (lessons 2, 4 and 5).
 
 # %%
-def seeded(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
+from functools import partial
 
+from mlm_course import tokenization
+from mlm_course.corpora import tinyworld
+from mlm_course.corruption import MASK_ONLY, Corrupted, Masker, choose_fixed_count
 
 names = tinyworld.vocabulary()
 V = len(names)
@@ -59,31 +45,31 @@ hiding = partial(
     proportions=MASK_ONLY,
 )
 masker = hiding(V, ratio=0.15)
-
-
-def small_model() -> MaskedLM:
-    """Two layers, 64 numbers a token; the same first weights at every call."""
-    torch.manual_seed(0)
-    return MaskedLM(EncoderConfig(V, max_length=26, d_model=64, n_layers=2, embedding_std=0.1))
-
-
 ids = tinyworld.sample_ids(4, seeded(0))  # (B, T)
-batch = masker(ids, seeded(1))
+batch: Corrupted = masker(ids, seeded(1))
 print(*tinyworld.decode(batch.input_ids)[0])
 print("labels that are not -100:", [names[i] for i in batch.labels[0] if i != -100])
 
 # %% [markdown]
 # The model turns the corrupted text into `V` scores, its logits, at each place. Softmax makes them
 # probabilities. The **cross-entropy** is the average of `-log p(true word)`, in nats (lesson 4). An
-# untrained model spreads its probability nearly evenly over the `V` words, so the first loss should
-# be `log V` or a little more. If it is several nats off, something is wrong before training starts.
-
+# untrained model spreads its probability nearly evenly over the `V` words, so its loss should be
+# `log V` or a little more.
 
 # %%
+from mlm_course.models import EncoderConfig, MaskedLM, fresh
+
+small = EncoderConfig(V, max_length=26, d_model=64, n_layers=2, embedding_std=0.1)
+
+
+def small_model() -> MaskedLM:
+    """Two layers of 64 dimensions; the same first weights at every call."""
+    return fresh(MaskedLM, small)
+
+
 model = small_model()
 logits = model(batch.input_ids)  # (B, T, V)
-first = F.cross_entropy(logits[batch.hidden], ids[batch.hidden])
-print(f"first loss {first:.2f}, log V {torch.tensor(V).log():.2f}")
+print("logits:", tuple(logits.shape), f"  log V: {torch.tensor(V).log():.2f}")
 
 # %% [markdown]
 # Over *which* places do we average? Consider a model that has learned nothing about language. It
@@ -98,9 +84,8 @@ print(f"the copier's loss over all tokens:    {surprise[text].mean():.2f}")
 print(f"the copier's loss over hidden tokens: {surprise[batch.hidden].mean():.2f}")
 
 # %% [markdown]
-# Over all tokens, the copier looks far better than our model's first loss. Over the hidden ones, it
-# is worse than knowing nothing: it always says `[MASK]`. A loss over all tokens mostly rewards
-# copying. So the loss looks at hidden places only.
+# Over all tokens, the copier looks far better than a model that knows nothing. Over the hidden ones,
+# it is worse: it always says `[MASK]`. So the loss looks at hidden places only.
 #
 # (With BERT's 80/10/10 some hidden tokens are left as they are, and there copying is right. That is
 # why the labels, not the `[MASK]` tokens, say where to look.)
@@ -126,8 +111,8 @@ check("6.1", masked_loss)
 
 # %% [markdown]
 # PyTorch's `F.cross_entropy` skips places whose label is -100, which is where that number in the
-# labels comes from. It wants the class axis second, or everything flattened. Three ways to say the
-# same, and one that fails:
+# labels comes from. It wants the class axis second, or everything flattened. Three ways that work,
+# and one that fails:
 
 # %%
 flat = F.cross_entropy(logits.flatten(0, 1), batch.labels.flatten())  # (B * T, V) and (B * T,)
@@ -136,35 +121,20 @@ picked = F.cross_entropy(logits[batch.hidden], batch.labels[batch.hidden])  # (n
 print(f"{flat:.4f} {second:.4f} {picked:.4f}")
 try:
     F.cross_entropy(logits, batch.labels)
-    raise AssertionError("this should have failed")
 except RuntimeError as error:
     print("RuntimeError:", error)
 
 # %% [markdown]
-# The third way is the quickest. It lets the model compute logits for the hidden tokens alone:
-# `model(ids, None, hidden)` (lesson 5, section 8). From here on we use it.
-#
-# What if nothing is hidden in a batch? Then there is nothing to average, and `0 / 0` is not a number:
-
-# %%
-nothing = torch.full_like(batch.labels, -100)
-loss = F.cross_entropy(logits.flatten(0, 1), nothing.flatten())
-print("cross-entropy with nothing to predict:", loss.item())
-
-# %% [markdown]
-# With `F.cross_entropy` the gradients are 0 here, and only the number you record is spoiled. With a
-# loss written by hand, such as `(losses * hidden).sum() / hidden.sum()`, every gradient is `nan`,
-# and after one step every weight is. A fixed count of at least one token a row (lesson 4) prevents
-# both. The package's training loop counts such a batch as 0 and warns.
+# The loss is a little above `log V`, as it should be. The third way lets the model compute logits for
+# the hidden tokens alone: `model(ids, None, hidden)` (lesson 5, section 8). From here on we use it.
 #
 # > **Often read:** the loss of masked language modelling is `-Σ log p(w_i | all other words)`,
 # > summed over all words of the text.
 #
 # > **In fact** it sums over the *hidden* words only, and each is predicted from the *corrupted*
 # > text, in which the other hidden words are missing as well. The formula above is the
-# > **pseudo-likelihood**: hide one word at a time, each in turn. It is a way to score a text, at
-# > the price of one pass for each word. (Devlin et al. 2019, section 3.1; Salazar et al. 2020,
-# > section 2; Lesson 12 says more)
+# > **pseudo-likelihood**: hide one word at a time, each in turn. It is a way to score a text.
+# > (Devlin et al. 2019, section 3.1; Salazar et al. 2020, section 2; Lesson 12 says more)
 
 # %% [markdown]
 # ## 2. Not a distance between numbers
@@ -185,13 +155,11 @@ for guess in (neighbour, similar):
 # third word.
 #
 # `F.binary_cross_entropy`, the loss for yes-or-no questions, does not even run on raw logits.
-# (`..._with_logits` does. It asks `V` separate questions, while exactly one word is right. Section
-# 12 has a real yes-or-no question.)
+# (`..._with_logits` does; section 12 has a yes-or-no question for it.)
 
 # %%
 try:
     F.binary_cross_entropy(logits[batch.hidden], F.one_hot(ids[batch.hidden], V).float())
-    raise AssertionError("this should have failed")
 except RuntimeError as error:
     print("RuntimeError:", str(error).splitlines()[0][:90])
 
@@ -209,12 +177,12 @@ except RuntimeError as error:
 # Training is one sentence: *take a batch, measure the loss, ask how each weight should change to
 # lower it, change all weights a little, repeat.* In PyTorch:
 #
-# | line | what it does |
-# |---|---|
-# | `loss.backward()` | computes the **gradient**: for each weight, how the loss changes when the weight grows; it is *added* to what is there |
-# | `optimizer.step()` | changes each weight a little, against its gradient |
-# | `optimizer.zero_grad()` | forgets the gradient, or the next one would be added to it; anywhere but between `backward` and `step` |
-# | `scheduler.step()` | sets the size of the *next* step (section 5) |
+# - `loss.backward()` computes the **gradient**: for each weight, how the loss changes when the
+#   weight grows. It is *added* to what is there.
+# - `optimizer.step()` changes each weight a little, against its gradient.
+# - `optimizer.zero_grad()` forgets the gradient, or the next one would be added to it. It may stand
+#   anywhere but between `backward` and `step`.
+# - `scheduler.step()` sets the size of the *next* step (section 5).
 #
 # ### Exercise 6.2: the loop
 # `batches` is a list of `Corrupted(input_ids, labels, hidden)`. For each: the loss at the hidden
@@ -250,9 +218,9 @@ def train(
 check("6.2", train)
 
 # %% [markdown]
-# Here is the loop at work, with everything but the schedule spelled out. A fresh set of sentences,
-# masks drawn anew for each batch. The optimiser is **AdamW** (Loshchilov and Hutter 2019): it steps
-# against a running average of the gradients, divided for each weight by their usual size.
+# Here is the loop at work, without a schedule: a fresh set of sentences, masks drawn anew for each
+# batch. The optimiser is **AdamW** (Loshchilov and Hutter 2019): it steps against a running average
+# of the gradients, divided for each weight by their usual size.
 
 # %%
 sentences = tinyworld.sample_ids(20_000, seeded(10))
@@ -276,12 +244,12 @@ for _ in range(20 if FAST else 100):
 print("loss after 0, 20, 40, ... steps:", *[f"{loss:.2f}" for loss in losses[::20]])
 print(f"in the end: {losses[-1]:.2f}")
 
-# %%
+# %% tags=["author"]
 assert losses[0] > 5 and (FAST or losses[-1] < 3.5)
 
 # %% [markdown]
-# A few lines, and it learns. Everything else in this lesson is about two questions. *How good is
-# the model really?* And *how do we get there sooner?*
+# A few lines, and it learns. The rest of this lesson is about two questions. *How good is the model
+# really?* And *how do we get there sooner?*
 
 # %% [markdown]
 # ## 4. How good is it really?
@@ -289,10 +257,12 @@ assert losses[0] > 5 and (FAST or losses[-1] < 3.5)
 # The loss of a training batch jumps about: other sentences, other masks. For an honest number we
 # need sentences that were not trained on, and three rules.
 #
-# **Rule 1: the same masks at every evaluation.** Watch one and the same model being scored on the
-# same sentences, with masks drawn anew each time:
+# **Rule 1: the same masks at every evaluation.** One model, the same sentences, and masks drawn
+# anew each time:
 
 # %%
+from mlm_course.evaluation import score_hidden
+
 model.eval()
 held_out = tinyworld.sample_ids(64, seeded(20))
 redrawn = [score_hidden(model, masker(held_out, seeded(s))).loss for s in range(5)]
@@ -302,15 +272,15 @@ fixed = [score_hidden(model, masker(held_out, seeded(0))).loss for s in range(5)
 print("masks drawn anew:", *[f"{loss:.2f}" for loss in redrawn])
 print("the same masks:  ", *[f"{loss:.2f}" for loss in fixed])
 
-# %%
+# %% tags=["author"]
 assert max(redrawn) - min(redrawn) > 0.02 and len(set(fixed)) == 1
 
 # %% [markdown]
 # The model did not change, only the questions did. Compare two models on different questions, and
 # you compare the questions.
 #
-# **Rule 2: dropout off, gradients off.** `model.eval()` switches dropout off (lesson 5; our small
-# models have none, yours may), and `torch.no_grad()` saves the memory that gradients would need.
+# **Rule 2: dropout off, gradients off.** `model.eval()` switches dropout off (lesson 5), and
+# `torch.no_grad()` saves the memory that gradients would need.
 #
 # **Rule 3: add up, divide once.** Batches hide different numbers of tokens. The mean of the
 # batches' means gives a token in a small batch more weight than one in a large batch. Two batches,
@@ -332,6 +302,9 @@ print(f"mean of means: {sum(means) / 2:.2f}   all tokens alike: {sum(sums) / sum
 
 
 # %% exercise="6.3"
+from mlm_course.training import MaskedRows
+
+
 def evaluate(model: nn.Module, data: MaskedRows, epoch: int) -> tuple[float, float]:
     """Loss and accuracy over all hidden tokens, with the same masks at every call."""
     ### BEGIN SOLUTION
@@ -371,8 +344,7 @@ print(f"loss {scores.loss:.2f}, perplexity {scores.perplexity:.1f}, accuracy {sc
 # We look at a held-out set again and again: to choose the learning rate, the mask ratio, the moment
 # to stop. Each look picks what happens to do well on *these* sentences. So there are two held-out
 # sets: the **validation set**, for choosing, and the **test set**, for one final number. How much
-# does choosing flatter? Twenty "models" that all guess at random, on 100 questions with two
-# answers:
+# does choosing flatter? Twenty "models" that guess at random, 100 questions with two answers:
 
 # %%
 right = torch.rand(20, 2, 100, generator=seeded(3)) < 0.5  # (model, set, question)
@@ -390,9 +362,9 @@ print(f"the same one on the test set:         {on_test[best]:.0%}")
 # %% [markdown]
 # ## 5. The size of a step
 #
-# How far should a weight move? Early on, AdamW's averages rest on a few batches, and large steps in
-# bad directions do lasting harm. Late, small steps let the weights settle. So a **schedule**
-# multiplies the learning rate by a factor that first climbs, the **warm-up**, and then falls.
+# How far should a weight move? Early on, AdamW's averages rest on a few batches. Late, small steps
+# let the weights settle. So a **schedule** multiplies the learning rate by a factor that first
+# climbs, the **warm-up**, and then falls.
 #
 # ### Exercise 6.4: warm-up, then straight down
 # `step` counts from 0 to `steps - 1`. During the first `warmup` steps the factor is
@@ -414,6 +386,8 @@ def lr_factor(step: int, steps: int, warmup: int) -> float:
 check("6.4", lr_factor)
 
 # %%
+from mlm_course.training.schedules import linear
+
 steps = 100
 fig, ax = plt.subplots(figsize=(5, 2.4))
 ax.plot([linear(step, steps, 10) for step in range(steps)])
@@ -422,7 +396,8 @@ plt.show()
 print("factors at steps 0, 10, 50, 99:", *[f"{linear(s, steps, 10):.2f}" for s in (0, 10, 50, 99)])
 
 # %% [markdown]
-# *In words: the factor climbs to 1 within the first ten steps, then falls in a straight line to nearly 0.*
+# *In words: the factor climbs to 1 within the first ten steps, then falls in a straight line to
+# nearly 0.*
 #
 # The order matters: `optimizer.step()`, then `scheduler.step()`. The other way round, the first
 # step uses the second step's learning rate, and PyTorch warns.
@@ -432,7 +407,6 @@ print("factors at steps 0, 10, 50, 99:", *[f"{linear(s, steps, 10):.2f}" for s i
 #
 # The package's `fit` is your loop, with a schedule, evaluation, checkpoints and a few safety nets
 # around it, and another optimiser, Muon, which section 11 explains. Its numbers come in a `Recipe`.
-# Open `mlm_course/training/` and look: `loop.py` and `step.py` are short.
 #
 # The validation masks are fixed, so the floor is, too: `loss_floor` computes the loss, at exactly
 # these places, of somebody who knows the language's probabilities exactly. On average no model does
@@ -451,39 +425,52 @@ def validate(model: nn.Module) -> dict[str, float]:
 
 
 # %% tags=["nbval-ignore-output"]
+from mlm_course.training import MaskedRows, Recipe, fit, masked_lm_loss
+from mlm_course.widgets import progress_display
+
 recipe = Recipe(steps=30 if FAST else 200, batch_size=64)
 data = MaskedRows(sentences, hiding(V, ratio=0.3), seed=0)  # why 0.3: section 9
 model = small_model()
-history = fit(model, data, masked_lm_loss, recipe, evaluate=validate, evaluate_every=20,
-              floor=floor, display=progress_display(recipe.steps, floor=floor))  # fmt: skip
+history = fit(
+    model,
+    data,
+    masked_lm_loss,
+    recipe,
+    evaluate=validate,
+    evaluate_every=20,
+    floor=floor,
+    display=progress_display(recipe.steps, floor=floor),
+)
 
 # %% tags=["nbval-ignore-output"]
+from mlm_course.views import show, training_curve
+
 curve = history.curve("validation_loss")
 show(training_curve({"validation": curve}, floor=floor))
 
-# %%
-gap = curve[-1][1] - floor
-assert gap > -0.02 and (FAST or gap < 0.9)
+# %% tags=["author"]
+assert curve[-1][1] - floor > -0.02 and (FAST or curve[-1][1] - floor < 0.9)
 
 # %% [markdown]
-# Half of the way is quick. What is slow? Lesson 7 opens a trained model, looks for the head that
-# finds the *other mention* of a thing, and measures what it is worth.
+# Half of the way is quick. What is slow? Lesson 7 opens a trained model and finds out.
 #
-# No honest curve ends below the floor. If one does, by more than the luck of a small set, the
-# hidden words have leaked.
+# A curve that ends below the floor, by more than the luck of a small set, says that the hidden words
+# have leaked.
 #
 # How close can one get? A larger model with more steps is recorded here (another validation set, so
 # another floor):
 
 # %%
+from mlm_course.results import recorded
+
 record = recorded("tinyworld")
 curve = [(e["step"], e["loss"]) for e in record["curve"]]
 show(training_curve({"validation": curve}, floor=record["floor"]))
 
 # %%
 steps, rows = record["recipe"]["steps"], record["recipe"]["batch_size"]
-small = sum(p.numel() for p in model.parameters())
-print(f"{record['parameters']:,} parameters (above: {small:,}), {steps} steps of {rows} sentences")
+here = sum(p.numel() for p in model.parameters())
+print(f"{record['parameters']:,} parameters (above: {here:,}), {steps} steps of {rows} sentences")
 print(f"{record['mask_ratio']:.0%} hidden while training")
 print(f"{record['training_minutes']} minutes on {record['machine']}")
 print(f"{record['result']['loss'] - record['floor']:.3f} nats above the floor")
@@ -494,9 +481,8 @@ print("made by:", record["command"])
 #
 # A larger batch gives a steadier gradient. When it does not fit into memory, cut it into pieces,
 # call `backward()` on each, and step once: gradients *add up* until they are cleared. This is
-# **gradient accumulation**. One thing goes wrong in many programs: the pieces hide different
-# numbers of tokens, so the mean of the pieces' means is not the mean over the batch. It is rule 3
-# again.
+# **gradient accumulation**. It is easy to get wrong: the pieces hide different numbers of tokens,
+# so the mean of the pieces' means is not the mean over the batch. It is rule 3 again.
 #
 # ### Exercise 6.5: accumulate
 # `pieces` is a list of `Corrupted` batches that together make one large batch. Run them one after
@@ -531,7 +517,7 @@ check("6.5", accumulate)
 #   norms and embeddings are spared.
 # - `partial(masked_lm_loss, label_smoothing=0.1)`: the target is .9 on the true word and the rest
 #   spread over all words (**label smoothing**), which keeps the model from being too sure. The
-#   floor no longer applies to such a loss.
+#   floor no longer applies.
 
 # %% tags=["nbval-ignore-output"]
 batch = masker(sentences[:64], seeded(40))
@@ -544,8 +530,7 @@ print(f"{n} hidden tokens, loss {plain / n:.2f}, with label smoothing {smooth / 
 #
 # Lesson 4 left a question open. **Static masking** draws the masks once, before training. **Dynamic
 # masking** draws them anew in each epoch. Does it matter? That depends on how often a sentence is
-# seen. So take few sentences, 320, train for many epochs, and look at new sentences while training
-# goes on.
+# seen. So take few sentences, 320, and train for many epochs:
 
 # %% tags=["nbval-ignore-output"]
 few = tinyworld.sample_ids(320, seeded(3))
@@ -559,16 +544,16 @@ for name, copies in {"static": 1, "dynamic": None}.items():
     curves[name] = [(step / 10, loss) for step, loss in history.curve("validation_loss")]
 show(training_curve(curves, floor=floor, x="epoch"))
 
-# %%
+# %% tags=["author"]
 assert FAST or curves["static"][-1][1] > curves["dynamic"][-1][1] + 0.1
 
 # %% [markdown]
-# At epoch 5 the two curves are still together. From about epoch 10 on they part: the static one
-# flattens, and in the end it rises. The model has learned the answers to *these* questions by
-# heart. With dynamic masks the same sentences keep asking new questions.
+# From about epoch 10 on the curves part: the static one flattens, and in the end it rises. The model
+# has learned the answers to *these* questions by heart. With dynamic masks the same sentences keep
+# asking new questions.
 #
 # A longer run, recorded, with smaller embeddings at the start and a third way beside it: ten
-# copies, each with masks of its own (distance to the floor, in nats):
+# copies, each with masks of its own (nats above the floor):
 
 # %%
 masking = recorded("masking")
@@ -580,10 +565,12 @@ for name, rows in masking["regimes"].items():
 # Ten copies keep up with masks drawn anew until late in the run. That was BERT's compromise: ten
 # copies, 40 epochs, so that each copy was seen four times. Liu et al. (2019, section 4.1 and
 # table 1) drew anew each time and found about the same, ten copies against anew: 78.3 and 78.7 on
-# SQuAD 2.0, 84.3 and 84.0 on MNLI, 92.5 and 92.9 on SST-2. Dynamic masks are no miracle. They cost
-# next to nothing and need no copies on disk:
+# SQuAD 2.0, 84.3 and 84.0 on MNLI, 92.5 and 92.9 on SST-2. Dynamic masks need no copies on disk,
+# and drawing them is quick:
 
 # %% tags=["nbval-ignore-output"]
+import time
+
 start = time.perf_counter()
 for step in range(20):
     masker(sentences[:64], seeded(step))
@@ -595,7 +582,7 @@ for _ in range(5):
 step_time = (time.perf_counter() - start) / 5
 print(f"drawing masks: {masking_time / step_time:.1%} of the time of a forward and backward pass")
 
-# %%
+# %% tags=["author"]
 assert masking_time < 0.2 * step_time
 
 # %% [markdown]
@@ -611,16 +598,16 @@ assert masking_time < 0.2 * step_time
 #
 # Hide little, and each sentence asks few questions. Hide much, and little is left to answer from.
 # Below, one model for each ratio, all trained for the same number of steps, all scored on the same
-# sentences with 15 % hidden. (Scoring each at its own ratio would compare the questions.)
+# questions, with 15 % hidden.
 
 # %%
-ratios = {float(ratio): gap for ratio, gap in masking["ratios"].items()}
+ratios = {float(ratio): excess for ratio, excess in masking["ratios"].items()}
 fig, ax = plt.subplots(figsize=(5, 2.8))
 ax.plot(ratios.keys(), ratios.values(), "o-")
 ax.set(xlabel="share hidden while training", ylabel="nats above the floor", ylim=(0, None))
 plt.show()
 print("recorded,", masking["steps"], "steps each")
-print(*[f"{ratio:.2f}: {gap:.2f}" for ratio, gap in ratios.items()], sep="   ")
+print(*[f"{ratio:.2f}: {excess:.2f}" for ratio, excess in ratios.items()], sep="   ")
 
 # %%
 best_ratio = min(ratios, key=ratios.get)
@@ -635,21 +622,20 @@ print(f"at BERT's 15 % the model ends {times:.1f} times as far above the floor")
 # Here 30 and 45 % end closer to the floor than 15 %, 60 % and more end further away. (One run each;
 # and these models start with small embeddings, whose price section 11 shows.) Wettig et al. (2023)
 # compare large models: 40 % did as well as 15 % or better (MNLI 84.5 against 84.2, QNLI 91.6
-# against 90.9), 80 % clearly worse. The numbers 15 and 40 are choices, not laws.
+# against 90.9), 80 % clearly worse.
 #
 # And the pattern? The same again, at 15 %, for patterns of lesson 4, and for BERT's 80/10/10:
 
 # %%
-for name, gap in masking["patterns"].items():
-    print(f"{name:>24}: {gap:.2f} nats above the floor")
+for name, excess in masking["patterns"].items():
+    print(f"{name:>24}: {excess:.2f} nats above the floor")
 
 # %% [markdown]
 # One run each, so do not read much into a few hundredths. All are scored on scattered `[MASK]`
 # tokens, and yet training on scattered tokens brings no advantage at home: spans and blocks end at
-# least as close. BERT's 80/10/10 is behind *here*, after equally many steps: a fifth of its
-# questions look different from those of the test. (It was meant for use on text without any
-# `[MASK]`, see lesson 4. On MNLI it reached 83.7, plain `[MASK]` 84.2: Wettig et al. 2023.)
-# SpanBERT's spans were made for questions whose answer is a span (Joshi et al. 2020).
+# least as close. BERT's 80/10/10 is behind *here*: a fifth of its questions look different from
+# those of the test. (It was meant for use on text without any `[MASK]`, see lesson 4. On MNLI it
+# reached 83.7, plain `[MASK]` 84.2: Wettig et al. 2023.)
 
 # %% [markdown]
 # ## 10. Real text
@@ -658,6 +644,8 @@ for name, gap in masking["patterns"].items():
 # floor. A first mark to beat: the loss of a model that knows only how frequent each piece is.
 
 # %% tags=["nbval-ignore-output"]
+from mlm_course.corpora import python_docs
+
 manual = python_docs.manual()
 tokenizer = tokenization.train_wordpiece(manual, vocab_size=2000)
 pieces = tokenization.encode(tokenizer, python_docs.paragraphs(manual), special_tokens=False)
@@ -672,34 +660,37 @@ print(f"{len(rows):,} rows; log V is {torch.tensor(2000).log():.2f}")
 print(f"loss by frequency alone: {by_frequency:.2f}")
 
 # %% tags=["nbval-ignore-output"]
-torch.manual_seed(0)
-reader = MaskedLM(EncoderConfig(2000, max_length=64, d_model=128, n_layers=2))
+reader = fresh(MaskedLM, EncoderConfig(2000, max_length=64, d_model=128, n_layers=2))
+data = MaskedRows(rows[100:], text_masker, seed=0)
 short = Recipe(steps=10 if FAST else 150, batch_size=16)
 history = fit(
-    reader, MaskedRows(rows[100:], text_masker, seed=0), masked_lm_loss, short,
-    evaluate=lambda model: score_hidden(model, text_validation)._asdict(), evaluate_every=25,
+    reader,
+    data,
+    masked_lm_loss,
+    short,
+    evaluate=lambda model: score_hidden(model, text_validation)._asdict(),
+    evaluate_every=25,
     display=progress_display(short.steps),
-)  # fmt: skip
+)
 curve = history.curve("validation_loss")
 accuracy = history.evaluations[-1]["accuracy"]
 print(f"validation loss {curve[-1][1]:.2f}, accuracy {accuracy:.0%}")
 
-# %%
+# %% tags=["author"]
 assert FAST or (curve[-1][1] < by_frequency and accuracy > 0.05)
 
 # %% [markdown]
-# A little better than frequencies, no more. One book, read for so short a time, is not much. What
-# an hour and a shelf of books make of it is recorded here: the docstrings of the standard library,
-# numpy, scipy, scikit-learn, matplotlib and torch. Tested on *modules* that were held out;
-# paragraphs that also stand in a training module, word for word, were left out of the test. (The
-# two losses cannot be compared: other text, other pieces.)
+# A little better than frequencies, no more. What an hour and a shelf of books make of it is recorded
+# here: the docstrings of the standard library, numpy, scipy, scikit-learn, matplotlib and torch. The
+# test is on *modules* that were held out, without paragraphs that also stand in a training module.
+# (The two losses cannot be compared: other text, other pieces.)
 
 # %%
 docs = recorded("python_docs")
 show(training_curve({"held-out modules": [(e["step"], e["loss"]) for e in docs["curve"]]}))
 
 # %%
-sizes, found = docs["data"], docs["result"]
+sizes, result = docs["data"], docs["result"]
 characters = sizes["characters_train"] / 1e6
 print(f"{characters:.1f} million characters from {sizes['modules_train']} modules")
 print(f"tested on {sizes['modules_held_out']} other modules")
@@ -707,8 +698,8 @@ steps, seconds = docs["recipe"]["steps"], docs["step_seconds"]["quickest tenth"]
 print(f"{docs['parameters']:,} parameters; {docs['machine']}")
 print(f"{steps:,} steps, {seconds:.2f} s each where it ran undisturbed:", end=" ")
 print(f"{steps * seconds / 60:.0f} minutes at that pace")
-print(f"accuracy at 15 %: {found['accuracy']:.1%} of all tokens,", end=" ")
-print(f"{found['word_accuracy']:.1%} of whole words")
+print(f"accuracy at 15 %: {result['accuracy']:.1%} of all tokens,", end=" ")
+print(f"{result['word_accuracy']:.1%} of whole words")
 print("made by:", docs["command"])
 
 # %% [markdown]
@@ -717,16 +708,16 @@ print("made by:", docs["command"])
 # %% [markdown]
 # ## 11. What makes it learn sooner
 #
-# The choices above were not guessed. The first line is the whole recipe (Muon at its default rate,
-# pre-norm, 30 % hidden, warm-up and decay, embeddings at std .1), on a model of four layers. Each
-# further line undoes *one* choice and trains for the same number of steps:
+# The first line is the whole recipe (Muon at its default rate, pre-norm, 30 % hidden, warm-up and
+# decay, embeddings at std .1), on a model of four layers. Each further line undoes *one* choice and
+# trains for the same number of steps:
 
 # %%
 choices = recorded("choices")
 print(f"nats above the floor after {choices['steps']} steps")
 print(f"{'as it is':>32}: {choices['as it is']:.2f}")
-for name, gap in choices["undone"].items():
-    print(f"{name:>32}: {gap:.2f}")
+for name, excess in choices["undone"].items():
+    print(f"{name:>32}: {excess:.2f}")
 print("AdamW by learning rate:", choices["AdamW by learning rate"])
 
 # %% [markdown]
@@ -736,12 +727,9 @@ print("AdamW by learning rate:", choices["AdamW by learning rate"])
 #   replaces each update by the nearest matrix that stretches all directions equally, so that rare
 #   directions are learned, too. AdamW keeps the rest. A fair comparison gives each optimiser its
 #   best learning rate; for AdamW four were tried.
-# - *The size of the embeddings at the start.* BERT draws them with a standard deviation of .02,
-#   tiny beside what the blocks soon add to them. A likely reason for the difference: which word it
-#   is drowns in what is added, and copying needs to know which word it is. Too large is not best
-#   either (lesson 5, section 8, shows what a standard deviation of 1 does to the first loss).
+# - *The size of the embeddings at the start.* BERT draws them with a standard deviation of .02.
 #
-# Does that carry over to real text? The docstrings of section 10, a short run each, the same held-out modules:
+# Does that carry over to real text? The docstrings of section 10, a short run each:
 
 # %%
 on_docs = choices["docstrings"]
@@ -750,14 +738,11 @@ for std, share in on_docs["accuracy by std"].items():
     print(f"embeddings start at std {std}: {share:.1%}")
 
 # %% [markdown]
-# No: there the small start is ahead (one run each). A likely reason: tinyworld has few words, and
-# its sentences mention things again, so there is much to copy; docstrings have thousands of pieces,
-# most of them rare. So `EncoderConfig` starts at .02, and tinyworld's models ask for .1. What was
-# measured on one language is known for one language.
+# No: there the small start is ahead (one run each). So `EncoderConfig` starts at .02, and tinyworld's
+# models ask for .1.
 #
-# Warm-up, decay and the place of the norms change next to nothing *here*: with four layers and 300
-# steps there is little that could go wrong. In deep models and long runs they matter (lesson 5,
-# section 5). One run each, on one small language: large models need their own table.
+# Warm-up, decay and the place of the norms change next to nothing *here*, with four layers and 300
+# steps. One run each, on one small language: large models need their own table.
 
 # %% [markdown]
 # ## 12. Other questions to ask of a text
@@ -785,13 +770,12 @@ ties = [t == r for t, r in zip(true_pairs, random_pairs)]
 auc = (sum(hits) + sum(ties) / 2) / len(hits)
 print(f"the true pair shares more words in {auc:.0%} of the cases (a tie counts half)")
 
-# %%
+# %% tags=["author"]
 assert 0.6 < auc < 0.98
 
 # %% [markdown]
-# Counting words already gets far, because most random passages are about something else. RoBERTa
-# dropped it and lost nothing (Liu et al. 2019, section 4.2). ALBERT asks a harder question, which
-# of two neighbours comes first (Lan et al. 2020, section 3.1).
+# Counting words already gets far. RoBERTa dropped the task and lost nothing (Liu et al. 2019, section
+# 4.2).
 #
 # > **Often read:** Sentence-BERT is one of BERT's pretraining tasks.
 #
@@ -808,7 +792,7 @@ assert 0.6 < auc < 0.98
 # `original` and `shown` are `(B, T)` ids, `hidden` `(B, T)` says where the generator put in a word.
 # Return the discriminator's labels, boolean `(B, T)`, for *every* token: True where the token shown
 # is a replacement. One subtlety: sometimes the generator guesses the original word. Nobody could
-# call that a replacement. (You may not need every argument.)
+# call that a replacement.
 
 
 # %% exercise="6.6"
@@ -823,12 +807,12 @@ def replaced_labels(original: Tensor, shown: Tensor, hidden: Tensor) -> Tensor:
 check("6.6", replaced_labels)
 
 # %% [markdown]
-# Both models side by side, trained together. The generator's words are drawn from its
-# probabilities. No gradient flows through the drawing: to the discriminator the generator is just a
-# source of mistakes.
+# Both models, trained together. The generator's words are drawn from its probabilities. No gradient
+# flows through the drawing: to the discriminator the generator is just a source of mistakes.
 
 # %% tags=["nbval-ignore-output"]
-torch.manual_seed(0)
+from mlm_course.models import Encoder
+
 generator = MaskedLM(EncoderConfig(V, max_length=26, d_model=32, n_layers=1))
 body = Encoder(EncoderConfig(V, max_length=26, d_model=64, n_layers=2))
 discriminator = nn.Sequential(body, nn.Linear(64, 1))
@@ -849,23 +833,24 @@ for _ in range(20 if FAST else 250):
     optimizer.step()
     optimizer.zero_grad()
 
+# %% tags=["nbval-ignore-output"]
 always_original = 1 - labels[text].mean().item()
-found = ((scores > 0) == labels.bool())[text].float().mean().item()
+right = ((scores > 0) == labels.bool())[text].float().mean().item()
 caught = (scores > 0)[labels.bool()].float().mean().item()
 print(f"questions in the last batch: {len(guesses)} for the generator,", end=" ")
 print(f"{int(text.sum())} for the discriminator")
-print(f"right about {found:.0%} of the tokens; always saying 'original': {always_original:.0%}")
+print(f"right about {right:.0%} of the tokens; always saying 'original': {always_original:.0%}")
 print(f"of the replaced ones it caught {caught:.0%}")
 
-# %%
-assert FAST or (found > always_original - 0.01 and caught > 0.05)
+# %% tags=["author"]
+assert FAST or (right > always_original - 0.01 and caught > 0.05)
 
 # %% [markdown]
 # A weak result after so short a training, and on one training batch; it is here to show the
-# mechanism. Accuracy alone would flatter: most tokens are original. So compare with "always
-# original", and look at what was caught. The weight 50 and the small generator (a quarter to a half
-# of the discriminator's width) are the paper's (Clark et al. 2020). The paper finds that most of
-# the gain comes from asking at every token.
+# mechanism. Most tokens are original, so compare with "always original", and look at what was
+# caught. The weight 50 and the small generator (a quarter to a half of the discriminator's width)
+# are the paper's (Clark et al. 2020). The paper finds that most of the gain comes from asking at
+# every token.
 
 # %% [markdown]
 # ## 13. Long runs
@@ -887,14 +872,18 @@ def power_cut(model: nn.Module) -> dict[str, float]:
 
 short = Recipe(steps=12, batch_size=16)
 rows = MaskedRows(sentences[:200], masker, seed=0)
+
+# %%
+import tempfile
+
 straight = small_model()
 fit(straight, rows, masked_lm_loss, short)
 
 with tempfile.TemporaryDirectory() as folder:
     broken = small_model()
     try:
-        fit(broken, rows, masked_lm_loss, short, folder=folder, save_every=4,
-            evaluate=power_cut, evaluate_every=7)  # fmt: skip
+        outage = {"evaluate": power_cut, "evaluate_every": 7}
+        fit(broken, rows, masked_lm_loss, short, folder=folder, save_every=4, **outage)
     except Stop:
         print("interrupted at step 7; the last checkpoint is from step 4")
     broken = small_model()  # a new process would start here
@@ -915,16 +904,17 @@ print("the same bits as without the interruption:", same)
 # ## On a GPU
 #
 # The same code, real English: 50,000 little stories, streamed (needs a network). `fit` finds the
-# GPU by itself; `find_device` says which one it is and what suits it: numbers of 16 bits, `bf16`
-# where the GPU computes with them and else `fp16`, and `torch.compile` on CUDA. On a CPU the same
+# GPU by itself; `find_device` says which one it is and what suits it: 16-bit precision, `bf16`
+# where the GPU computes with it and else `fp16`, and `torch.compile` on CUDA. On a CPU the same
 # lines run small, on Python's manual. (On a GPU not measured: none was at hand when this was
 # written.)
 #
 # A runtime may be lost before the training ends. `run_folder` names a folder for checkpoints, on
-# Google Drive where Colab has it mounted: run the lesson's cells again, and this training goes on
-# from its last checkpoint.
+# Google Drive where Colab has it mounted: run the cells again, and training goes on from there.
 
 # %%
+from mlm_course.training import find_device, run_folder
+
 machine = find_device()
 GPU = machine.is_gpu
 sizes = {"vocab_size": 8000, "max_length": 128, "d_model": 384, "n_layers": 6, "n_heads": 6}
@@ -949,11 +939,16 @@ else:
 big_tokenizer = tokenization.train_wordpiece(texts, big.vocab_size)
 text_ids = tokenization.encode(big_tokenizer, texts, special_tokens=False)
 big_rows = torch.tensor(tokenization.pack(text_ids, big.max_length)[:-1])
+big_data = MaskedRows(big_rows, hiding(big.vocab_size, ratio=0.3), seed=0)
 history = fit(
-    fresh(MaskedLM, big), MaskedRows(big_rows, hiding(big.vocab_size, ratio=0.3), seed=0),
-    masked_lm_loss, big_recipe, display=progress_display(big_recipe.steps),
-    folder=run_folder("lesson_06") if GPU else None, save_every=200,
-)  # fmt: skip
+    fresh(MaskedLM, big),
+    big_data,
+    masked_lm_loss,
+    big_recipe,
+    display=progress_display(big_recipe.steps),
+    folder=run_folder("lesson_06") if GPU else None,
+    save_every=200,
+)
 print(f"{len(big_rows):,} rows; loss {history.losses[0]:.2f} -> {history.losses[-1]:.2f}")
 
 # %% [markdown]
@@ -969,7 +964,7 @@ quiz("6")
 # - The loop: loss, `backward`, `optimizer.step`, `scheduler.step`, `zero_grad`.
 # - An evaluation has fixed masks, no dropout, and divides once. Choose on the validation set,
 #   report the test set.
-# - In tinyworld the **floor** says how much is left to learn. The last part is copying.
+# - In tinyworld the **floor** says how much is left to learn.
 # - **Dynamic masks** matter when a text is seen often. 30 to 45 % hidden taught our small model
 #   sooner than 15 %; 60 % did not.
 # - One choice at a time, the rival at its best learning rate: that is how recipes are compared.
@@ -977,20 +972,20 @@ quiz("6")
 # **Next:** lesson 7 opens the trained model.
 
 # %%
-progress("5")
+progress("6")
 
 # %% [markdown]
 # ## References
 #
-# - J. Devlin et al. 2019. *BERT*. NAACL. [arXiv:1810.04805](https://arxiv.org/abs/1810.04805) (section 3.1)
-# - Y. Liu et al. 2019. *RoBERTa*. [arXiv:1907.11692](https://arxiv.org/abs/1907.11692) (sections 4.1, 4.2)
+# - J. Devlin et al. 2019. *BERT*. NAACL. [arXiv:1810.04805](https://arxiv.org/abs/1810.04805)
+# - Y. Liu et al. 2019. *RoBERTa*. [arXiv:1907.11692](https://arxiv.org/abs/1907.11692)
 # - A. Wettig et al. 2023. *Should You Mask 15 % in Masked Language Modeling?* EACL.
 #   [arXiv:2202.08005](https://arxiv.org/abs/2202.08005)
-# - M. Joshi et al. 2020. *SpanBERT*. TACL. [arXiv:1907.10529](https://arxiv.org/abs/1907.10529)
 # - K. Clark et al. 2020. *ELECTRA*. ICLR. [arXiv:2003.10555](https://arxiv.org/abs/2003.10555)
-# - Z. Lan et al. 2020. *ALBERT*. ICLR. [arXiv:1909.11942](https://arxiv.org/abs/1909.11942) (section 3.1)
+# - I. Loshchilov and F. Hutter 2019. *Decoupled Weight Decay Regularization*. ICLR.
+#   [arXiv:1711.05101](https://arxiv.org/abs/1711.05101)
 # - J. Salazar et al. 2020. *Masked Language Model Scoring*. ACL.
-#   [arXiv:1910.14659](https://arxiv.org/abs/1910.14659) (pseudo-likelihood)
+#   [arXiv:1910.14659](https://arxiv.org/abs/1910.14659)
 # - N. Reimers and I. Gurevych 2019. *Sentence-BERT*. EMNLP.
 #   [arXiv:1908.10084](https://arxiv.org/abs/1908.10084)
 # - K. He et al. 2022. *Masked Autoencoders Are Scalable Vision Learners*. CVPR.
