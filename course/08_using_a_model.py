@@ -1,60 +1,44 @@
 # %% [markdown]
 # # Lesson 8: Using a model
 #
-# A network has filled millions of gaps. Nobody told it what a noun is, or which words go together,
-# or what a parameter is. What does it know now? This lesson takes two trained models apart: one for
-# tinyworld, where we know what *should* have been learned, and one for real documentation. Then it
-# puts the second one to work on three tasks with few labels, and measures honestly what the
+# Hardly anybody needs gaps filled. But what an encoder has learned on the way may be worth a lot
+# elsewhere. This lesson takes the model of documentation that lesson 7 read, puts small heads on
+# its encoder, and gives it three tasks with few labels. Each time it measures honestly what the
 # pretraining was worth.
 #
-# By the end you will have compared a model with the best possible guesser, found a head that
-# copying depends on by switching it off, fallen into (and out of) a trap of cosine similarity, and
-# built a classifier, a tagger and a question answerer on one checkpoint. You need lessons 4 to 6.
+# By the end you will be able to
+#
+# - turn a text into one vector, and train a classifier on it while the encoder stays as it is;
+# - judge answers by precision, recall and F1, and say when accuracy flatters;
+# - fine-tune the encoder to tag words and to find an answer in a text;
+# - tell what pretraining adds, by comparing with random weights and with no network at all;
+# - say what such a model cannot do as it is.
+#
+# You need lessons 3, 6 and 7.
 
 # %%
-import os
-from collections import Counter
-from contextlib import contextmanager
-
 import matplotlib.pyplot as plt
 import torch
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 
-from mlm_course import corruption, evaluation, tokenization
-from mlm_course.attention import split_heads
-from mlm_course.corpora import labelled, labelled_rows, python_docs, tinyworld
-from mlm_course.evaluation import visible_mask
-from mlm_course.models import Encoder, inspection, pretrained
-from mlm_course.models.bert import bert_from_hub
-from mlm_course.models.heads import (
-    SequenceClassifier,
-    SpanExtractor,
-    TokenClassifier,
-    best_spans,
-    mean_over_tokens,
-)
+from mlm_course.models import Encoder, pretrained
 from mlm_course.practice import check, hint, progress, quiz, solution
-from mlm_course.results import recorded
-from mlm_course.tokenization import MASK_ID
-from mlm_course.views import heat_map, show, token_strip
-from mlm_course.widgets import AttentionExplorer
-
-torch.set_num_threads(1)  # the same numbers on every machine
-FAST = bool(os.environ.get("MLM_COURSE_FAST"))  # set when the lesson is only tested: fewer steps
 
 # %% [markdown]
 # ## 1. A class for a text
 #
-# Filling gaps is rarely the goal. The encoder is put to *other* use: keep it, throw away the layer
-# that fills gaps, and put a small new **head** on top, trained with a few labels. (Here a head is a
-# last layer for one task; it has nothing to do with the attention heads of section 4. What was
-# saved of a training, our encoder's numbers, is called a **checkpoint**.) Such a task is called a
-# **downstream task**. (Devlin et al. 2019, section 3.2)
-#
+# The encoder is put to *other* use: keep it, throw away the layer that fills gaps, and put a small
+# new **head** on top, trained with a few labels. (Here a head is a last layer for one task; it has
+# nothing to do with attention heads. What was saved of a training, our encoder's parameters, is
+# called a **checkpoint**.) Such a task is called a **downstream task**. (Devlin et al. 2019,
+# section 3.2)
+
+# %%
+model, tokenizer = pretrained("python_docs")
+c = model.config
+print(f"an encoder of {c.n_layers} blocks; each token's vector has {c.d_model} dimensions")
+
+# %% [markdown]
 # Our first one is a relative of sentiment: is something *bad* or *very bad*? When a program
 # complains, its author has decided whether that is an *error* (`raise ...`) or only a *warning*
 # (`warnings.warn(...)`). We read the messages, and these decisions, from the source code of two
@@ -62,6 +46,8 @@ FAST = bool(os.environ.get("MLM_COURSE_FAST"))  # set when the lesson is only te
 # modules it may have seen.)
 
 # %%
+from mlm_course.corpora import labelled
+
 PACKAGES = ["numpy", "sklearn"]
 messages = labelled.messages(PACKAGES)
 train_all, test_all = labelled.split_by_module(messages, 0.25)  # no module on both sides
@@ -82,7 +68,7 @@ print(len(train_messages), "to train on,", len(test_messages), "to test on")
 for item in test_messages[:4]:
     print(f"   {item.kind:8} {item.text[:100]}")
 
-# %%
+# %% tags=["author"]
 assert len(train_messages) > 300 and len(test_messages) > 80
 
 # %% [markdown]
@@ -109,15 +95,18 @@ check("8.1", mean_of_text)
 
 # %% [markdown]
 # First we leave the encoder as it is, **frozen**, and train nothing but a linear classifier on its
-# vectors. This is called a **linear probe**: what it finds must be in the vectors already. Two
-# rivals keep us honest:
+# vectors. This is called a **linear probe** (Alain and Bengio 2016): what it finds must be in the
+# vectors already. Two rivals keep us honest:
 #
-# - the *same encoder with random weights*. Whatever the probe gets out of that is not the merit of pretraining;
+# - the *same encoder with random weights*. Whatever the probe gets out of that is not the merit of
+#   pretraining;
 # - *no network at all*: which words and pairs of words occur (a "bag of words"), with the same kind
 #   of classifier.
 
-
 # %%
+from mlm_course.models.heads import mean_over_tokens
+
+
 @torch.no_grad()
 def text_vectors(encoder: Encoder, ids: Tensor) -> Tensor:
     """One vector for each row of ids, (N, T) -> (N, D), worked out in batches of like lengths."""
@@ -129,14 +118,18 @@ def text_vectors(encoder: Encoder, ids: Tensor) -> Tensor:
     return vectors
 
 
-torch.manual_seed(0)
+# %%
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from mlm_course.corpora import labelled_rows
+
 untrained = Encoder(model.config).eval()
 rows = labelled_rows.encode_messages(tokenizer, train_messages, 64)
 test_rows = labelled_rows.encode_messages(tokenizer, test_messages, 64)
 features = {}
 for name, encoder in {"pretrained": model.encoder, "random weights": untrained}.items():
     train_x, test_x = (text_vectors(encoder, r.ids) for r in (rows, test_rows))
-    mean, spread = train_x.mean(0), train_x.std(0)  # of each of the D numbers
+    mean, spread = train_x.mean(0), train_x.std(0)  # of each of the D dimensions
     features[name] = [((x - mean) / spread).numpy() for x in (train_x, test_x)]
 words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
 words.fit([item.text for item in train_messages])
@@ -145,13 +138,16 @@ features["bag of words"] = [
 ]
 
 # %% [markdown]
-# A classifier on hundreds of numbers can learn a few labels by heart. `C` holds it back: the
+# A classifier on hundreds of dimensions can learn a few labels by heart. `C` holds it back: the
 # smaller it is, the smaller the weights are kept. Each rival gets the `C` that suits it, chosen on
 # the training side alone by cross-validation (a quarter of the texts is held out, four times). Then
 # we train with 20 labels and more, and take the mean of three draws, because with few labels it
 # matters a lot which.
 
 # %%
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+
 label_counts = [20, 60, 180, len(train_messages)]
 curves = {name: [] for name in features}
 best_c = {}
@@ -180,12 +176,15 @@ plt.show()
 print("labels         ", *[f"{n:5}" for n in label_counts], "     C")
 for name, accuracies in curves.items():
     print(f"{name:15}", *[f"{a:5.2f}" for a in accuracies], f"{best_c[name]:6g}")
-probe = LogisticRegression(C=best_c["bag of words"]).fit(features["bag of words"][0], rows.labels)
+
+# %% tags=["nbval-ignore-output"]
+probe = LogisticRegression(C=best_c["bag of words"])
+probe.fit(features["bag of words"][0], rows.labels.numpy())
 weight, word = torch.tensor(probe.coef_[0]), words.get_feature_names_out()
 print("words that speak most for a warning:", *word[weight.topk(6).indices], sep="  ")
 print("words that speak most for an error: ", *word[(-weight).topk(6).indices], sep="  ")
 
-# %%
+# %% tags=["author"]
 assert curves["pretrained"][-1] > 0.6
 assert curves["bag of words"][-1] > max(curves["pretrained"][-1], curves["random weights"][-1])
 assert abs(curves["pretrained"][-1] - curves["random weights"][-1]) < 0.12
@@ -196,14 +195,16 @@ assert abs(curves["pretrained"][-1] - curves["random weights"][-1]) < 0.12
 # bag of words is ahead of both: single words give the answer away.*
 
 # %% [markdown]
-# **Accuracy** is the share of right answers. It hides *which* mistakes are made. For one class, say "warning":
+# **Accuracy** is the share of right answers. It hides *which* mistakes are made. For one class, say
+# "warning":
 #
 # - **precision**: of all texts called a warning, how many are one?
 # - **recall**: of all warnings, how many were called one?
 # - **F1**: one number for both, `2 * precision * recall / (precision + recall)`, or, with counts,
 #   `2 * right / (predicted + actual)`.
 #
-# All of them can be read off a **confusion matrix**, a table of how often each class was taken for which.
+# All of them can be read off a **confusion matrix**, a table of how often each class was taken for
+# which.
 #
 # ### Exercise 8.2: precision, recall, F1
 # `counts` `(C, C)`: `counts[i, j]` items of class `i` were predicted to be `j`. Return three
@@ -227,8 +228,11 @@ def macro_scores(counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 check("8.2", macro_scores)
 
 # %% tags=["nbval-ignore-output"]
+from mlm_course import evaluation
+
 train_x, test_x = features["pretrained"]
-probe = LogisticRegression(C=best_c["pretrained"], max_iter=300).fit(train_x, rows.labels)
+probe = LogisticRegression(C=best_c["pretrained"], max_iter=300)
+probe.fit(train_x, rows.labels.numpy())
 counts = evaluation.confusion(torch.tensor(probe.predict(test_x)), test_rows.labels, n_classes=2)
 print("rows: what it is, columns: what the probe says", labelled.KINDS)
 print(counts.numpy())
@@ -240,12 +244,14 @@ print("   ".join(f"{name} {value:.2f}" for name, value in scores._asdict().items
 # balancing, a program that always says "error" is right most of the time:
 
 # %% tags=["nbval-ignore-output"]
+from collections import Counter
+
 print(Counter(item.kind for item in messages))
 
 # %%
 lopsided = torch.tensor([[90, 0], [10, 0]])  # 90 errors, 10 warnings, all called errors
-print("   ".join(f"{name} {value:.2f}" for name, value in
-                 evaluation.classification_scores(lopsided)._asdict().items()))  # fmt: skip
+scores = evaluation.classification_scores(lopsided)
+print("   ".join(f"{name} {value:.2f}" for name, value in scores._asdict().items()))
 
 # %% [markdown]
 # ## 2. A tag for each word
@@ -261,10 +267,12 @@ print("   ".join(f"{name} {value:.2f}" for name, value in
 #
 # The sentences to test on come from modules that were held out when the model was pretrained, and
 # sentences that another module of NumPy, SciPy or scikit-learn repeats word for word are left out:
-# it has never read them. (The modules' names come from the record of an experiment; section 9 has
+# it has never read them. (The modules' names come from the record of an experiment; section 4 has
 # more of it.)
 
 # %%
+from mlm_course.results import recorded
+
 record = recorded("downstream")
 unseen = set(record["test_modules"])
 train_tagged, held_out = labelled.split_by_module(labelled.tagged_sentences(PACKAGES), unseen)
@@ -280,7 +288,7 @@ for tag in ("B-PARAM", "B-VALUE", "B-CODE"):
     item = next(item for item in test_tagged if tag in item.tags and len(item.words) < 25)
     print("  ", *(w if t == "O" else f"{w}/{t}" for w, t in zip(item.words, item.tags)))
 
-# %%
+# %% tags=["author"]
 assert len(train_tagged) > 1000 and len(test_tagged) > 50
 
 # %% [markdown]
@@ -313,8 +321,11 @@ check("8.3", align_labels)
 # a falling learning rate. (So small a model takes 2e-3 well; BERT wants 5e-5 or less.) Each batch
 # holds rows of like length, so that little of it is padding.
 
-
 # %%
+from torch import nn
+from torch.nn import functional as F
+
+
 def train(head: nn.Module, loss, rows: tuple[Tensor, ...], steps: int, lr: float = 2e-3) -> None:
     """Training of a head, and of its encoder unless frozen, on batches of 16 rows."""
     weights = [p for p in head.parameters() if p.requires_grad]
@@ -334,6 +345,7 @@ def train(head: nn.Module, loss, rows: tuple[Tensor, ...], steps: int, lr: float
     head.eval()  # no dropout from here on
 
 
+# %%
 @torch.no_grad()
 def predict(head: nn.Module, ids: Tensor, *more: Tensor) -> Tensor:
     """The head's logits for all rows, in batches."""
@@ -345,7 +357,12 @@ def tag_loss(head: nn.Module, ids: Tensor, labels: Tensor) -> Tensor:
     return F.cross_entropy(head(ids, ids != 0).flatten(0, 1), labels.flatten())  # -100 is skipped
 
 
+# %% [markdown]
+# Both taggers get the same labels and the same new head. Only the encoder below it differs.
+
 # %%
+from mlm_course.models.heads import TokenClassifier
+
 LABELS, STEPS = (100, 10) if FAST else (400, 100)
 g = torch.Generator().manual_seed(0)
 few = torch.randperm(len(train_tagged), generator=g)[:LABELS].tolist()
@@ -353,35 +370,35 @@ tag_rows = labelled_rows.encode_tagged(tokenizer, [train_tagged[i] for i in few]
 tag_test = labelled_rows.encode_tagged(tokenizer, test_tagged, 64)
 taggers = {}
 for name, encoder in {"pretrained": model.encoder, "random weights": untrained}.items():
-    torch.manual_seed(0)
+    torch.manual_seed(0)  # both heads start alike
     taggers[name] = TokenClassifier(encoder, len(labelled.TAGS))
     train(taggers[name], tag_loss, tuple(tag_rows), STEPS)
 
 # %% [markdown]
 # How good is it? Counting right tags flatters: most words are O, and whoever always says O gets
 # them right. What counts is *entities*: one is right if its kind, its first word and its last word
-# all are.
+# all are. (Tjong Kim Sang and De Meulder 2003)
 #
 # ### Exercise 8.4: entities, not tokens
 # `tags`, a list such as `["O", "B-PARAM", "I-PARAM", "B-VALUE"]` -> a list of entities
-# `(kind, first, behind)` in order of appearance: `[("PARAM", 1, 3), ("VALUE", 3, 4)]`. `behind` is
-# the place behind the last word, as in a slice. An I- that has nothing of its kind to go on with
-# begins an entity. (`tag.partition("-")` gives `("B", "-", "PARAM")`.)
+# `(kind, first, stop)` in order of appearance: `[("PARAM", 1, 3), ("VALUE", 3, 4)]`. `stop` is the
+# place after the last word, as in a slice. An I- that has nothing of its kind to go on with begins
+# an entity. (`tag.partition("-")` gives `("B", "-", "PARAM")`.)
 
 
 # %% exercise="8.4"
 def find_entities(tags: list[str]) -> list[tuple[str, int, int]]:
-    """Kind, first word and the word behind the last, of each entity."""
+    """Kind, first word and the word after the last, of each entity."""
     ### BEGIN SOLUTION
-    found, kind, start = [], None, 0
+    entities, kind, start = [], None, 0
     for place, tag in enumerate([*tags, "O"]):
         mark, _, here = tag.partition("-")
         if kind and not (mark == "I" and here == kind):
-            found.append((kind, start, place))
+            entities.append((kind, start, place))
             kind = None
         if mark != "O" and kind is None:
             kind, start = here, place
-    return found
+    return entities
     ### END SOLUTION
 
 
@@ -390,10 +407,10 @@ check("8.4", find_entities)
 
 
 # %%
-def spelled(numbers: Tensor, labels: Tensor) -> list[list[str]]:
+def spelled(tags: Tensor, labels: Tensor) -> list[list[str]]:
     """Tag names of each sentence at the places that are asked: (N, T), (N, T)."""
     asked = labels != -100
-    return [[labelled.TAGS[i] for i in row[a].tolist()] for row, a in zip(numbers, asked)]
+    return [[labelled.TAGS[i] for i in row[a].tolist()] for row, a in zip(tags, asked)]
 
 
 actual = spelled(tag_test.labels, tag_test.labels)
@@ -410,7 +427,7 @@ for name, said in tag_results.items():
     scores = "      ".join(f"{value:.2f}" for value in evaluation.entity_scores(said, actual))
     print(f"   {name:25} {share:.2f}          {scores}")
 
-# %%
+# %% tags=["author"]
 assert entity_f1["always O"] == 0
 assert FAST or entity_f1["pretrained"] > entity_f1["random weights"] + 0.05
 
@@ -427,7 +444,7 @@ assert FAST or entity_f1["pretrained"] > entity_f1["random weights"] + 0.05
 
 # %%
 train_side, held_out = labelled.split_by_module(labelled.type_questions(PACKAGES), unseen)
-test_side = labelled.not_said_elsewhere(held_out, elsewhere, own=unseen)  # as in section 7
+test_side = labelled.not_said_elsewhere(held_out, elsewhere, own=unseen)  # as in section 2
 train_q, test_q = (
     labelled_rows.encode_questions(tokenizer, side, 96) for side in (train_side, test_side)
 )
@@ -438,7 +455,7 @@ for item in test_q.items[:2]:
     print(item.question, "-", item.answer)
 print("   both in:", item.context)
 
-# %%
+# %% tags=["author"]
 assert len(train_q.items) > 800 and len(test_q.items) > 40
 
 # %% [markdown]
@@ -468,17 +485,21 @@ check("8.5", best_span)
 
 
 # %%
+from mlm_course.models.heads import SpanExtractor, best_spans
+
+
 def span_loss(head: nn.Module, ids: Tensor, context: Tensor, spans: Tensor) -> Tensor:
     logits = head(ids, ids != 0, context)  # (B, 2, T)
     return F.cross_entropy(logits.flatten(0, 1), spans.flatten())
 
 
+# %%
 g = torch.Generator().manual_seed(0)
 few = torch.randperm(len(train_q.items), generator=g)[:LABELS]
 question_rows = tuple(part[few] for part in train_q[:3])
 readers = {}
 for name, encoder in {"pretrained": model.encoder, "random weights": untrained}.items():
-    torch.manual_seed(0)
+    torch.manual_seed(0)  # both heads start alike
     readers[name] = SpanExtractor(encoder)
     train(readers[name], span_loss, question_rows, int(0.4 * STEPS))  # long rows: slow steps
 
@@ -504,12 +525,12 @@ for i in range(3):
     said = tokenizer.decode(test_q.ids[i, first : last + 1].tolist())
     print(f"{test_q.items[i].question}   {said}   (right: {test_q.items[i].answer})")
 
-# %%
+# %% tags=["author"]
 assert FAST or span_results["pretrained"][1] > 0.3
 
 # %% [markdown]
 # *In words: about a hundred questions, one draw of the labels and very short training: a difference
-# of .1 between the two can be luck. Section 9 has longer runs on more questions.*
+# of .1 between the two can be luck. Section 4 has longer runs on more questions.*
 
 # %% [markdown]
 # ## 4. What is pretraining worth?
@@ -521,15 +542,17 @@ assert FAST or span_results["pretrained"][1] > 0.3
 # - errors and warnings: the bag of words;
 # - tags: a logistic regression on each word and its two neighbours on either side;
 # - questions: a list of all types that occur in the labels; the answer is the longest one that
-#   stands behind the parameter's name.
+#   stands after the parameter's name.
 
 # %%
-METRIC = {"messages": "accuracy", "tags": "f1", "questions": "exact"}
 print(f"recorded: {record['minutes']} minutes on {record['machine']}")
 print("packages:", *record["packages"])
 for n in (50, 400):
     draws = {row["seed"] for row in record["scores"] if row["labels"] == n}
     print(f"{n} labels: mean of {len(draws)} draw(s) of the labels")
+
+# %%
+METRIC = {"messages": "accuracy", "tags": "f1", "questions": "exact"}
 KINDS_OF_RUN = {
     "pretrained, fine-tuned": ("pretrained", False),
     "pretrained, frozen": ("pretrained", True),
@@ -548,6 +571,7 @@ def recorded_curve(task: str, start: str, frozen: bool) -> dict[int, float]:
     return {n: sum(values) / len(values) for n, values in sorted(runs.items())}
 
 
+# %%
 fig, axes = plt.subplots(1, 3, figsize=(11, 3.2), layout="constrained")
 for ax, (task, metric) in zip(axes, METRIC.items()):
     tests = record["tasks"][task]["test"]
@@ -555,9 +579,8 @@ for ax, (task, metric) in zip(axes, METRIC.items()):
     print(f"\n{task}: {metric} on {tests} test examples, with {counts} labels")
     for name, kind in KINDS_OF_RUN.items():
         curve = recorded_curve(task, *kind)
-        ax.semilogx(
-            list(curve), list(curve.values()), "o-" if "random" not in name else "o--", label=name
-        )
+        line = "o--" if "random" in name else "o-"
+        ax.semilogx(list(curve), list(curve.values()), line, label=name)
         print(f"   {name:24}", "  ".join(f"{score:.2f}" for score in curve.values()))
     ax.set(title=task, xlabel="labels", ylabel=metric)
 axes[0].legend(fontsize=7)
@@ -587,24 +610,25 @@ def lead(task: str, labels: int) -> float:
 
 print("                over random weights    over the rival without a network")
 for task in METRIC:
-    print(
-        f"{task:10} 400 labels     {gain(task, 400):+.2f}                  {lead(task, 400):+.2f}"
-    )
+    over_random, over_rival = gain(task, 400), lead(task, 400)
+    print(f"{task:10} 400 labels     {over_random:+.2f}                  {over_rival:+.2f}")
+
+# %% tags=["author"]
 assert gain("tags", 400) > 0.1 > lead("tags", 400) > 0
 assert 0.1 > gain("questions", 400) > 0 and lead("questions", 400) < -0.2
 assert abs(gain("messages", 400)) < 0.05 and abs(lead("messages", 400)) < 0.05
 
 # %% [markdown]
 # - *Tags* need to know what kind of word may stand where, which is what filling gaps teaches. Over
-#   random weights, pretraining is worth a lot. The regression on neighbouring words comes close
-#   behind, in less time.
+#   random weights, pretraining is worth a lot. The regression on neighbouring words comes close,
+#   in less time.
 # - *Questions*: a little better than nothing, and far behind a plain list of types. That list knows
 #   the layout of the texts, which the network would have to find out from 400 examples.
-# - *Messages*: nothing that shows. Single words such as "deprecated" carry the answer (section 6),
+# - *Messages*: nothing that shows. Single words such as "deprecated" carry the answer (section 1),
 #   and counting them does as well as any network.
 #
 # One or two draws of the labels and a few hundred test examples: a difference of a few hundredths
-# can be luck. And a model of three million numbers that has read one shelf of documentation is no
+# can be luck. And a model of three million parameters that has read one shelf of documentation is no
 # BERT. The way to measure is the same for both.
 
 # %% [markdown]
@@ -617,11 +641,18 @@ assert abs(gain("messages", 400)) < 0.05 and abs(lead("messages", 400)) < 0.05
 # guess *the same hidden words* again:
 
 # %%
+from mlm_course.corpora import python_docs
+from mlm_course.tokenization import MASK_ID
+
+manual = python_docs.paragraphs(python_docs.manual(), min_words=20)
+pieces = [tokenizer.id_to_token(i) for i in range(tokenizer.get_vocab_size())]
 STOP = set(
     "a an the of to in is are be it this that and or for with as by on at from not if".split()
 )
 drop = torch.tensor([not p.strip("#").isalnum() or p in STOP for p in pieces])  # (V,)
 plain_word = torch.tensor([p.isalpha() and p not in STOP for p in pieces])  # (V,)
+
+# %%
 g = torch.Generator().manual_seed(0)
 losses = {"as it is": [], "cleaned": []}
 for paragraph in manual[:: 20 if FAST else 8]:
@@ -639,7 +670,7 @@ for paragraph in manual[:: 20 if FAST else 8]:
 for name, values in losses.items():
     print(f"{name:9} loss {sum(values) / len(values):.2f} over the same {len(values)} hidden words")
 
-# %%
+# %% tags=["author"]
 assert sum(losses["cleaned"]) > sum(losses["as it is"])
 
 # %% [markdown]
@@ -648,7 +679,7 @@ assert sum(losses["cleaned"]) > sum(losses["as it is"])
 # > on either, leaving words out can on average only take evidence away.) BERT's input is text as it
 # > is, at most in lower case (Devlin et al. 2019, appendix A.2 and section 3). What does help is to
 # > remove duplicates and what is no text at all. Recall and F1 belong to tasks with classes
-# > (section 6).
+# > (section 1).
 
 # %% [markdown]
 # ## 5. What it cannot do as it is
@@ -661,12 +692,15 @@ assert sum(losses["cleaned"]) > sum(losses["as it is"])
 
 # %% tags=["nbval-ignore-output"]
 prompt = "Return a new list"
-print(prompt, *(best[0][0] for best in fill(prompt + " [MASK]" * 10 + ".", k=1)))
+ids = torch.tensor([tokenizer.encode(prompt + " [MASK]" * 10 + ".", add_special_tokens=False).ids])
+with torch.no_grad():
+    best = model(ids, None, ids == MASK_ID).argmax(-1)  # (10,)
+print(prompt, *(pieces[i] for i in best))
 
 # %% [markdown]
-# Each gap was filled without knowing the others (section 3), and it could not even choose how many
-# words to say: we did. Translation, summaries and dialogue have an output whose length and words
-# are not those of the input, and an encoder gives one vector for each *input* token.
+# Each gap was filled without knowing the others (lesson 7, section 3), and it could not even choose
+# how many words to say: we did. Translation, summaries and dialogue have an output whose length and
+# words are not those of the input, and an encoder gives one vector for each *input* token.
 #
 # > **In fact** an encoder understands, in its way; it does not write. Heads make it classify, tag
 # > and point (Devlin et al. 2019, section 4). For output of its own it needs a decoder, or a
@@ -677,11 +711,13 @@ print(prompt, *(best[0][0] for best in fill(prompt + " [MASK]" * 10 + ".", k=1))
 # ## On a GPU
 #
 # BERT's published weights (440 MB, from the network) know more. The lines below replace the
-# checkpoint and ask it what ours could not know. Sections 6 to 8 can then be run on it: you will
+# checkpoint and ask it what ours could not know. Sections 1 to 3 can then be run on it: you will
 # have to move heads and rows to the GPU by `.to("cuda")`, put `.cpu()` before `.numpy()`, and pass
 # `lr=5e-5` to `train`.
 
 # %% tags=["nbval-skip"]
+from mlm_course.models.bert import bert_from_hub
+
 if torch.cuda.is_available():
     model, tokenizer = bert_from_hub("bert-base-uncased")
     model.to("cuda")
@@ -689,8 +725,8 @@ if torch.cuda.is_available():
     gap = ids == tokenizer.token_to_id("[MASK]")  # another vocabulary, another id
     with torch.no_grad():
         chances, best = model(ids, None, gap).softmax(-1).topk(5)
-    found = zip(best[0].tolist(), chances[0].tolist())
-    print([(tokenizer.id_to_token(i), round(p, 2)) for i, p in found])
+    answers = zip(best[0].tolist(), chances[0].tolist())
+    print([(tokenizer.id_to_token(i), round(p, 2)) for i, p in answers])
 else:
     print("No GPU here. It would ask BERT for the capital of France.")
 
@@ -703,34 +739,24 @@ quiz("8")
 # %% [markdown]
 # ## Recap
 #
-# - Where the truth is known, a trained model's probabilities come close to it, and its extra loss
-#   is the divergence from it.
-# - Several gaps are filled *independently*. Filled one by one, they fit together.
-# - Attention weights say where to search; switching a head **off** says what depends on it (unless
-#   others stand in).
-# - Cosines need a yardstick: subtract the mean and compare with random pairs.
-# - One checkpoint serves many tasks through small heads, **frozen** or **fine-tuned**. Compare with
-#   random weights *and* with a simple rival, on modules held out from the labels.
+# - One checkpoint serves many tasks through small heads: a class for a text, a tag for each word, a
+#   span in a text. The encoder stays **frozen** or is **fine-tuned**.
+# - Accuracy flatters where one answer is common. **Precision**, **recall** and **F1** show which
+#   mistakes are made; tags are scored by entities.
+# - Compare with random weights *and* with a simple rival, on modules held out from the labels.
 # - What pretraining is worth depends on the task and on the number of labels. Measure it.
+# - An encoder classifies, tags and points. Writing needs a decoder or a procedure.
 #
 # **Next:** lesson 9 hides parts of pictures instead of words.
 
 # %%
-progress("6")
+progress("8")
 
 # %% [markdown]
 # ## References
 #
 # - J. Devlin et al. 2019. *BERT*. NAACL. [arXiv:1810.04805](https://arxiv.org/abs/1810.04805)
 #   (sections 3.2 and 4: one checkpoint, several tasks)
-# - S. Jain, B. Wallace 2019. *Attention is not Explanation*. NAACL.
-#   [arXiv:1902.10186](https://arxiv.org/abs/1902.10186)
-# - S. Wiegreffe, Y. Pinter 2019. *Attention is not not Explanation*. EMNLP.
-#   [arXiv:1908.04626](https://arxiv.org/abs/1908.04626)
-# - P. Michel, O. Levy, G. Neubig 2019. *Are Sixteen Heads Really Better than One?* NeurIPS.
-#   [arXiv:1905.10650](https://arxiv.org/abs/1905.10650) (switching heads off)
-# - K. Ethayarajh 2019. *How Contextual are Contextualized Word Representations?* EMNLP.
-#   [arXiv:1909.00512](https://arxiv.org/abs/1909.00512) (anisotropy)
 # - G. Alain, Y. Bengio 2016. *Understanding intermediate layers using linear classifier probes*.
 #   [arXiv:1610.01644](https://arxiv.org/abs/1610.01644)
 # - N. Reimers, I. Gurevych 2019. *Sentence-BERT*. EMNLP.

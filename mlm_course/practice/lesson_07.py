@@ -169,4 +169,47 @@ QUIZ = (
         ),
         answer=1,
     ),
+    Question(
+        id="7.q3",
+        prompt="A model fills 1,000 gaps, each with a confidence of 70 %, and 700 of its answers are "
+        "right. What follows?",
+        options=(
+            (
+                "Its probabilities are the exact ones: no guesser can do better.",
+                "That asks for more. If half of these gaps deserve 90 % and half 50 %, the mean is "
+                "70 % too, and a guesser that tells them apart has a lower loss.",
+            ),
+            (
+                "It is badly calibrated: a good model is right in nearly all cases.",
+                "That is accuracy. Some gaps have several good answers; 70 % is honest about them.",
+            ),
+            (
+                "It is calibrated at this confidence. Another guesser may be better.",
+                "Confidence and share of right answers agree; nothing more was asked.",
+            ),
+        ),
+        answer=2,
+    ),
+    Question(
+        id="7.q4",
+        prompt="After an encoder, the vectors of two tokens have a cosine of .6. Are the tokens "
+        "related?",
+        options=(
+            (
+                "One cannot say without the cosine of random pairs.",
+                "If random pairs reach .6 too, it means nothing. Subtract the mean and look again.",
+            ),
+            (
+                "Yes: the cosine of unrelated tokens is close to 0.",
+                "Only if vectors point anywhere. An encoder's may share a direction, and then any two "
+                "of them look alike.",
+            ),
+            (
+                "No: related tokens have a cosine close to 1.",
+                "There is no such limit. In one model .6 is far above random pairs, in another far "
+                "below.",
+            ),
+        ),
+        answer=0,
+    ),
 )

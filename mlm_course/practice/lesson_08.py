@@ -398,7 +398,7 @@ EXERCISES = (
         misconceptions=(
             Misconception(
                 lambda tags: _entities(tags, b=False),
-                "Two entities that touch became one: B- begins a new one even behind its own kind.",
+                "Two entities that touch became one: B- begins a new one even after its own kind.",
             ),
             Misconception(
                 lambda tags: _entities(tags, same_kind=False),
@@ -410,11 +410,11 @@ EXERCISES = (
             ),
             Misconception(
                 lambda tags: [(k, s, e - 1) for k, s, e in find_entities(tags)],
-                "The third number is the word *behind* the last one, as in a slice.",
+                "The third number is the place *after* the last word, as in a slice.",
             ),
             Misconception(
                 lambda tags: [(k, s, e - s) for k, s, e in find_entities(tags)],
-                "The third number is a *place*, that of the word behind the last one. You gave the "
+                "The third number is a *place*, that of the word after the last one. You gave the "
                 "number of words.",
             ),
             Misconception(
@@ -425,11 +425,11 @@ EXERCISES = (
             Misconception(
                 lambda tags: [e for e in find_entities(tags) if e[2] < len(tags)],
                 "An entity that reaches to the end of the sentence was lost: close it after the "
-                "loop, or put an 'O' behind the tags.",
+                "loop, or put an 'O' after the tags.",
             ),
             Misconception(
                 lambda tags: [(t[2:], i, i + 1) for i, t in enumerate(tags) if t != "O"],
-                "You counted tokens. B- and the I- behind it are *one* entity.",
+                "You counted tokens. B- and the I- after it are *one* entity.",
             ),
         ),
     ),
@@ -458,7 +458,7 @@ EXERCISES = (
             ),
             Misconception(
                 lambda s, e, c, n: (_best_span(s, e, c, n)[0], _best_span(s, e, c, n)[1] + 1),
-                "The second number is the last token of the answer itself, not the place behind it.",
+                "The second number is the last token of the answer itself, not the place after it.",
             ),
             Misconception(
                 lambda s, e, c, n: divmod(
