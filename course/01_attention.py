@@ -107,9 +107,9 @@ except RuntimeError as error:
 
 # %%
 from mlm_course.corpora import python_docs
-from mlm_course.corpora.word_vectors import word_vectors
+from mlm_course.corpora.word_vectors import pmi_vectors
 
-manual = word_vectors(python_docs.manual())
+manual = pmi_vectors(python_docs.manual())
 print(len(manual.words), "words,", manual.vectors.shape[1], "dimensions")
 
 # %% [markdown]
@@ -754,8 +754,8 @@ def train_gap_filler(network: nn.Module, steps: int = 100) -> list[float]:
     losses = []
     for _ in range(steps):
         ids = sentences[torch.randint(len(sentences), (32,), generator=g)]
-        hidden = (torch.rand(ids.shape, generator=g) < 1 / 7) & (ids > GAP)  # 0 is filler
-        loss = F.cross_entropy(model(ids.masked_fill(hidden, GAP))[hidden], ids[hidden])
+        masked = (torch.rand(ids.shape, generator=g) < 1 / 7) & (ids > GAP)  # 0 is filler
+        loss = F.cross_entropy(model(ids.masked_fill(masked, GAP))[masked], ids[masked])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -547,8 +547,8 @@ show(heat_map(animals, animals, weights, title="weights, keys 0 and 2 closed"))
 # %%
 from mlm_course.views import token_strip
 
-hidden = torch.tensor([False, True, False, False])
-show(token_strip(["the", "dog", "sleeps", "today"], hidden=hidden))
+masked = torch.tensor([False, True, False, False])
+show(token_strip(["the", "dog", "sleeps", "today"], masked=masked))
 
 # %%
 seen = ["the", "[MASK]", "sleeps", "today"]

@@ -59,8 +59,8 @@ check("4.1", candidates)
 
 # %%
 special_ids = list(range(len(tokenization.SPECIAL_TOKENS)))
-can_hide = corruption.hideable(ids, special_ids)  # the package's version
-can_hide.sum(1)  # candidates in each row
+maskable = corruption.maskable(ids, special_ids)  # the package's version
+maskable.sum(1)  # candidates in each row
 
 # %% [markdown]
 # How many of them? BERT hides 15 % of the tokens. The simplest way: toss a coin for each candidate
@@ -101,18 +101,18 @@ print("each place's rank:                     ", noise.argsort().argsort().tolis
 
 # %% [markdown]
 # ### Exercise 4.2: a fixed count
-# `noise` `(B, T)` holds random numbers in [0, 1), `can_hide` `(B, T)`, `ratio` a number. Hide in
+# `noise` `(B, T)` holds random numbers in [0, 1), `maskable` `(B, T)`, `ratio` a number. Hide in
 # each row its `max(1, round(ratio * candidates))` candidates with the smallest noise (every row
 # here has some candidates). Return a boolean `(B, T)`. (For tensors: `.round()`, `.clamp(min=1)`,
 # `.argsort(1)` along a row; `.sum(1, keepdim=True)` keeps the axis.)
 
 
 # %% exercise="4.2"
-def hide_fixed_count(noise: Tensor, can_hide: Tensor, ratio: float) -> Tensor:
+def hide_fixed_count(noise: Tensor, maskable: Tensor, ratio: float) -> Tensor:
     """In each row the candidates with the smallest noise, a share `ratio` of them, at least one."""
     ### BEGIN SOLUTION
-    count = (can_hide.sum(1, keepdim=True) * ratio).round().clamp(min=1)  # (B, 1)
-    rank = noise.masked_fill(~can_hide, 2.0).argsort(1).argsort(1)  # (B, T)
+    count = (maskable.sum(1, keepdim=True) * ratio).round().clamp(min=1)  # (B, 1)
+    rank = noise.masked_fill(~maskable, 2.0).argsort(1).argsort(1)  # (B, T)
     return rank < count
     ### END SOLUTION
 
@@ -122,8 +122,8 @@ check("4.2", hide_fixed_count)
 
 # %%
 g = torch.Generator().manual_seed(3)
-hidden = corruption.choose_fixed_count(can_hide, 0.15, g)
-show(token_strip([names[i] for i in ids[0]], hidden=hidden[0], can_hide=can_hide[0]))
+masked = corruption.choose_fixed_count(maskable, 0.15, g)
+show(token_strip([names[i] for i in ids[0]], masked=masked[0], maskable=maskable[0]))
 
 # %% [markdown]
 # ## 2. What stands in its place?
@@ -141,20 +141,20 @@ show(token_strip([names[i] for i in ids[0]], hidden=hidden[0], can_hide=can_hide
 # Lesson 6 measures it.)
 #
 # ### Exercise 4.3: 80 / 10 / 10
-# `ids`, `hidden`, `u` (random numbers in [0, 1)) and `random_ids` are all `(B, T)`. Wherever a
+# `ids`, `masked`, `u` (random numbers in [0, 1)) and `random_ids` are all `(B, T)`. Wherever a
 # token is hidden, `u` decides: below .8 it becomes `mask_id`; from .8 to below .9 it stays; from .9
 # on it becomes the entry of `random_ids` at its place. Return a new tensor.
-# (`torch.where(condition, a, b)`. Mind the parentheses: `hidden & (u < 0.8)`.)
+# (`torch.where(condition, a, b)`. Mind the parentheses: `masked & (u < 0.8)`.)
 
 
 # %% exercise="4.3"
 def replace_80_10_10(
-    ids: Tensor, hidden: Tensor, u: Tensor, random_ids: Tensor, mask_id: int
+    ids: Tensor, masked: Tensor, u: Tensor, random_ids: Tensor, mask_id: int
 ) -> Tensor:
     """The ids with each hidden token replaced by [MASK], by a random id, or by itself."""
     ### BEGIN SOLUTION
-    to_mask = hidden & (u < 0.8)
-    to_random = hidden & (u >= 0.9)
+    to_mask = masked & (u < 0.8)
+    to_random = masked & (u >= 0.9)
     corrupted = torch.where(to_mask, mask_id, ids)
     return torch.where(to_random, random_ids, corrupted)
     ### END SOLUTION
@@ -198,7 +198,7 @@ vectors[:, 1] = 101
 vectors[0, :2]
 
 # %% [markdown]
-# > **In fact** masking happens *before* the embedding, on ids: `ids[hidden] = mask_id`. The
+# > **In fact** masking happens *before* the embedding, on ids: `ids[masked] = mask_id`. The
 # > embedding then looks up one learned vector for `[MASK]`, like for any other token. (Devlin et
 # > al. 2019, section 3.1 and appendix A.1)
 #
@@ -224,14 +224,14 @@ print(len(right), "tokens:", " ".join(right))
 # guess. By convention their label is **-100**, a number that PyTorch's `cross_entropy` skips.
 #
 # ### Exercise 4.4: labels
-# `ids` (the original ones) and `hidden`, both `(B, T)` -> labels `(B, T)`.
+# `ids` (the original ones) and `masked`, both `(B, T)` -> labels `(B, T)`.
 
 
 # %% exercise="4.4"
-def make_labels(ids: Tensor, hidden: Tensor) -> Tensor:
+def make_labels(ids: Tensor, masked: Tensor) -> Tensor:
     """The original id where a token was hidden, -100 elsewhere."""
     ### BEGIN SOLUTION
-    return ids.masked_fill(~hidden, -100)
+    return ids.masked_fill(~masked, -100)
     ### END SOLUTION
 
 
@@ -257,7 +257,7 @@ print("all three with -100:        ", F.cross_entropy(logits, torch.tensor([-100
 # %%
 g = torch.Generator().manual_seed(0)
 ordinary = corruption.ordinary_ids(len(names), special_ids)
-half = corruption.choose_fixed_count(can_hide, 0.5, g)
+half = corruption.choose_fixed_count(maskable, 0.5, g)
 corrupted = corruption.corrupt(ids, half, g, mask_id=tokenization.MASK_ID, ordinary_ids=ordinary)
 for original, seen, label in zip(ids[0], corrupted.input_ids[0], corrupted.labels[0]):
     asked = "" if label == -100 else f"label {names[label]}"
@@ -293,24 +293,24 @@ print(f"right answers without understanding a word: {right:.0%}")
 encoded = tokenizer.encode("concatenation and interpolation of strings")
 first_continued = next(i for i, piece in enumerate(encoded.tokens) if piece.startswith("##"))
 one_piece = [i == first_continued for i in range(len(encoded.tokens))]
-show(token_strip(encoded.tokens, hidden=one_piece))
+show(token_strip(encoded.tokens, masked=one_piece))
 
 # %% [markdown]
 # The rest of the word tells what is missing; no need to understand the sentence. **Whole-word
 # masking** hides all pieces of a word or none.
 #
 # ### Exercise 4.5: whole words
-# `hidden` `(B, T)`; `word_ids` `(B, T)` numbers the words of each row, all pieces of a word carry
-# the same number, and special tokens, which are never hidden, carry -1. Extend `hidden`: if any
+# `masked` `(B, T)`; `word_ids` `(B, T)` numbers the words of each row, all pieces of a word carry
+# the same number, and special tokens, which are never hidden, carry -1. Extend `masked`: if any
 # piece of a word is hidden, all its pieces are. (Exercise 2.5 made a table of all pairs.)
 
 
 # %% exercise="4.5"
-def extend_to_whole_words(hidden: Tensor, word_ids: Tensor) -> Tensor:
+def extend_to_whole_words(masked: Tensor, word_ids: Tensor) -> Tensor:
     """True for every piece of a word of which some piece is hidden."""
     ### BEGIN SOLUTION
     same_word = word_ids[:, :, None] == word_ids[:, None, :]  # (B, T, T)
-    return (same_word & hidden[:, None, :]).any(-1)  # (B, T)
+    return (same_word & masked[:, None, :]).any(-1)  # (B, T)
     ### END SOLUTION
 
 
@@ -344,9 +344,9 @@ for row in tokenization.encode(tokenizer, manual, special_tokens=False):
 manual_ids = torch.tensor(
     [[tokenization.CLS_ID, *w, tokenization.SEP_ID] for w in windows]
 )  # (N, 40)
-manual_can_hide = corruption.hideable(manual_ids, special_ids)
+manual_maskable = corruption.maskable(manual_ids, special_ids)
 word_ids = tokenization.word_ids(manual_ids, tokenization.word_starts(tokenizer))
-pmi = corruption.pmi_scores(manual_ids, manual_can_hide)
+pmi = corruption.pmi_scores(manual_ids, manual_maskable)
 
 # %% tags=["nbval-ignore-output"]
 row = int((pmi > 4).sum(1).argmax())  # a row with many strong pairs
@@ -360,8 +360,8 @@ show(token_strip(tokens, numbers=pmi[row].tolist()))
 # %% tags=["nbval-ignore-output"]
 from mlm_course.widgets import MaskPlayground
 
-strategies = corruption.for_one_row(manual_can_hide[row], word_ids=word_ids[row], scores=pmi[row])
-MaskPlayground(tokens, strategies, can_hide=manual_can_hide[row].tolist())
+strategies = corruption.for_one_row(manual_maskable[row], word_ids=word_ids[row], scores=pmi[row])
+MaskPlayground(tokens, strategies, maskable=manual_maskable[row].tolist())
 
 # %% [markdown]
 # > **Often read:** contiguous masking hides 20 to 30 % of a text.
@@ -425,10 +425,10 @@ both_rows = torch.arange(2)
 for kind, masks in [("static, 2 copies", static), ("dynamic", dynamic)]:
     print(f"{kind}:")
     for epoch in range(4):
-        hidden = masks(both_rows, epoch).hidden[0]  # (T,) the first row's
-        print(f"  epoch {epoch}:", " | ".join(names[i] for i in ids[0][hidden]))
+        masked = masks(both_rows, epoch).masked[0]  # (T,) the first row's
+        print(f"  epoch {epoch}:", " | ".join(names[i] for i in ids[0][masked]))
 alone = dynamic(torch.tensor([0]), epoch=3)  # epoch 3 again, without the other row
-print("the same as before:", torch.equal(alone.hidden[0], dynamic(both_rows, 3).hidden[0]))
+print("the same as before:", torch.equal(alone.masked[0], dynamic(both_rows, 3).masked[0]))
 
 # %% [markdown]
 # ## 6. How well can anyone guess?
@@ -440,15 +440,15 @@ print("the same as before:", torch.equal(alone.hidden[0], dynamic(both_rows, 3).
 def hide_words(sentence: str, places: list[int]) -> tuple[Tensor, Tensor]:
     """Ids (1, T) of a sentence, and which are hidden; places count words from 0."""
     ids = tinyworld.encode([sentence.split()])
-    hidden = torch.zeros_like(ids, dtype=torch.bool)
-    hidden[0, [place + 1 for place in places]] = True  # [CLS] stands in front
-    return ids, hidden
+    masked = torch.zeros_like(ids, dtype=torch.bool)
+    masked[0, [place + 1 for place in places]] = True  # [CLS] stands in front
+    return ids, masked
 
 
 sentence = "anna gave tom a red towel , and he thanked her for the red towel at the river ."
 first_colour, second_colour, place_word = 4, 13, 17
 one_ids, one_hidden = hide_words(sentence, [second_colour])
-show(token_strip(["[CLS]", *sentence.split(), "[SEP]"], hidden=one_hidden[0]))
+show(token_strip(["[CLS]", *sentence.split(), "[SEP]"], masked=one_hidden[0]))
 
 # %% [markdown]
 # "red", without any doubt: the colour has been mentioned before. Now hide both mentions. Nobody can
@@ -461,8 +461,8 @@ show(token_strip(["[CLS]", *sentence.split(), "[SEP]"], hidden=one_hidden[0]))
 # %%
 def best_guesses(sentence: str, places: list[int]) -> None:
     """The exact posterior's first five words at each hidden place."""
-    ids, hidden = hide_words(sentence, places)
-    posterior = tinyworld.masked_posterior(ids, hidden)  # (B, T, V)
+    ids, masked = hide_words(sentence, places)
+    posterior = tinyworld.masked_posterior(ids, masked)  # (B, T, V)
     for place in places:
         chance, word = posterior[0, place + 1].sort(descending=True, stable=True)
         likely = [f"{names[w]} {c:.3f}" for w, c in zip(word[:5], chance[:5]) if c > 0]
@@ -488,7 +488,7 @@ best_guesses(sentence, [place_word])
 
 # %%
 world = tinyworld.sample_ids(2000, torch.Generator().manual_seed(0))
-world_can_hide = corruption.hideable(world, special_ids)
+world_can_hide = corruption.maskable(world, special_ids)
 ratios = [0.15, 0.3, 0.45, 0.6, 0.75, 0.9]
 patterns = {"fixed count": [], "block": []}
 for name, floors in patterns.items():

@@ -432,8 +432,8 @@ check("5.5", pre_norm_block)
 # %%
 sentences = tinyworld.sample_ids(16, torch.Generator().manual_seed(0))  # (B, T)
 visible = sentences != tinyworld.PAD
-hidden = (torch.rand(sentences.shape, generator=g) < 1 / 7) & (sentences > tinyworld.MASK)
-corrupted = sentences.masked_fill(hidden, tinyworld.MASK)
+masked = (torch.rand(sentences.shape, generator=g) < 1 / 7) & (sentences > tinyworld.MASK)
+corrupted = sentences.masked_fill(masked, tinyworld.MASK)
 
 # %%
 from mlm_course.models import MaskedLM
@@ -441,7 +441,7 @@ from mlm_course.models import MaskedLM
 
 def first_loss(model: MaskedLM) -> Tensor:
     """Mean cross-entropy at the hidden places."""
-    return F.cross_entropy(model(corrupted, visible, hidden), sentences[hidden])
+    return F.cross_entropy(model(corrupted, visible, masked), sentences[masked])
 
 
 # %%
@@ -644,8 +644,8 @@ reached = (tied.encoder.embeddings.token.weight.grad.abs().sum(1) > 0).sum().ite
 print(f"tied:   {reached} of {len(names)} rows of the token table get a gradient")
 
 tied.zero_grad()
-x = tied.encoder(corrupted, visible)[hidden]  # (n, D)
-F.cross_entropy(untied(x), sentences[hidden]).backward()
+x = tied.encoder(corrupted, visible)[masked]  # (n, D)
+F.cross_entropy(untied(x), sentences[masked]).backward()
 reached = (tied.encoder.embeddings.token.weight.grad.abs().sum(1) > 0).sum().item()
 print(f"untied: {reached}")
 
@@ -683,22 +683,22 @@ assert losses[1.0] > 4 * math.log(len(names))
 # %%
 with torch.no_grad():
     everywhere = tied(corrupted, visible)  # (B, T, V)
-    few = tied(corrupted, visible, hidden)  # (n, V)
+    few = tied(corrupted, visible, masked)  # (n, V)
 print("all logits:", tuple(everywhere.shape), "  at hidden places:", tuple(few.shape))
-print("the same numbers:", torch.allclose(everywhere[hidden], few, atol=1e-4))
+print("the same numbers:", torch.allclose(everywhere[masked], few, atol=1e-4))
 
 # %% [markdown]
 # ### Exercise 5.7: the head
-# `x` `(B, T, D)` from the encoder, `hidden` `(B, T)` boolean; `dense` and `norm` are called like
+# `x` `(B, T, D)` from the encoder, `masked` `(B, T)` boolean; `dense` and `norm` are called like
 # functions and keep the size `D`; `token` is the table `(V, D)`, `bias` is `(V,)`. Return the
 # logits at the hidden places, `(n, V)`. (`F.gelu` is allowed from here on.)
 
 
 # %% exercise="5.7"
-def mlm_logits(x: Tensor, hidden: Tensor, dense, norm, token: Tensor, bias: Tensor) -> Tensor:
+def mlm_logits(x: Tensor, masked: Tensor, dense, norm, token: Tensor, bias: Tensor) -> Tensor:
     """Logits over the vocabulary for each hidden token, in reading order: (n, V)."""
     ### BEGIN SOLUTION
-    x = x[hidden]  # (n, D)
+    x = x[masked]  # (n, D)
     x = norm(F.gelu(dense(x)))
     return x @ token.T + bias
     ### END SOLUTION
@@ -886,7 +886,7 @@ assert max(differences.values(), default=0) < 1e-5
 # them.
 
 # %% tags=["nbval-skip"]
-from mlm_course.corpora.hub import HubUnreachable
+from mlm_course.hub import HubUnreachable
 from mlm_course.models.bert import bert_from_hub
 
 try:
@@ -898,7 +898,7 @@ else:
     row = torch.tensor([encoded.ids])  # BERT's own ids: [MASK] is 103 here
     gap = row == tokenizer.token_to_id("[MASK]")
     with torch.no_grad():
-        probabilities, best = published(row, hidden=gap)[0].softmax(-1).topk(5)
+        probabilities, best = published(row, masked=gap)[0].softmax(-1).topk(5)
     for p, i in zip(probabilities.tolist(), best.tolist()):
         print(f"{tokenizer.id_to_token(i):12} {p:.3f}")
 

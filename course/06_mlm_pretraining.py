@@ -57,14 +57,14 @@ print("labels that are not -100:", [names[i] for i in batch.labels[0] if i != -1
 # `log V` or a little more.
 
 # %%
-from mlm_course.models import EncoderConfig, MaskedLM, fresh
+from mlm_course.models import EncoderConfig, MaskedLM, seeded_init
 
 small = EncoderConfig(V, max_length=26, d_model=64, n_layers=2, embedding_std=0.1)
 
 
 def small_model() -> MaskedLM:
     """Two layers of 64 dimensions; the same first weights at every call."""
-    return fresh(MaskedLM, small)
+    return seeded_init(MaskedLM, small)
 
 
 model = small_model()
@@ -81,7 +81,7 @@ p.scatter_(-1, batch.input_ids[..., None], 0.99)
 surprise = -p.gather(-1, ids[..., None])[..., 0].log()  # (B, T)
 text = ids != tokenization.PAD_ID
 print(f"the copier's loss over all tokens:    {surprise[text].mean():.2f}")
-print(f"the copier's loss over hidden tokens: {surprise[batch.hidden].mean():.2f}")
+print(f"the copier's loss over hidden tokens: {surprise[batch.masked].mean():.2f}")
 
 # %% [markdown]
 # Over all tokens, the copier looks far better than a model that knows nothing. Over the hidden ones,
@@ -91,18 +91,18 @@ print(f"the copier's loss over hidden tokens: {surprise[batch.hidden].mean():.2f
 # why the labels, not the `[MASK]` tokens, say where to look.)
 #
 # ### Exercise 6.1: the loss
-# `logits` `(B, T, V)`, `ids` `(B, T)` the original tokens, `hidden` `(B, T)` boolean. Return the
+# `logits` `(B, T, V)`, `ids` `(B, T)` the original tokens, `masked` `(B, T)` boolean. Return the
 # mean of `-log p(true id)` over the hidden tokens of the whole batch, one number.
 # (`log_softmax(-1)`; `.gather(-1, index)` picks one entry along the last axis; `index` needs a last
 # axis of 1: `ids[..., None]`. `F.cross_entropy` is allowed, too.)
 
 
 # %% exercise="6.1"
-def masked_loss(logits: Tensor, ids: Tensor, hidden: Tensor) -> Tensor:
+def masked_loss(logits: Tensor, ids: Tensor, masked: Tensor) -> Tensor:
     """The mean of -log p(true id) over the hidden tokens."""
     ### BEGIN SOLUTION
-    log_p = logits.log_softmax(-1)[hidden]  # (n, V)
-    return -log_p.gather(-1, ids[hidden][:, None]).mean()
+    log_p = logits.log_softmax(-1)[masked]  # (n, V)
+    return -log_p.gather(-1, ids[masked][:, None]).mean()
     ### END SOLUTION
 
 
@@ -117,7 +117,7 @@ check("6.1", masked_loss)
 # %%
 flat = F.cross_entropy(logits.flatten(0, 1), batch.labels.flatten())  # (B * T, V) and (B * T,)
 second = F.cross_entropy(logits.transpose(1, 2), batch.labels)  # (B, V, T) and (B, T)
-picked = F.cross_entropy(logits[batch.hidden], batch.labels[batch.hidden])  # (n, V) and (n,)
+picked = F.cross_entropy(logits[batch.masked], batch.labels[batch.masked])  # (n, V) and (n,)
 print(f"{flat:.4f} {second:.4f} {picked:.4f}")
 try:
     F.cross_entropy(logits, batch.labels)
@@ -126,7 +126,7 @@ except RuntimeError as error:
 
 # %% [markdown]
 # The loss is a little above `log V`, as it should be. The third way lets the model compute logits for
-# the hidden tokens alone: `model(ids, None, hidden)` (lesson 5, section 8). From here on we use it.
+# the hidden tokens alone: `model(ids, None, masked)` (lesson 5, section 8). From here on we use it.
 #
 # > **Often read:** the loss of masked language modelling is `-Σ log p(w_i | all other words)`,
 # > summed over all words of the text.
@@ -159,7 +159,7 @@ for guess in (neighbour, similar):
 
 # %%
 try:
-    F.binary_cross_entropy(logits[batch.hidden], F.one_hot(ids[batch.hidden], V).float())
+    F.binary_cross_entropy(logits[batch.masked], F.one_hot(ids[batch.masked], V).float())
 except RuntimeError as error:
     print("RuntimeError:", str(error).splitlines()[0][:90])
 
@@ -185,10 +185,10 @@ except RuntimeError as error:
 # - `scheduler.step()` sets the size of the *next* step (section 5).
 #
 # ### Exercise 6.2: the loop
-# `batches` is a list of `Corrupted(input_ids, labels, hidden)`. For each: the loss at the hidden
+# `batches` is a list of `Corrupted(input_ids, labels, masked)`. For each: the loss at the hidden
 # places, one step of the `optimizer`, one of the `scheduler`. Return the list of the losses as
 # Python numbers (`loss.item()`), each measured before its step. Call the model as
-# `model(batch.input_ids, None, batch.hidden)`; it returns the logits `(n, V)` of the hidden tokens.
+# `model(batch.input_ids, None, batch.masked)`; it returns the logits `(n, V)` of the hidden tokens.
 # (`None`: no attention mask, as these batches have no padding.)
 
 
@@ -203,8 +203,8 @@ def train(
     ### BEGIN SOLUTION
     losses = []
     for batch in batches:
-        logits = model(batch.input_ids, None, batch.hidden)  # (n, V)
-        loss = F.cross_entropy(logits, batch.labels[batch.hidden])
+        logits = model(batch.input_ids, None, batch.masked)  # (n, V)
+        loss = F.cross_entropy(logits, batch.labels[batch.masked])
         loss.backward()
         optimizer.step()
         scheduler.step()
@@ -233,8 +233,8 @@ for _ in range(20 if FAST else 100):
     rows = torch.randint(len(sentences), (64,), generator=g)
     batch = masker(sentences[rows], g)
     visible = batch.input_ids != tokenization.PAD_ID  # attention mask: not the padding
-    logits = model(batch.input_ids, visible, batch.hidden)
-    loss = F.cross_entropy(logits, batch.labels[batch.hidden])
+    logits = model(batch.input_ids, visible, batch.masked)
+    loss = F.cross_entropy(logits, batch.labels[batch.masked])
     loss.backward()
     optimizer.step()
     optimizer.zero_grad()
@@ -261,12 +261,12 @@ assert losses[0] > 5 and (FAST or losses[-1] < 3.5)
 # anew each time:
 
 # %%
-from mlm_course.evaluation import score_hidden
+from mlm_course.evaluation import score_masked
 
 model.eval()
 held_out = tinyworld.sample_ids(64, seeded(20))
-redrawn = [score_hidden(model, masker(held_out, seeded(s))).loss for s in range(5)]
-fixed = [score_hidden(model, masker(held_out, seeded(0))).loss for s in range(5)]
+redrawn = [score_masked(model, masker(held_out, seeded(s))).loss for s in range(5)]
+fixed = [score_masked(model, masker(held_out, seeded(0))).loss for s in range(5)]
 
 # %% tags=["nbval-ignore-output"]
 print("masks drawn anew:", *[f"{loss:.2f}" for loss in redrawn])
@@ -302,10 +302,10 @@ print(f"mean of means: {sum(means) / 2:.2f}   all tokens alike: {sum(sums) / sum
 
 
 # %% exercise="6.3"
-from mlm_course.training import MaskedRows
+from mlm_course.corruption import DynamicMasking
 
 
-def evaluate(model: nn.Module, data: MaskedRows, epoch: int) -> tuple[float, float]:
+def evaluate(model: nn.Module, data: DynamicMasking, epoch: int) -> tuple[float, float]:
     """Loss and accuracy over all hidden tokens, with the same masks at every call."""
     ### BEGIN SOLUTION
     model.eval()
@@ -313,8 +313,8 @@ def evaluate(model: nn.Module, data: MaskedRows, epoch: int) -> tuple[float, flo
     with torch.no_grad():
         for index in torch.arange(len(data)).split(4):
             batch = data(index, 0)
-            logits = model(batch.input_ids, None, batch.hidden)  # (n, V)
-            target = batch.labels[batch.hidden]
+            logits = model(batch.input_ids, None, batch.masked)  # (n, V)
+            target = batch.labels[batch.masked]
             loss += F.cross_entropy(logits, target, reduction="sum").item()
             right += (logits.argmax(-1) == target).sum().item()
             count += len(target)
@@ -332,7 +332,7 @@ check("6.3", evaluate)
 # eight equally likely words.
 
 # %% tags=["nbval-ignore-output"]
-scores = score_hidden(model, masker(tinyworld.sample_ids(500, seeded(20)), seeded(21)))
+scores = score_masked(model, masker(tinyworld.sample_ids(500, seeded(20)), seeded(21)))
 print(f"loss {scores.loss:.2f}, perplexity {scores.perplexity:.1f}, accuracy {scores.accuracy:.0%}")
 
 # %% [markdown]
@@ -386,7 +386,7 @@ def lr_factor(step: int, steps: int, warmup: int) -> float:
 check("6.4", lr_factor)
 
 # %%
-from mlm_course.training.schedules import linear
+from mlm_course.training.optim import linear
 
 steps = 100
 fig, ax = plt.subplots(figsize=(5, 2.4))
@@ -416,20 +416,21 @@ print("factors at steps 0, 10, 50, 99:", *[f"{linear(s, steps, 10):.2f}" for s i
 # %%
 validation_ids = tinyworld.sample_ids(1000, seeded(30))
 validation = masker(validation_ids, seeded(31))
-floor = tinyworld.loss_floor(validation_ids, validation.hidden)
+floor = tinyworld.loss_floor(validation_ids, validation.masked)
 print(f"floor: {floor:.3f} nats, perplexity {torch.tensor(floor).exp():.2f}")
 
 
 def validate(model: nn.Module) -> dict[str, float]:
-    return score_hidden(model, validation)._asdict()
+    return score_masked(model, validation)._asdict()
 
 
 # %% tags=["nbval-ignore-output"]
-from mlm_course.training import MaskedRows, Recipe, fit, masked_lm_loss
+from mlm_course.corruption import DynamicMasking
+from mlm_course.training import Recipe, fit, masked_lm_loss
 from mlm_course.widgets import progress_display
 
 recipe = Recipe(steps=30 if FAST else 200, batch_size=64)
-data = MaskedRows(sentences, hiding(V, ratio=0.3), seed=0)  # why 0.3: section 9
+data = DynamicMasking(hiding(V, ratio=0.3), sentences, seed=0)  # why 0.3: section 9
 model = small_model()
 history = fit(
     model,
@@ -488,7 +489,7 @@ print("made by:", record["command"])
 # `pieces` is a list of `Corrupted` batches that together make one large batch. Run them one after
 # the other, so that in the end the gradients are those of the mean loss over *all* hidden tokens of
 # all pieces, with one `backward()` for each piece. The pieces differ in rows, length and number of
-# gaps. No optimiser step. Return `model.dense.weight.grad`. (Count first: `piece.hidden.sum()`.
+# gaps. No optimiser step. Return `model.dense.weight.grad`. (Count first: `piece.masked.sum()`.
 # `reduction="sum"` adds up instead of averaging.)
 
 
@@ -496,10 +497,10 @@ print("made by:", record["command"])
 def accumulate(model: nn.Module, pieces: list[Corrupted]) -> Tensor:
     """The gradient of one large batch, computed piece by piece."""
     ### BEGIN SOLUTION
-    total = sum(int(piece.hidden.sum()) for piece in pieces)
+    total = sum(int(piece.masked.sum()) for piece in pieces)
     for piece in pieces:
-        logits = model(piece.input_ids, None, piece.hidden)
-        loss = F.cross_entropy(logits, piece.labels[piece.hidden], reduction="sum")
+        logits = model(piece.input_ids, None, piece.masked)
+        loss = F.cross_entropy(logits, piece.labels[piece.masked], reduction="sum")
         (loss / total).backward()
     return model.dense.weight.grad
     ### END SOLUTION
@@ -533,13 +534,18 @@ print(f"{n} hidden tokens, loss {plain / n:.2f}, with label smoothing {smooth / 
 # seen. So take few sentences, 320, and train for many epochs:
 
 # %% tags=["nbval-ignore-output"]
+from mlm_course.corruption import StaticMasking
+
 few = tinyworld.sample_ids(320, seeded(3))
 steps = 40 if FAST else 500  # 10 steps an epoch
 long = Recipe(steps, batch_size=32, optimizer="adamw", lr=1e-3, schedule="constant")
 curves = {}
-for name, copies in {"static": 1, "dynamic": None}.items():
+ways = {
+    "static": StaticMasking(masker, few, copies=1, generator=seeded(0)),
+    "dynamic": DynamicMasking(masker, few, seed=0),
+}
+for name, rows in ways.items():
     model = small_model()
-    rows = MaskedRows(few, masker, seed=0, copies=copies)
     history = fit(model, rows, masked_lm_loss, long, evaluate=validate, evaluate_every=50)
     curves[name] = [(step / 10, loss) for step, loss in history.curve("validation_loss")]
 show(training_curve(curves, floor=floor, x="epoch"))
@@ -559,7 +565,7 @@ assert FAST or curves["static"][-1][1] > curves["dynamic"][-1][1] + 0.1
 masking = recorded("masking")
 print(f"{'epochs':>18}", *[f"{row['step'] // 10:6}" for row in masking["regimes"]["dynamic"][1::2]])
 for name, rows in masking["regimes"].items():
-    print(f"{name:>18}", *[f"{row['gap']:6.2f}" for row in rows[1::2]])
+    print(f"{name:>18}", *[f"{row['above_floor']:6.2f}" for row in rows[1::2]])
 
 # %% [markdown]
 # Ten copies keep up with masks drawn anew until late in the run. That was BERT's compromise: ten
@@ -655,20 +661,20 @@ text_masker = hiding(2000, ratio=0.3)
 text_validation = text_masker(rows[:100], seeded(1))
 share = torch.bincount(rows[100:].flatten(), minlength=2000).float() + 1
 log_share = (share / share.sum()).log()
-by_frequency = -log_share[rows[:100][text_validation.hidden]].mean().item()
+by_frequency = -log_share[rows[:100][text_validation.masked]].mean().item()
 print(f"{len(rows):,} rows; log V is {torch.tensor(2000).log():.2f}")
 print(f"loss by frequency alone: {by_frequency:.2f}")
 
 # %% tags=["nbval-ignore-output"]
-reader = fresh(MaskedLM, EncoderConfig(2000, max_length=64, d_model=128, n_layers=2))
-data = MaskedRows(rows[100:], text_masker, seed=0)
+reader = seeded_init(MaskedLM, EncoderConfig(2000, max_length=64, d_model=128, n_layers=2))
+data = DynamicMasking(text_masker, rows[100:], seed=0)
 short = Recipe(steps=10 if FAST else 150, batch_size=16)
 history = fit(
     reader,
     data,
     masked_lm_loss,
     short,
-    evaluate=lambda model: score_hidden(model, text_validation)._asdict(),
+    evaluate=lambda model: score_masked(model, text_validation)._asdict(),
     evaluate_every=25,
     display=progress_display(short.steps),
 )
@@ -789,14 +795,14 @@ assert 0.6 < auc < 0.98
 # 15 % of them.
 #
 # ### Exercise 6.6: what was replaced?
-# `original` and `shown` are `(B, T)` ids, `hidden` `(B, T)` says where the generator put in a word.
+# `original` and `shown` are `(B, T)` ids, `masked` `(B, T)` says where the generator put in a word.
 # Return the discriminator's labels, boolean `(B, T)`, for *every* token: True where the token shown
 # is a replacement. One subtlety: sometimes the generator guesses the original word. Nobody could
 # call that a replacement.
 
 
 # %% exercise="6.6"
-def replaced_labels(original: Tensor, shown: Tensor, hidden: Tensor) -> Tensor:
+def replaced_labels(original: Tensor, shown: Tensor, masked: Tensor) -> Tensor:
     """True where the token shown is not the original one."""
     ### BEGIN SOLUTION
     return shown != original
@@ -822,13 +828,13 @@ g = seeded(50)
 for _ in range(20 if FAST else 250):
     original = sentences[torch.randint(len(sentences), (64,), generator=g)]
     batch, text = masker(original, g), original != tokenization.PAD_ID
-    logits = generator(batch.input_ids, None, batch.hidden)  # (n, V)
+    logits = generator(batch.input_ids, None, batch.masked)  # (n, V)
     guesses = torch.multinomial(logits.detach().softmax(-1), 1, generator=g)[:, 0]
-    shown = original.masked_scatter(batch.hidden, guesses)
+    shown = original.masked_scatter(batch.masked, guesses)
     labels = (shown != original).float()
     scores = discriminator(shown)[..., 0]  # (B, T)
     detection = F.binary_cross_entropy_with_logits(scores[text], labels[text])
-    mlm = F.cross_entropy(logits, batch.labels[batch.hidden])
+    mlm = F.cross_entropy(logits, batch.labels[batch.masked])
     (mlm + 50 * detection).backward()
     optimizer.step()
     optimizer.zero_grad()
@@ -871,7 +877,7 @@ def power_cut(model: nn.Module) -> dict[str, float]:
 
 
 short = Recipe(steps=12, batch_size=16)
-rows = MaskedRows(sentences[:200], masker, seed=0)
+rows = DynamicMasking(masker, sentences[:200], seed=0)
 
 # %%
 import tempfile
@@ -931,7 +937,7 @@ big_recipe = Recipe(
 # %% tags=["nbval-ignore-output"]
 print(machine)
 if GPU:
-    from mlm_course.corpora.hub import load_text
+    from mlm_course.corpora.hub_text import load_text
 
     texts = load_text("tinystories", n=50_000)
 else:
@@ -939,9 +945,9 @@ else:
 big_tokenizer = tokenization.train_wordpiece(texts, big.vocab_size)
 text_ids = tokenization.encode(big_tokenizer, texts, special_tokens=False)
 big_rows = torch.tensor(tokenization.pack(text_ids, big.max_length)[:-1])
-big_data = MaskedRows(big_rows, hiding(big.vocab_size, ratio=0.3), seed=0)
+big_data = DynamicMasking(hiding(big.vocab_size, ratio=0.3), big_rows, seed=0)
 history = fit(
-    fresh(MaskedLM, big),
+    seeded_init(MaskedLM, big),
     big_data,
     masked_lm_loss,
     big_recipe,

@@ -20,7 +20,7 @@ import matplotlib.pyplot as plt
 import torch
 from torch import Tensor
 
-from mlm_course.models import pretrained
+from mlm_course.models import load_pretrained
 from mlm_course.practice import check, hint, progress, quiz, solution
 from mlm_course.views import heat_map, show
 
@@ -31,7 +31,7 @@ from mlm_course.views import heat_map, show
 # the docstrings of Python's standard library, NumPy, SciPy, scikit-learn, Matplotlib and PyTorch.
 
 # %%
-model, tokenizer = pretrained("python_docs")
+model, tokenizer = load_pretrained("python_docs")
 n_parameters = sum(p.numel() for p in model.parameters())
 c = model.config
 print(f"{n_parameters / 1e6:.1f} million parameters,", end=" ")
@@ -122,35 +122,35 @@ print(f"{result['accuracy']:.1%} of all pieces, {result['word_accuracy']:.1%} of
 # tinyworld's model, trained as in lesson 6, beside it.
 
 # %%
+from mlm_course.attention import visible_mask
 from mlm_course.corpora import tinyworld
-from mlm_course.evaluation import visible_mask
 
-world, _ = pretrained("tinyworld")
+world, _ = load_pretrained("tinyworld")
 names = tinyworld.vocabulary()
 
 
 @torch.no_grad()
-def guesses(ids: Tensor, hidden: Tensor) -> Tensor:
+def guesses(ids: Tensor, masked: Tensor) -> Tensor:
     """The model's probabilities for each hidden word: (n, V)."""
-    shown = ids.masked_fill(hidden, MASK_ID)
-    parts = zip(shown.split(256), hidden.split(256))
+    shown = ids.masked_fill(masked, MASK_ID)
+    parts = zip(shown.split(256), masked.split(256))
     return torch.cat([world(s, visible_mask(s), h) for s, h in parts]).softmax(-1)
 
 
 def hide_words(sentence: str, places: list[int]) -> tuple[Tensor, Tensor]:
     """Ids (1, T) of a sentence, and which are hidden; places count words from 0."""
     ids = tinyworld.encode([sentence.split()])
-    hidden = torch.zeros_like(ids, dtype=torch.bool)
-    hidden[0, [place + 1 for place in places]] = True  # [CLS] stands in front
-    return ids, hidden
+    masked = torch.zeros_like(ids, dtype=torch.bool)
+    masked[0, [place + 1 for place in places]] = True  # [CLS] stands in front
+    return ids, masked
 
 
 # %% tags=["nbval-ignore-output"]
 sentence = "anna gave tom a red towel , and he thanked her for the red towel at the river ."
 for places in ([4], [4, 13], [17]):
-    ids, hidden = hide_words(sentence, places)
-    exact = tinyworld.masked_posterior(ids, hidden)[hidden][0]  # (V,) at the first hidden place
-    model_says = guesses(ids, hidden)[0]  # (V,)
+    ids, masked = hide_words(sentence, places)
+    exact = tinyworld.masked_posterior(ids, masked)[masked][0]  # (V,) at the first hidden place
+    model_says = guesses(ids, masked)[0]  # (V,)
     shown = " ".join("[MASK]" if i in places else w for i, w in enumerate(sentence.split()))
     print(shown)
     for i in exact.argsort(descending=True, stable=True)[:5]:
@@ -171,9 +171,9 @@ masker = corruption.Masker(
     proportions=corruption.MASK_ONLY,
 )  # fmt: skip
 corrupted = masker(test_ids, torch.Generator().manual_seed(6))
-exact = tinyworld.masked_posterior(test_ids, corrupted.hidden)[corrupted.hidden]  # (n, V)
-ours = guesses(test_ids, corrupted.hidden).double()  # (n, V)
-truth = test_ids[corrupted.hidden]  # (n,)
+exact = tinyworld.masked_posterior(test_ids, corrupted.masked)[corrupted.masked]  # (n, V)
+ours = guesses(test_ids, corrupted.masked).double()  # (n, V)
+truth = test_ids[corrupted.masked]  # (n,)
 
 # %% tags=["nbval-ignore-output"]
 first = exact[:300].flatten(), ours[:300].flatten()
@@ -200,7 +200,7 @@ assert off.mean() < 0.08
 
 # %% tags=["nbval-ignore-output"]
 loss = -ours.gather(1, truth[:, None]).log().mean()
-floor = tinyworld.loss_floor(test_ids, corrupted.hidden)
+floor = tinyworld.loss_floor(test_ids, corrupted.masked)
 divergence = (exact * (exact.clamp(min=1e-12) / ours).log()).sum(-1)  # (n,)
 print(f"loss {loss:.3f}, floor {floor:.3f}, difference {loss - floor:.3f}")
 print(f"mean divergence {divergence.mean():.3f}")
@@ -212,7 +212,7 @@ assert divergence.mean() < 0.05 and abs(loss - floor - divergence.mean()) < 0.03
 # Where is it worst?
 
 # %% tags=["nbval-ignore-output"]
-rows, places = corrupted.hidden.nonzero().unbind(1)
+rows, places = corrupted.masked.nonzero().unbind(1)
 worst = divergence.argsort(descending=True)[:3].tolist()
 for i in worst:
     row = corrupted.input_ids[rows[i]].tolist()
@@ -261,10 +261,10 @@ assert confidence[confidence < 0.4].mean() > right[confidence < 0.4].mean() + 0.
 
 # %%
 sentence = "after lunch clara felt sleepy , so she yawned all afternoon ."
-ids, hidden = hide_words(sentence, [4, 8])
+ids, masked = hide_words(sentence, [4, 8])
 feelings = "glad happy lonely sad angry cross sleepy tired".split()
 reactions = "laughed smiled cried sighed complained shouted rested yawned".split()
-feeling, reaction = guesses(ids, hidden)  # (V,) each
+feeling, reaction = guesses(ids, masked)  # (V,) each
 p_feeling = torch.stack([feeling[names.index(word)] for word in feelings])  # (8,)
 p_reaction = torch.stack([reaction[names.index(word)] for word in reactions])  # (8,)
 together = p_feeling[:, None] * p_reaction  # (8, 8) if the two are picked independently
@@ -293,8 +293,8 @@ assert fits < 0.5
 # %% tags=["nbval-ignore-output"]
 print(f"they fit in {fits:.0%} of the cases; of all 64 pairs {by_chance:.0%} fit")
 for word in ("sad", "tired"):
-    ids, hidden = hide_words(f"after lunch clara felt {word} , so she sighed all afternoon .", [8])
-    chance = guesses(ids, hidden)[0]  # (V,)
+    ids, masked = hide_words(f"after lunch clara felt {word} , so she sighed all afternoon .", [8])
+    chance = guesses(ids, masked)[0]  # (V,)
     said = [f"{names[i]} {chance[i]:.2f}" for i in chance.argsort(descending=True)[:2]]
     print(f"felt {word}, so she ...", "  ".join(said))
 
@@ -314,11 +314,11 @@ for word in ("sad", "tired"):
 def fill_all(shown: Tensor, one_by_one: bool) -> Tensor:
     """Each [MASK] replaced by the model's best guess, all at once or one by one, surest first."""
     shown = shown.clone()
-    while (hidden := shown == MASK_ID).any():
+    while (masked := shown == MASK_ID).any():
         chance = torch.zeros(*shown.shape, len(names))
-        chance[hidden] = guesses(shown, hidden)
+        chance[masked] = guesses(shown, masked)
         sure, best = chance.max(-1)  # (B, T)
-        now = hidden & (sure == sure.amax(1, keepdim=True)) if one_by_one else hidden
+        now = masked & (sure == sure.amax(1, keepdim=True)) if one_by_one else masked
         shown[now] = best[now]
     return shown
 
@@ -404,9 +404,9 @@ from mlm_course.widgets import AttentionExplorer
 
 layer = 0
 sentence = "anna gave tom a red towel , and he thanked her for the red towel at the river ."
-ids, hidden = hide_words(sentence, [4])
-tokens = [names[i] for i in ids.masked_fill(hidden, MASK_ID)[0]]
-AttentionExplorer(tokens, scores_of(layer, ids.masked_fill(hidden, MASK_ID))[0], selected_query=5)
+ids, masked = hide_words(sentence, [4])
+tokens = [names[i] for i in ids.masked_fill(masked, MASK_ID)[0]]
+AttentionExplorer(tokens, scores_of(layer, ids.masked_fill(masked, MASK_ID))[0], selected_query=5)
 
 # %% [markdown]
 # One sentence proves little. Let us ask all heads, over many sentences: *how much attention does a
@@ -417,8 +417,8 @@ AttentionExplorer(tokens, scores_of(layer, ids.masked_fill(hidden, MASK_ID))[0],
 # %%
 readings = tinyworld.sample_readings(200, torch.Generator().manual_seed(0))
 ids = tinyworld.encode([reading.words for reading in readings])  # (B, T)
-hidden = torch.zeros_like(ids, dtype=torch.bool)  # one mention of something said twice
-alone = torch.zeros_like(hidden)  # instead: a word that is tied to others, but said once
+masked = torch.zeros_like(ids, dtype=torch.bool)  # one mention of something said twice
+alone = torch.zeros_like(masked)  # instead: a word that is tied to others, but said once
 mention = torch.zeros(*ids.shape, ids.shape[1], dtype=torch.bool)  # (B, T, T) its other mentions
 g = torch.Generator().manual_seed(1)
 for b, reading in enumerate(readings):
@@ -427,10 +427,10 @@ for b, reading in enumerate(readings):
     once = [i for i in places if reading.related(i) and not reading.repeats(i)]
     if twice and once:
         place = twice[int(torch.randint(len(twice), (), generator=g))]
-        hidden[b, place + 1] = True
+        masked[b, place + 1] = True
         mention[b, place + 1, [other + 1 for other in reading.repeats(place)]] = True
         alone[b, once[int(torch.randint(len(once), (), generator=g))] + 1] = True
-print(f"{int(hidden.sum())} hidden words with another mention")
+print(f"{int(masked.sum())} hidden words with another mention")
 
 # %% [markdown]
 # ### Exercise 7.2: who copies?
@@ -456,7 +456,7 @@ check("7.2", copy_scores)
 
 # %%
 with torch.no_grad():
-    shown = ids.masked_fill(hidden, MASK_ID)
+    shown = ids.masked_fill(masked, MASK_ID)
     _, all_weights = world.encoder(shown, visible_mask(shown), return_weights=True)
 copying = torch.stack([inspection.copy_scores(w, mention) for w in all_weights])  # (layers, H)
 
@@ -501,12 +501,12 @@ def loss_at(where: Tensor) -> float:
     return -chance.gather(1, ids[where][:, None]).log().mean().item()
 
 
-whole = {"said twice": loss_at(hidden), "said once": loss_at(alone)}
+whole = {"said twice": loss_at(masked), "said once": loss_at(alone)}
 harm = {kind: torch.zeros_like(copying) for kind in whole}
 for layer in range(copying.shape[0]):
     for head in range(copying.shape[1]):
         with without_head(layer, head):
-            harm["said twice"][layer, head] = loss_at(hidden) - whole["said twice"]
+            harm["said twice"][layer, head] = loss_at(masked) - whole["said twice"]
             harm["said once"][layer, head] = loss_at(alone) - whole["said once"]
 
 # %% tags=["nbval-ignore-output"]

@@ -21,7 +21,7 @@ import matplotlib.pyplot as plt
 import torch
 from torch import Tensor
 
-from mlm_course.models import Encoder, pretrained
+from mlm_course.models import Encoder, load_pretrained
 from mlm_course.practice import check, hint, progress, quiz, solution
 
 # %% [markdown]
@@ -34,7 +34,7 @@ from mlm_course.practice import check, hint, progress, quiz, solution
 # section 3.2)
 
 # %%
-model, tokenizer = pretrained("python_docs")
+model, tokenizer = load_pretrained("python_docs")
 c = model.config
 print(f"an encoder of {c.n_layers} blocks; each token's vector has {c.d_model} dimensions")
 
@@ -50,7 +50,7 @@ from mlm_course.corpora import labelled
 
 PACKAGES = ["numpy", "sklearn"]
 messages = labelled.messages(PACKAGES)
-train_all, test_all = labelled.split_by_module(messages, 0.25)  # no module on both sides
+train_all, test_all = labelled.split_by_held_out(messages, 0.25)  # no module on both sides
 
 
 def balanced(items: list[labelled.Message], seed: int) -> list[labelled.Message]:
@@ -275,7 +275,7 @@ from mlm_course.results import recorded
 
 record = recorded("downstream")
 unseen = set(record["test_modules"])
-train_tagged, held_out = labelled.split_by_module(labelled.tagged_sentences(PACKAGES), unseen)
+train_tagged, held_out = labelled.split_by_held_out(labelled.tagged_sentences(PACKAGES), unseen)
 elsewhere = [*PACKAGES, "scipy"]
 test_tagged = labelled.not_said_elsewhere(held_out, elsewhere, own=unseen)
 
@@ -443,7 +443,7 @@ assert FAST or entity_f1["pretrained"] > entity_f1["random weights"] + 0.05
 # into one line, and the questions ask for a type:
 
 # %%
-train_side, held_out = labelled.split_by_module(labelled.type_questions(PACKAGES), unseen)
+train_side, held_out = labelled.split_by_held_out(labelled.type_questions(PACKAGES), unseen)
 test_side = labelled.not_said_elsewhere(held_out, elsewhere, own=unseen)  # as in section 2
 train_q, test_q = (
     labelled_rows.encode_questions(tokenizer, side, 96) for side in (train_side, test_side)
@@ -658,10 +658,10 @@ losses = {"as it is": [], "cleaned": []}
 for paragraph in manual[:: 20 if FAST else 8]:
     ids = torch.tensor(tokenizer.encode(paragraph).ids[:100])  # (T,)
     goes_on = torch.tensor([pieces[i].startswith("##") for i in ids]).roll(-1)
-    hidden = plain_word[ids] & ~goes_on & (torch.rand(len(ids), generator=g) < 0.15)
-    keep = ~drop[ids] | hidden | (ids < 5)
+    masked = plain_word[ids] & ~goes_on & (torch.rand(len(ids), generator=g) < 0.15)
+    keep = ~drop[ids] | masked | (ids < 5)
     for name, where in (("as it is", torch.ones_like(keep)), ("cleaned", keep)):
-        kept, gaps = ids[where][None], hidden[where][None]
+        kept, gaps = ids[where][None], masked[where][None]
         with torch.no_grad():
             logits = model(kept.masked_fill(gaps, MASK_ID), None, gaps)
         losses[name] += F.cross_entropy(logits, kept[gaps], reduction="none").tolist()

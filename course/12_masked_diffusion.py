@@ -31,11 +31,11 @@ def seeded(seed: int) -> torch.Generator:
 # %%
 from mlm_course import tokenization
 from mlm_course.corpora import tinyworld
-from mlm_course.models.pretrained import pretrained
+from mlm_course.models.pretrained import load_pretrained
 
 names = tinyworld.vocabulary()
 V = len(names)
-model, _ = pretrained("diffusion")
+model, _ = load_pretrained("diffusion")
 
 
 def words(ids: Tensor) -> list[str]:
@@ -55,19 +55,19 @@ from mlm_course.diffusion import blank, predictor
 from mlm_course.widgets import RefinementSteps
 
 drawing = replace(MASK_PREDICT, temperature=1.0)  # draw words instead of taking the likeliest
-canvas, hidden = blank(torch.tensor([17]))
-steps = refine(predictor(model), canvas, hidden, tokenization.MASK_ID, 8, drawing, seeded(0))
+canvas, masked = blank(torch.tensor([17]))
+steps = refine(predictor(model), canvas, masked, tokenization.MASK_ID, 8, drawing, seeded(0))
 RefinementSteps(
     [words(step.tokens[0]) for step in steps],
     [step.confidence[0, 1:18] for step in steps],
-    [step.hidden[0, 1:18] for step in steps],
+    [step.masked[0, 1:18] for step in steps],
     title="eight steps from a blank line",
 )
 
 # %% tags=["nbval-ignore-output"]
-from mlm_course.experiments.diffusion import exact_surprise
+from mlm_course.corpora.tinyworld_oracle import exact_nll
 
-print("is it a sentence of tinyworld?", bool(exact_surprise(steps[-1].tokens).isfinite()))
+print("is it a sentence of tinyworld?", bool(exact_nll(steps[-1].tokens).isfinite()))
 
 # %% [markdown]
 # It reads like one, yet something does not agree: a name and its pronoun, or two mentions of the
@@ -95,20 +95,20 @@ print(f"its probability {p:.5f}, its surprise -log p = {-math.log(p):.4f} nats")
 
 # %% [markdown]
 # ### Exercise 12.1: the exact guess
-# `joint` is such a table with `N` axes of size `V`, `text` `(N,)`, `hidden` `(N,)` boolean. Return
+# `joint` is such a table with `N` axes of size `V`, `text` `(N,)`, `masked` `(N,)` boolean. Return
 # `(V,)`: the probability of each word at `place` (which is hidden), given the *visible* words.
 # Other hidden places may hold anything. (`joint.narrow(i, int(text[i]), 1)` keeps of axis `i` only
 # the slice of the true word; the axis stays, with size 1.)
 
 
 # %% exercise="12.1"
-def guess(joint: Tensor, text: Tensor, hidden: Tensor, place: int) -> Tensor:
+def guess(joint: Tensor, text: Tensor, masked: Tensor, place: int) -> Tensor:
     """The probability of each word at a hidden place, given the visible words."""
     ### BEGIN SOLUTION
     for i in range(joint.ndim):
         if i != place:
             visible = joint.narrow(i, int(text[i]), 1)
-            joint = joint.sum(i, keepdim=True) if hidden[i] else visible
+            joint = joint.sum(i, keepdim=True) if masked[i] else visible
     return joint.flatten() / joint.sum()
     ### END SOLUTION
 
@@ -118,7 +118,7 @@ check("12.1", guess)
 
 # %% [markdown]
 # The package does this for a whole text: `answers = exact_answers(joint, text)` takes rows of
-# `hidden` and returns the log-probability of the true word at each hidden place.
+# `masked` and returns the log-probability of the true word at each hidden place.
 #
 # Uncover the text from left to right: guess the first word with all four hidden, the second with
 # three hidden, and so on. By the chain rule the surprises add up to the surprise of the text. The
@@ -132,10 +132,10 @@ answers = exact_answers(joint, text)
 
 def surprises_of(answers: Answers, order: tuple[int, ...]) -> list[float]:
     """The surprise of each word when the text is uncovered in this order."""
-    hidden = torch.zeros(N, N, dtype=torch.bool)  # a row for each step
+    masked = torch.zeros(N, N, dtype=torch.bool)  # a row for each step
     for i in range(N):
-        hidden[i, list(order[i:])] = True
-    log_p = answers(hidden)  # (N, N)
+        masked[i, list(order[i:])] = True
+    log_p = answers(masked)  # (N, N)
     return [-log_p[i, place].item() for i, place in enumerate(order)]
 
 
@@ -163,10 +163,10 @@ by_orders = torch.tensor(parts, dtype=torch.float64).mean(0).flip(0)  # (N,) for
 by_sets = []
 for n in range(1, N + 1):
     sets = list(itertools.combinations(range(N), n))
-    hidden = torch.zeros(len(sets), N, dtype=torch.bool)
+    masked = torch.zeros(len(sets), N, dtype=torch.bool)
     for row, places in enumerate(sets):
-        hidden[row, list(places)] = True
-    by_sets.append(-(answers(hidden) * hidden).sum(1).mean().item() / n)
+        masked[row, list(places)] = True
+    by_sets.append(-(answers(masked) * masked).sum(1).mean().item() / n)
     print(f"{n} hidden: {by_orders[n - 1]:.4f} over orders; {by_sets[-1]:.4f} over", end=" ")
     print(f"{len(sets)} ways to hide")
 print(f"the sum: {sum(by_sets):.4f}, and -log p: {-math.log(p):.4f}")
@@ -186,16 +186,16 @@ assert abs(sum(by_sets) + math.log(p)) < 1e-9
 # (Liao et al. 2020).
 #
 # ### Exercise 12.2: one draw of it
-# A batch: `surprise` `(B, T)` of every token, `hidden` `(B, T)`, and `words` `(B, T)`, False at
+# A batch: `surprise` `(B, T)` of every token, `masked` `(B, T)`, and `words` `(B, T)`, False at
 # padding. Return `(B,)`: for each row, `N` times the mean surprise of *its* hidden words. `N` is
 # the number of words of the row. (Visible places have a surprise here, too; it does not count.)
 
 
 # %% exercise="12.2"
-def count_bound(surprise: Tensor, hidden: Tensor, words: Tensor) -> Tensor:
+def count_bound(surprise: Tensor, masked: Tensor, words: Tensor) -> Tensor:
     """N times the mean surprise of the hidden words, for each row."""
     ### BEGIN SOLUTION
-    return words.sum(1) * (surprise * hidden).sum(1) / hidden.sum(1)
+    return words.sum(1) * (surprise * masked).sum(1) / masked.sum(1)
     ### END SOLUTION
 
 
@@ -268,8 +268,8 @@ assert all(
 def rate_bound(surprise: Tensor, noise: Tensor, rate: Tensor) -> Tensor:
     """The summed surprise of what the rate hides, divided by the rate, for each row."""
     ### BEGIN SOLUTION
-    hidden = noise < rate[:, None]
-    return (surprise * hidden).sum(1) / rate
+    masked = noise < rate[:, None]
+    return (surprise * masked).sum(1) / rate
     ### END SOLUTION
 
 
@@ -318,9 +318,9 @@ print(f"by rate, nothing hidden at all: {1 - some.double().mean():.0%} of the dr
 
 # %%
 def doubting(answers: Answers, doubt: float) -> Answers:
-    def mixed(hidden: Tensor) -> Tensor:
-        log_p = ((1 - doubt) * answers(hidden).exp() + doubt / 3).log()
-        return log_p.where(hidden, 0.0)
+    def mixed(masked: Tensor) -> Tensor:
+        log_p = ((1 - doubt) * answers(masked).exp() + doubt / 3).log()
+        return log_p.where(masked, 0.0)
 
     return mixed
 
@@ -373,9 +373,9 @@ assert all(chances @ own[doubt] >= entropy - 1e-9 for doubt in bounds)
 slices = [0.0] * N
 for n in range(1, N + 1):
     sets = [[i in places for i in range(N)] for places in itertools.combinations(range(N), n)]
-    hidden = torch.tensor(sets)
+    masked = torch.tensor(sets)
     for some in texts:
-        surprise = -(exact_of[some](hidden) * hidden).sum(1).mean().item() / n
+        surprise = -(exact_of[some](masked) * masked).sum(1).mean().item() / n
         slices[n - 1] += joint[some].item() * N * surprise
 print("N times the slice n = 1..4: ", *[f"{x:.4f}" for x in slices])
 print("their mean, and the entropy:", f"{sum(slices) / N:.4f} {entropy:.4f}")
@@ -422,12 +422,12 @@ check("12.4", pseudo_likelihood)
 # it is its own fault.
 
 # %% tags=["nbval-ignore-output"]
+from mlm_course.corpora.tinyworld import sentences
+from mlm_course.corpora.tinyworld_oracle import PerfectModel
 from mlm_course.diffusion import likelihood_bound
-from mlm_course.experiments.diffusion import PerfectModel
-from mlm_course.experiments.tinyworld import sentences
 
 test_ids = sentences(200, 31)
-exact = exact_surprise(test_ids)  # (200,)
+exact = exact_nll(test_ids)  # (200,)
 perfect = likelihood_bound(PerfectModel(), test_ids, seeded(32), draws=8)
 bound = likelihood_bound(model, test_ids, seeded(32), draws=8)  # the same words hidden
 print(f"exact, mean over {len(exact)} sentences:  {exact.mean():.2f} nats")
@@ -525,17 +525,17 @@ assert (
 # the probability that the forward process gives.
 #
 # ### Exercise 12.5: one step back
-# `hidden` `(B, N)`: open at time `t`. `noise` `(B, N)`, evenly between 0 and 1. Time goes from `t`
+# `masked` `(B, N)`: open at time `t`. `noise` `(B, N)`, evenly between 0 and 1. Time goes from `t`
 # back to `s < t`. Return what is still hidden at `s`: a place stays hidden where its noise is below
 # that probability. (At time `t` a word is hidden with probability `t`, at time `s` with probability
 # `s`, and a word that is hidden at `s` is hidden at `t` as well. What is filled stays.)
 
 
 # %% exercise="12.5"
-def stays_hidden(hidden: Tensor, noise: Tensor, t: float, s: float) -> Tensor:
+def stays_hidden(masked: Tensor, noise: Tensor, t: float, s: float) -> Tensor:
     """Which places are still hidden after a step from time t back to time s."""
     ### BEGIN SOLUTION
-    return hidden & (noise < s / t)
+    return masked & (noise < s / t)
     ### END SOLUTION
 
 
@@ -549,21 +549,22 @@ check("12.5", stays_hidden)
 # valid sentences:
 
 # %%
+from mlm_course.corpora.tinyworld_oracle import exact_predict, n_words
 from mlm_course.decoding import LLADA, MDLM, Predict, Sampler
-from mlm_course.experiments.diffusion import exact_predict, judged, n_words
+from mlm_course.evaluation import judge_sentences
 
-canvas, hidden = blank(n_words(sentences(100, 33)))
+canvas, masked = blank(n_words(sentences(100, 33)))
 
 
 def write(predict: Predict, steps: int, sampler: Sampler) -> Tensor:
     """The sentences that come of the hundred blank lines."""
     mask_id = tokenization.MASK_ID
-    return refine(predict, canvas, hidden, mask_id, steps, sampler, seeded(34))[-1].tokens
+    return refine(predict, canvas, masked, mask_id, steps, sampler, seeded(34))[-1].tokens
 
 
 for T in (1, 4, 16):
     ids = write(exact_predict, T, MDLM)
-    print(f"{T:2} steps: {judged(ids)['valid']:.0%} valid, such as:", *words(ids[1]))
+    print(f"{T:2} steps: {judge_sentences(ids)['valid']:.0%} valid, such as:", *words(ids[1]))
 
 # %% [markdown]
 # One step, perfect guesses, and next to nothing is valid. Each word is right *by itself*, but all
@@ -636,7 +637,7 @@ assert table["LLaDA"]["different"] < 0.1 < table["MDLM"]["different"]
 
 # %% tags=["nbval-ignore-output"]
 ids = write(predictor(model), 16, replace(LLADA, temperature=1.0))
-valid = exact_surprise(ids).isfinite()
+valid = exact_nll(ids).isfinite()
 for row, good in list(zip(ids, valid))[:8]:
     print("     " if good else "wrong", *words(row))
 print(f"valid: {valid.double().mean():.0%}")
@@ -667,8 +668,8 @@ for place in gaps[0].nonzero()[:, 0].tolist():
 # %% tags=["nbval-ignore-output"]
 def filled(sampler: Sampler, steps: int, n: int = 250) -> Tensor:
     """n fillings of the gaps: ids (n, T)."""
-    canvas, hidden, mask_id = ids.repeat(n, 1), gaps.repeat(n, 1), tokenization.MASK_ID
-    return refine(predictor(model), canvas, hidden, mask_id, steps, sampler, seeded(35))[-1].tokens
+    canvas, masked, mask_id = ids.repeat(n, 1), gaps.repeat(n, 1), tokenization.MASK_ID
+    return refine(predictor(model), canvas, masked, mask_id, steps, sampler, seeded(35))[-1].tokens
 
 
 surest_first = replace(LLADA, temperature=1.0)
@@ -677,7 +678,7 @@ share_valid, good = {}, {}
 for name, sampler in orders.items():
     for T in (1, 2, 3, 6):
         fillings = filled(sampler, T)
-        is_valid = exact_surprise(fillings).isfinite()
+        is_valid = exact_nll(fillings).isfinite()
         share_valid[name, T] = is_valid.double().mean().item()
         good[name] = fillings[is_valid]  # those of six steps remain
         print(f"{name:>20}, {T} steps: {share_valid[name, T]:4.0%} valid")
@@ -760,7 +761,7 @@ check("12.6", worst_push)
 from mlm_course.corpora import labelled, labelled_rows
 
 messages = labelled.messages(["numpy", "sklearn"])
-train_items, test_items = labelled.split_by_module(messages, 0.25)
+train_items, test_items = labelled.split_by_held_out(messages, 0.25)
 tokenizer = tokenization.train_wordpiece([item.text for item in train_items], 1500)
 
 
@@ -884,39 +885,41 @@ check("12.7", distillation_loss)
 # to learn from. Equally many steps with the true words and with the teacher:
 
 # %%
-from mlm_course.evaluation import score_hidden, visible_mask
-from mlm_course.experiments.tinyworld import masker
-from mlm_course.training import MaskedRows, Recipe, fit, masked_lm_loss
+from mlm_course.attention import visible_mask
+from mlm_course.corpora.tinyworld import masker
+from mlm_course.corruption import DynamicMasking
+from mlm_course.evaluation import score_masked
+from mlm_course.training import Recipe, fit, masked_lm_loss
 
-teacher, _ = pretrained("tinyworld")
+teacher, _ = load_pretrained("tinyworld")
 held_out = sentences(400, 40)
 test = masker(0.15)(held_out, seeded(41))
-floor = tinyworld.loss_floor(held_out, test.hidden)
+floor = tinyworld.loss_floor(held_out, test.masked)
 
 
 def taught_loss(model: nn.Module, batch) -> tuple[Tensor, int]:
     """As masked_lm_loss, with the teacher's probabilities in place of the true words."""
-    ids, _, hidden = batch
-    student = model(ids, visible_mask(ids), hidden)  # (n, V)
+    ids, _, masked = batch
+    student = model(ids, visible_mask(ids), masked)  # (n, V)
     with torch.no_grad():
-        log_p = teacher.to(ids.device)(ids, visible_mask(ids), hidden).log_softmax(-1)
+        log_p = teacher.to(ids.device)(ids, visible_mask(ids), masked).log_softmax(-1)
     learnt = student.log_softmax(-1)
     return F.kl_div(learnt, log_p, reduction="sum", log_target=True), len(student)
 
 
 # %% tags=["nbval-ignore-output"]
-from mlm_course.models import EncoderConfig, MaskedLM, fresh
+from mlm_course.models import EncoderConfig, MaskedLM, seeded_init
 from mlm_course.widgets import progress_display
 
 distilling = Recipe(steps=15 if FAST else 150, batch_size=64, adamw_lr=4e-3, weight_decay=0.0,
                     betas=(0.9, 0.95))  # fmt: skip
-above_floor = {"the teacher": score_hidden(teacher, test).loss - floor}
+above_floor = {"the teacher": score_masked(teacher, test).loss - floor}
 for name, loss in {"true words": masked_lm_loss, "the teacher's answers": taught_loss}.items():
     config = EncoderConfig(V, 26, d_model=64, n_layers=1, embedding_std=0.1)
-    student = fresh(MaskedLM, config)
-    data = MaskedRows(sentences(300, 42), masker(0.3), seed=0)
+    student = seeded_init(MaskedLM, config)
+    data = DynamicMasking(masker(0.3), sentences(300, 42), seed=0)
     fit(student, data, loss, distilling, display=progress_display(distilling.steps))
-    above_floor[f"student, {name}"] = score_hidden(student, test).loss - floor
+    above_floor[f"student, {name}"] = score_masked(student, test).loss - floor
 for name, nats in above_floor.items():
     print(f"{name:>31}: {nats:.2f} nats above the floor")
 sizes = [sum(p.numel() for p in one.parameters()) for one in (teacher, student)]
@@ -1057,11 +1060,12 @@ big_recipe = Recipe(
 )
 
 # %% tags=["nbval-ignore-output"]
-from mlm_course.diffusion import GapRows, diffusion_loss
+from mlm_course.training.datasets import GapRows
+from mlm_course.training.losses import diffusion_loss
 
 print(machine)
 if GPU:
-    from mlm_course.corpora.hub import load_text
+    from mlm_course.corpora.hub_text import load_text
 
     stories = load_text("tinystories", n=200_000)
     big_tokenizer = tokenization.train_wordpiece(stories, big.vocab_size)
@@ -1069,7 +1073,7 @@ if GPU:
     big_rows = torch.tensor(tokenization.pack(story_ids, big.max_length)[:-1])
 else:  # five steps on tinyworld
     big_rows = sentences(200, 60)
-writer = fresh(MaskedLM, big).to(machine.kind)
+writer = seeded_init(MaskedLM, big).to(machine.kind)
 history = fit(writer, GapRows(big_rows, seed=0), diffusion_loss, big_recipe,
               folder=run_folder("lesson_12") if GPU else None, save_every=500,
               display=progress_display(big_recipe.steps))  # fmt: skip

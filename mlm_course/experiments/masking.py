@@ -46,7 +46,7 @@ def gaps(data: Data, recipe: Recipe, every: int) -> list[dict[str, float]]:
         evaluate_every=every,
     )
     return [
-        {"step": e["step"], "gap": round(e["loss"] - floor, 4), "accuracy": round(e["accuracy"], 4)}
+        {"step": e["step"], "above_floor": round(e["loss"] - floor, 4), "accuracy": round(e["accuracy"], 4)}
         for e in history.evaluations
     ]
 
@@ -67,7 +67,7 @@ def ratios() -> dict[str, float]:
     """Distance to the floor at 15 % by the ratio that was trained with; enough sentences."""
     many = sentences(30_000, 4)
     return {
-        str(ratio): gaps(DynamicMasking(masker(ratio), many, seed=0), SHORT, 0)[-1]["gap"]
+        str(ratio): gaps(DynamicMasking(masker(ratio), many, seed=0), SHORT, 0)[-1]["above_floor"]
         for ratio in RATIOS
     }
 
@@ -78,7 +78,7 @@ def patterns() -> dict[str, float]:
     maskers = {name: masker(TEST_RATIO, name) for name in PATTERNS}
     maskers["fixed count, 80/10/10"] = masker(TEST_RATIO, proportions=BERT_PROPORTIONS)
     return {
-        name: gaps(DynamicMasking(hide, many, seed=0), SHORT, 0)[-1]["gap"]
+        name: gaps(DynamicMasking(hide, many, seed=0), SHORT, 0)[-1]["above_floor"]
         for name, hide in maskers.items()
     }
 

@@ -109,7 +109,7 @@ def train(model: nn.Module, recipe: Recipe, n: int, ratio: float = RATIO, **opti
 def masked_scores(model: nn.Module, corrupted: Corrupted, floor: float) -> dict[str, float]:
     """Distance to the floor in nats, and accuracy, at fixed hidden places."""
     found = score_masked(model, corrupted)
-    return {"gap": round(found.loss - floor, 4), "accuracy": round(found.accuracy, 4)}
+    return {"above_floor": round(found.loss - floor, 4), "accuracy": round(found.accuracy, 4)}
 
 
 def compare_models(seed: int, corrupted: Corrupted, floor: float) -> dict[str, Any]:
