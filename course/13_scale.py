@@ -597,8 +597,7 @@ assert means > 0.05 and right < 1e-4
 # %% [markdown]
 # ## 8. Pruning
 #
-# Does a trained model need all its weights? **Pruning** sets some to 0: those that matter least to
-# the loss (LeCun et al. 1990), or simply the smallest (Han et al. 2015).
+# Does a trained model need all its weights? **Pruning** sets the smallest to 0 (Han et al. 2015).
 #
 # ### Exercise 13.4: the largest weights stay
 # `weight` `(R, C)`; `sparsity` (above 0) is the share that goes, and `sparsity` times the number of
@@ -807,8 +806,7 @@ print("times as fast:", ", ".join(f"{rows} rows {ratio:.2f}" for rows, ratio in 
 # %% [markdown]
 # A scale for each row was hardly needed here: this model has no row that is much larger than the
 # others. And all this is for *answering*: the weights that training changes are kept in more bits
-# (Jacob et al. 2018, section 3). In models of billions of parameters a few huge inputs spoil the
-# scale of all others; these are computed in 16 bits (Dettmers et al. 2022).
+# (Jacob et al. 2018, section 3).
 
 # %% [markdown]
 # ## 10. Distillation
@@ -1165,7 +1163,6 @@ progress("13")
 # - M. M. Krell et al. 2021. *Efficient Sequence Packing without Cross-contamination*.
 #   [arXiv:2107.02027](https://arxiv.org/abs/2107.02027)
 # - Y. Liu et al. 2019. *RoBERTa*. [arXiv:1907.11692](https://arxiv.org/abs/1907.11692)
-# - Y. LeCun, J. Denker, S. Solla 1990. *Optimal Brain Damage*. NeurIPS
 # - S. Han et al. 2015. *Learning both Weights and Connections for Efficient Neural Networks*.
 #   NeurIPS. [arXiv:1506.02626](https://arxiv.org/abs/1506.02626)
 # - P. Michel, O. Levy, G. Neubig 2019. *Are Sixteen Heads Really Better than One?* NeurIPS.
@@ -1174,8 +1171,6 @@ progress("13")
 #   [arXiv:2104.08378](https://arxiv.org/abs/2104.08378)
 # - B. Jacob et al. 2018. *Quantization and Training of Neural Networks for Efficient
 #   Integer-Arithmetic-Only Inference*. CVPR. [arXiv:1712.05877](https://arxiv.org/abs/1712.05877)
-# - T. Dettmers et al. 2022. *LLM.int8(): 8-bit Matrix Multiplication for Transformers at Scale*.
-#   NeurIPS. [arXiv:2208.07339](https://arxiv.org/abs/2208.07339)
 # - G. Hinton, O. Vinyals, J. Dean 2015. *Distilling the Knowledge in a Neural Network*.
 #   [arXiv:1503.02531](https://arxiv.org/abs/1503.02531)
 # - V. Sanh et al. 2019. *DistilBERT*. [arXiv:1910.01108](https://arxiv.org/abs/1910.01108)
