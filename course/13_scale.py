@@ -1,66 +1,47 @@
 # %% [markdown]
 # # Lesson 13: Scale
 #
-# All models of this course are small, so that two CPU cores can train them while you watch. Larger
-# ones need more of everything, and much is written about how to spare it: lower precision, pruning,
-# quantisation, distillation, more devices. Which of this advice holds? This lesson measures each
-# piece, on this machine, on a model you know.
+# All models of this course are small, so that two CPU cores can train them while you watch. Much is
+# written about how to spare what larger ones need: lower precision, pruning, quantisation,
+# distillation, more devices. Which of this advice holds?
 #
-# By the end you can say where a step's time goes and how short it could be at best; you know what
-# 16-bit numbers can hold and what they lose; you will have pruned, rounded and distilled a model;
-# and you will know what keeps training on two processes the same as on one.
+# By the end you can say where a step's time goes and how short it could be at best, and what 16-bit
+# numbers lose; you will have pruned, rounded and distilled a model; and you know what keeps
+# training on two processes the same as on one.
 #
 # You need lessons 1 to 6; section 10 uses lesson 12's distillation.
 #
 # *Times on a shared machine jump about.* So everything here is timed *in turns*, first one way,
-# then the other, again and again, and compared as a ratio. Your ratios will differ from ours:
-# another processor has other strengths.
+# then the other, and compared as a ratio. Your ratios will differ from ours.
 
 # %%
-import io
-import os
-from functools import partial
-
 import matplotlib.pyplot as plt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.profiler import ProfilerActivity, profile
-from torch.utils.flop_counter import FlopCounterMode
 
-from mlm_course import compression, cost, tokenization
-from mlm_course.attention import causal_mask, same_document_mask
-from mlm_course.corpora import python_docs, tinyworld
-from mlm_course.cost import take_turns, times_as_fast
-from mlm_course.evaluation import score_hidden, visible_mask
-from mlm_course.experiments.python_docs import masker as docs_masker
-from mlm_course.experiments.tinyworld import masker, sentences
-from mlm_course.models import EncoderConfig, MaskedLM, fresh, pretrained
-from mlm_course.packing import padding_share, texts_in_rows
 from mlm_course.practice import check, hint, progress, quiz, solution
 from mlm_course.results import recorded
-from mlm_course.training import MaskedRows, Recipe, find_device, fit, masked_lm_loss
-from mlm_course.views import mask_matrix, show, training_curve
-from mlm_course.widgets import progress_display
 
-torch.set_num_threads(1)  # the same work on every machine
-FAST = os.environ.get("MLM_COURSE_FAST") == "1"  # fewer steps, for a quick look
 ROUNDS = 2 if FAST else 7  # turns that each way is timed
 record = recorded("scale")  # what took longer than a lesson may
+
+
+def seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
 
 # %% [markdown]
 # ## 1. Where the time goes
 #
-# The model is lesson 6's reader of docstrings: 4 layers, vectors of 192 numbers, 6,000 pieces of
-# words. A batch of 8 rows with 128 tokens, a quarter of them hidden, and one training step with
-# AdamW.
-
+# The model is lesson 6's reader of docstrings: 4 layers, 192 dimensions, a vocabulary of 6,000. A
+# batch of 8 rows with 128 tokens, a quarter of them hidden:
 
 # %%
-def seeded(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
+from mlm_course import tokenization
+from mlm_course.corpora import python_docs
+from mlm_course.experiments.python_docs import masker as docs_masker
+from mlm_course.models import pretrained
 
 model, tokenizer = pretrained("python_docs")
 V, LENGTH = model.config.vocab_size, 128
@@ -69,6 +50,14 @@ text_ids = tokenization.encode(tokenizer, texts, special_tokens=False)
 text_ids = [row[:LENGTH] for row in text_ids]
 rows = torch.tensor(tokenization.pack(text_ids, LENGTH)[:-1])
 batch = docs_masker(V, 0.25)(rows[:8], seeded(0))
+
+# %%
+import os
+
+from torch.profiler import ProfilerActivity, profile
+
+from mlm_course.training import masked_lm_loss
+
 optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=True)
 
 
@@ -85,10 +74,9 @@ os.environ["KINETO_LOG_LEVEL"] = "99"  # the profiler keeps its own log to itsel
 with profile(activities=[ProfilerActivity.CPU]) as profiled:
     for _ in range(2 if FAST else 4):
         training_step()
-print("profiled: every operation that PyTorch called in some steps")
 
 # %% [markdown]
-# A **profiler** notes how long each operation took. There are dozens, so we add them up by kind.
+# A **profiler** notes how long each operation of some training steps took. We add them up by kind.
 
 # %% tags=["nbval-ignore-output"]
 KINDS = {
@@ -117,29 +105,27 @@ print("share of the step:", *[f"{kind} {t / total:.0%}" for kind, t in spent.ite
 
 # %% [markdown]
 # "All else" is adding, copying, picking rows, and looking up embeddings. What is largest, usually
-# the matrix products, has to become less or faster; the rest hardly matters yet. On a GPU the
-# picture shifts: products become so fast that the rest begins to matter (section 4).
+# the matrix products, has to become less or faster; the rest hardly matters yet.
 #
 # ## 2. How short could it be?
 #
-# Before making something faster, find out how fast it can be. A step has to do some number of
-# multiplications and has to move some number of bytes; this machine does so many of each a second.
-# As long as nothing works faster than the fastest we can measure, no program gets below the
-# resulting time: that is a **lower bound**.
+# A step has to do some number of multiplications and to move some number of bytes; this machine
+# does so many of each a second. No program gets below the resulting time: that is a **lower
+# bound**.
 #
 # **FLOPs.** A matrix of `n x m` numbers, applied to one token, takes `n * m` multiplications and as
 # many additions: 2 FLOPs for each parameter. The backward pass has two such products, one for the
 # gradient of the input, one for that of the weights. So **6 FLOPs for each parameter in a matrix
 # product and each token** (Kaplan et al. 2020, section 2.1). Embeddings are looked up, not
-# multiplied. The head works on hidden tokens only. And attention has products without parameters.
-# For each token and layer, with `T` tokens in a row: `T * D` multiplications and additions for the
-# scores, `T * D` for the weighted sum of values; 2 FLOPs each; times 3 with the backward pass. That
-# is `12 * T * D` (Chowdhery et al. 2022, appendix B).
+# multiplied. The head works on hidden tokens only. Attention has products without parameters: for
+# each token and layer, with `T` tokens in a row, `T * D` multiply-adds for the scores and `T * D`
+# for the weighted sum of values; with the backward pass that is `12 * T * D` FLOPs (Chowdhery et
+# al. 2022, appendix B).
 #
 # ### Exercise 13.1: the FLOPs of a step
 # `D`, `n_layers`, `d_ff` (the width inside the feed-forward network), `V`; the batch has `rows` of
 # `length` tokens (`T` above), of which `hidden` (a number, over the whole batch) are hidden. Return
-# the FLOPs of forward and backward as a whole number. A block has four `D x D` matrices and two of
+# the FLOPs of forward and backward as an integer. A block has four `D x D` matrices and two of
 # `D x d_ff`; the head has one of `D x D` and one of `D x V`.
 
 
@@ -161,10 +147,14 @@ def step_flops(
 check("13.1", step_flops)
 
 # %% [markdown]
-# PyTorch can count as well, while it computes. (It knows the plain products of attention, not those
-# inside the fused kernel on a CPU; so the plain ones are asked for here.)
+# PyTorch can count as well, while it computes:
 
 # %% tags=["nbval-ignore-output"]
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from mlm_course import cost
+
 n_hidden = int(batch.hidden.sum())
 by_hand = cost.training_flops(model.config, *batch.hidden.shape, n_hidden)
 with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
@@ -172,6 +162,8 @@ with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
 optimizer.zero_grad()
 print(f"by hand {by_hand:,}")
 print(f"counted {counter.get_total_flops():,}")
+
+# %% tags=["author"]
 assert by_hand == counter.get_total_flops()
 
 # %% [markdown]
@@ -187,8 +179,7 @@ to_move = cost.optimizer_bytes(n_parameters)
 print(f"moved by one step of AdamW: {to_move / 1e6:.0f} MB")
 
 # %% [markdown]
-# **This machine.** How many FLOPs a second does a large product reach, and how many bytes a second
-# does copying move?
+# **This machine.** How fast is a large product, and how fast is copying?
 
 # %% tags=["nbval-ignore-output"]
 flops_a_second, bytes_a_second = cost.matmul_rate(1024), cost.copy_rate(32)
@@ -198,8 +189,8 @@ print(f"so in the time of one byte: {flops_a_second / bytes_a_second:.0f} FLOPs"
 
 # %% [markdown]
 # Work that does less than that number of FLOPs for each byte it moves waits for memory, all other
-# work waits for the arithmetic. This is the **roofline** (Williams et al. 2009): the rate that a
-# piece of work can reach at most, by its FLOPs per byte.
+# work for the arithmetic. This is the **roofline** (Williams et al. 2009): the rate that a piece of
+# work can reach at most, by its FLOPs per byte.
 
 # %% tags=["nbval-ignore-output"]
 D, tokens = model.config.d_model, batch.hidden.numel()
@@ -243,34 +234,31 @@ def time_floor(
 # %%
 check("13.2", time_floor)
 
-# %%
+# %% tags=["nbval-ignore-output"]
+from mlm_course.cost import take_turns
+
 flops_a_second = max(flops_a_second, cost.matmul_rate(1024))  # it may have been a bad moment
 pieces_of_step = [(by_hand, 0.0), (0.0, to_move)]  # the products, then the optimiser
 floor_seconds = cost.time_floor(pieces_of_step, flops_a_second, bytes_a_second)
 seconds = take_turns({"step": training_step}, ROUNDS)["step"]
-
-# %% tags=["nbval-ignore-output"]
-print(f"the floor {floor_seconds:.3f} s, measured {min(seconds):.3f} s:", end=" ")
+print(f"the floor {floor_seconds:.3f} s, the step {min(seconds):.3f} s:", end=" ")
 print(f"{floor_seconds / min(seconds):.0%} of the step is accounted for")
 
 # %% [markdown]
-# What is missing is in the list of section 1: norms, GELU, softmax, copying. These have few FLOPs
-# and many bytes. There are now three ways to be faster, and the rest of the lesson goes through
-# them: *fewer FLOPs* (hidden tokens only, packing, smaller models), *fewer bytes* (lower precision,
-# fused operations), or *more machines*. Never forget the fourth: fewer steps (lesson 6, section 11,
-# shows what an optimiser alone can save).
+# What is missing is in the list of section 1: norms, GELU, softmax, copying. Three ways to be
+# faster, then: *fewer FLOPs*, *fewer bytes*, or *more machines*. And a fourth: fewer steps (lesson
+# 6, section 11).
 
 # %% [markdown]
 # ## 3. Numbers of 16 bits
 #
-# | | bits | of them sign, exponent (a power of two), binary digits | largest | smallest step from 1 |
-# |---|---|---|---|---|
-# | fp32 | 32 | 1, 8, 23 | about 3.4e38 | 1.2e-7 |
-# | bf16 | 16 | 1, 8, 7 | about 3.4e38 | 1/128 |
-# | fp16 | 16 | 1, 5, 10 | 65504 | 1/1024 |
+# | | sign, exponent, binary digits | largest | smallest step from 1 |
+# |---|---|---|---|
+# | fp32 | 1, 8, 23 | about 3.4e38 | 1.2e-7 |
+# | bf16 | 1, 8, 7 | about 3.4e38 | 1/128 |
+# | fp16 | 1, 5, 10 | 65504 | 1/1024 |
 #
-# bf16 keeps the reach of fp32 and gives up digits. fp16 keeps more digits and gives up reach. See
-# what that does:
+# bf16 keeps the reach of fp32 and gives up digits. fp16 keeps more digits and gives up reach:
 
 # %%
 half, brain = torch.float16, torch.bfloat16
@@ -289,9 +277,8 @@ print("the same, times 1024 first:", held(1e-8 * 1024, half) > 0)
 
 # %% [markdown]
 # The last two lines are **underflow** and its cure, **loss scaling**: small gradients become 0 in
-# fp16. So multiply the loss, and with it all gradients, by a large number, and divide before the
-# step. If something overflows, leave the step out and take a smaller number (Micikevicius et al.
-# 2018). bf16 does not need it. Its trouble is digits:
+# fp16, so multiply the loss, and with it all gradients, by a large number, and divide before the
+# step (Micikevicius et al. 2018). bf16 does not need it. Its trouble is digits:
 
 # %%
 sum_bf16, weight = torch.zeros((), dtype=brain), torch.ones((), dtype=brain)
@@ -305,14 +292,12 @@ print("a thousand ones in bf16, added up in fp32:", ones.sum(dtype=torch.float32
 
 # %% [markdown]
 # The sum stops at 256: the next number that bf16 knows is 258, and 257 is rounded back. The weight
-# does not move at all. Hence **mixed precision**: products in 16 bits, but *sums* (inside products,
-# in norms, in softmax, in the loss) in 32, and *weights, accumulated gradients and running
-# averages* in 32. Inside `torch.autocast` PyTorch itself chooses 16 or 32 bits for each operation,
-# and the weights stay as they are; `Recipe(precision="bf16")` switches it on. Does it pay here? The
-# same forward and backward pass, in turns:
+# does not move at all. Hence **mixed precision**: products in 16 bits, but *sums* (in products,
+# norms, softmax, the loss) in 32, and *weights, accumulated gradients and running averages* in 32.
+# `Recipe(precision="bf16")` switches it on. Does it pay here?
 
 
-# %% tags=["nbval-ignore-output"]
+# %%
 def passes(model: nn.Module, batch, precision: torch.dtype | None = None) -> None:
     """Forward and backward, and the gradients thrown away."""
     with torch.autocast("cpu", precision or brain, enabled=precision is not None):
@@ -321,7 +306,12 @@ def passes(model: nn.Module, batch, precision: torch.dtype | None = None) -> Non
     model.zero_grad()
 
 
-effects = {}
+# %% tags=["nbval-ignore-output"]
+from functools import partial
+
+from mlm_course.cost import times_as_fast
+
+effects = {}  # for section 12
 ways = {"fp32": partial(passes, model, batch), "bf16": partial(passes, model, batch, brain)}
 tried = take_turns(ways, 1)  # without bf16 units it may take ten times as long: once is enough
 rounds = ROUNDS if tried["bf16"][0] < 3 * tried["fp32"][0] else 1
@@ -331,47 +321,39 @@ print(f"bf16 here: {faster:.2f} times as fast as fp32")
 
 # %%
 for width, ratio in record["bf16, times as fast by width"].items():
-    print(f"recorded, vectors of {width} numbers: bf16 {ratio:.2f} times as fast")
+    print(f"recorded, {width} dimensions: bf16 {ratio:.2f} times as fast")
 losses = record["bf16, loss"]
 print("loss after a short training:", ", ".join(f"{k} {x:.3f}" for k, x in losses.items()))
-
-# %%
 spread = abs(losses["fp32, another seed"] - losses["fp32"])
 print("bf16 changes the loss less than another seed does:", end=" ")
 print(abs(losses["bf16"] - losses["fp32"]) < spread)
 
 # %% [markdown]
 # It depends on the processor and on the size. The one that made the record multiplies bf16 in
-# hardware, and the wider the model, the larger the gain; on a CPU without such units PyTorch
-# emulates it and can be ten times *slower*. The loss of one run each, beside that of another seed,
-# stands above. A GPU has special units for 16-bit products, and there it is the first thing to
-# switch on.
+# hardware; a CPU without such units emulates it and can be ten times *slower*. The losses are of
+# one run each. On a GPU it is the first thing to switch on.
 
 # %% [markdown]
 # ## 4. Compiling
 #
 # GELU reads every number from memory, bends it and writes it back; the next operation reads it
-# again. `torch.compile` writes a program for the whole model in which neighbouring operations are
-# *fused*: read once, do all, write once (Ansel et al. 2024). It saves bytes and calls, not FLOPs.
-# It needs a C++ compiler (on a GPU: Triton), and it takes its time at the first call and whenever
-# shapes change. That is too long for a lesson, so here is the record:
+# again. `torch.compile` writes a program in which neighbouring operations are *fused*: read once,
+# do all, write once (Ansel et al. 2024). It saves bytes and calls, not FLOPs, and takes its time at
+# the first call. Recorded:
 
 # %%
-for name, found in record["compile"].items():
-    print(f"{name}: {found}")
+for name, value in record["compile"].items():
+    print(f"{name}: {value}")
 
 # %% [markdown]
 # Here it gains next to nothing: on a CPU products take most of the time (section 1), and they are
-# not what is fused. And the first call cost as much as hundreds of ordinary steps. On a GPU, where
-# products are quick and each call of an operation costs, it is another matter: measure there.
-# `Recipe(compile=True)` switches it on. Attention has its own fused operation, which PyTorch calls
-# anyhow: it never writes the `T x T` scores to memory (Dao et al. 2022).
+# not what is fused. On a GPU measure again: `Recipe(compile=True)` switches it on.
 
 # %% [markdown]
 # ## 5. Hidden tokens only
 #
-# Lesson 5 gave the model a third argument: project hidden tokens only to the vocabulary. It is the
-# cheapest trick of all, since nothing changes:
+# Lesson 5 gave the model a third argument: project hidden tokens only to the vocabulary. Nothing
+# else changes:
 
 
 # %%
@@ -414,8 +396,8 @@ for size, ratio in record["hidden tokens only, times as fast by vocabulary"].ite
     print(f"recorded, vocabulary of {size:>4}: {ratio:.2f} times as fast")
 
 # %% [markdown]
-# The more words and the smaller the model, the more it brings. It also saves memory: `(B, T, V)`
-# logits are the largest tensor of a small model.
+# The larger the vocabulary, the more it brings. It also saves memory: `(B, T, V)` logits are the
+# largest tensor of a small model.
 
 # %% [markdown]
 # ## 6. Packing
@@ -424,17 +406,19 @@ for size, ratio in record["hidden tokens only, times as fast by vocabulary"].ite
 # thrown away. How much of it is there, if each paragraph of Python's manual gets its own row?
 
 # %% tags=["nbval-ignore-output"]
+from mlm_course.packing import padding_share
+
 padded = nn.utils.rnn.pad_sequence([torch.tensor(row) for row in text_ids], batch_first=True)
 print(f"a paragraph a row: {padding_share(padded):.0%} padding; packed: {padding_share(rows):.0%}")
 
-# %%
+# %% tags=["author"]
 assert padding_share(padded) > 0.2 and padding_share(rows) == 0
 
 # %% [markdown]
-# `tokenization.pack` puts one text behind the other, with `[SEP]` between them (lesson 3). But then
-# a token sees other texts, and stands at some place in the middle. If that should not be, two
-# things are needed: an attention mask (`same_document_mask`, lesson 2) that keeps texts apart, and
-# positions that begin again with every text (Krell et al. 2021). Both follow from the ids.
+# `tokenization.pack` puts one text after the other, with `[SEP]` between them (lesson 3). But then
+# a token sees other texts. If that should not be, two things are needed: an attention mask that
+# keeps texts apart (`same_document_mask`, lesson 2), and positions that begin again with every text
+# (Krell et al. 2021). Both follow from the ids.
 #
 # ### Exercise 13.3: texts in one row
 # `ids` `(B, T)`, with `[SEP]` (id 3) between texts; a `[SEP]` belongs to the text *before* it.
@@ -458,6 +442,10 @@ def texts_and_places(ids: Tensor) -> tuple[Tensor, Tensor]:
 check("13.3", texts_and_places)
 
 # %%
+from mlm_course.attention import same_document_mask
+from mlm_course.packing import texts_in_rows
+from mlm_course.views import mask_matrix, show
+
 words = "anna smiled [SEP] it was cold [SEP] bye".split()
 little = torch.tensor([[3 if word == "[SEP]" else 9 for word in words]])
 numbers, places = texts_in_rows(little)
@@ -467,8 +455,8 @@ apart = same_document_mask(numbers)[0, 0]
 show(mask_matrix(words, words, apart, reasons={"other text": apart}))
 
 # %% [markdown]
-# A *block-diagonal* mask. Does it do what it promises? Three short texts, first each in a row of
-# its own, then packed. The vectors must be the same:
+# A *block-diagonal* mask. Three short texts, first each in a row of its own, then packed. The
+# vectors must be the same:
 
 # %%
 short = [[*row[:15], tokenization.SEP_ID] for row in text_ids[:3]]
@@ -479,23 +467,21 @@ with torch.no_grad():
     alone = [model.encoder(torch.tensor([row]))[0] for row in short]
     kept_apart = model.encoder(packed, same_document_mask(numbers), positions=places)[0]
     mixed = model.encoder(packed)[0]
+same = []
 for number, vectors in enumerate(alone):
     inside = numbers[0] == number
-    same = torch.allclose(vectors, kept_apart[inside], atol=1e-4)
-    print(f"text {number}: apart, the same vectors as alone: {same};", end=" ")
+    same.append(torch.allclose(vectors, kept_apart[inside], atol=1e-4))
+    print(f"text {number}: apart, the same vectors as alone: {same[-1]};", end=" ")
     print("without mask:", torch.allclose(vectors, mixed[inside], atol=1e-4))
-    assert same
+
+# %% tags=["author"]
+assert all(same)
 
 # %% [markdown]
-# Now the gain: *real* tokens a second. A batch of padded rows against a batch of as many packed
-# ones, with and without keeping texts apart:
+# Now the gain: *real* tokens a second, in batches of as many rows.
 
 
-# %% tags=["nbval-ignore-output"]
-def masked(rows: Tensor):
-    return docs_masker(V, 0.25)(rows, seeded(1))
-
-
+# %%
 def passes_apart(batch) -> None:
     """Forward and backward, texts of a row kept apart."""
     numbers, places = texts_in_rows(batch.input_ids)
@@ -504,7 +490,9 @@ def passes_apart(batch) -> None:
     model.zero_grad()
 
 
-some_padded = masked(padded[torch.randperm(len(padded), generator=seeded(2))[:8]])
+# %% tags=["nbval-ignore-output"]
+some_rows = padded[torch.randperm(len(padded), generator=seeded(2))[:8]]
+some_padded = docs_masker(V, 0.25)(some_rows, seeded(1))
 ways = {
     "padded": partial(passes, model, some_padded),
     "packed": partial(passes, model, batch),
@@ -523,17 +511,14 @@ for name, value in record["packing, real tokens a second"].items():
     print(f"recorded, docstrings: {name} {value}")
 
 # %% [markdown]
-# One more way: sort texts by length, so that rows of a batch are about equally long. It needs no
-# mask, but then a batch is no fair sample any more. Whether texts must be kept apart is another
-# question: RoBERTa did not (Liu et al. 2019, section 4.2), and a model can learn what `[SEP]`
-# means. If rows hold very short texts, or the task is about single ones, keep them apart.
+# Must texts be kept apart? RoBERTa did not (Liu et al. 2019, section 4.2). If rows hold very short
+# texts, or the task is about single ones, keep them apart.
 
 # %% [markdown]
 # ## 7. A large batch in small memory
 #
 # Training needs memory for weights, gradients and optimiser (section 2) and for *activations*: what
-# the forward pass leaves for the backward pass. They grow with the batch. PyTorch tells us what it
-# keeps:
+# the forward pass leaves for the backward pass.
 
 
 # %%
@@ -562,17 +547,15 @@ for n, size in memory.items():
 with torch.autocast("cpu", brain):
     print(f" 8 rows in bf16: {kept_bytes(8) / 1e6:.1f} MB; weights and optimiser stay in fp32")
 
-# %%
+# %% tags=["author"]
 assert 3 < memory[8] / memory[2] < 5
-print("Four times the rows, about four times the activations.")
 
 # %% [markdown]
-# So work a large batch through in pieces, add up the gradients, and step once: **gradient
-# accumulation**. You wrote it in exercise 6.5. The trap is worth a second look, because nothing
-# warns of it: each piece's *mean* divided by the number of pieces. Here are four pieces with very
-# different numbers of hidden tokens:
+# Four times the rows, about four times the activations. So work a large batch through in pieces,
+# add up the gradients, and step once: **gradient accumulation** (exercise 6.5). The trap is worth a
+# second look: each piece's *mean* divided by the number of pieces.
 
-# %% tags=["nbval-ignore-output"]
+# %%
 shares = (0.05, 0.1, 0.4, 0.8)
 pieces = [
     docs_masker(V, share)(rows[16 + 4 * i : 20 + 4 * i], seeded(i))
@@ -590,35 +573,35 @@ def accumulated(divisors: list[float]) -> Tensor:
     return torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
 
 
-def apart_by(gradient: Tensor) -> float:
-    """The distance from the whole batch's gradient, as a share of its length."""
+# %% tags=["nbval-ignore-output"]
+def apart_by(gradient: Tensor, target: Tensor) -> float:
+    """The distance from the target gradient, as a share of its length."""
     return ((gradient - target).norm() / target.norm()).item()
 
 
 target = gradient_of(hidden_tokens(model, whole))
-means = apart_by(accumulated([4 * n for n in counts]))
-right = apart_by(accumulated([sum(counts)] * 4))
+means = apart_by(accumulated([4 * n for n in counts]), target)
+right = apart_by(accumulated([sum(counts)] * 4), target)
 print("hidden tokens of the pieces:", counts)
 print("sums, divided by the count of all: the big batch's gradient:", right < 1e-4)
-assert means > 0.05 and right < 1e-4
-
-# %% tags=["nbval-ignore-output"]
 print(f"means of means: off by {means:.0%} of the gradient's length")
+
+# %% tags=["author"]
+assert means > 0.05 and right < 1e-4
 
 # %% [markdown]
 # No crash, no strange curve: just another training than the one you think you run.
-# `Recipe(accumulate=4)` divides once, at the end, by what was hidden in all pieces. Note what
-# accumulation is *not*: faster. It has the same FLOPs in smaller pieces.
+# `Recipe(accumulate=4)` divides once, by what was hidden in all pieces. It is *not* faster: the
+# same FLOPs, in smaller pieces.
 
 # %% [markdown]
 # ## 8. Pruning
 #
-# Does a trained model need all its weights? **Pruning** sets some to 0: those that matter least to
-# the loss (LeCun et al. 1990), or simply the smallest (Han et al. 2015).
+# Does a trained model need all its weights? **Pruning** sets the smallest to 0 (Han et al. 2015).
 #
 # ### Exercise 13.4: the largest weights stay
 # `weight` `(R, C)`; `sparsity` (above 0) is the share that goes, and `sparsity` times the number of
-# weights is a whole number (up to rounding errors). Return a boolean `(R, C)`: True for the weights
+# weights is an integer (up to rounding errors). Return a boolean `(R, C)`: True for the weights
 # that stay, those farthest from 0.
 
 
@@ -636,11 +619,16 @@ def largest_stay(weight: Tensor, sparsity: float) -> Tensor:
 check("13.4", largest_stay)
 
 # %% [markdown]
-# Live, on lesson 6's model of tinyworld: every linear layer loses the same share. Then the model is
-# trained on for a few steps, with the zeros held at 0 (`compression.prune` gives each weight a mask
-# through which its gradient passes, too).
+# Live, on lesson 6's model of tinyworld: every linear layer loses the same share; then it is
+# trained on for a few steps, with the zeros held at 0. The control: nothing gone, trained on as
+# well.
 
 # %% tags=["nbval-ignore-output"]
+from mlm_course import compression
+from mlm_course.evaluation import score_hidden
+from mlm_course.experiments.tinyworld import masker, sentences
+from mlm_course.training import MaskedRows, Recipe, fit
+
 world, names = pretrained("tinyworld")  # a model and its words
 held_out = masker(0.15)(sentences(400, 40), seeded(41))
 on_world = MaskedRows(sentences(3000, 42), masker(0.4), seed=0)
@@ -654,6 +642,8 @@ trained_on = score_hidden(pruned, held_out).accuracy
 whole_on = compression.prune(world, 0.0)  # the control: nothing gone, trained on as well
 fit(whole_on, on_world, masked_lm_loss, again)
 control = score_hidden(whole_on, held_out).accuracy
+
+# %% tags=["nbval-ignore-output"]
 for sparsity, right in pruned_scores.items():
     print(f"{sparsity:.0%} of the weights gone: {right:.1%} right")
 print(f"90 % gone, then {again.steps} steps of training: {trained_on:.1%} right")
@@ -662,16 +652,18 @@ print(f"nothing gone, the same {again.steps} steps: {control:.1%} right")
 # %%
 zeros = (pruned.encoder.blocks[0].feed_forward.expand.weight == 0).double().mean().item()
 print(f"zeros after training on: {zeros:.3f}")
+
+# %% tags=["author"]
 assert pruned_scores[0.9] < pruned_scores[0.0] - 0.1
 assert FAST or trained_on > pruned_scores[0.9] + 0.1
 
 # %%
 fig, axes = plt.subplots(1, 2, figsize=(8, 2.8), sharey=True, layout="constrained")
 for ax, name in zip(axes, ("tinyworld", "docstrings")):
-    found = record[f"pruning, {name}"]
-    share = [100 * float(key) for key in found]
+    table = record[f"pruning, {name}"]
+    share = [100 * float(key) for key in table]
     for line, key in (("o--", "removed"), ("s-", "trained on")):
-        ax.plot(share, [100 * row[key] for row in found.values()], line, label=key)
+        ax.plot(share, [100 * row[key] for row in table.values()], line, label=key)
     ax.set(title=name, xlabel="weights removed (%)", ylabel="right (%)")
 axes[0].legend()
 plt.show()
@@ -681,11 +673,9 @@ for name in ("tinyworld", "docstrings"):
         print(f"   {float(sparsity):4.0%} removed: {row['removed']:.1%}, {row['trained on']:.1%}")
 
 # %% [markdown]
-# (Compare with the line of 0 %, which was trained on as well.) Three weights in ten can go almost
-# unnoticed in these two models. How many more depends on the model: tinyworld's has more than its
-# small language needs, and a little training brings back most of what even nine in ten cost. The
-# model of docstrings has none to spare, loses sooner, and 30 steps bring back little; longer
-# training was not tried.
+# Three weights in ten can go almost unnoticed in these two models. How many more depends on the
+# model; that of docstrings loses sooner, and 30 steps bring back little (longer training was not
+# tried).
 #
 # That was accuracy. Now time. A product with a matrix of which nine numbers in ten are 0:
 
@@ -711,16 +701,16 @@ for share, row in record["units removed, docstrings"].items():
 #
 # > **In fact** a zero takes as long to multiply as any number. Time is saved where whole rows,
 # > heads or layers go, so that the matrices become smaller (**structured pruning**; Michel et al.
-# > 2019 remove heads), or where hardware skips zeros in a fixed pattern (Mishra et al. 2021). Kept
-# > as a list of places ("sparse"), with 8 bytes for the place of each number of 4, nine zeros in
-# > ten leave 30 % of the bytes; the record says what it does to time, far from ten times. (Han et
-# > al. 2015; section 8)
+# > 2019), or where hardware skips zeros in a fixed pattern (Mishra et al. 2021). Kept as a list
+# > of places ("sparse", 8 bytes for the place of each number of 4), nine zeros in ten leave 30 %
+# > of the bytes; the record says what it does to time, far from ten times. (Han et al. 2015;
+# > section 8)
 
 # %% [markdown]
 # ## 9. Quantisation
 #
-# fp32 spends 32 bits on a weight. **Quantisation** stores a whole number from -127 to 127 in 8
-# bits, and one scale for many of them: weight = code times scale.
+# fp32 spends 32 bits on a weight. **Quantisation** stores an integer from -127 to 127 in 8 bits,
+# and one scale for many of them: weight = code times scale.
 #
 # ### Exercise 13.5: eight bits a weight
 # `weight` `(R, C)`, a linear layer's matrix with one row for each output. For each row, find the
@@ -742,7 +732,7 @@ def quantise_rows(weight: Tensor) -> tuple[Tensor, Tensor]:
 check("13.5", quantise_rows)
 
 # %% [markdown]
-# Why a scale for each row? One large weight in the matrix makes the steps coarse for all that share its scale:
+# One large weight makes the steps coarse for all that share its scale:
 
 # %%
 example = torch.randn(4, 64, generator=seeded(3)) * torch.tensor([[0.01], [0.1], [1.0], [10.0]])
@@ -765,19 +755,21 @@ for name, per_row in (("a scale for each row", True), ("a scale for each matrix"
 for name, (right, size) in int8_scores.items():
     print(f"{name:>24}: {right:.1%} right, {size / 1e6:.1f} MB")
 
-# %%
+# %% tags=["author"]
 assert abs(int8_scores["a scale for each row"][0] - int8_scores["fp32"][0]) < 0.03
 assert int8_scores["a scale for each row"][1] < 0.3 * int8_scores["fp32"][1]
-print("A quarter of the bytes, and the answers are about as good.")
 
 # %% [markdown]
-# That saves memory. To save time, the *products* must be done in whole numbers as well, and so what
-# comes in must be quantised, too. **Dynamic quantisation** does so at each call, by the largest
-# number that comes in. PyTorch has it for linear layers on a CPU (deprecated there; its successor
-# is the package torchao, not used here):
+# A quarter of the bytes, and the answers are about as good. That saves memory. To save time, the
+# *products* must be done in integers, and so what comes in must be quantised, too. **Dynamic
+# quantisation** does so at each call, by the largest number that comes in. PyTorch has it for
+# linear layers on a CPU (deprecated there; its successor is the package torchao):
 
 
-# %% tags=["nbval-ignore-output"]
+# %%
+import io
+
+
 def size_on_disk(model: nn.Module) -> int:
     """Bytes of the file that torch.save writes."""
     file = io.BytesIO()
@@ -790,6 +782,7 @@ def answer(model: nn.Module, rows: int) -> Tensor:
         return model(test.input_ids[:rows], None, test.hidden[:rows])
 
 
+# %% tags=["nbval-ignore-output"]
 try:
     int8_model = compression.int8_layers(model)
 except RuntimeError as problem:
@@ -804,26 +797,23 @@ else:
         print(f"{n:2} row{'s' * (n > 1)}: {faster:.2f} times as fast")
 
 # %%
-found = dict(record["int8, docstrings"])
-speed = found.pop("times as fast by rows")
-for name, row in found.items():
+table = dict(record["int8, docstrings"])
+speed = table.pop("times as fast by rows")
+for name, row in table.items():
     print(f"recorded, {name}: {row['accuracy']:.1%} right, {row['bytes'] / 1e6:.1f} MB")
 print("times as fast:", ", ".join(f"{rows} rows {ratio:.2f}" for rows, ratio in speed.items()))
 
 # %% [markdown]
 # A scale for each row was hardly needed here: this model has no row that is much larger than the
-# others. With PyTorch's layers the embeddings stay in fp32, a good part of this model. And all this
-# is for *answering*: the weights that training changes are kept in more bits, since the changes are
-# small (section 3; Jacob et al. 2018, section 3). In models of billions of parameters a few numbers
-# that come in are huge and spoil the scale of all others; these are then computed in 16 bits
-# (Dettmers et al. 2022).
+# others. And all this is for *answering*: the weights that training changes are kept in more bits
+# (Jacob et al. 2018, section 3).
 
 # %% [markdown]
 # ## 10. Distillation
 #
-# The small model may be built small from the start and learn from a large one (Hinton et al. 2015):
-# lesson 12, section 12. What a teacher knows beyond the right word is in its small probabilities,
-# and a **temperature** above 1 brings them out:
+# A small model can learn from a large one (Hinton et al. 2015): lesson 12, section 12. What a
+# teacher knows beyond the right word is in its small probabilities, and a **temperature** above 1
+# brings them out:
 
 # %% tags=["nbval-ignore-output"]
 questions = masker(0.15)(sentences(1, 43), seeded(44))
@@ -837,8 +827,7 @@ for temperature in (1, 2, 4):
 # %% [markdown]
 # ### Exercise 13.6: two goals for a student
 # `student` and `teacher` are logits `(n, V)` at the hidden places, `target` `(n,)` the true ids.
-# Return the mixture of Hinton et al. 2015, section 2 (DistilBERT adds a third term, the cosine
-# between both models' vectors: Sanh et al. 2019, section 3): `share` times exercise 12.7's softened
+# Return the mixture of Hinton et al. 2015, section 2: `share` times exercise 12.7's softened
 # divergence (both sides divided by `temperature`, the mean over `n`, times `temperature**2`), plus
 # `1 - share` times the ordinary cross-entropy.
 
@@ -859,14 +848,17 @@ def distillation_loss(
 check("13.6", distillation_loss)
 
 # %% [markdown]
-# For tinyworld there is a teacher that no other language has: the exact chances themselves. What
-# could a student learn from a *perfect* one? Students of one layer and width 64, the same number of
-# steps for all; live with 300 sentences and one run each, in the record also with 20,000, the mean
-# of two seeds. "Teacher and words" is your mixture, live with temperature 2 and half of each; in
-# the record with temperature 1:
+# For tinyworld there is a *perfect* teacher: the exact chances. Students of one layer and width 64,
+# the same number of steps for all; live with 300 sentences and one run each, recorded also with
+# 20,000, the mean of two seeds. "Teacher and words" is your mixture with temperature 2 and half of
+# each, in the record with temperature 1:
 
 
-# %% tags=["nbval-ignore-output"]
+# %%
+from mlm_course.corpora import tinyworld
+from mlm_course.evaluation import visible_mask
+
+
 def taught(student: nn.Module, batch, source: str) -> tuple[Tensor, int]:
     """The sum of a student's losses against what `source` says."""
     ids, labels, hidden = batch
@@ -883,6 +875,9 @@ def taught(student: nn.Module, batch, source: str) -> tuple[Tensor, int]:
     return mean * len(guesses), len(guesses)
 
 
+# %% tags=["nbval-ignore-output"]
+from mlm_course.models import EncoderConfig, MaskedLM, fresh
+
 few = MaskedRows(sentences(300, 60), masker(0.3), seed=0)
 tuition = Recipe(steps=5 if FAST else 80, batch_size=64, adamw_lr=4e-3, weight_decay=0.0)
 originals = sentences(400, 40)
@@ -892,45 +887,40 @@ for name in ("true words", "teacher", "teacher and words", "exact chances"):
     student = fresh(MaskedLM, config)
     loss = masked_lm_loss if name == "true words" else partial(taught, source=name)
     fit(student, few, loss, tuition)
-    gap = score_hidden(student, held_out).loss - floor
-    print(f"from {name:>17}: {gap:.3f} nats above the floor after {tuition.steps} steps")
+    above = score_hidden(student, held_out).loss - floor
+    print(f"from {name:>17}: {above:.3f} nats above the floor after {tuition.steps} steps")
 
 # %%
-found = record["distillation"]
-print(f"recorded, {found['steps']} steps; nats above the floor")
-print(f"the teacher itself: {found['teacher']:.3f}")
+table = record["distillation"]
+print(f"recorded, {table['steps']} steps; nats above the floor")
+print(f"the teacher itself: {table['teacher']:.3f}")
 for amount in ("300 sentences", "20000 sentences"):
-    print(f"{amount}:", ", ".join(f"{goal} {gap:.3f}" for goal, gap in found[amount].items()))
+    print(f"{amount}:", ", ".join(f"{goal} {loss:.3f}" for goal, loss in table[amount].items()))
 
 # %% [markdown]
-# After equally many steps the teacher's students are ahead, most with little text: a list of
-# chances says about a gap what many sentences would have to say one by one. More text helps those
-# who learn from true words, and does not help the others at all. The mixture lies in between, here.
-# And a *perfect* teacher is hardly better here than a good one: what is left is the student's own
-# limit, its size and its steps. Only the price is missing in these lines: each step with a teacher
-# costs the teacher's forward pass as well.
+# After equally many steps the teacher's students are ahead, most with little text. More text helps
+# those who learn from true words, and does not help the others. A *perfect* teacher is hardly
+# better here than a good one. Not in these lines: each step with a teacher costs its forward pass
+# as well.
 #
 # > **Often read:** compression by pruning, quantisation and distillation gives small models that
 # > are as good as large ones.
 #
-# > **In fact** each has its price, and each saves something else: pruning (as zeros) parameters but
-# > hardly any time, int8 memory and some time when answering, and distillation needs a teacher
-# > first. "As good" holds up to some point that has to be measured: sections 8 to 10 do it for one
-# > small model. DistilBERT reports 97 % of BERT's score with 40 % fewer parameters. (Sanh et al.
-# > 2019, section 4)
+# > **In fact** each has its price, and each saves something else: pruning (as zeros) parameters
+# > but hardly any time, int8 memory and some time when answering, and distillation needs a
+# > teacher first. "As good" has to be measured: sections 8 to 10 do it for one small model.
+# > DistilBERT reports 97 % of BERT's score with 40 % fewer parameters. (Sanh et al. 2019, section
+# > 4)
 
 # %% [markdown]
 # ## 11. Several devices
 #
-# The commonest way to use several devices is **data parallel**: each process has the whole model
-# and works on its share of the batch; then all add up their gradients (an *all-reduce*), and all
-# take the same step. Nothing else is exchanged, and the weights stay equal because they started
-# equal.
-#
-# For the result not to depend on the number of processes, three things must hold:
+# The commonest way is **data parallel**: each process has the whole model and works on its share of
+# the batch; then all add up their gradients (an *all-reduce*), and all take the same step. For the
+# result not to depend on the number of processes, three things must hold:
 #
 # 1. The *rows* of a step and their *masks* follow from the step and the row's number, not from who
-#    draws them. (`MaskedRows` draws from seed, epoch and row: lesson 6.)
+#    draws them (`MaskedRows`, lesson 6).
 # 2. The loss is divided by the hidden tokens of *all* processes. PyTorch's
 #    `DistributedDataParallel` averages gradients; each process's own mean is section 7's mistake
 #    once more.
@@ -956,8 +946,7 @@ def losses_to_send(sums: Tensor, counts: Tensor) -> Tensor:
 check("13.7", losses_to_send)
 
 # %% [markdown]
-# Try it without starting anything: cut the batch into shares, let each "process" send its gradient,
-# and average.
+# Cut the batch into shares, let each "process" send its gradient, and average:
 
 
 # %%
@@ -970,44 +959,46 @@ def averaged(processes: int) -> Tensor:
     return torch.stack(sent).mean(0)
 
 
-target = averaged(1)
-for processes in (2, 4, 8):
-    same = apart_by(averaged(processes)) < 1e-4
-    print(f"{processes} processes send on average what one alone has: {same}")
-    assert same
+alone = averaged(1)
+apart = {processes: apart_by(averaged(processes), alone) for processes in (2, 4, 8)}
+for processes, distance in apart.items():
+    print(f"{processes} processes send on average what one alone has: {distance < 1e-4}")
+
+# %% tags=["author"]
+assert max(apart.values()) < 1e-4
 
 # %% [markdown]
-# The real thing: `torchrun`, which comes with PyTorch, starts several processes of one command. In
-# a terminal, in the course's folder:
+# The real thing: `torchrun`, which comes with PyTorch, starts several processes of one command (in
+# a terminal, in the course's folder):
 #
 # ```
 # .venv/bin/torchrun --nproc_per_node 2 -m mlm_course train mlm --optimizer adamw --folder runs/two
 # ```
 #
-# Each process needs as much memory as the first, so here is the record: lesson 6's model of
-# tinyworld, in one process, and in two with the *same whole batch*.
+# Recorded: lesson 6's model of tinyworld, in one process, and in two with the *same whole batch*.
 
 # %%
-found = record["two processes"]
-curves = {name: list(enumerate(losses, 1)) for name, losses in found["losses"].items()}
+from mlm_course.views import training_curve
+
+shared = record["two processes"]
+curves = {name: list(enumerate(losses, 1)) for name, losses in shared["losses"].items()}
 show(training_curve(curves))
 
 # %%
-for optimizer, difference in found["largest difference"].items():
-    print(
-        f"{optimizer:>5}: in {found['steps']} steps the losses differ by at most {difference:.0e}"
-    )
-print(f"two processes on this machine: {found['times as fast']:.2f} times as fast as one")
-assert found["largest difference"]["adamw"] < 1e-4
+for name, difference in shared["largest difference"].items():
+    print(f"{name:>5}: in {shared['steps']} steps the losses differ by at most {difference:.0e}")
+print(f"two processes on one machine: {shared['times as fast']:.2f} times as fast as one")
+
+# %% tags=["author"]
+assert shared["largest difference"]["adamw"] < 1e-4
 
 # %% [markdown]
-# With AdamW only rounding is left: a sum taken in another order differs in its last digit. Muon
-# computes in bf16 inside each step, which makes such differences larger. (Both processes ran on the
-# same two cores, one thread each. On separate machines the exchange takes longer.)
+# With AdamW only rounding is left: a sum taken in another order differs in its last digit. (Both
+# processes ran on the same two cores, one thread each.)
 #
 # **What it costs.** In each step every process sends and receives `2 (R - 1) / R` times the
-# gradient (in a ring: Patarasuk and Yuan 2009). For BERT-base, 110 million parameters in fp32, over
-# some links (the rates are round numbers for such links, not measured here):
+# gradient (Patarasuk and Yuan 2009). For BERT-base, 110 million parameters in fp32 (the rates are
+# round numbers, not measured):
 
 # %%
 gradient_bytes = 4 * 110_000_000
@@ -1022,30 +1013,29 @@ for name, rate in {"a CPU, 1e11 FLOPs a second": 1e11, "a GPU, 5e13": 5e13}.item
     print(f"to compute a step of 32 rows of 128 tokens: {flops / rate:.2f} s on {name}")
 
 # %% [markdown]
-# (The rates of CPU and GPU are round numbers, too.) For CPUs a slow network is bearable; a GPU
-# would mostly wait for it. Large batches help, since the gradient does not grow with them (Goyal et
-# al. 2017 train with 8,192 images a step, and adapt the learning rate), but a large batch is not
-# always wanted. If the *model* does not fit into one device, its layers or matrices are spread over
-# several (model parallel: Shoeybi et al. 2019); then activations travel, too.
+# For CPUs a slow network is bearable; a GPU would mostly wait for it. Large batches help, since the
+# gradient does not grow with them (Goyal et al. 2017). If the *model* does not fit into one device,
+# it is spread over several (model parallel: Shoeybi et al. 2019).
 #
 # > **Often read:** on devices with few resources, use mixed precision or distributed training.
 #
-# > **In fact** mixed precision, where the hardware has it, saves time and memory (sections 3 and 7;
-# > Micikevicius et al. 2018). Distributed training does the opposite of saving. Every process holds
-# > the whole model, gradients and optimiser, and the exchange comes on top. It turns *more*
-# > machines into less waiting. Whoever has little should pack, project hidden tokens only and
-# > accumulate. And start from a model that somebody has pretrained (lesson 8). (Goyal et al. 2017;
-# > section 11)
+# > **In fact** mixed precision, where the hardware has it, saves time and memory (sections 3 and
+# > 7; Micikevicius et al. 2018). Distributed training does the opposite of saving: every process
+# > holds the whole model, gradients and optimiser, and the exchange comes on top. Whoever has
+# > little should pack, project hidden tokens only, accumulate, and start from a model that
+# > somebody has pretrained (lesson 8). (Goyal et al. 2017; section 11)
 #
 # ### Nothing to cache
 # GPT-like models keep the keys and values of earlier words, and a new word costs one token's work.
 # Does that help an encoder? Change the *last* word of a sentence, and see whose vectors change:
 
 # %%
+from mlm_course.attention import causal_mask
+
 before = sentences(1, 45)
 before = before[:, : int((before != tokenization.PAD_ID).sum())]
 after = before.clone()
-after[0, -2] = 5 + (after[0, -2] - 4) % 10  # another word; [SEP] stays behind it
+after[0, -2] = 5 + (after[0, -2] - 4) % 10  # another word; [SEP] stays after it
 with torch.no_grad():
     moved = (world.encoder(before) - world.encoder(after))[0].norm(dim=-1) > 1e-4
     causal = causal_mask(before.shape[1])[None, None]  # (1, 1, T, T)
@@ -1053,56 +1043,55 @@ with torch.no_grad():
     moved_causal = (one - other)[0].norm(dim=-1) > 1e-3
 print(f"bidirectional: {int(moved.sum())} of {len(moved)} vectors change")
 print(f"with a causal mask: {int(moved_causal.sum())}, the last word's and that of [SEP]")
+
+# %% tags=["author"]
 assert moved.all() and moved_causal.sum() == 2
 
 # %% [markdown]
 # > **Often read:** caching makes masked language models faster.
 #
 # > **In fact** keys and values can be kept only where no token looks ahead. In a bidirectional
-# > encoder every new word changes the vectors of all, from the first layer's output on, so the keys
-# > and values of every later layer have to be computed again. What *can* be kept is the result for
-# > a text that comes again, or an encoder's output for a source that stays (lesson 11). (Vaswani et
-# > al. 2017, section 3.2.3; section 11)
+# > encoder every new word changes the vectors of all, from the first layer's output on. What
+# > *can* be kept is the result for a text that comes again, or an encoder's output for a source
+# > that stays (lesson 11). (Vaswani et al. 2017, section 3.2.3; section 11)
 
 # %% [markdown]
 # ## 12. What to do first
 #
-# Measured in this very run: times as fast as without. One thread of this machine, one model of
-# three million parameters; another size, or all threads, can change the order. What was compared
-# stands in brackets.
+# In this very run, times as fast as without (one thread, one small model; another size, or all
+# threads, can change the order):
 
 # %% tags=["nbval-ignore-output"]
 for name, ratio in sorted(effects.items(), key=lambda item: -item[1]):
     print(f"{name:>42}: {ratio:.2f}")
 
 # %% [markdown]
-# | | saves | costs | when |
-# |---|---|---|---|
-# | a better recipe (lesson 6) | steps | trying | first |
-# | hidden tokens only | FLOPs, memory | nothing | always |
-# | packing | FLOPs | a mask, if texts must not mix | texts of different lengths |
-# | bf16 | time, memory of activations | digits | where the hardware has it: measure |
-# | compile | bytes moved, calls | minutes at the start, new shapes | long runs with fixed shapes |
-# | accumulation | memory | nothing but care with the count | the batch does not fit |
-# | distillation | size | a teacher, and its passes | little text, a good teacher |
-# | int8 | memory, some time | a little accuracy | answering on a CPU |
-# | pruning | parameters | accuracy; no time unless structured | with hardware that can use it |
-# | more devices | waiting | memory on each, the exchange | when one is well used |
+# | | saves | costs |
+# |---|---|---|
+# | a better recipe (lesson 6) | steps | trying |
+# | hidden tokens only | FLOPs, memory | nothing |
+# | packing | FLOPs | perhaps a mask |
+# | bf16, in hardware | time, activations | digits |
+# | compile | bytes, calls | the first call |
+# | accumulation | memory | care with the count |
+# | distillation | size | a teacher |
+# | int8 | memory, time when answering | a little accuracy |
+# | pruning | parameters; time if structured | accuracy |
+# | more devices | waiting | memory, exchange |
 #
-# All this was measured on a CPU. On a GPU expect another order: products in 16 bits are fast there,
-# so that what lies between them counts for more. `python tests/bench/run.py gpu` and
-# `python -m mlm_course experiment gpu` measure it there, and `course/RESULTS.md` gets the tables.
-# Nothing of it has been measured on a GPU yet.
+# On a GPU expect another order. `python -m mlm_course experiment gpu` measures it there; nothing of
+# it has been measured on a GPU yet.
 
 # %% [markdown]
 # ## On a GPU
 #
 # How well is a device used? Divide the FLOPs that a step *has to* do by its time, and by the rate
-# of a large product on the same device: the **utilisation**. At the size of BERT-base, in the
-# precision that suits the device. (Without a GPU the same lines run small. Not measured on a GPU
-# yet.)
+# of a large product on the same device: the **utilisation**. (At the size of BERT-base; without a
+# GPU the same lines run small.)
 
-# %% tags=["nbval-ignore-output"]
+# %%
+from mlm_course.training import find_device
+
 machine = find_device()
 GPU = machine.is_gpu
 print(machine)
@@ -1112,6 +1101,8 @@ if not GPU:  # the twin: the same lines, small
 many = (64, 128) if GPU else (8, 128)
 filler = torch.randint(5, base.vocab_size, many, generator=seeded(6))
 data = MaskedRows(filler.repeat(20 if GPU else 3, 1), docs_masker(base.vocab_size, 0.15), seed=0)
+
+# %% tags=["nbval-ignore-output"]
 usage = Recipe(steps=20 if GPU else 3, batch_size=many[0], optimizer="adamw", lr=1e-4,
                precision=machine.precision, compile=machine.compile)  # fmt: skip
 history = fit(fresh(MaskedLM, base), data, masked_lm_loss, usage)
@@ -1127,8 +1118,10 @@ print(f"{needed / step_seconds / best_rate:.0%} of what a large product reaches"
 
 # %% [markdown]
 # For several GPUs:
-# `torchrun --nproc_per_node 8 -m mlm_course train mlm --folder runs/eight --precision bf16 --compile`,
-# or `accelerate launch --multi_gpu --num_processes 8 -m mlm_course train ...`.
+#
+# ```
+# torchrun --nproc_per_node 8 -m mlm_course train mlm --folder runs/eight --precision bf16 --compile
+# ```
 
 # %% [markdown]
 # ## Quiz
@@ -1140,21 +1133,19 @@ quiz("13")
 # ## Recap
 #
 # - **Profile first.** Then compute the floor, from FLOPs (6 for each parameter and token, plus
-#   attention) and bytes. It says how much there is to gain.
+#   attention) and bytes.
 # - **16 bits** for products, 32 for sums and weights. bf16 lacks digits, fp16 lacks reach.
-# - Free: project **hidden tokens only**, and **pack** short texts; block-diagonal masks keep them apart.
-# - Pieces and processes: add up sums, **divide once by the count of all**. Then one process and
-#   many train the same, up to rounding.
+# - Free: project **hidden tokens only**, and **pack** short texts.
+# - Pieces and processes: add up sums, **divide once by the count of all**.
 # - **Zeros save no time** in a dense matrix. Whole rows do. **int8** saves memory and, when
-#   answering, some time. A **teacher** says more per gap than a true word, above all where text is
-#   scarce.
+#   answering, some time. A **teacher** helps most where text is scarce.
 # - A bidirectional encoder has **nothing to cache**; distributed training is for those who have
 #   *more*, not less.
 #
 # This was the last lesson.
 
 # %%
-progress("11")
+progress("13")
 
 # %% [markdown]
 # ## References
@@ -1164,34 +1155,28 @@ progress("11")
 # - J. Kaplan et al. 2020. *Scaling Laws for Neural Language Models*.
 #   [arXiv:2001.08361](https://arxiv.org/abs/2001.08361) (section 2.1: counting FLOPs)
 # - A. Chowdhery et al. 2022. *PaLM: Scaling Language Modeling with Pathways*.
-#   [arXiv:2204.02311](https://arxiv.org/abs/2204.02311) (appendix B: FLOPs with attention)
+#   [arXiv:2204.02311](https://arxiv.org/abs/2204.02311) (appendix B)
 # - P. Micikevicius et al. 2018. *Mixed Precision Training*. ICLR.
 #   [arXiv:1710.03740](https://arxiv.org/abs/1710.03740)
 # - J. Ansel et al. 2024. *PyTorch 2: Faster Machine Learning Through Dynamic Python Bytecode
 #   Transformation and Graph Compilation*. ASPLOS
-# - T. Dao et al. 2022. *FlashAttention: Fast and Memory-Efficient Exact Attention with
-#   IO-Awareness*. NeurIPS. [arXiv:2205.14135](https://arxiv.org/abs/2205.14135)
 # - M. M. Krell et al. 2021. *Efficient Sequence Packing without Cross-contamination*.
 #   [arXiv:2107.02027](https://arxiv.org/abs/2107.02027)
 # - Y. Liu et al. 2019. *RoBERTa*. [arXiv:1907.11692](https://arxiv.org/abs/1907.11692)
-# - Y. LeCun, J. Denker, S. Solla 1990. *Optimal Brain Damage*. NeurIPS
-# - S. Han, J. Pool, J. Tran, W. Dally 2015. *Learning both Weights and Connections for Efficient
-#   Neural Networks*. NeurIPS. [arXiv:1506.02626](https://arxiv.org/abs/1506.02626)
+# - S. Han et al. 2015. *Learning both Weights and Connections for Efficient Neural Networks*.
+#   NeurIPS. [arXiv:1506.02626](https://arxiv.org/abs/1506.02626)
 # - P. Michel, O. Levy, G. Neubig 2019. *Are Sixteen Heads Really Better than One?* NeurIPS.
 #   [arXiv:1905.10650](https://arxiv.org/abs/1905.10650)
 # - A. Mishra et al. 2021. *Accelerating Sparse Deep Neural Networks*.
 #   [arXiv:2104.08378](https://arxiv.org/abs/2104.08378)
 # - B. Jacob et al. 2018. *Quantization and Training of Neural Networks for Efficient
 #   Integer-Arithmetic-Only Inference*. CVPR. [arXiv:1712.05877](https://arxiv.org/abs/1712.05877)
-# - T. Dettmers, M. Lewis, Y. Belkada, L. Zettlemoyer 2022. *LLM.int8(): 8-bit Matrix Multiplication
-#   for Transformers at Scale*. NeurIPS. [arXiv:2208.07339](https://arxiv.org/abs/2208.07339)
 # - G. Hinton, O. Vinyals, J. Dean 2015. *Distilling the Knowledge in a Neural Network*.
 #   [arXiv:1503.02531](https://arxiv.org/abs/1503.02531)
-# - V. Sanh, L. Debut, J. Chaumond, T. Wolf 2019. *DistilBERT*.
-#   [arXiv:1910.01108](https://arxiv.org/abs/1910.01108)
+# - V. Sanh et al. 2019. *DistilBERT*. [arXiv:1910.01108](https://arxiv.org/abs/1910.01108)
 # - P. Goyal et al. 2017. *Accurate, Large Minibatch SGD: Training ImageNet in 1 Hour*.
 #   [arXiv:1706.02677](https://arxiv.org/abs/1706.02677)
-# - P. Patarasuk and X. Yuan 2009. *Bandwidth Optimal All-reduce Algorithms for Clusters of
+# - P. Patarasuk, X. Yuan 2009. *Bandwidth Optimal All-reduce Algorithms for Clusters of
 #   Workstations*. Journal of Parallel and Distributed Computing 69(2)
 # - M. Shoeybi et al. 2019. *Megatron-LM*. [arXiv:1909.08053](https://arxiv.org/abs/1909.08053)
 # - A. Vaswani et al. 2017. *Attention Is All You Need*. NeurIPS.
