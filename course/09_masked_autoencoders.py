@@ -353,14 +353,14 @@ check("9.5", patch_loss)
 # %%
 from torch import nn
 
-from mlm_course.models import ImageMAE, ImageMAEConfig, StackConfig, fresh
+from mlm_course.models import ImageMAE, ImageMAEConfig, StackConfig, seeded_init
 
 config = ImageMAEConfig(
     height=8, width=8, patch_size=2, channels=1, position_base=10,
     encoder=StackConfig(d_model=64, n_layers=2),
     decoder=StackConfig(d_model=64, n_layers=1),
 )  # fmt: skip
-model = fresh(ImageMAE, config)
+model = seeded_init(ImageMAE, config)
 
 
 def count(part: nn.Module) -> int:
@@ -740,7 +740,7 @@ sizes = partial(
     decoder=StackConfig(d_model=64, n_layers=1),
 )  # fmt: skip
 contestants = {
-    name: fresh(ImageMAE, sizes(mask_tokens_in_encoder=everything))
+    name: seeded_init(ImageMAE, sizes(mask_tokens_in_encoder=everything))
     for name, everything in {"all 196 places": True, "49 visible patches": False}.items()
 }
 batch = torch.rand(8, 3, 112, 112, generator=seeded(3))
@@ -819,7 +819,7 @@ def vectors(encoder: ImageMAE) -> list[Tensor]:
 # %% tags=["nbval-ignore-output"]
 inputs = {
     "raw pixels": (digits.train.flatten(1), digits.test.flatten(1)),
-    "untrained encoder": vectors(fresh(ImageMAE, config)),
+    "untrained encoder": vectors(seeded_init(ImageMAE, config)),
     "trained encoder": vectors(model),
 }
 print(f"{'labels':>18} {100:>7} {len(digits.train):>7}")
@@ -866,7 +866,7 @@ def train_on(photos: Tensor, steps: int, width: int, n_layers: int, folder=None)
         encoder=StackConfig(d_model=width, n_layers=n_layers),
         decoder=StackConfig(d_model=width // 2, n_layers=2),
     )  # fmt: skip
-    model = fresh(ImageMAE, config)
+    model = seeded_init(ImageMAE, config)
     data = MaskedImages(standard, (H // patch) * (W // patch), seed=0)
     longer = replace(
         recipe, steps=steps, batch_size=min(512, N),
@@ -897,7 +897,7 @@ else:
 # CPU, too, but need a network:
 
 # %% tags=["nbval-skip"]
-from mlm_course.corpora.hub import HubUnreachable
+from mlm_course.hub import HubUnreachable
 from mlm_course.models.vit_mae import imagenet_normalise, imagenet_restore, vit_mae_from_hub
 
 photo = images.photographs()["china"][None, :, 100:324, 200:424]  # (1, 3, 224, 224)

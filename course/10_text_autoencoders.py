@@ -50,15 +50,15 @@ from mlm_course.views import show, token_strip
 
 sentence = "anna gave tom a red towel , and he thanked her for the red towel at the river ."
 ids = tinyworld.encode([sentence.split()])  # (1, T)
-hidden = hiding(V, ratio=0.4)(ids, seeded(4)).hidden  # (1, T)
+masked = hiding(V, ratio=0.4)(ids, seeded(4)).masked  # (1, T)
 tokens = [names[i] for i in ids[0]]
 title = "what a masked language model's encoder reads"
-show(token_strip(tokens, hidden=hidden[0], can_hide=ids[0] > 4, title=title))  # 0-4 are special
+show(token_strip(tokens, masked=masked[0], maskable=ids[0] > 4, title=title))  # 0-4 are special
 
 # %%
 from mlm_course.models.text_mae import keep_visible
 
-kept = keep_visible(ids, hidden)
+kept = keep_visible(ids, masked)
 where = kept.positions[0].tolist()
 visible_tokens = [f"{names[i]} {place}" for i, place in zip(kept.ids[0], where)]
 title = "what a masked autoencoder's encoder reads: words, and where each one stood"
@@ -91,7 +91,7 @@ show(token_strip(visible_tokens, title=title))
 sentences = tinyworld.sample_ids(20_000, seeded(10))  # (N, T)
 few = sentences[:3]
 batch = hiding(V, ratio=0.4)(few, seeded(11))
-visible = ~batch.hidden & (few != tokenization.PAD_ID)  # (B, T) neither hidden nor padding
+visible = ~batch.masked & (few != tokenization.PAD_ID)  # (B, T) neither hidden nor padding
 print("words and special tokens:", (few != tokenization.PAD_ID).sum(1).tolist())
 print("of these visible:        ", visible.sum(1).tolist())
 
@@ -154,7 +154,7 @@ check("10.2", embed_visible)
 # %%
 many = sentences[:1000]
 batch = hiding(V, ratio=0.4)(many, seeded(12))
-kept = keep_visible(many, batch.hidden, many != tokenization.PAD_ID)
+kept = keep_visible(many, batch.masked, many != tokenization.PAD_ID)
 places = kept.positions.where(kept.real, 0)  # padding points at place 0, which holds [CLS] ...
 kept_ids = kept.ids.where(kept.real, tokenization.CLS_ID)  # ... and writes [CLS] there
 rebuilt = torch.full_like(many, tokenization.MASK_ID).scatter(1, places, kept_ids)
@@ -275,24 +275,24 @@ print("the answer with the smallest squared error on average:", repr(names[best]
 # Put the steps together. `model.encoder(ids, real, positions=...)` turns visible tokens into
 # vectors `(B, K, D)`. `model.decode(latent, kept)` does what you wrote in 10.4 (after a linear layer
 # into the decoder's width), runs the decoder, comes back through another linear layer, and returns
-# `(B, T, D)`. `model.logits(x)` scores the words. `keep_visible(ids, hidden)` is the package's 10.1;
+# `(B, T, D)`. `model.logits(x)` scores the words. `keep_visible(ids, masked)` is the package's 10.1;
 # it returns `kept` with `kept.ids`, `kept.real`, `kept.positions`, and `kept.ids_restore` for the
 # decoder. There are two differences: it leaves the positions of padding as they are (nobody reads
 # them), and `kept.real` is `None` if there is no padding. `ids` `(B, T)` holds the true words (none
-# of them padding), `hidden` `(B, T)`. Return the loss, one number.
+# of them padding), `masked` `(B, T)`. Return the loss, one number.
 
 
 # %% exercise="10.5"
 from mlm_course.models import TextMAE
 
 
-def mae_loss(model: TextMAE, ids: Tensor, hidden: Tensor) -> Tensor:
+def mae_loss(model: TextMAE, ids: Tensor, masked: Tensor) -> Tensor:
     """Cross-entropy of the hidden words, which the encoder never saw."""
     ### BEGIN SOLUTION
-    kept = keep_visible(ids, hidden)
+    kept = keep_visible(ids, masked)
     latent = model.encoder(kept.ids, kept.real, positions=kept.positions)  # (B, K, D)
     x = model.decode(latent, kept)  # (B, T, D)
-    return F.cross_entropy(model.logits(x[hidden]), ids[hidden])
+    return F.cross_entropy(model.logits(x[masked]), ids[masked])
     ### END SOLUTION
 
 
@@ -305,7 +305,7 @@ check("10.5", mae_loss)
 
 
 # %%
-from mlm_course.models import StackConfig, TextMAE, TextMAEConfig, fresh
+from mlm_course.models import StackConfig, TextMAE, TextMAEConfig, seeded_init
 
 tiny_sizes = {"vocab_size": V, "max_length": 26, "d_model": 96, "n_layers": 3, "embedding_std": 0.1}
 
@@ -313,14 +313,14 @@ tiny_sizes = {"vocab_size": V, "max_length": 26, "d_model": 96, "n_layers": 3, "
 def text_mae() -> TextMAE:
     """An encoder of three blocks, and a decoder of one, as wide."""
     decoder = StackConfig(d_model=96, n_layers=1)
-    return fresh(TextMAE, TextMAEConfig(**tiny_sizes, decoder=decoder))
+    return seeded_init(TextMAE, TextMAEConfig(**tiny_sizes, decoder=decoder))
 
 
 untrained = text_mae().eval()
-ids, hidden = batch.input_ids[:100], batch.hidden[:100]
-nonsense = torch.where(hidden, torch.randint(5, V, ids.shape, generator=seeded(15)), ids)
+ids, masked = batch.input_ids[:100], batch.masked[:100]
+nonsense = torch.where(masked, torch.randint(5, V, ids.shape, generator=seeded(15)), ids)
 with torch.no_grad():
-    one, other = (untrained(x, x != tokenization.PAD_ID, hidden) for x in (ids, nonsense))
+    one, other = (untrained(x, x != tokenization.PAD_ID, masked) for x in (ids, nonsense))
 print("the same answers, whatever stands at the hidden places:", torch.equal(one, other))
 
 # %% [markdown]
@@ -337,7 +337,7 @@ some = sentences[:300]
 ratios = [0.05, 0.15, 0.3, 0.4, 0.5, 0.6, 0.75, 0.9]
 accuracies, floors = [], []
 for ratio in ratios:
-    gaps = hiding(V, ratio=ratio)(some, seeded(14)).hidden
+    gaps = hiding(V, ratio=ratio)(some, seeded(14)).masked
     posterior = tinyworld.masked_posterior(some, gaps)[gaps]  # (n, V)
     accuracies.append((posterior.argmax(-1) == some[gaps]).double().mean().item())
     floors.append(tinyworld.loss_floor(some, gaps))
@@ -373,36 +373,37 @@ assert sorted(accuracies, reverse=True) == accuracies and sorted(floors) == floo
 # reach is what the best guesser gets at exactly these places.
 
 # %%
-from mlm_course.evaluation import score_hidden
+from mlm_course.evaluation import score_masked
 
 test_ids = tinyworld.sample_ids(1000, seeded(30))
 test = hiding(V, ratio=0.15)(test_ids, seeded(31))
-floor = tinyworld.loss_floor(test_ids, test.hidden)
-posterior = tinyworld.masked_posterior(test_ids, test.hidden)[test.hidden]  # (n, V)
-best_accuracy = (posterior.argmax(-1) == test_ids[test.hidden]).double().mean().item()
+floor = tinyworld.loss_floor(test_ids, test.masked)
+posterior = tinyworld.masked_posterior(test_ids, test.masked)[test.masked]  # (n, V)
+best_accuracy = (posterior.argmax(-1) == test_ids[test.masked]).double().mean().item()
 print(f"the best guesser: loss {floor:.3f}, accuracy {best_accuracy:.1%}")
 
 
 def evaluate(model: nn.Module) -> dict[str, float]:
-    return score_hidden(model, test)._asdict()
+    return score_masked(model, test)._asdict()
 
 
 # %% tags=["nbval-ignore-output"]
-from mlm_course.training import MaskedRows, Recipe, fit, masked_lm_loss
+from mlm_course.corruption import DynamicMasking
+from mlm_course.training import Recipe, fit, masked_lm_loss
 from mlm_course.views import training_curve
 from mlm_course.widgets import progress_display
 
 recipe = Recipe(
     steps=25 if FAST else 250, batch_size=64, adamw_lr=4e-3, weight_decay=0.0, betas=(0.9, 0.95)
 )
-data = MaskedRows(sentences, hiding(V, ratio=0.4), seed=0)
+data = DynamicMasking(hiding(V, ratio=0.4), sentences, seed=0)
 text_model = text_mae()
 history = fit(text_model, data, masked_lm_loss, recipe, evaluate=evaluate, evaluate_every=50,
               floor=floor, display=progress_display(recipe.steps, floor=floor))  # fmt: skip
 show(training_curve({"validation": history.curve("validation_loss")}, floor=floor))
 
 # %% tags=["nbval-ignore-output"]
-scores = score_hidden(text_model, test)
+scores = score_masked(text_model, test)
 print(f"{scores.loss - floor:.3f} nats above the floor")
 print(f"right about {scores.accuracy:.1%}; the best guesser {best_accuracy:.1%}")
 
@@ -442,14 +443,14 @@ small_runs = record["compared"]
 print(record["small"]["steps"], "steps: nats above the floor, accuracy")
 for name, runs in small_runs.items():
     for one in runs["each seed"] if name != "untrained" else ():
-        print(f"{name:>31}: {one['gap']:.2f}   {one['accuracy']:.1%}")
+        print(f"{name:>31}: {one['above_floor']:.2f}   {one['accuracy']:.1%}")
 for name, one in record["variants"].items():
-    print(f"{name:>31}: {one['gap']:.2f}   {one['accuracy']:.1%}")
+    print(f"{name:>31}: {one['above_floor']:.2f}   {one['accuracy']:.1%}")
 
 # %% tags=["author"]
 assert all(
-    mlm["gap"] < mae["gap"] < record["variants"]["decoder's inlet, outlet random"]["gap"]
-    and 5 * mae["gap"] < record["variants"]["no positions in the decoder"]["gap"]
+    mlm["above_floor"] < mae["above_floor"] < record["variants"]["decoder's inlet, outlet random"]["above_floor"]
+    and 5 * mae["above_floor"] < record["variants"]["no positions in the decoder"]["above_floor"]
     for mlm in small_runs["masked language model"]["each seed"]
     for mae in small_runs["autoencoder"]["each seed"]
 )
@@ -517,8 +518,8 @@ from mlm_course.models import EncoderConfig, MaskedLM
 random_rows = torch.randint(5, 2000, (8, 128), generator=seeded(40))
 large = {"vocab_size": 2000, "max_length": 128, "n_layers": 6}
 timed = {
-    "masked language model": fresh(MaskedLM, EncoderConfig(**large)),
-    "autoencoder": fresh(TextMAE, TextMAEConfig(**large, decoder=StackConfig(n_layers=1))),
+    "masked language model": seeded_init(MaskedLM, EncoderConfig(**large)),
+    "autoencoder": seeded_init(TextMAE, TextMAEConfig(**large, decoder=StackConfig(n_layers=1))),
 }
 
 
@@ -561,9 +562,9 @@ for ratio in (0.15, 0.4, 0.75):
 
 
 # %%
-from mlm_course.experiments.text_mae import PROBES, most_common, probed
+from mlm_course.probing import PROBES, majority_baselines, probe_accuracies
 
-baseline = most_common()  # for each question: how many texts, and the score of one answer for all
+baseline = majority_baselines()  # for each question: how many texts, and the score of one answer for all
 
 
 def print_probes(probes: dict[str, dict[str, float]]) -> None:
@@ -588,13 +589,13 @@ print_probes({title: small_runs[name]["probes"] for name, title in columns.items
 # that comes with the course. Both are close to the floor:
 
 # %%
-from mlm_course.models import pretrained
+from mlm_course.models import load_pretrained
 
-bert, _ = pretrained("tinyworld")
+bert, _ = load_pretrained("tinyworld")
 for name, one in {"autoencoder": record, "masked language model": recorded("tinyworld")}.items():
     print(f"{name:>22}: {one['result']['loss'] - one['floor']:.3f} nats above the floor")
-both = {"autoencoder": record["probes"], "masked LM": probed(bert.encoder)}
-by_chance = probed(fresh(MaskedLM, bert.config).encoder)
+both = {"autoencoder": record["probes"], "masked LM": probe_accuracies(bert.encoder)}
+by_chance = probe_accuracies(seeded_init(MaskedLM, bert.config).encoder)
 
 # %% tags=["nbval-ignore-output"]
 print_probes(both | {"random": by_chance})
@@ -638,7 +639,7 @@ assert all(
 
 
 # %% exercise="10.6"
-def directions_needed(x: Tensor, share: float) -> int:
+def effective_rank(x: Tensor, share: float) -> int:
     """How many directions hold this share of the vectors' squared lengths."""
     ### BEGIN SOLUTION
     energy = torch.linalg.svdvals(x).square()
@@ -648,14 +649,14 @@ def directions_needed(x: Tensor, share: float) -> int:
 
 
 # %%
-check("10.6", directions_needed)
+check("10.6", effective_rank)
 
 # %% tags=["nbval-ignore-output"]
-from mlm_course.evaluation import directions_needed as directions
-from mlm_course.evaluation import visible_mask
+from mlm_course.attention import visible_mask
+from mlm_course.probing import effective_rank as directions
 
 whole, shown = test_ids[:400], test.input_ids[:400]
-is_word, is_gap = whole > 4, test.hidden[:400]
+is_word, is_gap = whole > 4, test.masked[:400]
 with torch.no_grad():
     x = text_model.encoder(whole, visible_mask(whole))[is_word]
     print(f"autoencoder: whole texts need {directions(x)} of {x.shape[1]} directions")
@@ -708,13 +709,13 @@ def train_to_copy(model: nn.Module, steps: int, lr: float) -> float:
 import copy
 
 small_sizes = EncoderConfig(V, 26, d_model=64, n_layers=2, embedding_std=0.1)
-copiers = {"fresh": fresh(MaskedLM, small_sizes), "trained": copy.deepcopy(bert)}
+copiers = {"fresh": seeded_init(MaskedLM, small_sizes), "trained": copy.deepcopy(bert)}
 guessed = {}
 for name, copier in copiers.items():
-    before = score_hidden(copier, test).accuracy
+    before = score_masked(copier, test).accuracy
     steps, lr = (120, 3e-3) if name == "fresh" else (50, 1e-3)
     last = train_to_copy(copier, 10 if FAST else steps, lr)
-    after = score_hidden(copier, test).accuracy
+    after = score_masked(copier, test).accuracy
     guessed[name] = last, before, after
     print(f"{name}: its loss ends at {last:.3f};", end=" ")
     print(f"hidden words guessed right: {before:.0%} before, {after:.0%} after")
@@ -778,9 +779,9 @@ check("10.7", decoder_sees)
 from mlm_course.models import RetroMAE
 from mlm_course.training import RetroRows, retro_mae_loss
 
-retro = fresh(RetroMAE, small_sizes)
+retro = seeded_init(RetroMAE, small_sizes)
 brief = Recipe(steps=10 if FAST else 120, batch_size=64, adamw_lr=4e-3)
-retro_rows = RetroRows(MaskedRows(sentences, hiding(V, ratio=0.3), seed=0), seed=0, ratio=0.5)
+retro_rows = RetroRows(DynamicMasking(hiding(V, ratio=0.3), sentences, seed=0), seed=0, ratio=0.5)
 history = fit(retro, retro_rows, retro_mae_loss, brief, display=progress_display(brief.steps))
 
 
@@ -867,7 +868,7 @@ from mlm_course.corpora import python_docs
 
 print(machine)
 if GPU:
-    from mlm_course.corpora.hub import load_text
+    from mlm_course.corpora.hub_text import load_text
 
     texts = load_text("wikitext-103", n=200_000)
 else:  # five steps on Python's manual
@@ -875,9 +876,9 @@ else:  # five steps on Python's manual
 big_tokenizer = tokenization.train_wordpiece(texts, big.vocab_size)
 text_ids = tokenization.encode(big_tokenizer, texts, special_tokens=False)
 big_rows = torch.tensor(tokenization.pack(text_ids, big.max_length)[:-1])
-big_data = MaskedRows(big_rows, hiding(big.vocab_size, ratio=0.3), seed=0)
+big_data = DynamicMasking(hiding(big.vocab_size, ratio=0.3), big_rows, seed=0)
 history = fit(
-    fresh(TextMAE, big), big_data, masked_lm_loss, big_recipe,
+    seeded_init(TextMAE, big), big_data, masked_lm_loss, big_recipe,
     folder=run_folder("lesson_10") if GPU else None, save_every=200,
     display=progress_display(big_recipe.steps),
 )  # fmt: skip

@@ -44,7 +44,7 @@ one_by_one = torch.ones(N, N).tril() + torch.eye(N)  # 0 empty, 1 there already,
 scores = torch.rand(1, N, 30, generator=seeded(0)) * 4  # any model would do for this picture
 everywhere = torch.ones(1, N, dtype=torch.bool)
 steps = refine(lambda page: scores, torch.full((1, N), MASK_ID), everywhere, MASK_ID, T)
-in_parallel = torch.cat([1.0 + step.hidden for step in steps])
+in_parallel = torch.cat([1.0 + step.masked for step in steps])
 
 # %%
 fig, axes = plt.subplots(1, 2, figsize=(8, 2.8), layout="constrained")
@@ -56,7 +56,7 @@ axes[0].set_title("left to right: a pass a word")
 axes[1].set_title(f"Mask-Predict: {T} passes")
 plt.show()
 print(f"{N} words: {N} passes from left to right, {T} with Mask-Predict;")
-print("words written in each of them:", [int(step.hidden.sum()) for step in steps])
+print("words written in each of them:", [int(step.masked.sum()) for step in steps])
 
 # %% [markdown]
 # *Figures 1 and 2, the idea and how infilling works: the page is full after the first pass; later
@@ -252,11 +252,10 @@ show(mask_matrix(page, page, open_to_all))
 # A training batch: the source, the page, and what is asked.
 
 # %%
-from mlm_course.experiments import two_modes as lab
-from mlm_course.training.pairs import GapPairs
+from mlm_course.training.datasets import GapPairs
 from mlm_course.views import token_strip
 
-task = lab.task()
+task = two_modes.train_and_test()
 data = GapPairs(task.source, task.target, seed=0)
 batch = data(torch.arange(200), epoch=0)
 
@@ -266,7 +265,7 @@ def training_row(row: int) -> dict:
     answer = batch.labels[row].where(batch.labels[row] > 0, batch.shown[row])
     title = f"source {as_text(task.source[row, 1:])}"
     gaps = batch.shown[row] == MASK_ID
-    return token_strip([letters[i] for i in answer], hidden=gaps, title=title)
+    return token_strip([letters[i] for i in answer], masked=gaps, title=title)
 
 
 show(training_row(0))
@@ -286,24 +285,41 @@ assert counts.min() == 1 and counts.max() == two_modes.LENGTH
 # cross-entropy of the length.* `gap_loss` is that sum. One run, live:
 
 # %% tags=["nbval-ignore-output"]
-from dataclasses import replace
 from functools import partial
 
-from mlm_course.training import fit
-from mlm_course.training.pairs import gap_loss
+from mlm_course.models import Seq2Seq, Seq2SeqConfig, seeded_init
+from mlm_course.training import Recipe, fit
+from mlm_course.training.losses import gap_loss
 from mlm_course.widgets import progress_display
 
-recipe = replace(lab.RECIPE, steps=20 if FAST else 300, batch_size=64)
-model = lab.build()
+recipe = Recipe(steps=20 if FAST else 300, adamw_lr=4e-3, weight_decay=0.0, betas=(0.9, 0.95))
+sizes = Seq2SeqConfig(
+    len(letters), 1 + two_modes.LENGTH, d_model=96, n_layers=2, decoder_layers=2,
+    max_target=1 + two_modes.LENGTH, embedding_std=0.1,
+)  # fmt: skip
+model = seeded_init(Seq2Seq, sizes)
 loss = partial(gap_loss, label_smoothing=0.0)
 history = fit(model, data, loss, recipe, display=progress_display(recipe.steps))
+
+# %% [markdown]
+# How many of its answers are valid, and how often a letter repeats its neighbour, in `T` steps:
+
+# %% tags=["nbval-ignore-output"]
+from mlm_course import decoding
+from mlm_course.evaluation import repeat_share
+
+STEPS = (1, 2, 4, 6, 10, 14)
 test = task.test[: 50 if FAST else 300]
-live = lab.by_steps(model, test)
-for t, shares in live.items():
-    print(f"T = {t:>2}: {shares['valid']:6.1%} valid, {shares['repeats']:6.2%} repeats")
+lengths = torch.full((len(test),), two_modes.LENGTH)  # known here
+live = {}
+for t in STEPS:
+    answers = decoding.mask_predict(model, test, t, lengths=lengths).tokens
+    valid = two_modes.is_valid(test, answers).float().mean().item()
+    live[t] = {"valid": valid, "repeats": repeat_share(answers)}
+    print(f"T = {t:>2}: {valid:6.1%} valid, {live[t]['repeats']:6.2%} repeats")
 
 # %% tags=["author"]
-assert FAST or (live["1"]["valid"] < 0.05 and live["14"]["valid"] > 0.7)
+assert FAST or (live[1]["valid"] < 0.05 and live[14]["valid"] > 0.7)
 
 # %% [markdown]
 # In one step the model does what section 2 predicts; with as many steps as letters nearly all
@@ -323,9 +339,9 @@ names = {
     "the twin's answers": "CMLM, a twin's answers",
 }
 print("table 6: share of valid answers")
-print(f"{'T =':>28}", *[f"{t:>6}" for t in lab.STEPS])
+print(f"{'T =':>28}", *[f"{t:>6}" for t in STEPS])
 for key, name in names.items():
-    print(f"{name:>28}", *[f"{record['steps'][key][str(t)]['valid']:6.1%}" for t in lab.STEPS])
+    print(f"{name:>28}", *[f"{record['steps'][key][str(t)]['valid']:6.1%}" for t in STEPS])
 print(f"{'from left to right':>28} {record['autoregressive']['valid']:6.1%} (15 passes)")
 print("made by:", record["command"])
 
@@ -334,7 +350,7 @@ assert record["steps"]["two modes"]["14"]["valid"] >= 0.95
 assert record["steps"]["two modes"]["14"]["repeats"] < 0.01
 assert all(
     record["steps"]["two modes"][str(a)]["valid"] <= record["steps"]["two modes"][str(b)]["valid"]
-    for a, b in zip(lab.STEPS, lab.STEPS[1:])
+    for a, b in zip(STEPS, STEPS[1:])
 )
 assert record["steps"]["one mode"]["1"]["valid"] >= 0.99
 assert record["steps"]["15 % hidden"]["14"]["valid"] < record["steps"]["two modes"]["14"]["valid"]
@@ -351,7 +367,7 @@ assert record["steps"]["15 % hidden"]["14"]["valid"] < record["steps"]["two mode
 # the step, dropout .3 and label smoothing .1 (Ghazvininejad et al. 2019, section 4). And here?
 
 # %%
-from mlm_course.training.schedules import SCHEDULES
+from mlm_course.training.optim import SCHEDULES
 
 fig, (left, right_ax) = plt.subplots(1, 2, figsize=(9.5, 3), layout="constrained")
 for name in ("constant", "linear", "cosine", "inverse_square_root"):
@@ -440,18 +456,18 @@ check("11.5", to_reopen)
 # %% [markdown]
 # ### Exercise 11.6: one step
 # `predict(canvas)` takes a page of ids `(B, N)` and returns logits `(B, N, V)`. `tokens` and
-# `confidence` `(B, N)` are what there is so far, `hidden` `(B, N)` what goes. Return the new tokens
+# `confidence` `(B, N)` are what there is so far, `masked` `(B, N)` what goes. Return the new tokens
 # and the new confidences. (`[MASK]` is 4.)
 
 
 # %% exercise="11.6"
 def fill(
-    predict: Callable[[Tensor], Tensor], tokens: Tensor, confidence: Tensor, hidden: Tensor
+    predict: Callable[[Tensor], Tensor], tokens: Tensor, confidence: Tensor, masked: Tensor
 ) -> tuple[Tensor, Tensor]:
     """New words and confidences at the hidden places; all others stay."""
     ### BEGIN SOLUTION
-    p, best = predict(tokens.masked_fill(hidden, 4)).softmax(-1).max(-1)  # (B, N) each
-    return torch.where(hidden, best, tokens), torch.where(hidden, p, confidence)
+    p, best = predict(tokens.masked_fill(masked, 4)).softmax(-1).max(-1)  # (B, N) each
+    return torch.where(masked, best, tokens), torch.where(masked, p, confidence)
     ### END SOLUTION
 
 
@@ -474,11 +490,11 @@ def mask_predict(
 ) -> tuple[Tensor, Tensor]:
     """Mask-Predict from an empty page: tokens and confidences."""
     ### BEGIN SOLUTION
-    tokens, confidence, hidden = torch.where(real, 4, 0), torch.ones(real.shape), real
+    tokens, confidence, masked = torch.where(real, 4, 0), torch.ones(real.shape), real
     for done in range(steps):
         if done > 0:
-            hidden = to_reopen(confidence, real, done, steps)
-        tokens, confidence = fill(predict, tokens, confidence, hidden)
+            masked = to_reopen(confidence, real, done, steps)
+        tokens, confidence = fill(predict, tokens, confidence, masked)
     return tokens, confidence
     ### END SOLUTION
 
@@ -497,11 +513,11 @@ from mlm_course import decoding
 
 def picture_of(steps: list[decoding.Step], names: list[str], title: str, row: int = 0) -> dict:
     """A refinement as the view draws it: one row of the batch, padding left out."""
-    n = int(steps[0].hidden[row].sum())
+    n = int(steps[0].masked[row].sum())
     return {
         "tokens": [[names[i] for i in step.tokens[row, :n]] for step in steps],
         "confidences": torch.stack([step.confidence[row, :n] for step in steps]),
-        "hidden": torch.stack([step.hidden[row, :n] for step in steps]),
+        "hidden": torch.stack([step.masked[row, :n] for step in steps]),
         "title": title,
     }
 
@@ -552,8 +568,8 @@ for total in (2, 4, 6, 10):
 left.set(xlabel="step", ylabel="open words of 12", ylim=(0, 12.5))
 left.legend(fontsize=8)
 for ax, what in ((middle, "valid"), (last, "repeats")):
-    ax.plot(lab.STEPS, [shares[what] for shares in live.values()], "o-")
-    ax.set(xlabel="T", ylim=(0, None), xticks=lab.STEPS)
+    ax.plot(STEPS, [shares[what] for shares in live.values()], "o-")
+    ax.set(xlabel="T", ylim=(0, None), xticks=STEPS)
 middle.set(ylabel="share of valid answers")
 last.set(ylabel="share of repeats")
 plt.show()
@@ -562,7 +578,7 @@ print("With more steps fewer letters repeat, and more answers are valid.")
 # %%
 print("table 5, recorded: the effect of T")
 recorded_steps = record["steps"]["two modes"]
-for t in lab.STEPS:
+for t in STEPS:
     valid, again = (recorded_steps[str(t)][what] for what in ("valid", "repeats"))
     print(f"T = {t:>2}: {valid:6.1%} valid, {again:6.2%} repeats")
 
@@ -574,7 +590,7 @@ for t in lab.STEPS:
 # %%
 row = torch.ones(1, two_modes.LENGTH, dtype=torch.bool)
 rule = {}
-for t in lab.STEPS:
+for t in STEPS:
     opened = int(decoding.n_open(row, 1, t, decoding.MASK_PREDICT)) if t > 1 else 0
     k = two_modes.LENGTH - opened
     rule[t] = 2 / 2**k
@@ -582,7 +598,7 @@ for t in lab.STEPS:
     print(f"T = {t:>2}: {k:>2} stay, 2 / 2^{k:<2} = {rule[t]:6.1%}; recorded {seen:6.1%}")
 
 # %% tags=["author"]
-assert all(abs(rule[t] - recorded_steps[str(t)]["valid"]) < 0.06 for t in lab.STEPS)
+assert all(abs(rule[t] - recorded_steps[str(t)]["valid"]) < 0.06 for t in STEPS)
 
 # %% [markdown]
 # So for this model nearly everything is decided by how many letters the first step settles. (The
@@ -613,10 +629,10 @@ for answer in sorted(test_pairs[0].right):
 # trained on the same pairs (*raw*), and one trained on the twin's answers (*distilled*, section 8).
 
 # %%
-from mlm_course.models import pretrained
+from mlm_course.models import load_pretrained
 
-twin, tokenizer = pretrained("cheques_autoregressive")
-raw, distilled = (pretrained(f"cheques_{name}")[0] for name in ("raw", "distilled"))
+twin, tokenizer = load_pretrained("cheques_autoregressive")
+raw, distilled = (load_pretrained(f"cheques_{name}")[0] for name in ("raw", "distilled"))
 about = recorded("pairs")
 for name, trained in about["training"].items():
     print(f"{name:>14}: {trained['parameters']:,} parameters,", end=" ")
@@ -690,12 +706,12 @@ for name, by_n in about["lengths"].items():
 
 # %% tags=["nbval-ignore-output"]
 from mlm_course.decoding import autoregressive
-from mlm_course.experiments.pairs import repeats
+from mlm_course.evaluation import repeat_share
 
 
 def score_line(answers: Tensor) -> str:
     right = pairs.correct(tokenizer, answers, test_pairs).float().mean().item()
-    return f"{right:6.1%} right, {repeats(answers):.2%} repeats"
+    return f"{right:6.1%} right, {repeat_share(answers):.2%} repeats"
 
 
 print(f"live, {len(test_pairs)} cheques, three lengths")
@@ -892,8 +908,8 @@ assert beams["raw"]["3"]["right"] > beams["distilled"]["3"]["right"]
 
 # %% tags=["nbval-ignore-output"]
 schedules = {
-    "linear (the paper's)": decoding.linear,
-    "cosine (few words first)": decoding.cosine,
+    "linear (the paper's)": decoding.linear_remasking,
+    "cosine (few words first)": decoding.cosine_remasking,
     "square (many words first)": lambda done: (1 - done) ** 2,
 }
 
@@ -981,8 +997,8 @@ labels = {q: np.array([questions(pair)[q] for pair in train_pairs]) for q in ask
 # %%
 from sklearn.linear_model import LogisticRegression
 
-from mlm_course.evaluation import visible_mask
-from mlm_course.models import Seq2Seq, fresh
+from mlm_course.attention import visible_mask
+from mlm_course.models import Seq2Seq, seeded_init
 from mlm_course.models.heads import mean_over_tokens
 
 known, _ = pairs.encode_pairs(tokenizer, train_pairs)
@@ -1001,7 +1017,7 @@ def probe(encoder: torch.nn.Module) -> list[float]:
 
 
 # %% tags=["nbval-ignore-output"]
-random_weights = fresh(Seq2Seq, raw.config, 1).eval()
+random_weights = seeded_init(Seq2Seq, raw.config, 1).eval()
 table = {"CMLM": probe(raw.encoder), "random weights": probe(random_weights.encoder)}
 shares = [y[200:].mean() for y in labels.values()]
 table["always the same"] = [max(share, 1 - share) for share in shares]
@@ -1102,12 +1118,15 @@ big_recipe = Recipe(
 )  # fmt: skip
 
 # %% tags=["nbval-ignore-output"]
+from dataclasses import replace
+
 from mlm_course.training import run_folder
-from mlm_course.training.pairs import NextWordPairs, next_word_loss
+from mlm_course.training.datasets import NextWordPairs
+from mlm_course.training.losses import next_word_loss
 
 print(machine)
 for causal in (True, False):
-    big = fresh(Seq2Seq, replace(big_sizes, causal=causal)).to(machine.kind)
+    big = seeded_init(Seq2Seq, replace(big_sizes, causal=causal)).to(machine.kind)
     data = NextWordPairs(source, target) if causal else GapPairs(source, target, seed=0)
     name = "lesson_11_left_to_right" if causal else "lesson_11_mask_predict"
     fit(

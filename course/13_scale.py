@@ -24,7 +24,6 @@ from mlm_course.practice import check, hint, progress, quiz, solution
 from mlm_course.results import recorded
 
 ROUNDS = 2 if FAST else 7  # turns that each way is timed
-record = recorded("scale")  # what took longer than a lesson may
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -40,10 +39,10 @@ def seeded(seed: int) -> torch.Generator:
 # %%
 from mlm_course import tokenization
 from mlm_course.corpora import python_docs
-from mlm_course.experiments.python_docs import masker as docs_masker
-from mlm_course.models import pretrained
+from mlm_course.corruption import standard_masker as docs_masker
+from mlm_course.models import load_pretrained
 
-model, tokenizer = pretrained("python_docs")
+model, tokenizer = load_pretrained("python_docs")
 V, LENGTH = model.config.vocab_size, 128
 texts = python_docs.paragraphs(python_docs.manual())[:1500]
 text_ids = tokenization.encode(tokenizer, texts, special_tokens=False)
@@ -124,14 +123,14 @@ print("share of the step:", *[f"{kind} {t / total:.0%}" for kind, t in spent.ite
 #
 # ### Exercise 13.1: the FLOPs of a step
 # `D`, `n_layers`, `d_ff` (the width inside the feed-forward network), `V`; the batch has `rows` of
-# `length` tokens (`T` above), of which `hidden` (a number, over the whole batch) are hidden. Return
+# `length` tokens (`T` above), of which `masked` (a number, over the whole batch) are hidden. Return
 # the FLOPs of forward and backward as an integer. A block has four `D x D` matrices and two of
 # `D x d_ff`; the head has one of `D x D` and one of `D x V`.
 
 
 # %% exercise="13.1"
 def step_flops(
-    D: int, n_layers: int, d_ff: int, V: int, rows: int, length: int, hidden: int
+    D: int, n_layers: int, d_ff: int, V: int, rows: int, length: int, masked: int
 ) -> int:
     """Multiplications and additions in a training step's matrix products."""
     ### BEGIN SOLUTION
@@ -139,7 +138,7 @@ def step_flops(
     blocks = n_layers * (4 * D * D + 2 * D * d_ff)
     head = D * D + D * V
     attention = n_layers * tokens * 2 * length * D  # multiply-adds of one forward pass
-    return 6 * (blocks * tokens + head * hidden + attention)
+    return 6 * (blocks * tokens + head * masked + attention)
     ### END SOLUTION
 
 
@@ -155,8 +154,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from mlm_course import cost
 
-n_hidden = int(batch.hidden.sum())
-by_hand = cost.training_flops(model.config, *batch.hidden.shape, n_hidden)
+n_masked = int(batch.masked.sum())
+by_hand = cost.training_flops(model.config, *batch.masked.shape, n_masked)
 with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
     masked_lm_loss(model, batch)[0].backward()
 optimizer.zero_grad()
@@ -193,7 +192,7 @@ print(f"so in the time of one byte: {flops_a_second / bytes_a_second:.0f} FLOPs"
 # work can reach at most, by its FLOPs per byte.
 
 # %% tags=["nbval-ignore-output"]
-D, tokens = model.config.d_model, batch.hidden.numel()
+D, tokens = model.config.d_model, batch.masked.numel()
 pieces = {  # FLOPs for each byte; the first two roughly
     "AdamW": 12 / 28,
     "GELU": 8 / 8,
@@ -320,9 +319,9 @@ effects["bf16 (forward and backward)"] = faster
 print(f"bf16 here: {faster:.2f} times as fast as fp32")
 
 # %%
-for width, ratio in record["bf16, times as fast by width"].items():
+for width, ratio in recorded("mixed_precision")["times as fast by width"].items():
     print(f"recorded, {width} dimensions: bf16 {ratio:.2f} times as fast")
-losses = record["bf16, loss"]
+losses = recorded("mixed_precision")["loss"]
 print("loss after a short training:", ", ".join(f"{k} {x:.3f}" for k, x in losses.items()))
 spread = abs(losses["fp32, another seed"] - losses["fp32"])
 print("bf16 changes the loss less than another seed does:", end=" ")
@@ -342,7 +341,7 @@ print(abs(losses["bf16"] - losses["fp32"]) < spread)
 # the first call. Recorded:
 
 # %%
-for name, value in record["compile"].items():
+for name, value in recorded("torch_compile")["compiled"].items():
     print(f"{name}: {value}")
 
 # %% [markdown]
@@ -365,8 +364,8 @@ def all_tokens(model: nn.Module, batch) -> Tensor:
 
 def hidden_tokens(model: nn.Module, batch) -> Tensor:
     """The mean loss, with logits for hidden tokens."""
-    logits = model(batch.input_ids, None, batch.hidden)
-    return F.cross_entropy(logits, batch.labels[batch.hidden])
+    logits = model(batch.input_ids, None, batch.masked)
+    return F.cross_entropy(logits, batch.labels[batch.masked])
 
 
 def gradient_of(loss: Tensor) -> Tensor:
@@ -388,11 +387,11 @@ ways = {
 }
 faster = times_as_fast(take_turns(ways, ROUNDS), "all")["hidden"]
 effects["hidden tokens only (forward and backward)"] = faster
-everything = cost.training_flops(model.config, *batch.hidden.shape, tokens)
+everything = cost.training_flops(model.config, *batch.masked.shape, tokens)
 print(f"{faster:.2f} times as fast; by FLOPs {everything / by_hand:.2f}")
 
 # %%
-for size, ratio in record["hidden tokens only, times as fast by vocabulary"].items():
+for size, ratio in recorded("masked_projection")["times as fast by vocabulary"].items():
     print(f"recorded, vocabulary of {size:>4}: {ratio:.2f} times as fast")
 
 # %% [markdown]
@@ -406,7 +405,7 @@ for size, ratio in record["hidden tokens only, times as fast by vocabulary"].ite
 # thrown away. How much of it is there, if each paragraph of Python's manual gets its own row?
 
 # %% tags=["nbval-ignore-output"]
-from mlm_course.packing import padding_share
+from mlm_course.tokenization import padding_share
 
 padded = nn.utils.rnn.pad_sequence([torch.tensor(row) for row in text_ids], batch_first=True)
 print(f"a paragraph a row: {padding_share(padded):.0%} padding; packed: {padding_share(rows):.0%}")
@@ -443,7 +442,7 @@ check("13.3", texts_and_places)
 
 # %%
 from mlm_course.attention import same_document_mask
-from mlm_course.packing import texts_in_rows
+from mlm_course.tokenization import texts_in_rows
 from mlm_course.views import mask_matrix, show
 
 words = "anna smiled [SEP] it was cold [SEP] bye".split()
@@ -486,7 +485,7 @@ def passes_apart(batch) -> None:
     """Forward and backward, texts of a row kept apart."""
     numbers, places = texts_in_rows(batch.input_ids)
     x = model.encoder(batch.input_ids, same_document_mask(numbers), positions=places)
-    F.cross_entropy(model.logits(x[batch.hidden]), batch.labels[batch.hidden]).backward()
+    F.cross_entropy(model.logits(x[batch.masked]), batch.labels[batch.masked]).backward()
     model.zero_grad()
 
 
@@ -501,13 +500,13 @@ ways = {
 speed = times_as_fast(take_turns(ways, ROUNDS), "padded")
 real = int((some_padded.input_ids != tokenization.PAD_ID).sum())
 for name in ways:
-    gain = speed[name] * (real if name == "padded" else batch.hidden.numel()) / real
+    gain = speed[name] * (real if name == "padded" else batch.masked.numel()) / real
     if name != "padded":
         effects[f"{name} (real tokens a second)"] = gain
     print(f"{name:>20}: {gain:.2f} times as many real tokens a second")
 
 # %%
-for name, value in record["packing, real tokens a second"].items():
+for name, value in recorded("row_packing")["real tokens a second"].items():
     print(f"recorded, docstrings: {name} {value}")
 
 # %% [markdown]
@@ -562,7 +561,7 @@ pieces = [
     for i, share in enumerate(shares)
 ]
 whole = type(batch)(*(torch.cat(parts) for parts in zip(*pieces)))
-counts = [int(piece.hidden.sum()) for piece in pieces]
+counts = [int(piece.masked.sum()) for piece in pieces]
 
 
 def accumulated(divisors: list[float]) -> Tensor:
@@ -625,23 +624,24 @@ check("13.4", largest_stay)
 
 # %% tags=["nbval-ignore-output"]
 from mlm_course import compression
-from mlm_course.evaluation import score_hidden
-from mlm_course.experiments.tinyworld import masker, sentences
-from mlm_course.training import MaskedRows, Recipe, fit
+from mlm_course.corpora.tinyworld import masker, sentences
+from mlm_course.corruption import DynamicMasking
+from mlm_course.evaluation import score_masked
+from mlm_course.training import Recipe, fit
 
-world, names = pretrained("tinyworld")  # a model and its words
+world, names = load_pretrained("tinyworld")  # a model and its words
 held_out = masker(0.15)(sentences(400, 40), seeded(41))
-on_world = MaskedRows(sentences(3000, 42), masker(0.4), seed=0)
+on_world = DynamicMasking(masker(0.4), sentences(3000, 42), seed=0)
 again = Recipe(steps=5 if FAST else 40, batch_size=64, optimizer="adamw", lr=5e-4)
-pruned_scores = {0.0: score_hidden(world, held_out).accuracy}
+pruned_scores = {0.0: score_masked(world, held_out).accuracy}
 for sparsity in (0.3, 0.5, 0.7, 0.9):
-    pruned_scores[sparsity] = score_hidden(compression.prune(world, sparsity), held_out).accuracy
+    pruned_scores[sparsity] = score_masked(compression.prune(world, sparsity), held_out).accuracy
 pruned = compression.prune(world, 0.9)
 fit(pruned, on_world, masked_lm_loss, again)
-trained_on = score_hidden(pruned, held_out).accuracy
+trained_on = score_masked(pruned, held_out).accuracy
 whole_on = compression.prune(world, 0.0)  # the control: nothing gone, trained on as well
 fit(whole_on, on_world, masked_lm_loss, again)
-control = score_hidden(whole_on, held_out).accuracy
+control = score_masked(whole_on, held_out).accuracy
 
 # %% tags=["nbval-ignore-output"]
 for sparsity, right in pruned_scores.items():
@@ -660,7 +660,7 @@ assert FAST or trained_on > pruned_scores[0.9] + 0.1
 # %%
 fig, axes = plt.subplots(1, 2, figsize=(8, 2.8), sharey=True, layout="constrained")
 for ax, name in zip(axes, ("tinyworld", "docstrings")):
-    table = record[f"pruning, {name}"]
+    table = recorded("weight_pruning")[name]
     share = [100 * float(key) for key in table]
     for line, key in (("o--", "removed"), ("s-", "trained on")):
         ax.plot(share, [100 * row[key] for row in table.values()], line, label=key)
@@ -669,7 +669,7 @@ axes[0].legend()
 plt.show()
 for name in ("tinyworld", "docstrings"):
     print(f"recorded, {name}: right at once, and after training on")
-    for sparsity, row in record[f"pruning, {name}"].items():
+    for sparsity, row in recorded("weight_pruning")[name].items():
         print(f"   {float(sparsity):4.0%} removed: {row['removed']:.1%}, {row['trained on']:.1%}")
 
 # %% [markdown]
@@ -681,7 +681,7 @@ for name in ("tinyworld", "docstrings"):
 
 # %% tags=["nbval-ignore-output"]
 dense = torch.randn(768, 768, generator=seeded(0))
-holey = dense * compression.largest(dense, 0.9)
+holey = dense * compression.magnitude_mask(dense, 0.9)
 x = torch.randn(256, 768, generator=seeded(1))
 ways = {"as it was": lambda: x @ dense.T, "90 % zeros": lambda: x @ holey.T}
 speed = times_as_fast(take_turns(ways, 5 * ROUNDS), "as it was")
@@ -689,10 +689,10 @@ effects["pruning 90 %, as zeros (one product)"] = speed["90 % zeros"]
 print(f"with zeros: {speed['90 % zeros']:.2f} times as fast")
 
 # %%
-for name, ratio in record["zeros, times as fast"].items():
+for name, ratio in recorded("sparse_products")["times as fast"].items():
     print(f"recorded, {name}: {ratio:.2f} times as fast")
 print("whole units of the feed-forward networks removed:")
-for share, row in record["units removed, docstrings"].items():
+for share, row in recorded("unit_pruning")["docstrings"].items():
     print(f"   {float(share):4.0%}: {row['accuracy']:.1%} right,", end=" ")
     print(f"{row['times as fast']:.2f} times as fast")
 
@@ -737,7 +737,7 @@ check("13.5", quantise_rows)
 # %%
 example = torch.randn(4, 64, generator=seeded(3)) * torch.tensor([[0.01], [0.1], [1.0], [10.0]])
 for name, per_row in (("a scale for each row", True), ("one scale for all", False)):
-    error = compression.restored(compression.quantise(example, per_row)) - example
+    error = compression.dequantize(compression.quantize(example, per_row)) - example
     relative = error.norm(dim=1) / example.norm(dim=1)
     print(f"{name:>20}: error of each row", *[f"{e:.3f}" for e in relative])
 
@@ -745,13 +745,13 @@ for name, per_row in (("a scale for each row", True), ("one scale for all", Fals
 # Now the whole model of docstrings: all matrices, embeddings too, rounded to what 8 bits can hold.
 
 # %% tags=["nbval-ignore-output"]
-model.load_state_dict(pretrained("python_docs")[0].state_dict())  # as it was before section 1
+model.load_state_dict(load_pretrained("python_docs")[0].state_dict())  # as it was before section 1
 model.eval()
 test = docs_masker(V, 0.15)(rows[-24:] if FAST else rows[-96:], seeded(5))
-int8_scores = {"fp32": (score_hidden(model, test).accuracy, 4 * n_parameters)}
+int8_scores = {"fp32": (score_masked(model, test).accuracy, 4 * n_parameters)}
 for name, per_row in (("a scale for each row", True), ("a scale for each matrix", False)):
-    coarse, size = compression.rounded(model, per_row)
-    int8_scores[name] = score_hidden(coarse, test).accuracy, size
+    coarse, size = compression.fake_quantize(model, per_row)
+    int8_scores[name] = score_masked(coarse, test).accuracy, size
 for name, (right, size) in int8_scores.items():
     print(f"{name:>24}: {right:.1%} right, {size / 1e6:.1f} MB")
 
@@ -779,7 +779,7 @@ def size_on_disk(model: nn.Module) -> int:
 
 def answer(model: nn.Module, rows: int) -> Tensor:
     with torch.no_grad():
-        return model(test.input_ids[:rows], None, test.hidden[:rows])
+        return model(test.input_ids[:rows], None, test.masked[:rows])
 
 
 # %% tags=["nbval-ignore-output"]
@@ -788,7 +788,7 @@ try:
 except RuntimeError as problem:
     print(problem, "See the record below.")
 else:
-    print(f"right: {score_hidden(int8_model, test).accuracy:.1%}", end=", ")
+    print(f"right: {score_masked(int8_model, test).accuracy:.1%}", end=", ")
     print(f"{size_on_disk(int8_model) / 1e6:.1f} MB, before {size_on_disk(model) / 1e6:.1f} MB")
     for n in (1, 16):
         ways = {"fp32": partial(answer, model, n), "int8": partial(answer, int8_model, n)}
@@ -797,7 +797,7 @@ else:
         print(f"{n:2} row{'s' * (n > 1)}: {faster:.2f} times as fast")
 
 # %%
-table = dict(record["int8, docstrings"])
+table = recorded("int8")["docstrings"]
 speed = table.pop("times as fast by rows")
 for name, row in table.items():
     print(f"recorded, {name}: {row['accuracy']:.1%} right, {row['bytes'] / 1e6:.1f} MB")
@@ -818,7 +818,7 @@ print("times as fast:", ", ".join(f"{rows} rows {ratio:.2f}" for rows, ratio in 
 # %% tags=["nbval-ignore-output"]
 questions = masker(0.15)(sentences(1, 43), seeded(44))
 with torch.no_grad():
-    logits = world(questions.input_ids, None, questions.hidden)[0]
+    logits = world(questions.input_ids, None, questions.masked)[0]
 for temperature in (1, 2, 4):
     p, ids = (logits / temperature).softmax(-1).topk(5)
     chances = [f"{names[i]} {x:.2f}" for i, x in zip(ids.tolist(), p.tolist())]
@@ -855,43 +855,43 @@ check("13.6", distillation_loss)
 
 
 # %%
+from mlm_course.attention import visible_mask
 from mlm_course.corpora import tinyworld
-from mlm_course.evaluation import visible_mask
 
 
 def taught(student: nn.Module, batch, source: str) -> tuple[Tensor, int]:
     """The sum of a student's losses against what `source` says."""
-    ids, labels, hidden = batch
-    guesses = student(ids, visible_mask(ids), hidden)  # (n, V)
-    own, there = ids.cpu(), hidden.cpu()  # the teachers stay on the CPU
+    ids, labels, masked = batch
+    guesses = student(ids, visible_mask(ids), masked)  # (n, V)
+    own, there = ids.cpu(), masked.cpu()  # the teachers stay on the CPU
     with torch.no_grad():
         if source == "exact chances":
             teacher = tinyworld.masked_posterior(own, there)[there].clamp(min=1e-9).log()
         else:
             teacher = world(own, visible_mask(own), there)
-    teacher, target = teacher.to(guesses), labels[hidden]
+    teacher, target = teacher.to(guesses), labels[masked]
     t, share = (2.0, 0.5) if source == "teacher and words" else (1.0, 1.0)
     mean = compression.distillation_loss(guesses, teacher, target, t, share)
     return mean * len(guesses), len(guesses)
 
 
 # %% tags=["nbval-ignore-output"]
-from mlm_course.models import EncoderConfig, MaskedLM, fresh
+from mlm_course.models import EncoderConfig, MaskedLM, seeded_init
 
-few = MaskedRows(sentences(300, 60), masker(0.3), seed=0)
+few = DynamicMasking(masker(0.3), sentences(300, 60), seed=0)
 tuition = Recipe(steps=5 if FAST else 80, batch_size=64, adamw_lr=4e-3, weight_decay=0.0)
 originals = sentences(400, 40)
-floor = tinyworld.loss_floor(originals, held_out.hidden)
+floor = tinyworld.loss_floor(originals, held_out.masked)
 for name in ("true words", "teacher", "teacher and words", "exact chances"):
     config = EncoderConfig(len(names), 26, d_model=64, n_layers=1, embedding_std=0.1)
-    student = fresh(MaskedLM, config)
+    student = seeded_init(MaskedLM, config)
     loss = masked_lm_loss if name == "true words" else partial(taught, source=name)
     fit(student, few, loss, tuition)
-    above = score_hidden(student, held_out).loss - floor
+    above = score_masked(student, held_out).loss - floor
     print(f"from {name:>17}: {above:.3f} nats above the floor after {tuition.steps} steps")
 
 # %%
-table = record["distillation"]
+table = recorded("student_goals")
 print(f"recorded, {table['steps']} steps; nats above the floor")
 print(f"the teacher itself: {table['teacher']:.3f}")
 for amount in ("300 sentences", "20000 sentences"):
@@ -920,7 +920,7 @@ for amount in ("300 sentences", "20000 sentences"):
 # result not to depend on the number of processes, three things must hold:
 #
 # 1. The *rows* of a step and their *masks* follow from the step and the row's number, not from who
-#    draws them (`MaskedRows`, lesson 6).
+#    draws them (`DynamicMasking`, lesson 6).
 # 2. The loss is divided by the hidden tokens of *all* processes. PyTorch's
 #    `DistributedDataParallel` averages gradients; each process's own mean is section 7's mistake
 #    once more.
@@ -952,7 +952,7 @@ check("13.7", losses_to_send)
 # %%
 def averaged(processes: int) -> Tensor:
     """The average of what so many processes send, each with its share of the rows."""
-    total, sent = int(batch.hidden.sum()), []
+    total, sent = int(batch.masked.sum()), []
     for share in zip(*(x.tensor_split(processes) for x in batch)):
         summed, _ = masked_lm_loss(model, type(batch)(*share))
         sent.append(gradient_of(processes * summed / total))
@@ -980,7 +980,7 @@ assert max(apart.values()) < 1e-4
 # %%
 from mlm_course.views import training_curve
 
-shared = record["two processes"]
+shared = recorded("two_processes")
 curves = {name: list(enumerate(losses, 1)) for name, losses in shared["losses"].items()}
 show(training_curve(curves))
 
@@ -1005,7 +1005,7 @@ gradient_bytes = 4 * 110_000_000
 links = {"1 Gbit network": 1.25e8, "10 Gbit network": 1.25e9, "PCIe 4.0 x16": 3e10, "NVLink": 3e11}
 print("seconds a step to exchange the gradients of BERT-base")
 for name, rate in links.items():
-    times = [cost.exchange_seconds(gradient_bytes, R, rate) for R in (2, 8)]
+    times = [cost.allreduce_seconds(gradient_bytes, R, rate) for R in (2, 8)]
     print(f"{name:>16}: 2 processes {times[0]:6.3f}, 8 processes {times[1]:6.3f}")
 bert = EncoderConfig(30_522, 512, d_model=768, n_layers=12, n_heads=12)
 flops = cost.training_flops(bert, 32, 128, 614)  # 32 rows, 15 % hidden
@@ -1100,15 +1100,15 @@ if not GPU:  # the twin: the same lines, small
     base = EncoderConfig(2000, 128, d_model=128, n_layers=2, n_heads=4)
 many = (64, 128) if GPU else (8, 128)
 filler = torch.randint(5, base.vocab_size, many, generator=seeded(6))
-data = MaskedRows(filler.repeat(20 if GPU else 3, 1), docs_masker(base.vocab_size, 0.15), seed=0)
+data = DynamicMasking(docs_masker(base.vocab_size, 0.15), filler.repeat(20 if GPU else 3, 1), seed=0)
 
 # %% tags=["nbval-ignore-output"]
 usage = Recipe(steps=20 if GPU else 3, batch_size=many[0], optimizer="adamw", lr=1e-4,
                precision=machine.precision, compile=machine.compile)  # fmt: skip
-history = fit(fresh(MaskedLM, base), data, masked_lm_loss, usage)
+history = fit(seeded_init(MaskedLM, base), data, masked_lm_loss, usage)
 begun = 5 if GPU else 0  # the first steps compile
 step_seconds = (history.seconds[-1] - history.seconds[begun]) / (usage.steps - 1 - begun)
-needed = cost.training_flops(base, *many, int(data(torch.arange(many[0]), 0).hidden.sum()))
+needed = cost.training_flops(base, *many, int(data(torch.arange(many[0]), 0).masked.sum()))
 kind = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(machine.precision, torch.float32)
 size = 8192 if machine.kind == "cuda" else 1024
 with torch.device(machine.kind):

@@ -281,6 +281,6 @@ def test_the_records_say_what_lesson_13_says():
         rows = recorded("weight_pruning")[name]
         assert rows["0.9"]["removed"] < rows["0.9"]["trained on"] < rows["0"]["removed"]
         assert rows["0.3"]["removed"] > rows["0"]["removed"] - 0.03
-    int8 = recorded("int8")
+    int8 = recorded("int8")["docstrings"]
     assert int8["a scale for each row"]["bytes"] < 0.3 * int8["fp32"]["bytes"]
     assert abs(int8["a scale for each row"]["accuracy"] - int8["fp32"]["accuracy"]) < 0.02

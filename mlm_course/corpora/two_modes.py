@@ -6,6 +6,9 @@ right; half of the one and half of the other is not, and may say a thing twice. 
 
 from __future__ import annotations
 
+from functools import cache
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -87,3 +90,22 @@ def chance_of_right(p: Tensor, answers: Tensor) -> float:
     """
     agree = answers[:, None] == answers  # (M, M, L): the same word at this place
     return float((p[:, None] * agree).sum(1).prod(1).sum())
+
+
+TRAIN, TEST = 60_000, 500
+
+
+class ModePairs(NamedTuple):
+    """source (N, 1 + L) and target (N, L) to train on, and sources to test with."""
+
+    source: Tensor
+    target: Tensor
+    test: Tensor
+
+
+@cache
+def train_and_test(modes: int = MODES) -> ModePairs:
+    """The pairs, always the same."""
+    train = sample(TRAIN, torch.Generator().manual_seed(0), modes)
+    test, _ = sample(TEST, torch.Generator().manual_seed(1))
+    return ModePairs(*train, test)

@@ -39,4 +39,4 @@ def quantisation(model: nn.Module, test: Corrupted) -> dict[str, Any]:
 def run() -> dict[str, Any]:
     """The record, on one thread."""
     torch.set_num_threads(1)
-    return quantisation(load_pretrained("python_docs")[0], docs_rows()[1])
+    return {"docstrings": quantisation(load_pretrained("python_docs")[0], docs_rows()[1])}

@@ -46,7 +46,11 @@ def gaps(data: Data, recipe: Recipe, every: int) -> list[dict[str, float]]:
         evaluate_every=every,
     )
     return [
-        {"step": e["step"], "above_floor": round(e["loss"] - floor, 4), "accuracy": round(e["accuracy"], 4)}
+        {
+            "step": e["step"],
+            "above_floor": round(e["loss"] - floor, 4),
+            "accuracy": round(e["accuracy"], 4),
+        }
         for e in history.evaluations
     ]
 

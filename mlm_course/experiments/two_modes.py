@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, replace
-from functools import cache, partial
+from functools import partial
 from statistics import mean
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from mlm_course.corpora import two_modes
-from mlm_course.corpora.two_modes import LENGTH
+from mlm_course.corpora.two_modes import LENGTH, train_and_test
 from mlm_course.corruption import CounterRNG
 from mlm_course.corruption.replacement import IGNORED
 from mlm_course.corruption.strategies import choose_count
@@ -30,7 +30,7 @@ from mlm_course.training import Recipe, fit
 from mlm_course.training.datasets import GapPairs, NextWordPairs, PairBatch
 from mlm_course.training.losses import gap_loss, next_word_loss
 
-TRAIN, TOLD, TEST = 60_000, 20_000, 500
+TOLD = 20_000  # sources that the twin answers
 STEPS = (1, 2, 4, 6, 10, 14)
 RECIPE = Recipe(steps=300, batch_size=128, adamw_lr=4e-3, weight_decay=0.0, betas=(0.9, 0.95))
 FIXED_RATIO = 0.15
@@ -64,22 +64,6 @@ class FixedRatioPairs:
         masked = choose_count(target != PAD_ID, n, CounterRNG(self.seed, epoch, index))
         shown = target.masked_fill(masked, MASK_ID)
         return PairBatch(self.source[index], shown, target.masked_fill(~masked, IGNORED))
-
-
-class ModePairs(NamedTuple):
-    """source (N, 1 + L) and target (N, L) to train on, and sources to test with."""
-
-    source: Tensor
-    target: Tensor
-    test: Tensor
-
-
-@cache
-def task(modes: int = two_modes.MODES) -> ModePairs:
-    """The pairs, always the same."""
-    train = two_modes.sample(TRAIN, torch.Generator().manual_seed(0), modes)
-    test, _ = two_modes.sample(TEST, torch.Generator().manual_seed(1))
-    return ModePairs(*train, test)
 
 
 def build(causal: bool = False) -> Seq2Seq:
@@ -143,7 +127,7 @@ def both_modes(written: Tensor, sources: Tensor) -> float:
 
 def strategies(folder: str) -> dict[str, dict[str, Any]]:
     """For each way to train: the last loss, and what comes out by the number of steps."""
-    pairs, found = task(), {}
+    pairs, found = train_and_test(), {}
     data = GapPairs(pairs.source, pairs.target, seed=0)
     for name, (recipe, smoothing) in STRATEGIES.items():
         model, about = train(data, recipe, smoothing, f"{folder}/{name}")
@@ -153,14 +137,14 @@ def strategies(folder: str) -> dict[str, dict[str, Any]]:
 
 def trained_twin(folder: str) -> Seq2Seq:
     """The autoregressive model that is trained on the same pairs."""
-    pairs = task()
+    pairs = train_and_test()
     data = NextWordPairs(pairs.source, pairs.target)
     return train(data, RECIPE, folder=f"{folder}/twin")[0]
 
 
 def data_sets(told: Tensor) -> dict[str, GapPairs | FixedRatioPairs]:
     """What the models of the table are trained on; told (N, L): the twin's answers."""
-    pairs, one_mode = task(), task(1)
+    pairs, one_mode = train_and_test(), train_and_test(1)
     kept = (told != PAD_ID).all(1)
     return {
         "one mode": GapPairs(one_mode.source, one_mode.target, seed=0),
@@ -171,7 +155,7 @@ def data_sets(told: Tensor) -> dict[str, GapPairs | FixedRatioPairs]:
 
 def run(folder: str = "runs/two_modes") -> dict[str, Any]:
     """Trains all of them; shares of valid answers and of repeats by the number of steps."""
-    pairs, compared = task(), strategies(folder)
+    pairs, compared = train_and_test(), strategies(folder)
     twin = trained_twin(folder)
     told = answers_from_left(twin, pairs.source[:TOLD])
     tables: dict[str, Any] = {"two modes": compared["Muon, linear schedule, clipping"]}
