@@ -272,7 +272,7 @@ def test_decay_and_muon_reach_the_parameters_they_should():
     model = small_model()
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     groups = {k: {names[id(p)] for p in v} for k, v in optimizer_groups(model).items()}
-    assert len(groups["matrices"]) == 2 * 6  # query, key, value, output, expand, contract
+    assert len(groups["matrices"]) == 2 * 4  # qkv, output, expand, contract
     assert all(".blocks." in name and name.endswith("weight") for name in groups["matrices"])
     assert groups["decayed"] == {"dense.weight"}
     assert {"encoder.embeddings.token.weight", "decoder_bias", "norm.weight"} < groups["free"]

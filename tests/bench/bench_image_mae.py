@@ -21,6 +21,7 @@ from side_by_side import WARM_UP, stepper, take_turns, times_as_fast
 from theirs import vit_mae
 from torch.utils.flop_counter import FlopCounterMode
 
+from mlm_course.experiments.image_mae import MaskTokensInEncoder
 from mlm_course.models import ImageMAE, ImageMAEConfig, StackConfig, fresh
 from mlm_course.models.image_mae import patch_loss
 from mlm_course.results.benchmarks import Finding
@@ -35,16 +36,8 @@ class Sizes(NamedTuple):
     encoder: StackConfig
     decoder: StackConfig
 
-    def config(self, everything: bool = False) -> ImageMAEConfig:
-        return ImageMAEConfig(
-            224,
-            224,
-            16,
-            3,
-            encoder=self.encoder,
-            decoder=self.decoder,
-            mask_tokens_in_encoder=everything,
-        )
+    def config(self) -> ImageMAEConfig:
+        return ImageMAEConfig(224, 224, 16, 3, encoder=self.encoder, decoder=self.decoder)
 
 
 def stack(d_model: int, n_layers: int, n_heads: int) -> StackConfig:
@@ -61,6 +54,10 @@ BESIDE_TRANSFORMERS = {
 EVERYTHING = "everything in the encoder"
 
 
+def kind(everything: bool) -> type[ImageMAE]:
+    return MaskTokensInEncoder if everything else ImageMAE
+
+
 # FLOPs
 
 
@@ -74,14 +71,15 @@ class Count(NamedTuple):
 
 def count(sizes: Sizes, everything: bool, backward: bool = True) -> Count:
     with torch.device("meta"):
-        model, images = ImageMAE(sizes.config(everything)), torch.rand(1, 3, 224, 224)
+        model, images = kind(everything)(sizes.config()), torch.rand(1, 3, 224, 224)
         with FlopCounterMode(display=False) as counter:
             found = model(images, REMOVED)
             loss = patch_loss(found.patches, found.target, found.mask)
             if backward:
                 loss.backward()
     parts = counter.get_flop_counts()
-    stacks = sum(sum(parts[f"ImageMAE.{name}"].values()) for name in ("encoder", "decoder"))
+    name = type(model).__name__
+    stacks = sum(sum(parts[f"{name}.{part}"].values()) for part in ("encoder", "decoder"))
     return Count(counter.get_total_flops(), stacks, parts["Global"][torch.ops.aten.bmm])
 
 
@@ -126,7 +124,7 @@ def flops() -> Iterator[Finding]:
 
 
 def our_step(sizes: Sizes, images: torch.Tensor, everything: bool = False) -> Callable[[], None]:
-    model, draws = fresh(ImageMAE, sizes.config(everything)), torch.Generator().manual_seed(0)
+    model, draws = fresh(kind(everything), sizes.config()), torch.Generator().manual_seed(0)
 
     def loss() -> torch.Tensor:
         found = model(images, REMOVED, torch.rand(len(images), 196, generator=draws))
