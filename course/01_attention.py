@@ -581,8 +581,8 @@ assert min(two_heads_curve[-20:]) > 0.97 and max(one_head_curve[-20:]) < 0.7
 few = sample_boxes(1, 6, torch.Generator().manual_seed(5), pointers=2)
 with torch.no_grad():
     x_boxes = two_heads.vectors(few)  # (B, S, D)
-    q = two_heads.attention.query(x_boxes).unflatten(-1, (2, 16)).transpose(1, 2)  # (B, H, S, 16)
-    k = two_heads.attention.key(x_boxes).unflatten(-1, (2, 16)).transpose(1, 2)
+    q, k, _ = two_heads.attention.project(x_boxes)  # (B, S, 32) each
+    q, k = (part.unflatten(-1, (2, 16)).transpose(1, 2) for part in (q, k))  # (B, H, S, 16)
 AttentionExplorer(box_names(few), (q @ k.transpose(-2, -1) / math.sqrt(16))[0])
 
 # %%

@@ -395,7 +395,7 @@ def scores_of(layer: int, ids: Tensor) -> Tensor:
     block = world.encoder.blocks[layer]
     x = block.attention_norm(x) if block.pre_norm else x
     heads = world.config.n_heads
-    q, k = (split_heads(part(x), heads) for part in (block.attention.query, block.attention.key))
+    q, k = (split_heads(part, heads) for part in block.attention.project(x)[:2])
     return q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5
 
 

@@ -113,6 +113,10 @@ class MultiHeadAttention(nn.Module):
     attention_mask bool, broadcasts to (B, H, T, S), True where a query may attend. Returns
     (B, T, d_model); with return_weights=True also the weights (B, H, T, S). A query that may
     attend to nothing gets zeros from every head. Source: Vaswani et al. 2017, section 3.2.2.
+
+    qkv is three layers in one, a single product being quicker: its 3 * d_model rows are those of
+    query, key and value, in that order. Where published files have three layers with these names,
+    ours is their weights, and their biases, stacked.
     """
 
     def __init__(self, d_model: int, n_heads: int, bias: bool = True) -> None:
@@ -120,9 +124,7 @@ class MultiHeadAttention(nn.Module):
         if d_model % n_heads:
             raise ValueError(f"d_model={d_model} cannot be split evenly over n_heads={n_heads}.")
         self.n_heads = n_heads
-        self.query = nn.Linear(d_model, d_model, bias=bias)
-        self.key = nn.Linear(d_model, d_model, bias=bias)
-        self.value = nn.Linear(d_model, d_model, bias=bias)
+        self.qkv = nn.Linear(d_model, 3 * d_model, bias=bias)
         self.output = nn.Linear(d_model, d_model, bias=bias)
 
     def forward(
@@ -142,18 +144,24 @@ class MultiHeadAttention(nn.Module):
             check_attention_mask(attention_mask)
         return self.output(join_heads(fused_attention(q, k, v, attention_mask)))
 
-    def project(self, x: Tensor, memory: Tensor | None) -> tuple[Tensor, ...]:
-        """Queries (B, T, d_model), keys and values (B, S, d_model).
+    def project(self, x: Tensor, memory: Tensor | None = None) -> tuple[Tensor, ...]:
+        """Queries (B, T, d_model) of x, keys and values (B, S, d_model) of x or of the memory."""
+        if memory is None:
+            return self.qkv(x).chunk(3, dim=-1)
+        return self.queries(x), *self.keys_and_values(memory)
 
-        When all three come from x, one product with the three matrices side by side gives the same
-        numbers sooner than three products.
-        """
-        if memory is not None:
-            return self.query(x), self.key(memory), self.value(memory)
-        layers = self.query, self.key, self.value
-        weight = torch.cat([layer.weight for layer in layers])  # (3 * d_model, d_model)
-        bias = None if self.query.bias is None else torch.cat([layer.bias for layer in layers])
-        return F.linear(x, weight, bias).chunk(3, dim=-1)
+    def queries(self, x: Tensor) -> Tensor:
+        """Queries alone, (B, T, d_model)."""
+        return self._rows(slice(x.shape[-1]), x)
+
+    def keys_and_values(self, memory: Tensor) -> tuple[Tensor, ...]:
+        """Keys and values alone, (B, S, d_model) each."""
+        return self._rows(slice(memory.shape[-1], None), memory).chunk(2, dim=-1)
+
+    def _rows(self, rows: slice, x: Tensor) -> Tensor:
+        """x (..., d_model) through some of qkv's rows."""
+        bias = None if self.qkv.bias is None else self.qkv.bias[rows]
+        return F.linear(x, self.qkv.weight[rows], bias)
 
 
 def fused_attention(q: Tensor, k: Tensor, v: Tensor, attention_mask: Tensor | None) -> Tensor:

@@ -12,8 +12,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import parametrize
 
-from mlm_course.attention import MultiHeadAttention
-
 
 def matrices(model: nn.Module) -> Iterator[tuple[str, nn.Linear]]:
     """The linear layers of a model by name, in order."""
@@ -127,15 +125,6 @@ def fake_quantize(model: nn.Module, per_row: bool = True) -> tuple[nn.Module, in
     return copied, size
 
 
-class SeparateProjections(MultiHeadAttention):
-    """Attention whose query, key and value layers are called one by one, whatever they are."""
-
-    def project(self, x: Tensor, memory: Tensor | None) -> tuple[Tensor, ...]:
-        """Queries, keys and values, each from its own layer."""
-        other = x if memory is None else memory
-        return self.query(x), self.key(other), self.value(other)
-
-
 def int8_layers(model: nn.Module) -> nn.Module:
     """A copy of a model whose linear layers multiply in int8, by PyTorch's dynamic quantisation.
 
@@ -147,9 +136,6 @@ def int8_layers(model: nn.Module) -> nn.Module:
     except ImportError:
         raise RuntimeError("This PyTorch has no torch.ao.quantization any more.") from None
     copied = copy.deepcopy(model).eval()
-    for module in copied.modules():
-        if type(module) is MultiHeadAttention:
-            module.__class__ = SeparateProjections
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # deprecated in favour of the package torchao
         return quantize_dynamic(copied, {nn.Linear}, dtype=torch.qint8)

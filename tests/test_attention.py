@@ -71,9 +71,8 @@ def test_heads_agree_with_torch_multihead_attention():
     torch.manual_seed(0)
     ours, theirs = MultiHeadAttention(12, 3), torch.nn.MultiheadAttention(12, 3, batch_first=True)
     with torch.no_grad():
-        for i, part in enumerate((ours.query, ours.key, ours.value)):
-            part.weight.copy_(theirs.in_proj_weight[12 * i : 12 * (i + 1)])
-            part.bias.copy_(theirs.in_proj_bias[12 * i : 12 * (i + 1)])
+        ours.qkv.weight.copy_(theirs.in_proj_weight)
+        ours.qkv.bias.copy_(theirs.in_proj_bias)
         ours.output.load_state_dict(theirs.out_proj.state_dict())
     (x,) = tensors(3, (2, 5, 12))
     allowed = causal_mask(5)
@@ -83,12 +82,28 @@ def test_heads_agree_with_torch_multihead_attention():
     assert torch.allclose(weights, expected_weights, atol=1e-6)
 
 
-def test_cross_attention_has_a_key_for_each_memory_token():
-    layer = MultiHeadAttention(8, 2)
+@pytest.mark.parametrize("bias", [True, False])
+def test_cross_attention_has_a_key_for_each_memory_token(bias):
+    layer = MultiHeadAttention(8, 2, bias)
     x, memory = tensors(4, (2, 3, 8), (2, 7, 8))
     output, weights = layer(x, memory=memory, return_weights=True)
     assert output.shape == (2, 3, 8) and weights.shape == (2, 2, 3, 7)
     assert torch.allclose(layer(x, memory=memory), output, atol=1e-6)
+    assert torch.allclose(layer(x, memory=x), layer(x), atol=1e-6)
+
+
+def test_cross_attention_agrees_with_torch_multihead_attention():
+    torch.manual_seed(0)
+    ours, theirs = MultiHeadAttention(12, 3), torch.nn.MultiheadAttention(12, 3, batch_first=True)
+    ours.load_state_dict({
+        "qkv.weight": theirs.in_proj_weight,
+        "qkv.bias": theirs.in_proj_bias.detach().normal_(),
+        "output.weight": theirs.out_proj.weight,
+        "output.bias": theirs.out_proj.bias,
+    })  # fmt: skip
+    x, memory = tensors(3, (2, 5, 12), (2, 7, 12))
+    expected, _ = theirs(x, memory, memory)
+    assert torch.allclose(ours(x, memory=memory), expected, atol=1e-6)
 
 
 def test_scores_keep_their_spread_when_vectors_grow():

@@ -180,7 +180,7 @@ def test_int8_layers_answer_nearly_the_same():
     with torch.no_grad():
         off = layers(ids, None, masked) - model(ids, None, masked)
     assert 0 < off.abs().max() < 0.05
-    assert type(model.encoder.blocks[0].attention.query) is torch.nn.Linear  # the original
+    assert type(model.encoder.blocks[0].attention.qkv) is torch.nn.Linear  # the original
 
 
 # ---- distillation

@@ -64,8 +64,8 @@ def test_a_probe_reads_what_is_linear():
 
 
 def test_mask_tokens_in_the_encoder_cost_more(model):
-    everything = replace(experiment.CONFIG, mask_tokens_in_encoder=True)
-    assert experiment.gigaflops(everything, 2) > 1.3 * experiment.gigaflops(experiment.CONFIG, 2)
+    everything = experiment.MaskTokensInEncoder
+    assert experiment.gigaflops(everything, 2) > 1.3 * experiment.gigaflops(images=2)
 
 
 def test_a_run_returns_what_the_lesson_prints(monkeypatch):

@@ -132,9 +132,10 @@ def test_a_step_equals_the_loop_of_a_learner():
     """fit against AdamW, clipping and a schedule written out by hand."""
     model, data = small_model(), rows()
     groups = optimizer_groups(model)
+    decayed = groups["matrices"] + groups["stacked"] + groups["decayed"]
     optimizer = torch.optim.AdamW(
         [
-            {"params": groups["matrices"] + groups["decayed"], "weight_decay": 0.1},
+            {"params": decayed, "weight_decay": 0.1},
             {"params": groups["free"], "weight_decay": 0.0},
         ],
         lr=0.01,
@@ -274,8 +275,9 @@ def test_decay_and_muon_reach_the_parameters_they_should():
     model = small_model()
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     groups = {k: {names[id(p)] for p in v} for k, v in optimizer_groups(model).items()}
-    assert len(groups["matrices"]) == 2 * 6  # query, key, value, output, expand, contract
+    assert len(groups["matrices"]) == 2 * 3  # output, expand, contract
     assert all(".blocks." in name and name.endswith("weight") for name in groups["matrices"])
+    assert groups["stacked"] == {f"encoder.blocks.{i}.attention.qkv.weight" for i in range(2)}
     assert groups["decayed"] == {"dense.weight"}
     assert {"encoder.embeddings.token.weight", "decoder_bias", "norm.weight"} < groups["free"]
     assert sum(map(len, groups.values())) == len(names)
@@ -311,12 +313,17 @@ def test_weights_without_gradient_only_shrink_where_decay_is_wanted():
 
 
 def test_the_pair_of_optimisers_does_what_its_parts_do():
-    """Muon on the matrices, AdamW on the rest, and a learning rate set on the pair reaches both."""
+    """Muon on the matrices, queries, keys and values apart, and AdamW on the rest.
+
+    A learning rate set on the pair reaches both.
+    """
     model, twin = small_model(), small_model()
     pair = make_optimizer(model, Recipe(1, lr=0.02, adamw_lr=0.003))
     assert isinstance(pair, MuonAndAdamW)
     groups = optimizer_groups(twin)
-    muon = torch.optim.Muon(groups["matrices"], lr=0.01, weight_decay=0.01)
+    wholes = [(p, [nn.Parameter(part) for part in p.detach().chunk(3)]) for p in groups["stacked"]]
+    thirds = [part for _, parts in wholes for part in parts]
+    muon = torch.optim.Muon(groups["matrices"] + thirds, lr=0.01, weight_decay=0.01)
     adamw = torch.optim.AdamW(
         [{"params": groups["decayed"], "weight_decay": 0.01},
          {"params": groups["free"], "weight_decay": 0.0}],
@@ -327,8 +334,12 @@ def test_the_pair_of_optimisers_does_what_its_parts_do():
         group["lr"] /= 2
     for step in range(3):
         for one, other in zip(model.parameters(), twin.parameters(), strict=True):
+            one.data = one.data.clone()  # other memory, as after a trip to another device
             one.grad = torch.randn(one.shape, generator=torch.Generator().manual_seed(step))
             other.grad = one.grad.clone()
+        for whole, parts in wholes:
+            for part, gradient in zip(parts, whole.grad.chunk(3), strict=True):
+                part.grad = gradient
         for optimizer in (pair, muon, adamw):
             optimizer.step()
     for one, other in zip(model.parameters(), twin.parameters(), strict=True):

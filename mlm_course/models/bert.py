@@ -28,9 +28,7 @@ NAMES = {
     "encoder.embeddings.position":           "bert.embeddings.position_embeddings",
     "encoder.embeddings.segment":            "bert.embeddings.token_type_embeddings",
     "encoder.embeddings.norm":               "bert.embeddings.LayerNorm",
-    "encoder.blocks.#.attention.query":      "bert.encoder.layer.#.attention.self.query",
-    "encoder.blocks.#.attention.key":        "bert.encoder.layer.#.attention.self.key",
-    "encoder.blocks.#.attention.value":      "bert.encoder.layer.#.attention.self.value",
+    "encoder.blocks.#.attention.qkv":        "bert.encoder.layer.#.attention.self.{query,key,value}",
     "encoder.blocks.#.attention.output":     "bert.encoder.layer.#.attention.output.dense",
     "encoder.blocks.#.attention_norm":       "bert.encoder.layer.#.attention.output.LayerNorm",
     "encoder.blocks.#.feed_forward.expand":  "bert.encoder.layer.#.intermediate.dense",
@@ -40,7 +38,10 @@ NAMES = {
     "norm":                                  "cls.predictions.transform.LayerNorm",
     "decoder_bias":                          "cls.predictions.bias",
 }  # fmt: skip
-"""Our names and BERT's; # is a block's number, and weight or bias follows where a part has both."""
+"""Our names and BERT's; # is a block's number, and weight or bias follows where a part has both.
+
+Names in {} are parts of their own in BERT; ours is these, stacked.
+"""
 
 SAME_TENSOR = {
     "cls.predictions.decoder.weight": "bert.embeddings.word_embeddings.weight",

@@ -49,7 +49,6 @@ class ImageMAEConfig:
     """The sizes of a masked autoencoder for images.
 
     norm_pix: the target is each patch with its own mean and variance taken out.
-    mask_tokens_in_encoder: the counter-experiment, an encoder that works on all L places.
     position_base: see `sincos_positions`.
     """
 
@@ -60,7 +59,6 @@ class ImageMAEConfig:
     encoder: StackConfig = field(default_factory=lambda: StackConfig(d_model=64))
     decoder: StackConfig = field(default_factory=lambda: StackConfig(d_model=32, n_layers=1))
     norm_pix: bool = False
-    mask_tokens_in_encoder: bool = False
     position_base: float = 10_000.0
 
     def __post_init__(self) -> None:
@@ -195,14 +193,13 @@ class ImageMAE(nn.Module):
         self.cls_token = nn.Parameter(STD * torch.randn(1, 1, D))
         self.encoder = BlockStack(config.encoder)
         self.to_decoder = nn.Linear(D, decoder_D)
-        width = D if config.mask_tokens_in_encoder else decoder_D
-        self.mask_token = nn.Parameter(STD * torch.randn(1, 1, width))
+        self.mask_token = nn.Parameter(STD * torch.randn(1, 1, decoder_D))
         self.decoder = BlockStack(config.decoder)
         self.to_pixels = nn.Linear(decoder_D, config.patch_numbers)
         for name, width in (("positions", D), ("decoder_positions", decoder_D)):
             grid = sincos_positions(width, *config.grid, config.position_base)
             self.register_buffer(name, _with_cls(grid))
-        self.apply(_initialise)
+        _initialise(self)
         nn.init.normal_(self.embed.weight, std=config.patch_numbers**-0.5)  # see _initialise
         nn.init.normal_(self.to_pixels.weight, std=STD)
 
@@ -226,20 +223,19 @@ class ImageMAE(nn.Module):
 
     def _encode(self, patches: Tensor, ratio: float, noise: Tensor | None) -> Shuffled:
         shuffled = random_masking(patches, ratio, noise)
-        x = self.embed(shuffled.visible)  # (B, K, D)
-        if self.config.mask_tokens_in_encoder:  # the counter-experiment: all L places
-            x = put_back(x, shuffled.ids_restore, self.mask_token) + self.positions[1:]
-        else:
-            kept = shuffled.ids_restore.argsort(1)[:, : x.shape[1]]  # (B, K): which ones stayed
-            x = x + self.positions[1:][kept]
+        x = self.with_positions(self.embed(shuffled.visible), shuffled.ids_restore)  # (B, K, D)
         cls = (self.cls_token + self.positions[:1]).expand(len(x), -1, -1)
         return shuffled._replace(visible=self.encoder(torch.cat([cls, x], 1)))
+
+    def with_positions(self, x: Tensor, ids_restore: Tensor) -> Tensor:
+        """What enters the encoder, (B, K, D): the visible patches, each with its own position."""
+        kept = ids_restore.argsort(1)[:, : x.shape[1]]  # (B, K): which ones stayed
+        return x + self.positions[1:][kept]
 
     def decode(self, latent: Tensor, ids_restore: Tensor) -> Tensor:
         """The decoder's guess at all patches: (B, 1+K, D), (B, L) -> (B, L, P*P*C)."""
         x = self.to_decoder(latent)
-        if not self.config.mask_tokens_in_encoder:
-            x = torch.cat([x[:, :1], put_back(x[:, 1:], ids_restore, self.mask_token)], 1)
+        x = torch.cat([x[:, :1], put_back(x[:, 1:], ids_restore, self.mask_token)], 1)
         return self.to_pixels(self.decoder(x + self.decoder_positions)[:, 1:])
 
     def features(self, images: Tensor) -> Tensor:
@@ -285,16 +281,19 @@ def filled_in(images: Tensor, found: Reconstruction, config: ImageMAEConfig) -> 
     )
 
 
-def _initialise(module: nn.Module) -> None:
+def _initialise(model: nn.Module) -> None:
     """Linear layers as in He et al. 2022, appendix A.1 (xavier_uniform, Glorot and Bengio 2010).
 
+    Query, key and value start as three layers: as one they would be smaller.
     Two start otherwise, with which small models learn sooner. The embedding makes vectors equally
     large for patches of any size: the positions would drown what the few numbers of a small one
     say. And the last layer's first guesses are small: large ones have to be unlearnt.
     """
-    if isinstance(module, nn.Linear):
-        nn.init.xavier_uniform_(module.weight)
-        nn.init.zeros_(module.bias) if module.bias is not None else None
+    for name, layer in model.named_modules():
+        if isinstance(layer, nn.Linear):
+            for matrix in layer.weight.detach().chunk(3 if name.endswith("qkv") else 1):
+                nn.init.xavier_uniform_(matrix)
+            nn.init.zeros_(layer.bias) if layer.bias is not None else None
 
 
 def _with_cls(positions: Tensor) -> Tensor:

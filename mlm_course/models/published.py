@@ -17,38 +17,56 @@ class Translation(NamedTuple):
     """What our parts are called in the files of a published model.
 
     publisher: the model's name, for sentences. names: our names and theirs; # is a block's number,
-    and weight or bias follows where a part has both.
+    and weight or bias follows where a part has both. One part of ours may be several of theirs,
+    "a.{x,y}": then its rows are those of a.x and, below them, those of a.y.
     """
 
     publisher: str
     names: Mapping[str, str]
 
     def ours(self, theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Copies of their weights under our names, in float32. Errors: ValueError, unknown names."""
+        """Copies of their weights under our names, in float32.
+
+        Errors: ValueError for unknown names, and for parts that cannot be stacked.
+        """
         unknown = sorted(name for name in theirs if self.our_name(name) == name)
         if unknown:
             raise ValueError(f"{self.publisher} has no weights called {few(unknown)}.")
-        return {
-            self.our_name(name): value.detach().float().clone() for name, value in theirs.items()
-        }
+        names = dict.fromkeys(self.our_name(name) for name in theirs)  # each once
+        return {name: self._stacked(self.their_names(name), theirs) for name in names}
 
     def our_name(self, theirs: str) -> str:
         """Our name of one of their weights, or the name itself if it is none."""
         for ours, published in self.names.items():
-            pattern = re.escape(published).replace(r"\#", r"(\d+)") + r"(\.weight|\.bias)?"
-            found = re.fullmatch(pattern, theirs)
-            if found:
-                *number, ending = found.groups()
-                return ours.replace("#", "".join(number)) + (ending or "")
+            for name in each(published):
+                pattern = re.escape(name).replace(r"\#", r"(\d+)") + r"(\.weight|\.bias)?"
+                found = re.fullmatch(pattern, theirs)
+                if found:
+                    *number, ending = found.groups()
+                    return ours.replace("#", "".join(number)) + (ending or "")
         return theirs
 
-    def their_name(self, ours: str) -> str:
-        """Their name of one of our weights."""
+    def their_names(self, ours: str) -> list[str]:
+        """Their names of one of our weights, in the order in which they are stacked."""
         number = "".join(re.findall(r"\.(\d+)\.", ours))
         general = re.sub(r"\.\d+\.", ".#.", ours)
-        part, dot, ending = general.rpartition(".")
-        name = self.names.get(general) or self.names.get(part, part) + dot + ending
-        return name.replace("#", number)
+        if general in self.names:
+            part, ending = general, ""
+        else:
+            part, dot, name = general.rpartition(".")
+            ending = dot + name
+        published = each(self.names.get(part, part))
+        return [name.replace("#", number) + ending for name in published]
+
+    def _stacked(self, names: Sequence[str], theirs: Mapping[str, Tensor]) -> Tensor:
+        """Weights of theirs, equally large, on top of one another: a copy in float32."""
+        missing = [name for name in names if name not in theirs]
+        if missing:
+            raise ValueError(f"These weights of {self.publisher} are missing: {few(missing)}.")
+        parts = [theirs[name].detach().float() for name in names]
+        if any(part.shape != parts[0].shape for part in parts):
+            raise ValueError(f"These weights do not all have the same shape: {few(names)}.")
+        return torch.cat(torch.atleast_1d(parts))
 
     def find(self, ours: Mapping[str, Tensor], name: str, axes: int) -> Tensor:
         """One weight, by our name. Errors: ValueError if it is missing or has other axes."""
@@ -89,7 +107,13 @@ class Translation(NamedTuple):
             )
 
     def _few(self, ours: Sequence[str]) -> str:
-        return few([self.their_name(name) for name in ours])
+        return few([name for one in ours for name in self.their_names(one)])
+
+
+def each(names: str) -> list[str]:
+    """The names that braces stand for: "a.{x,y}" is a.x and a.y."""
+    stem, _, parts = names.partition("{")
+    return [stem + part for part in parts.rstrip("}").split(",")]
 
 
 def few(names: Sequence[str]) -> str:

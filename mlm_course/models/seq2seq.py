@@ -91,7 +91,7 @@ class DecoderBlock(nn.Module):
         self, x: Tensor, source: KeyValues, source_mask: Tensor, past: KeyValues | None
     ) -> tuple[Tensor, KeyValues]:
         """One more place (B, 1, D), given the keys and values of those before; and theirs with its own."""
-        parts = self.attention.project(self.attention_norm(x), None)
+        parts = self.attention.project(self.attention_norm(x))
         q, k, v = (split_heads(part, self.attention.n_heads) for part in parts)  # (B, H, 1, D / H)
         if past is not None:
             k, v = torch.cat([past.keys, k], 2), torch.cat([past.values, v], 2)
@@ -101,12 +101,12 @@ class DecoderBlock(nn.Module):
     def source_keys(self, memory: Tensor) -> KeyValues:
         """The source's keys and values in this block, which are the same for every place and pass."""
         attention = self.cross_attention
-        k, v = attention.key(memory), attention.value(memory)
-        return KeyValues(split_heads(k, attention.n_heads), split_heads(v, attention.n_heads))
+        parts = attention.keys_and_values(memory)
+        return KeyValues(*(split_heads(part, attention.n_heads) for part in parts))
 
     def _rest(self, x: Tensor, source: KeyValues, source_mask: Tensor) -> Tensor:
         attention = self.cross_attention
-        q = split_heads(attention.query(self.cross_attention_norm(x)), attention.n_heads)
+        q = split_heads(attention.queries(self.cross_attention_norm(x)), attention.n_heads)
         found = fused_attention(q, source.keys, source.values, source_mask)
         x = x + self.dropout(attention.output(join_heads(found)))
         return x + self.dropout(self.feed_forward(self.feed_forward_norm(x)))

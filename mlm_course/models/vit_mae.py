@@ -23,9 +23,7 @@ from mlm_course.models.published import Translation, check_heads, number_of_bloc
 
 BLOCK = {
     # ours                  theirs, in both stacks
-    "attention.query":      "attention.attention.query",
-    "attention.key":        "attention.attention.key",
-    "attention.value":      "attention.attention.value",
+    "attention.qkv":        "attention.attention.{query,key,value}",
     "attention.output":     "attention.output.dense",
     "attention_norm":       "layernorm_before",
     "feed_forward.expand":  "intermediate.dense",
@@ -46,7 +44,10 @@ NAMES = {
     "decoder.final_norm":   "decoder.decoder_norm",
     "to_pixels":            "decoder.decoder_pred",
 }  # fmt: skip
-"""Our names and the published ones; # is a block's number, and weight or bias follows."""
+"""Our names and the published ones; # is a block's number, and weight or bias follows.
+
+Names in {} are parts of their own there; ours is these, stacked.
+"""
 
 RENAMED = {
     # transformers 5                published
