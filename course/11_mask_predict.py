@@ -441,7 +441,7 @@ check("11.4", best_lengths)
 
 
 # %% exercise="11.5"
-def to_reopen(confidence: Tensor, real: Tensor, done: int, steps: int) -> Tensor:
+def to_remask(confidence: Tensor, real: Tensor, done: int, steps: int) -> Tensor:
     """The least confident words, fewer with every step."""
     ### BEGIN SOLUTION
     n = (real.sum(1) * (steps - done) // steps).clamp(min=1)  # (B,)
@@ -451,7 +451,7 @@ def to_reopen(confidence: Tensor, real: Tensor, done: int, steps: int) -> Tensor
 
 
 # %%
-check("11.5", to_reopen)
+check("11.5", to_remask)
 
 # %% [markdown]
 # ### Exercise 11.6: one step
@@ -481,7 +481,7 @@ check("11.6", fill)
 # ### Exercise 11.7: the whole procedure
 # `real` `(B, N)` says which places are to be written; rows may differ in length. Return tokens and
 # confidences `(B, N)` after `steps` steps; padding gets token 0 and confidence 1. Use your
-# `to_reopen` and `fill`.
+# `to_remask` and `fill`.
 
 
 # %% exercise="11.7"
@@ -493,7 +493,7 @@ def mask_predict(
     tokens, confidence, masked = torch.where(real, 4, 0), torch.ones(real.shape), real
     for done in range(steps):
         if done > 0:
-            masked = to_reopen(confidence, real, done, steps)
+            masked = to_remask(confidence, real, done, steps)
         tokens, confidence = fill(predict, tokens, confidence, masked)
     return tokens, confidence
     ### END SOLUTION

@@ -516,7 +516,7 @@ assert (
 #
 # | | a word is | kept are | a kept word |
 # |---|---|---|---|
-# | Mask-Predict (lesson 11) | the likeliest | the most confident | may reopen |
+# | Mask-Predict (lesson 11) | the likeliest | the most confident | may remask |
 # | MaskGIT (Chang et al. 2022) | drawn | as above, plus fading noise; few at first | stays |
 # | LLaDA (Nie et al. 2025) | the likeliest | the most confident | stays |
 # | MDLM (Sahoo et al. 2024) | drawn | any, by chance | stays |

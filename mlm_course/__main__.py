@@ -18,7 +18,7 @@ def build_command(options: argparse.Namespace) -> int:
             print("\n".join(lines or ["Every notebook is what its source says."]))
             return 1 if lines else 0
         actions = {"measure": build.measure, "execute": build.build_and_execute}
-        for line in actions.get(options.action, build.build)(root, options.lessons):
+        for line in actions.get(options.action, build.write_notebooks)(root, options.lessons):
             print(line, flush=True)
     except SourceError as problem:
         print(problem, file=sys.stderr)

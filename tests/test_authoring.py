@@ -179,7 +179,7 @@ def test_the_committed_notebooks_are_what_the_sources_say():
 def built(checkout, monkeypatch):
     """A copy in which lesson 1 is as its source says, with outputs of a kernel that only counts."""
     monkeypatch.setattr(execute, "execute", counted)
-    list(build.build(checkout, ["1"]))
+    list(build.write_notebooks(checkout, ["1"]))
     return checkout
 
 
@@ -286,7 +286,7 @@ def test_an_unknown_lesson_is_named_with_those_that_exist():
 
 def test_two_builds_of_a_lesson_are_byte_identical(built):
     before = contents(built)
-    assert list(build.build(built, ["1"]))
+    assert list(build.write_notebooks(built, ["1"]))
     assert contents(built) == before
 
 
@@ -423,9 +423,9 @@ def runs(monkeypatch):
 
 def test_a_changed_sentence_keeps_the_outputs_as_a_run_would_find_them(tiny):
     """The one test here with real kernels."""
-    assert list(build.build(tiny)) == ["lessons/01_doubling.ipynb", "solutions/01_doubling.ipynb"]
+    assert list(build.write_notebooks(tiny)) == ["lessons/01_doubling.ipynb", "solutions/01_doubling.ipynb"]
     rewrite(tiny, "A sentence", "Another sentence")
-    list(build.build(tiny))
+    list(build.write_notebooks(tiny))
     quick = contents(tiny)
     list(build.build_and_execute(tiny))
     assert contents(tiny) == quick
@@ -441,54 +441,54 @@ def test_a_changed_sentence_keeps_the_outputs_as_a_run_would_find_them(tiny):
 def test_only_what_decides_the_outputs_makes_a_lesson_run_again(tiny, runs):
     package = tiny / "mlm_course"
     (package / "authoring").mkdir()
-    list(build.build(tiny))
+    list(build.write_notebooks(tiny))
     rewrite(tiny, "A sentence", "Another sentence")
     write(package / "authoring", "x = 1", "new.py")
     write(package, "x = 1", "__main__.py")
-    list(build.build(tiny))
+    list(build.write_notebooks(tiny))
     assert len(runs) == 1
     rewrite(tiny, "double(3)\n\n", "double(4)\n\n")
-    list(build.build(tiny))
+    list(build.write_notebooks(tiny))
     assert len(runs) == 2
     rewrite(tiny, "# %%\ncheck", '# %% tags=["nbval-skip"]\ncheck')
-    list(build.build(tiny))
+    list(build.write_notebooks(tiny))
     assert len(runs) == 3
     write(package, "x = 1", "attention.py")
-    list(build.build(tiny))
+    list(build.write_notebooks(tiny))
     assert len(runs) == 4
     write(package, "{}", "weights.json")
-    list(build.build(tiny))
+    list(build.write_notebooks(tiny))
     assert len(runs) == 5
-    list(build.build(tiny))
+    list(build.write_notebooks(tiny))
     assert len(runs) == 5
     list(build.build_and_execute(tiny))
     assert len(runs) == 6
 
 
 def test_outputs_of_a_notebook_that_someone_edited_are_not_reused(tiny, runs):
-    list(build.build(tiny))
+    list(build.write_notebooks(tiny))
     before, path = contents(tiny), tiny / "solutions" / "01_doubling.ipynb"
     for damage in (("double(3)", "double(5)"), ('"executed"', '"ran"'), ("{", "[")):
         path.write_text(path.read_text(encoding="utf-8").replace(*damage), encoding="utf-8")
-        list(build.build(tiny))
+        list(build.write_notebooks(tiny))
         assert contents(tiny) == before
     assert len(runs) == 4
 
 
 def test_a_file_that_jupyter_saved_gives_the_same_notebook(tiny, runs):
-    list(build.build(tiny))
+    list(build.write_notebooks(tiny))
     before, path = contents(tiny), tiny / "solutions" / "01_doubling.ipynb"
     nbformat.write(nbformat.read(path, as_version=4), path)
     assert contents(tiny) != before and list(build.differences(tiny)) == []
-    list(build.build(tiny))
+    list(build.write_notebooks(tiny))
     assert contents(tiny) == before and len(runs) == 1
 
 
 def test_a_quick_build_imports_nothing_heavy(tiny, runs):
-    list(build.build(tiny))
+    list(build.write_notebooks(tiny))
     code = (
         "import sys; from pathlib import Path; from mlm_course.authoring import build\n"
-        "list(build.build(Path('.')))\n"
+        "list(build.write_notebooks(Path('.')))\n"
         "print(sorted({'torch', 'nbclient', 'nbformat', 'jupytext'} & set(sys.modules)))"
     )
     result = subprocess.run(
@@ -524,7 +524,7 @@ def test_a_cell_that_fails_is_named_with_its_line_and_nothing_changes(tiny, quic
     rewrite(tiny, old, new)
     before = contents(tiny)
     with pytest.raises(SourceError) as error:
-        list(build.build(tiny))
+        list(build.write_notebooks(tiny))
     first, _, text = str(error.value).partition("\n\n")
     place = f"course/01_doubling.py, cell {cell} (line {cell_line}), line {line}"
     assert first.startswith(f"{place}: {what}")
@@ -536,7 +536,7 @@ def test_the_failing_cell_may_stand_behind_one_that_is_meant_to_fail(tiny, quick
     meant = '# %% tags=["raises-exception"]\n1 / 0\n\n# %%\nundefined\n\n# %%\ncheck("1.1"'
     rewrite(tiny, '# %%\ncheck("1.1"', meant)
     with pytest.raises(SourceError, match=r"cell 5 \(line 19\), line 20: NameError"):
-        list(build.build(tiny))
+        list(build.write_notebooks(tiny))
 
 
 def test_a_failing_lesson_leaves_those_before_it_built(tiny, monkeypatch):
@@ -549,7 +549,7 @@ def test_a_failing_lesson_leaves_those_before_it_built(tiny, monkeypatch):
     write(tiny / "course", TINY.replace("1.1", "2.1"), "02_more.py")
     write(tiny / "mlm_course" / "practice", 'Exercise(id="2.1")', "lesson_02.py")
     with pytest.raises(SourceError, match=r"02_more\.py, cell 1 \(line 1\): Oh: no"):
-        list(build.build(tiny))
+        list(build.write_notebooks(tiny))
     assert list(json.loads((tiny / build.ANSWERS).read_text(encoding="utf-8"))) == ["1.1"]
     assert list(build.differences(tiny, ["1"])) == []
     assert "lessons/02_more.ipynb is missing" in list(build.differences(tiny))
@@ -560,7 +560,7 @@ def test_building_one_lesson_keeps_the_printed_answers_of_others(tiny, runs):
     write(tiny / "mlm_course" / "practice", 'Exercise(id="2.1")', "lesson_02.py")
     write(tiny / "mlm_course" / "practice", '{"9.1": "of a lesson that is gone"}', "answers.json")
     for lesson in ("2", "1", "2"):
-        list(build.build(tiny, [lesson]))
+        list(build.write_notebooks(tiny, [lesson]))
     answers = json.loads((tiny / build.ANSWERS).read_text(encoding="utf-8"))
     assert list(answers) == ["1.1", "2.1"] and list(build.differences(tiny)) == []
 
@@ -568,13 +568,13 @@ def test_building_one_lesson_keeps_the_printed_answers_of_others(tiny, runs):
 def test_a_kernel_that_dies_is_a_sentence_with_a_place(tiny, quick_set_up):
     rewrite(tiny, "double(3)\n\n", "import os; os._exit(1)\n\n")
     with pytest.raises(SourceError, match=r"cell 4 \(line 16\): the kernel died"):
-        list(build.build(tiny))
+        list(build.write_notebooks(tiny))
 
 
 def test_a_mistake_in_the_last_source_keeps_every_lesson_from_running(tiny, runs):
     write(tiny / "course", TINY.replace("1.1", "2.1"), "02_more.py")
     with pytest.raises(SourceError, match=r"exercise 2\.1 is missing"):
-        list(build.build(tiny))
+        list(build.write_notebooks(tiny))
     assert runs == []
 
 
@@ -601,23 +601,23 @@ def test_an_interrupted_build_puts_the_printed_answers_back(tiny, monkeypatch):
     monkeypatch.setattr(execute, "execute", interrupted)
     before = contents(tiny)
     with pytest.raises(KeyboardInterrupt):
-        list(build.build(tiny))
+        list(build.write_notebooks(tiny))
     assert contents(tiny) == before
     assert "y = x + x" in during[0]  # the notebook may print the new answer
 
 
 def test_measuring_leaves_nothing_that_differs(tiny, runs, monkeypatch):
     def measured(notebook, folder):
-        return execute.Measured(execute.execute(notebook, folder), 12.3, 456)
+        return execute.Measured(execute.run_notebook(notebook, folder), 12.3, 456)
 
     monkeypatch.setattr(execute, "measure", measured)
-    list(build.build(tiny))
+    list(build.write_notebooks(tiny))
     assert list(build.measure(tiny)) == ["01_doubling: 12.3 s, 456 MB"]
     assert list(build.differences(tiny)) == []
     assert read_syllabus(tiny) == {"01_doubling": Budget(12.3, 456)}
     text = (tiny / "lessons" / "01_doubling.ipynb").read_text(encoding="utf-8")
     assert "about 0.5 hours" in text and "12 s to run" in text
-    list(build.build(tiny))
+    list(build.write_notebooks(tiny))
     assert len(runs) == 2  # the measured run's outputs are kept
 
 
@@ -625,12 +625,12 @@ def test_a_measured_run_has_the_outputs_of_any_other(tiny, quick_set_up):
     source = build.read_sources(tiny)[0]
     draft = solution_notebook(source.name, build.cells_of(tiny, source, None))
     found = execute.measure(draft, tiny)
-    assert found.notebook == execute.execute(draft, tiny)
+    assert found.notebook == execute.run_notebook(draft, tiny)
     assert 1 < found.memory_mb < 1000 and 0 < found.seconds < 60
 
 
 def test_an_authors_cell_is_in_the_solution_only(tiny, runs):
-    list(build.build(tiny))
+    list(build.write_notebooks(tiny))
     lesson, solution = (
         json.loads((tiny / folder / "01_doubling.ipynb").read_text(encoding="utf-8"))["cells"]
         for folder in ("lessons", "solutions")
@@ -641,7 +641,7 @@ def test_an_authors_cell_is_in_the_solution_only(tiny, runs):
 
 def test_an_authors_cell_may_use_names_of_its_own_inside(tiny, runs):
     rewrite(tiny, "double(3) == 6", "all(double(i) == i + i for i in range(9)), [j for j in 'ab']")
-    assert list(build.build(tiny))
+    assert list(build.write_notebooks(tiny))
 
 
 def test_a_build_for_the_record_is_never_fast(monkeypatch):

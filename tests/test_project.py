@@ -7,29 +7,32 @@ import sys
 import tomllib
 from pathlib import Path
 
-import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "mlm_course"
-BASE = {"attention", "corruption", "tokenization", "corpora"}
-MODELS = BASE | {"models"}
+SUBJECT = {
+    "attention", "tokenization", "corruption", "corpora", "hub", "models", "training", "evaluation",
+    "probing", "decoding", "diffusion", "compression", "cost", "views", "widgets", "experiments",
+    "results", "train",
+}  # fmt: skip
+SCHOOL = {"practice", "exercises", "authoring", "teaching", "doctor", "__main__", "__init__"}
+BASE = {"attention", "corruption", "tokenization", "corpora", "hub"}
+MODELS = (BASE - {"corpora"}) | {"models"}  # a model knows no text
 MAY_IMPORT = {
-    **dict.fromkeys(BASE, BASE),
+    "hub": {"hub"},
+    **dict.fromkeys(BASE - {"hub"}, BASE),
     "models": MODELS,
-    "training": MODELS | {"training", "evaluation"},
     "decoding": MODELS | {"decoding"},
+    "evaluation": MODELS | {"corpora", "evaluation", "decoding"},
+    "probing": MODELS | {"corpora", "probing"},
     "diffusion": MODELS | {"decoding", "diffusion", "evaluation"},
+    "training": MODELS | {"training", "evaluation", "diffusion"},
     "cost": MODELS | {"cost"},
     "compression": MODELS | {"compression"},
-    "packing": BASE | {"packing"},
-    "evaluation": MODELS | {"evaluation", "decoding"},
     "views": {"views"},
     "widgets": {"views", "widgets"},
-    "practice": MODELS
-    | {"training", "decoding", "diffusion", "evaluation", "views", "widgets", "practice"}
-    | {"cost", "compression", "packing"},
 }
 FORBIDDEN = {"views": {"torch", "ipywidgets", "anywidget"}}
 
@@ -52,17 +55,102 @@ def parts() -> list[tuple[str, Path]]:
     return [(path.relative_to(PACKAGE).parts[0].removesuffix(".py"), path) for path in files]
 
 
-@pytest.mark.parametrize(
-    ("part", "path"), [pytest.param(*p, id=str(p[1].relative_to(PACKAGE))) for p in parts()]
+def ours(path: Path) -> set[str]:
+    """The parts of the package that a file imports."""
+    return {name.split(".")[1] for name in imports(path) if name.startswith("mlm_course.")}
+
+
+def test_arrows_point_down():
+    """Each part of the subject imports only what stands below it, and never the school."""
+    for part, path in parts():
+        if part in SUBJECT:
+            wrong = ours(path) - MAY_IMPORT.get(part, SUBJECT)
+            assert not wrong, f"{path.relative_to(PACKAGE)} may not import {wrong}"
+        roots = {name.split(".")[0] for name in imports(path)}
+        assert not roots & FORBIDDEN.get(part, set()), path
+    assert {part for part, _ in parts()} <= SUBJECT | SCHOOL  # a new part gets its place above
+
+
+def test_lessons_import_the_subject_and_practice_but_no_experiment():
+    for path in sorted((ROOT / "course").glob("[0-9]*.py")):
+        assert not ours(path) & {"experiments", "authoring", "teaching"}, path.name
+
+
+def test_training_is_seven_files():
+    stems = {path.stem for path in (PACKAGE / "training").glob("*.py")} - {"__init__"}
+    assert stems == set("loop step datasets losses optim checkpoints reporting".split())
+
+
+APART = {"views", "experiments", "exercises"}  # where a name may come again
+
+
+def test_module_names_of_the_subject_occur_once():
+    stems = [
+        path.stem for part, path in parts() if part in SUBJECT - APART and path.stem != "__init__"
+    ]
+    assert {stem for stem in stems if stems.count(stem) > 1} == set()
+
+
+def top_level(path: Path) -> list[str]:
+    """Names of the functions and classes that a module defines for others."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    kinds = ast.FunctionDef | ast.ClassDef
+    return [n.name for n in tree.body if isinstance(n, kinds) and not n.name.startswith("_")]
+
+
+CORPORA = {"vocabulary", "sample", "sentences", "encode", "read"}  # asked of a corpus by its module
+
+
+def test_a_name_of_the_subject_means_one_thing():
+    where: dict[str, list[str]] = {}
+    for part, path in parts():
+        if part in SUBJECT - APART:
+            for name in top_level(path):
+                where.setdefault(name, []).append(str(path.relative_to(PACKAGE)))
+    twice = {name: files for name, files in where.items() if len(files) > 1}
+    assert {name: files for name, files in twice.items() if name not in CORPORA} == {}
+
+
+def test_no_function_bears_its_modules_name():
+    same = [str(path.relative_to(PACKAGE)) for _, path in parts() if path.stem in top_level(path)]
+    assert same == []
+
+
+SAY_WHAT_IT_IS = {"found", "measured", "compared", "got"}
+
+
+def bound_names(path: Path) -> set[str]:
+    """Every name that a file gives to a variable, an argument or a function."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        elif isinstance(node, ast.arg):
+            names.add(node.arg)
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+    return names
+
+
+def test_names_say_what_they_hold():
+    files = [*(ROOT / "course").glob("*.py"), *(ROOT / "tests").rglob("*.py")]
+    for path in [*files, *(path for _, path in parts())]:
+        assert not bound_names(path) & SAY_WHAT_IT_IS, path.relative_to(ROOT)
+
+
+OLD_WORDS = re.compile(
+    r"\b(hideable|can_hide|hidden_count|n_hidden|score_hidden|stirred|RowNoise|MaskedRows"
+    r"|exchange_seconds|directions_needed|at_home|may_reopen|reopen|visible_mask\.py)\b"
 )
-def test_each_part_imports_only_what_stands_below_it(part, path):
-    ours = {name.split(".")[1] for name in imports(path) if name.startswith("mlm_course.")}
-    if part in MAY_IMPORT:
-        assert ours <= MAY_IMPORT[part], f"{part} may not import {ours - MAY_IMPORT[part]}"
-    elif part not in {"authoring", "doctor", "__main__"}:
-        assert "practice" not in ours
-    roots = {name.split(".")[0] for name in imports(path)}
-    assert not roots & FORBIDDEN.get(part, set())
+
+
+def test_the_fields_words_are_used():
+    """`masked` for tokens out of view, and no private words where the field has its own."""
+    files = [*(ROOT / "course").glob("[0-9]*.py"), *(path for _, path in parts())]
+    for path in files:
+        text = path.read_text(encoding="utf-8")
+        assert not OLD_WORDS.search(text), f"{path.relative_to(ROOT)}: {OLD_WORDS.search(text)}"
+        assert "hidden" not in bound_names(path), path.relative_to(ROOT)
 
 
 def plain(name: str) -> str:

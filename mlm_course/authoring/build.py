@@ -36,7 +36,7 @@ ANSWERS = PACKAGE / "practice" / "answers.json"
 Run = Callable[[Path, Source, Notebook], Notebook]  # a solved notebook with outputs
 
 
-def build(root: Path, names: Iterable[str] = ()) -> Iterator[str]:
+def write_notebooks(root: Path, names: Iterable[str] = ()) -> Iterator[str]:
     """Writes both notebooks of each lesson and yields a line for each file.
 
     A lesson is executed only if its stored outputs no longer hold.
@@ -163,7 +163,7 @@ def _stored_or_executed(root: Path, source: Source, draft: Notebook) -> Notebook
 def _executed(root: Path, source: Source, draft: Notebook) -> Notebook:
     from mlm_course.authoring import execute  # a second and more, which stored outputs spare
 
-    return execute.execute(draft, _folder(root))
+    return execute.run_notebook(draft, _folder(root))
 
 
 @contextmanager

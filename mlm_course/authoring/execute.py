@@ -29,7 +29,7 @@ class Measured:
     memory_mb: int
 
 
-def execute(notebook: Notebook, folder: Path) -> Notebook:
+def run_notebook(notebook: Notebook, folder: Path) -> Notebook:
     """The notebook with its outputs, run in `folder`; CellFailure if a cell fails."""
     folder.mkdir(exist_ok=True)
     ran, started = nbformat.from_dict(notebook), [0]

@@ -82,6 +82,7 @@ def _wrong_heads(
 EXERCISES = (
     Exercise(
         id="1.1",
+        minutes=4,
         prompt="Many weighted averages at once",
         reference=weighted_average,
         inputs=lambda g: (_random_weights(g), torch.randn(2, 3, 7, 4, generator=g)),
@@ -116,6 +117,7 @@ EXERCISES = (
     ),
     Exercise(
         id="1.2",
+        minutes=6,
         prompt="Scores on a fair scale",
         reference=attention_scores,
         inputs=lambda g: _qkv(g)[:2],
@@ -167,6 +169,7 @@ EXERCISES = (
     ),
     Exercise(
         id="1.3",
+        minutes=9,
         prompt="Softmax that survives large scores",
         reference=masked_softmax,
         inputs=_mixed_scores,
@@ -210,6 +213,7 @@ EXERCISES = (
     ),
     Exercise(
         id="1.4",
+        minutes=6,
         prompt="Attention",
         reference=scaled_dot_product_attention,
         inputs=_qkv,
@@ -254,6 +258,7 @@ EXERCISES = (
     ),
     Exercise(
         id="1.5",
+        minutes=10,
         prompt="Split into heads",
         reference=split_heads,
         inputs=lambda g: (torch.randn(2, 5, 12, generator=g), 3),
@@ -289,6 +294,7 @@ EXERCISES = (
     ),
     Exercise(
         id="1.6",
+        minutes=18,
         prompt="Multi-head attention",
         reference=multi_head_attention,
         inputs=_multi_head_inputs,

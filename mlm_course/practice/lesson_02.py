@@ -64,6 +64,7 @@ UPSIDE_DOWN = (
 EXERCISES = (
     Exercise(
         id="2.1",
+        minutes=6,
         prompt="Masked weights",
         reference=masked_softmax,
         inputs=_scores_and_mask,
@@ -93,6 +94,7 @@ EXERCISES = (
     ),
     Exercise(
         id="2.2",
+        minutes=8,
         prompt="Padding mask",
         reference=padding_mask,
         inputs=_lengths,
@@ -127,6 +129,7 @@ EXERCISES = (
     ),
     Exercise(
         id="2.3",
+        minutes=5,
         prompt="Causal mask",
         reference=causal_mask,
         inputs=lambda g: (int(torch.randint(4, 8, (1,), generator=g)),),
@@ -158,6 +161,7 @@ EXERCISES = (
     ),
     Exercise(
         id="2.4",
+        minutes=5,
         prompt="Causal and padding",
         reference=causal_and_padding,
         inputs=_lengths,
@@ -190,6 +194,7 @@ EXERCISES = (
     ),
     Exercise(
         id="2.5",
+        minutes=9,
         prompt="Texts that share a row",
         reference=same_document_mask,
         inputs=_documents,
@@ -227,6 +232,7 @@ EXERCISES = (
     ),
     Exercise(
         id="2.6",
+        minutes=9,
         prompt="Softmax with a safety net",
         reference=masked_softmax,
         inputs=_with_empty_queries,
@@ -263,6 +269,7 @@ EXERCISES = (
     ),
     Exercise(
         id="2.7",
+        minutes=4,
         prompt="An additive mask",
         reference=additive_mask,
         inputs=lambda g: (_scores_and_mask(g)[1],),

@@ -76,6 +76,7 @@ def _unknown_at_the_end(word: str, vocabulary: set[str]) -> list[str]:
 EXERCISES = (
     Exercise(
         id="3.1",
+        minutes=15,
         prompt="Longest match first",
         reference=longest_match,
         inputs=_word,

@@ -101,6 +101,7 @@ def _extended_right(masked: Tensor, word_ids: Tensor) -> Tensor:
 EXERCISES = (
     Exercise(
         id="4.1",
+        minutes=5,
         prompt="Candidates",
         reference=maskable,
         inputs=_rows_of_another_vocabulary,
@@ -139,6 +140,7 @@ EXERCISES = (
     ),
     Exercise(
         id="4.2",
+        minutes=20,
         prompt="A fixed count",
         reference=hide_fixed_count,
         inputs=_noise_and_candidates,
@@ -202,6 +204,7 @@ EXERCISES = (
     ),
     Exercise(
         id="4.3",
+        minutes=9,
         prompt="80 / 10 / 10",
         reference=replace_80_10_10,
         inputs=_corruption,
@@ -235,6 +238,7 @@ EXERCISES = (
     ),
     Exercise(
         id="4.4",
+        minutes=4,
         prompt="Labels",
         reference=make_labels,
         inputs=_ids_and_hidden,
@@ -266,6 +270,7 @@ EXERCISES = (
     ),
     Exercise(
         id="4.5",
+        minutes=12,
         prompt="Whole words",
         reference=extend_to_whole_words,
         inputs=_hidden_and_words,

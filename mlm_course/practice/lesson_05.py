@@ -212,6 +212,7 @@ def _wrong_bert(
 EXERCISES = (
     Exercise(
         id="5.1",
+        minutes=6,
         prompt="Embeddings",
         reference=embed,
         inputs=_tables,
@@ -276,6 +277,7 @@ EXERCISES = (
     ),
     Exercise(
         id="5.2",
+        minutes=10,
         prompt="LayerNorm",
         reference=layer_norm,
         inputs=_uneven_tokens,
@@ -349,6 +351,7 @@ EXERCISES = (
     ),
     Exercise(
         id="5.3",
+        minutes=4,
         prompt="GELU",
         reference=gelu,
         inputs=lambda g: (2 * torch.randn(3, 7, generator=g),),
@@ -411,6 +414,7 @@ EXERCISES = (
     ),
     Exercise(
         id="5.4",
+        minutes=4,
         prompt="BERT's block: post-norm",
         reference=post_norm_block,
         inputs=_block_parts,
@@ -480,6 +484,7 @@ EXERCISES = (
     ),
     Exercise(
         id="5.5",
+        minutes=4,
         prompt="A pre-norm block",
         reference=pre_norm_block,
         inputs=_block_parts,
@@ -546,6 +551,7 @@ EXERCISES = (
     ),
     Exercise(
         id="5.6",
+        minutes=8,
         prompt="Counting a block's parameters",
         reference=block_parameters,
         inputs=_sizes,
@@ -607,6 +613,7 @@ EXERCISES = (
     ),
     Exercise(
         id="5.7",
+        minutes=8,
         prompt="The MLM head",
         reference=mlm_logits,
         inputs=_head_parts,
@@ -674,6 +681,7 @@ EXERCISES = (
     ),
     Exercise(
         id="5.8",
+        minutes=20,
         prompt="BERT, whole",
         reference=bert,
         inputs=_little_bert,

@@ -374,6 +374,7 @@ SLIPS = {
 EXERCISES = (
     Exercise(
         id="6.1",
+        minutes=8,
         prompt="The loss",
         reference=masked_loss,
         inputs=_logits_and_gaps,
@@ -450,6 +451,7 @@ EXERCISES = (
     ),
     Exercise(
         id="6.2",
+        minutes=10,
         prompt="The loop",
         reference=train,
         inputs=_training,
@@ -519,6 +521,7 @@ EXERCISES = (
     ),
     Exercise(
         id="6.3",
+        minutes=15,
         prompt="Evaluation",
         reference=evaluate,
         inputs=_evaluation,
@@ -564,6 +567,7 @@ EXERCISES = (
     ),
     Exercise(
         id="6.4",
+        minutes=6,
         prompt="Warm-up and decay",
         reference=lr_factor,
         inputs=_moment,
@@ -639,6 +643,7 @@ EXERCISES = (
     ),
     Exercise(
         id="6.5",
+        minutes=15,
         prompt="A big batch in pieces",
         reference=accumulate,
         inputs=_pieces,
@@ -711,6 +716,7 @@ EXERCISES = (
     ),
     Exercise(
         id="6.6",
+        minutes=3,
         prompt="ELECTRA's labels",
         reference=replaced_labels,
         inputs=_generated,

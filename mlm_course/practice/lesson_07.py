@@ -25,6 +25,7 @@ def _weights_and_mentions(g: torch.Generator) -> tuple[Tensor, Tensor]:
 EXERCISES = (
     Exercise(
         id="7.1",
+        minutes=4,
         prompt="The best answers",
         reference=top_answers,
         inputs=_logits,
@@ -80,6 +81,7 @@ EXERCISES = (
     ),
     Exercise(
         id="7.2",
+        minutes=12,
         prompt="Who copies?",
         reference=copy_scores,
         inputs=_weights_and_mentions,

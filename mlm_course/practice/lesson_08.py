@@ -174,6 +174,7 @@ def _harmonic(precision: Tensor, recall: Tensor) -> Tensor:
 EXERCISES = (
     Exercise(
         id="8.1",
+        minutes=6,
         prompt="The mean of a text",
         reference=mean_over_tokens,
         inputs=_padded_vectors,
@@ -236,6 +237,7 @@ EXERCISES = (
     ),
     Exercise(
         id="8.2",
+        minutes=12,
         prompt="Precision, recall, F1",
         reference=macro_scores,
         inputs=_confusion,
@@ -303,6 +305,7 @@ EXERCISES = (
     ),
     Exercise(
         id="8.3",
+        minutes=12,
         prompt="Labels for pieces",
         reference=align_labels,
         inputs=_words_and_tags,
@@ -382,6 +385,7 @@ EXERCISES = (
     ),
     Exercise(
         id="8.4",
+        minutes=18,
         prompt="Entities, not tokens",
         reference=find_entities,
         inputs=_tags,
@@ -435,6 +439,7 @@ EXERCISES = (
     ),
     Exercise(
         id="8.5",
+        minutes=12,
         prompt="The best span",
         reference=best_span,
         inputs=_span_scores,

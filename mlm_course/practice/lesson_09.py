@@ -331,6 +331,7 @@ def _loss_over_visible(predicted, target, mask):
 EXERCISES = (
     Exercise(
         id="9.1",
+        minutes=12,
         prompt="Patches",
         reference=patchify,
         inputs=_images,
@@ -377,6 +378,7 @@ EXERCISES = (
     ),
     Exercise(
         id="9.2",
+        minutes=10,
         prompt="Shuffle, keep, remember",
         reference=shuffle,
         inputs=_noise,
@@ -457,6 +459,7 @@ EXERCISES = (
     ),
     Exercise(
         id="9.3",
+        minutes=8,
         prompt="Put back",
         reference=put_back,
         inputs=_latent,
@@ -502,6 +505,7 @@ EXERCISES = (
     ),
     Exercise(
         id="9.4",
+        minutes=6,
         prompt="Each patch by itself",
         reference=normalise,
         inputs=_patches,
@@ -554,6 +558,7 @@ EXERCISES = (
     ),
     Exercise(
         id="9.5",
+        minutes=5,
         prompt="The loss",
         reference=patch_loss,
         inputs=_guesses,
@@ -599,6 +604,7 @@ EXERCISES = (
     ),
     Exercise(
         id="9.6",
+        minutes=10,
         prompt="An encoder that sees little",
         reference=encode,
         inputs=_model_and_images,
@@ -674,6 +680,7 @@ EXERCISES = (
     ),
     Exercise(
         id="9.7",
+        minutes=12,
         prompt="The whole model",
         reference=loss_of,
         inputs=_model_and_images,

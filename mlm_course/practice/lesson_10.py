@@ -306,6 +306,7 @@ def _count(energy: Tensor, share: float, extra: int = 1) -> int:
 EXERCISES = (
     Exercise(
         id="10.1",
+        minutes=15,
         prompt="Close up",
         reference=close_up,
         inputs=_row_with_gaps,
@@ -396,6 +397,7 @@ EXERCISES = (
     ),
     Exercise(
         id="10.2",
+        minutes=4,
         prompt="Embed what is left",
         reference=embed_visible,
         inputs=_kept_rows,
@@ -431,6 +433,7 @@ EXERCISES = (
     ),
     Exercise(
         id="10.3",
+        minutes=7,
         prompt="Put back",
         reference=put_back,
         inputs=_shuffled,
@@ -481,6 +484,7 @@ EXERCISES = (
     ),
     Exercise(
         id="10.4",
+        minutes=8,
         prompt="What the decoder gets",
         reference=decoder_input,
         inputs=_latent_rows,
@@ -566,6 +570,7 @@ EXERCISES = (
     ),
     Exercise(
         id="10.5",
+        minutes=10,
         prompt="The whole model",
         reference=mae_loss,
         inputs=_model_and_gaps,
@@ -629,6 +634,7 @@ EXERCISES = (
     ),
     Exercise(
         id="10.6",
+        minutes=8,
         prompt="How many directions?",
         reference=count_directions,
         inputs=_vectors,
@@ -667,6 +673,7 @@ EXERCISES = (
     ),
     Exercise(
         id="10.7",
+        minutes=8,
         prompt="RetroMAE: which key each query sees",
         reference=decoder_sees,
         inputs=_noise_and_text,

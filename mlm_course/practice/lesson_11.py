@@ -54,7 +54,7 @@ def best_lengths(scores: Tensor, n: int) -> tuple[Tensor, Tensor]:
     return found.indices, found.values
 
 
-def to_reopen(confidence: Tensor, real: Tensor, done: int, steps: int) -> Tensor:
+def to_remask(confidence: Tensor, real: Tensor, done: int, steps: int) -> Tensor:
     return lowest(confidence.masked_fill(~real, math.inf), n_open(real, done, steps, MASK_PREDICT))
 
 
@@ -116,7 +116,7 @@ def _last_step(g: torch.Generator) -> tuple[Tensor, Tensor, int, int]:
     return confidence, real, 6, 7
 
 
-def _reopenings(g: torch.Generator) -> tuple[Tensor, Tensor, int, int]:
+def _remaskings(g: torch.Generator) -> tuple[Tensor, Tensor, int, int]:
     """Every third trial, roughly, is a last step, at which short rows still open one place."""
     return (_last_step if torch.rand((), generator=g) < 0.34 else _confidences)(g)
 
@@ -202,8 +202,8 @@ def _as_probabilities(scores: Tensor, n: int) -> tuple[Tensor, Tensor]:
     return lengths, log_p.exp()
 
 
-def _changed_reopen(n: Function, most: bool = False, padding: bool = False) -> Function:
-    """`to_reopen` with another count n(N, done, steps), or other places."""
+def _changed_remask(n: Function, most: bool = False, padding: bool = False) -> Function:
+    """`to_remask` with another count n(N, done, steps), or other places."""
 
     def run(confidence: Tensor, real: Tensor, done: int, steps: int) -> Tensor:
         order = -confidence if most else confidence
@@ -287,6 +287,7 @@ def _rated(rate: Function) -> Function:
 EXERCISES = (
     Exercise(
         id="11.1",
+        minutes=12,
         prompt="What mixing costs",
         reference=mixed,
         inputs=_answers,
@@ -334,6 +335,7 @@ EXERCISES = (
     ),
     Exercise(
         id="11.2",
+        minutes=12,
         prompt="Hide any number of words",
         reference=hide_for_training,
         inputs=_targets,
@@ -384,6 +386,7 @@ EXERCISES = (
     ),
     Exercise(
         id="11.3",
+        minutes=6,
         prompt="Who sees whom in the decoder",
         reference=decoder_sees,
         inputs=_canvas,
@@ -430,6 +433,7 @@ EXERCISES = (
     ),
     Exercise(
         id="11.4",
+        minutes=8,
         prompt="How long?",
         reference=best_lengths,
         inputs=_length_scores,
@@ -469,9 +473,10 @@ EXERCISES = (
     ),
     Exercise(
         id="11.5",
+        minutes=8,
         prompt="Which words are opened again",
-        reference=to_reopen,
-        inputs=_reopenings,
+        reference=to_remask,
+        inputs=_remaskings,
         trials=6,
         hints=(
             "Two questions again: how many in each row, and which. The count is a matter of N, `done` "
@@ -483,36 +488,36 @@ EXERCISES = (
         ),
         misconceptions=(
             Misconception(
-                _changed_reopen(_n, most=True),
+                _changed_remask(_n, most=True),
                 "These are the words the model is *most* sure of. The doubtful ones go back.",
             ),
             Misconception(
-                _changed_reopen(lambda N, done, steps: _n(N, done + 1, steps)),
+                _changed_remask(lambda N, done, steps: _n(N, done + 1, steps)),
                 "One step ahead: after `done` of `steps` steps a share of 1 - done / steps is opened.",
             ),
             Misconception(
-                _changed_reopen(lambda N, done, steps: _n(N, done - 1, steps)),
+                _changed_remask(lambda N, done, steps: _n(N, done - 1, steps)),
                 "One step behind: after `done` of `steps` steps a share of 1 - done / steps is "
                 "opened. The first step, done = 0, is the empty canvas, and it is over.",
             ),
             Misconception(
-                _changed_reopen(lambda N, done, steps: N - _n(N, done, steps)),
+                _changed_remask(lambda N, done, steps: N - _n(N, done, steps)),
                 "That many words are *kept*. The others are opened.",
             ),
             Misconception(
-                _changed_reopen(lambda N, done, steps: N * (steps - done) // steps),
+                _changed_remask(lambda N, done, steps: N * (steps - done) // steps),
                 "Some rows open nothing at all. At least one word, always.",
             ),
             Misconception(
-                _changed_reopen(lambda N, done, steps: -(-N * (steps - done) // steps)),
+                _changed_remask(lambda N, done, steps: -(-N * (steps - done) // steps)),
                 "You rounded up; the paper rounds down.",
             ),
             Misconception(
-                _changed_reopen(_n, padding=True),
+                _changed_remask(_n, padding=True),
                 "Padding was opened: its confidence is 0, so it always looks doubtful. Keep it out.",
             ),
             Misconception(
-                _changed_reopen(
+                _changed_remask(
                     lambda N, done, steps: _n(N.max().expand(len(N)), done, steps).minimum(N)
                 ),
                 "Every row opens as many words as the longest one. N is the row's own length.",
@@ -521,6 +526,7 @@ EXERCISES = (
     ),
     Exercise(
         id="11.6",
+        minutes=8,
         prompt="One step",
         reference=fill,
         inputs=_half_filled,
@@ -578,16 +584,17 @@ EXERCISES = (
     ),
     Exercise(
         id="11.7",
+        minutes=15,
         prompt="The whole procedure",
         reference=mask_predict,
         inputs=_empty_canvas,
         trials=4,
         hints=(
-            "The first step hides all that is real. Each later step first asks `to_reopen`, then "
+            "The first step hides all that is real. Each later step first asks `to_remask`, then "
             "`fill`.",
             "Begin with tokens 4 where real, 0 elsewhere; confidence all 1; masked = real. In step "
-            "`done` = 1, 2, ... call to_reopen(confidence, real, done, steps).",
-            "for done in range(steps): masked = real if done == 0 else to_reopen(confidence, real, "
+            "`done` = 1, 2, ... call to_remask(confidence, real, done, steps).",
+            "for done in range(steps): masked = real if done == 0 else to_remask(confidence, real, "
             "done, steps); tokens, confidence = fill(predict, tokens, confidence, masked)",
         ),
         misconceptions=(
@@ -626,6 +633,7 @@ EXERCISES = (
     ),
     Exercise(
         id="11.8",
+        minutes=7,
         prompt="Which length wins",
         reference=best_candidate,
         inputs=_candidates,

@@ -240,6 +240,7 @@ def _soft_cross_entropy(student, teacher, temperature):
 EXERCISES = (
     Exercise(
         id="12.1",
+        minutes=15,
         prompt="The exact guess",
         reference=guess,
         inputs=_small_language,
@@ -284,6 +285,7 @@ EXERCISES = (
     ),
     Exercise(
         id="12.2",
+        minutes=6,
         prompt="One draw of the bound",
         reference=count_bound,
         inputs=_surprises,
@@ -333,6 +335,7 @@ EXERCISES = (
     ),
     Exercise(
         id="12.3",
+        minutes=6,
         prompt="The same by a rate",
         reference=rate_bound,
         inputs=_rates,
@@ -382,6 +385,7 @@ EXERCISES = (
     ),
     Exercise(
         id="12.4",
+        minutes=10,
         prompt="The pseudo-likelihood",
         reference=pseudo_likelihood,
         inputs=_model_and_text,
@@ -428,6 +432,7 @@ EXERCISES = (
     ),
     Exercise(
         id="12.5",
+        minutes=8,
         prompt="What stays hidden",
         reference=stays_hidden,
         inputs=_open_places,
@@ -474,6 +479,7 @@ EXERCISES = (
     ),
     Exercise(
         id="12.6",
+        minutes=8,
         prompt="The worst small push",
         reference=worst_push,
         inputs=_gradients,
@@ -516,6 +522,7 @@ EXERCISES = (
     ),
     Exercise(
         id="12.7",
+        minutes=8,
         prompt="Learning from a teacher",
         reference=softened_loss,
         inputs=_two_logits,

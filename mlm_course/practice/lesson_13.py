@@ -198,6 +198,7 @@ def _mixed(
 EXERCISES = (
     Exercise(
         id="13.1",
+        minutes=15,
         prompt="The FLOPs of a step",
         reference=step_flops,
         inputs=_sizes,
@@ -261,6 +262,7 @@ EXERCISES = (
     ),
     Exercise(
         id="13.2",
+        minutes=6,
         prompt="A floor for the time",
         reference=time_floor,
         inputs=_work,
@@ -301,6 +303,7 @@ EXERCISES = (
     ),
     Exercise(
         id="13.3",
+        minutes=15,
         prompt="Texts in one row",
         reference=texts_and_places,
         inputs=_packed,
@@ -352,6 +355,7 @@ EXERCISES = (
     ),
     Exercise(
         id="13.4",
+        minutes=8,
         prompt="The largest weights stay",
         reference=largest_stay,
         inputs=_weights,
@@ -407,6 +411,7 @@ EXERCISES = (
     ),
     Exercise(
         id="13.5",
+        minutes=8,
         prompt="Eight bits a weight",
         reference=quantise_rows,
         inputs=_rows_to_round,
@@ -459,6 +464,7 @@ EXERCISES = (
     ),
     Exercise(
         id="13.6",
+        minutes=10,
         prompt="Two goals for a student",
         reference=distillation_loss,
         inputs=_answers,
@@ -512,6 +518,7 @@ EXERCISES = (
     ),
     Exercise(
         id="13.7",
+        minutes=10,
         prompt="What each process sends back",
         reference=losses_to_send,
         inputs=_sums,
