@@ -78,7 +78,7 @@ def measure(notebook: Notebook, folder: Path) -> Measured:
     """A run against the clock; peak memory is the kernel's own account of itself."""
     probe = nbformat.v4.new_code_cell(PEAK, id="peak")
     start = time.perf_counter()
-    ran = execute({**notebook, "cells": [*notebook["cells"], probe]}, folder)
+    ran = run_notebook({**notebook, "cells": [*notebook["cells"], probe]}, folder)
     seconds = time.perf_counter() - start
     peak = ran["cells"].pop()["outputs"][0]["text"]
     return Measured(ran, round(seconds, 1), round(int(peak) / 1024))
