@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -55,34 +54,21 @@ def corrupt(
     what a random token may be, all equally likely, the hidden token itself included. Every hidden
     token has a label, also one left unchanged: the model cannot know which tokens it will be asked
     about. Source: Devlin et al. 2019, section 3.1.
-
-    Computed in numpy, which costs less than torch on so few numbers; tensors on a GPU are brought
-    to the CPU and back.
     """
     _check_replacement(ids, hidden, ordinary_ids, proportions)
-    flat = _as_array(ids).reshape(-1)  # (B * T,)
-    place = np.flatnonzero(_as_array(hidden))  # (n,)  in reading order
-    original = flat[place]
+    flat = ids.flatten()  # (B * T,)
+    place = hidden.flatten().nonzero().squeeze(1)  # (n,)  in reading order
+    original = flat.gather(0, place)
     fate = uniform_at(place, ids, generator)  # (n,)
     to_mask, _, to_random = proportions
-    new = original.copy()
-    new[fate < to_mask] = mask_id
+    new = original.masked_fill(fate < to_mask, mask_id)
     if to_random > 0:
-        last = np.flatnonzero(fate >= max(to_mask, 1 - to_random))
+        last = (fate >= max(to_mask, 1 - to_random)).nonzero().squeeze(1)
         drawn = integers_at(place[last], ids, len(ordinary_ids), generator)
-        new[last] = _as_array(ordinary_ids)[drawn]
-    input_ids, labels = flat.copy(), np.full_like(flat, IGNORED)
-    input_ids[place], labels[place] = new, original
-    return Corrupted(_as_tensor(input_ids, ids), _as_tensor(labels, ids), hidden)
-
-
-def _as_array(tensor: Tensor) -> np.ndarray:
-    return tensor.numpy() if tensor.device.type == "cpu" else tensor.cpu().numpy()
-
-
-def _as_tensor(flat: np.ndarray, like: Tensor) -> Tensor:
-    tensor = torch.from_numpy(flat.reshape(like.shape))
-    return tensor if like.device.type == "cpu" else tensor.to(like.device)
+        new[last] = ordinary_ids.to(ids.device)[drawn]
+    input_ids = flat.scatter(0, place, new)
+    labels = torch.full_like(flat, IGNORED).scatter_(0, place, original)
+    return Corrupted(input_ids.view_as(ids), labels.view_as(ids), hidden)
 
 
 def replace_tokens(

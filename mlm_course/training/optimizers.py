@@ -75,7 +75,9 @@ class MuonAndAdamW(Optimizer):
                 "Muon works on the matrices of blocks, modules in an nn.ModuleList; "
                 'the model has none to train: use optimizer="adamw".'
             )
-        self.thirds = [Parameter(rows) for whole in self.stacked for rows in whole.detach().chunk(3)]
+        self.thirds = [
+            Parameter(rows) for whole in self.stacked for rows in whole.detach().chunk(3)
+        ]
         apart = self.matrices + self.thirds
         self.muon = Muon(apart, lr=recipe.peak, weight_decay=recipe.weight_decay)
         self.parts: list[Optimizer] = [self.muon]
