@@ -423,7 +423,10 @@ def runs(monkeypatch):
 
 def test_a_changed_sentence_keeps_the_outputs_as_a_run_would_find_them(tiny):
     """The one test here with real kernels."""
-    assert list(build.write_notebooks(tiny)) == ["lessons/01_doubling.ipynb", "solutions/01_doubling.ipynb"]
+    assert list(build.write_notebooks(tiny)) == [
+        "lessons/01_doubling.ipynb",
+        "solutions/01_doubling.ipynb",
+    ]
     rewrite(tiny, "A sentence", "Another sentence")
     list(build.write_notebooks(tiny))
     quick = contents(tiny)

@@ -452,7 +452,7 @@ def test_random_tokens_are_ordinary_and_uniform(noise):
         noise,
         mask_id=MASK,
         ordinary_ids=c.ordinary_ids(60, (0, 1, 2, 3, 4, 17, 31)),
-        proportions=(0.0, 0.0, 1.0),
+        proportions=c.Proportions(mask=0, random=1),
     )
     expected = {i: 1 / 53 for i in range(5, 60) if i not in (17, 31)}
     counts = Counter(batch.input_ids.flatten().tolist())
@@ -469,7 +469,9 @@ def test_random_tokens_are_ordinary_and_uniform(noise):
         [(0.8, 0.1, 0.1), (1, 0, 0), (0, 1, 0), (0, 0, 1), (0.7, 0.3, 0), (0.9, 0, 0.1)]
     ),
 )
-def test_only_hidden_tokens_change(batch, length, ratio, seed, proportions):
+def test_only_hidden_tokens_change(batch, length, ratio, seed, shares):
+    to_mask, kept, at_random = shares
+    proportions = c.Proportions(mask=to_mask, keep=kept, random=at_random)
     ids = torch.randint(0, V, (batch, length), generator=generator(seed))
     before = ids.clone()
     out = corrupted(ids, ratio, seed, proportions=proportions)
@@ -480,7 +482,6 @@ def test_only_hidden_tokens_change(batch, length, ratio, seed, proportions):
     assert torch.equal(out.labels, torch.where(masked, ids, -100))
     assert not (masked & (ids < 5)).any()
     new = out.input_ids[masked]
-    to_mask, kept, _ = proportions
     assert not (new[new != MASK] < 5).any()
     if to_mask == 1:
         assert (new == MASK).all()
@@ -506,9 +507,11 @@ def test_bad_replacements_are_refused():
     ids, masked = torch.full((1, 3), 9), everything(1, 3)
     replace = partial(c.replace_tokens, generator=generator(), mask_id=MASK, ordinary_ids=ORDINARY)
     with pytest.raises(ValueError, match="add up to 1"):
-        replace(ids, masked, proportions=(0.8, 0.1, 0.2))
+        c.Proportions(mask=0.8, keep=0.1, random=0.2)
     with pytest.raises(ValueError, match="between 0 and 1"):
-        replace(ids, masked, proportions=(1.5, -0.5, 0.0))
+        c.Proportions(mask=1.5, keep=-0.5)
+    with pytest.raises(TypeError, match="must be Proportions"):
+        replace(ids, masked, proportions=(0.8, 0.1, 0.1))
     with pytest.raises(TypeError, match=r"torch\.bool"):
         replace(ids, masked.long())
     with pytest.raises(ValueError, match="shape"):

@@ -27,7 +27,7 @@ from mlm_course.corpora.tinyworld_posterior import (
     masked_posterior,
     sentence_probability,
 )
-from mlm_course.corruption import MASK_ONLY, STRATEGIES, Masker
+from mlm_course.corruption import MASK_ONLY, STRATEGIES, Masker, Proportions
 from mlm_course.tokenization import MASK_ID, SPECIAL_IDS
 
 __all__ = [
@@ -213,7 +213,7 @@ def _known_fields(part: Part, words: Tensor, table: Table) -> dict[str, str]:
 def masker(
     ratio: float = MASK_RATIO,
     pattern: str = "fixed count",
-    proportions: tuple[float, float, float] = MASK_ONLY,
+    proportions: Proportions = MASK_ONLY,
 ) -> Masker:
     """A pattern of hiding, over tinyworld's words."""
     return Masker(

@@ -12,6 +12,7 @@ from mlm_course.corruption.replacement import (
     BERT_PROPORTIONS,
     MASK_ONLY,
     Corrupted,
+    Proportions,
     corrupt,
     ordinary_ids,
 )
@@ -34,7 +35,7 @@ class Masker:
         *,
         choose: Callable[..., Tensor] = choose_bernoulli,
         ratio: Ratio = 0.15,
-        proportions: tuple[float, float, float] = BERT_PROPORTIONS,
+        proportions: Proportions = BERT_PROPORTIONS,
     ) -> None:
         if mask_id not in special_ids:
             raise ValueError(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import operator
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -91,23 +90,22 @@ def uniform(like: Tensor, generator: Noise) -> Tensor:
     return torch.rand(like.shape, generator=generator, device=like.device)
 
 
-def uniform_at(place: np.ndarray, like: Tensor, generator: Noise) -> np.ndarray:
+def uniform_at(place: Tensor, like: Tensor, generator: Noise) -> Tensor:
     """One random number in [0, 1) for each of some places of `like` (B, T), float32.
 
     place (n,) int64 numbers the entries of `like` in reading order, row * T + column.
     """
     _check_noise(like, generator)
     if isinstance(generator, CounterRNG):
-        return generator.uniform_at(torch.from_numpy(place), max(like.shape[1], 1)).numpy()
-    return torch.rand(place.shape, generator=generator, device=generator.device).numpy(force=True)
+        return generator.uniform_at(place.cpu(), max(like.shape[1], 1)).to(place.device)
+    return torch.rand(place.shape, generator=generator, device=place.device)
 
 
-def integers_at(place: np.ndarray, like: Tensor, high: int, generator: Noise) -> np.ndarray:
+def integers_at(place: Tensor, like: Tensor, high: int, generator: Noise) -> Tensor:
     """One random number from 0 to high - 1 for each of some places of `like` (B, T), int64."""
     if isinstance(generator, CounterRNG):
-        return generator.integers_at(torch.from_numpy(place), max(like.shape[1], 1), high).numpy()
-    drawn = torch.randint(high, place.shape, generator=generator, device=generator.device)
-    return drawn.numpy(force=True)
+        return generator.integers_at(place.cpu(), max(like.shape[1], 1), high).to(place.device)
+    return torch.randint(high, place.shape, generator=generator, device=place.device)
 
 
 def _signed(number: int) -> int:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,8 +14,28 @@ from mlm_course.corruption.noise import Noise, integers_at, uniform_at
 from mlm_course.corruption.strategies import check_bool, check_ids_form, check_same_shape
 from mlm_course.tokenization import MASK_ID
 
-BERT_PROPORTIONS = (0.8, 0.1, 0.1)  # [MASK], unchanged, random
-MASK_ONLY = (1.0, 0.0, 0.0)
+
+@dataclass(frozen=True, kw_only=True)
+class Proportions:
+    """Of all masked tokens the shares that become [MASK], stay as they are, and turn random.
+
+    Errors: ValueError unless they lie between 0 and 1 and add up to 1.
+    """
+
+    mask: float
+    keep: float = 0.0
+    random: float = 0.0
+
+    def __post_init__(self) -> None:
+        shares = (self.mask, self.keep, self.random)
+        if not all(0 <= share <= 1 for share in shares):
+            raise ValueError(f"Proportions are shares between 0 and 1, not {shares}.")
+        if not math.isclose(sum(shares), 1, abs_tol=1e-6):
+            raise ValueError(f"Proportions must add up to 1, not {sum(shares):g}.")
+
+
+BERT_PROPORTIONS = Proportions(mask=0.8, keep=0.1, random=0.1)
+MASK_ONLY = Proportions(mask=1.0)
 IGNORED = -100  # the label that torch's cross_entropy leaves out by default
 
 
@@ -47,43 +67,29 @@ def corrupt(
     *,
     mask_id: int,
     ordinary_ids: Tensor,
-    proportions: tuple[float, float, float] = BERT_PROPORTIONS,
+    proportions: Proportions = BERT_PROPORTIONS,
 ) -> Corrupted:
     """A corrupted copy: each hidden token turned into [MASK], left as it is, or made random.
 
-    ids (B, T) int64, masked (B, T) bool; neither is written to. proportions: shares of [MASK],
-    unchanged, random, adding up to 1; drawn for each token on its own. ordinary_ids (K,) int64:
+    ids (B, T) int64, masked (B, T) bool; neither is written to. proportions: what
+    becomes of them, drawn for each token on its own. ordinary_ids (K,) int64:
     what a random token may be, all equally likely, the hidden token itself included. Every hidden
     token has a label, also one left unchanged: the model cannot know which tokens it will be asked
     about. Source: Devlin et al. 2019, section 3.1.
-
-    Computed in numpy, which costs less than torch on so few numbers; tensors on a GPU are brought
-    to the CPU and back.
     """
     _check_replacement(ids, masked, ordinary_ids, proportions)
-    flat = _as_array(ids).reshape(-1)  # (B * T,)
-    place = np.flatnonzero(_as_array(masked))  # (n,)  in reading order
-    original = flat[place]
+    flat = ids.flatten()  # (B * T,)
+    place = masked.flatten().nonzero().squeeze(1)  # (n,)  in reading order
+    original = flat.gather(0, place)
     fate = uniform_at(place, ids, generator)  # (n,)
-    to_mask, _, to_random = proportions
-    new = original.copy()
-    new[fate < to_mask] = mask_id
-    if to_random > 0:
-        last = np.flatnonzero(fate >= max(to_mask, 1 - to_random))
+    new = original.masked_fill(fate < proportions.mask, mask_id)
+    if proportions.random > 0:
+        last = (fate >= max(proportions.mask, 1 - proportions.random)).nonzero().squeeze(1)
         drawn = integers_at(place[last], ids, len(ordinary_ids), generator)
-        new[last] = _as_array(ordinary_ids)[drawn]
-    input_ids, labels = flat.copy(), np.full_like(flat, IGNORED)
-    input_ids[place], labels[place] = new, original
-    return Corrupted(_as_tensor(input_ids, ids), _as_tensor(labels, ids), masked)
-
-
-def _as_array(tensor: Tensor) -> np.ndarray:
-    return tensor.numpy() if tensor.device.type == "cpu" else tensor.cpu().numpy()
-
-
-def _as_tensor(flat: np.ndarray, like: Tensor) -> Tensor:
-    tensor = torch.from_numpy(flat.reshape(like.shape))
-    return tensor if like.device.type == "cpu" else tensor.to(like.device)
+        new[last] = ordinary_ids.to(ids.device)[drawn]
+    input_ids = flat.scatter(0, place, new)
+    labels = torch.full_like(flat, IGNORED).scatter_(0, place, original)
+    return Corrupted(input_ids.view_as(ids), labels.view_as(ids), masked)
 
 
 def replace_tokens(
@@ -93,28 +99,31 @@ def replace_tokens(
     *,
     mask_id: int,
     ordinary_ids: Tensor,
-    proportions: tuple[float, float, float] = BERT_PROPORTIONS,
+    proportions: Proportions = BERT_PROPORTIONS,
 ) -> Tensor:
     """The input ids of `corrupt`, without the labels; (B, T) int64, a new tensor."""
     return corrupt(
-        ids, masked, generator, mask_id=mask_id, ordinary_ids=ordinary_ids, proportions=proportions
+        ids,
+        masked,
+        generator,
+        mask_id=mask_id,
+        ordinary_ids=ordinary_ids,
+        proportions=proportions,
     ).input_ids
 
 
 def _check_replacement(
-    ids: Tensor, masked: Tensor, ordinary_ids: Tensor, proportions: tuple[float, float, float]
+    ids: Tensor, masked: Tensor, ordinary_ids: Tensor, proportions: Proportions
 ) -> None:
     check_ids_form(ids)
     check_bool("masked", masked)
     check_same_shape("masked", masked, ids)
-    if len(proportions) != 3 or not all(0 <= share <= 1 for share in proportions):
-        raise ValueError(
-            "proportions must be three shares between 0 and 1, for [MASK], unchanged and random, "
-            f"not {proportions}."
+    if not isinstance(proportions, Proportions):
+        kind = type(proportions).__name__
+        raise TypeError(
+            f"proportions must be Proportions(mask=..., keep=..., random=...), not {kind}."
         )
-    if not math.isclose(sum(proportions), 1, abs_tol=1e-6):
-        raise ValueError(f"proportions must add up to 1, not {sum(proportions):g}.")
-    if proportions[2] > 0 and not len(ordinary_ids):
+    if proportions.random > 0 and not len(ordinary_ids):
         raise ValueError("ordinary_ids is empty: there is nothing to put in at random.")
 
 

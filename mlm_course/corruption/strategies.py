@@ -6,9 +6,7 @@ bool, True where a token is removed from view; masked is never True where maskab
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -27,7 +25,7 @@ def maskable(ids: Tensor, special_ids: Sequence[int]) -> Tensor:
     check_ids_form(ids)
     specials = sorted(set(special_ids))
     if specials == list(range(len(specials))):  # 0, 1, 2 ...: one comparison will do
-        return compared(ids, operator.ge, len(specials))
+        return ids >= len(specials)
     last = specials[-1] + 1  # every id from here on is ordinary: one entry serves them all
     table = torch.ones(last + 2, dtype=torch.bool, device=ids.device)  # [i] for id i - 1
     table[0] = False
@@ -57,19 +55,8 @@ def choose_bernoulli(maskable: Tensor, ratio: Ratio, generator: Noise) -> Tensor
     """
     ratio = check_ratio(maskable, ratio)
     noise = uniform(maskable, generator)  # (B, T)
-    if isinstance(ratio, Tensor):
-        return (noise < ratio.unsqueeze(1)) & maskable
-    return compared(noise, operator.lt, ratio) & maskable
-
-
-def compared(numbers: Tensor, relation: Callable[..., Any], bound: float) -> Tensor:
-    """The truth of relation(number, bound) for every number, such as operator.lt.
-
-    On the CPU by numpy, which compares several times as fast as torch.
-    """
-    if numbers.device.type == "cpu":
-        return torch.from_numpy(relation(numbers.numpy(), bound))
-    return relation(numbers, bound)
+    bound = ratio.unsqueeze(1) if isinstance(ratio, Tensor) else ratio
+    return (noise < bound) & maskable
 
 
 def choose_fixed_count(maskable: Tensor, ratio: Ratio, generator: Noise) -> Tensor:
