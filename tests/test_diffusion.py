@@ -9,7 +9,9 @@ from importlib import import_module
 import pytest
 import torch
 
+from mlm_course import evaluation
 from mlm_course.corpora import tinyworld
+from mlm_course.corpora import tinyworld_oracle as oracle
 from mlm_course.corpora.tinyworld import sentences
 from mlm_course.corruption.replacement import mask_tokens
 from mlm_course.corruption.strategies import choose_count
@@ -221,26 +223,26 @@ def test_no_special_token_is_ever_written():
 
 
 def test_a_perfect_model_writes_only_sentences_word_by_word():
-    lengths = experiment.n_words(sentences(40, 8))
+    lengths = oracle.n_words(sentences(40, 8))
     drawing = replace(LLADA, temperature=1.0)
-    ids = experiment.written(experiment.exact_predict, lengths, 21, drawing, seed=1)
-    found = experiment.judged(ids)
+    ids = experiment.written(oracle.exact_predict, lengths, 21, drawing, seed=1)
+    found = evaluation.judge_sentences(ids)
     assert found["valid"] == 1 and found["different"] > 0.9 and found["repeats"] == 0
-    at_once = experiment.written(experiment.exact_predict, lengths, 1, drawing, seed=1)
-    assert experiment.judged(at_once)["valid"] < 0.2
+    at_once = experiment.written(oracle.exact_predict, lengths, 1, drawing, seed=1)
+    assert evaluation.judge_sentences(at_once)["valid"] < 0.2
 
 
 def test_the_bound_of_a_perfect_model_is_the_exact_surprise():
     ids = sentences(400, 9)
-    bound = likelihood_bound(experiment.PerfectModel(), ids, generator(), draws=20).mean().item()
-    assert bound == pytest.approx(experiment.exact_nll(ids).mean().item(), abs=0.25)
+    bound = likelihood_bound(oracle.PerfectModel(), ids, generator(), draws=20).mean().item()
+    assert bound == pytest.approx(oracle.exact_nll(ids).mean().item(), abs=0.25)
 
 
 def test_judged_counts_what_it_says():
     ids = sentences(3, 0)[[0, 1, 1, 2]]
-    words = experiment.n_words(ids)
+    words = oracle.n_words(ids)
     ids[3, 2] = ids[3, 1]  # a word behind itself: no sentence
-    found = experiment.judged(ids)
+    found = evaluation.judge_sentences(ids)
     assert found["valid"] == 0.75 and found["different"] == 0.75
     assert found["repeats"] == pytest.approx(1 / int(words.sum()), abs=1e-4)
 
@@ -254,8 +256,8 @@ def test_the_exact_surprise_is_that_of_any_order():
         masked[step, order[step:]] = True
     posterior = tinyworld.masked_posterior(ids.expand(len(order), -1), masked)
     chain = posterior[torch.arange(len(order)), order, ids[0, order]].log().sum().item()
-    assert experiment.exact_nll(ids).item() == pytest.approx(-chain, abs=1e-9)
-    assert experiment.log_p_length(torch.arange(64)).exp().sum().item() == pytest.approx(1)
+    assert oracle.exact_nll(ids).item() == pytest.approx(-chain, abs=1e-9)
+    assert oracle.log_p_length(torch.arange(64)).exp().sum().item() == pytest.approx(1)
 
 
 def test_it_learns():
@@ -288,11 +290,11 @@ def test_the_model_that_ships_is_bounded_by_the_language_and_writes():
     model, _ = load_pretrained("diffusion")
     ids = sentences(300, 77)
     above = likelihood_bound(model, ids, generator(), draws=4)
-    above -= likelihood_bound(experiment.PerfectModel(), ids, generator(), draws=4)  # same gaps
+    above -= likelihood_bound(oracle.PerfectModel(), ids, generator(), draws=4)  # same gaps
     assert 0 < above.mean() < 0.8
     drawing = replace(LLADA, temperature=1.0)
-    text = experiment.written(predictor(model), experiment.n_words(ids[:60]), 21, drawing, seed=2)
-    assert experiment.judged(text)["valid"] > 0.7
+    text = experiment.written(predictor(model), oracle.n_words(ids[:60]), 21, drawing, seed=2)
+    assert evaluation.judge_sentences(text)["valid"] > 0.7
 
 
 def test_the_record_bears_out_what_the_lesson_says():

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
+from mlm_course import probing
 from mlm_course.corpora import tinyworld
 from mlm_course.corruption import MASK_ONLY, Corrupted, DynamicMasking, Masker
 from mlm_course.experiments import text_mae as experiment
@@ -317,12 +318,12 @@ def test_a_probe_reads_at_the_word_it_names_or_the_whole_text():
     readings = tinyworld.sample_readings(60, seeded(50))
     ids = tinyworld.encode([r.words for r in readings])
     x = ids[..., None].float()  # (N, T, 1): each vector says which word stands there
-    probe = experiment.PROBES["one person: whose name is he or she"]
-    vectors, answers = experiment.asked(x, readings, probe)
+    probe = probing.PROBES["one person: whose name is he or she"]
+    vectors, answers = probing.probe_rows(x, readings, probe)
     people = [r for r in readings if "person.subject" in r.roles]
     assert answers == [r.latents["person"]["name"] for r in people]
     assert {tinyworld.vocabulary()[int(v)] for v in vectors} == {"he", "she"}
-    vectors, answers = experiment.asked(x, readings, experiment.PROBES["the mood of the text"])
+    vectors, answers = probing.probe_rows(x, readings, probing.PROBES["the mood of the text"])
     first = next(i for i, r in enumerate(readings) if "mood" in r.latents)
     assert answers[0] == readings[first].latents["mood"]["kind"]
     assert vectors[0].item() == pytest.approx(x[first][ids[first] > 0].mean().item())
@@ -332,15 +333,15 @@ def test_a_probe_finds_what_is_there_and_not_what_is_not():
     answers = [str(int(i)) for i in torch.randint(4, (400,), generator=seeded(9))]
     there = F.one_hot(torch.tensor([int(a) for a in answers])).float()
     noise = torch.randn(400, 4, generator=seeded(10))
-    assert experiment.probe_accuracy(there, answers, 50) == 1
-    assert experiment.probe_accuracy(noise, answers, 50) < 0.4
+    assert probing.probe_accuracy(there, answers, 50) == 1
+    assert probing.probe_accuracy(noise, answers, 50) < 0.4
 
 
 def test_one_answer_for_all_is_the_mark_for_each_probe(monkeypatch):
     monkeypatch.setattr(experiment, "READINGS", 300)
-    found = experiment.most_common()
-    assert found.keys() == experiment.PROBES.keys()
-    moods = [r.latents["mood"]["kind"] for r in experiment.texts_to_read() if "mood" in r.latents]
+    found = probing.majority_baselines()
+    assert found.keys() == probing.PROBES.keys()
+    moods = [r.latents["mood"]["kind"] for r in probing.texts_to_read() if "mood" in r.latents]
     train, test = moods[: len(moods) // 2], moods[len(moods) // 2 :]
     shares = {mood: test.count(mood) / len(test) for mood in set(train)}
     most = max(map(train.count, shares))
