@@ -129,7 +129,8 @@ def int8_layers(model: nn.Module) -> nn.Module:
     """A copy of a model whose linear layers multiply in int8, by PyTorch's dynamic quantisation.
 
     Weights are quantised once, what comes in anew at each call ("dynamic"), and the products are
-    added up in 32 bits. For a CPU, without training. Errors: RuntimeError where this PyTorch cannot.
+    added up in 32 bits. For a CPU, without training, and no cross-attention, which cuts its layer
+    up. Errors: RuntimeError where this PyTorch cannot.
     """
     try:
         from torch.ao.quantization import quantize_dynamic

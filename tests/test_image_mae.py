@@ -1,6 +1,7 @@
 """models.image_mae: our masked autoencoder against transformers' ViT-MAE, its parts, its training."""
 
 import json
+import math
 import re
 from dataclasses import replace
 from functools import cache, partial
@@ -468,6 +469,14 @@ def test_everything_learns(kind):
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None and parameter.grad.any(), name
     assert not {"positions", "decoder_positions"} & {name for name, _ in model.named_parameters()}
+
+
+def test_query_key_and_value_start_as_large_as_the_matrix_after_them():
+    """Not smaller, as Xavier's rule has it for one matrix of three times the height."""
+    attention = fresh(ImageMAE, SMALL).encoder.blocks[0].attention
+    most = math.sqrt(6 / (16 + 16))
+    for matrix in (*attention.qkv.weight.chunk(3), attention.output.weight):
+        assert 0.9 * most < matrix.abs().max() <= most
 
 
 @torch.no_grad()
