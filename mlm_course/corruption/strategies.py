@@ -27,7 +27,7 @@ def maskable(ids: Tensor, special_ids: Sequence[int]) -> Tensor:
     check_ids_form(ids)
     specials = sorted(set(special_ids))
     if specials == list(range(len(specials))):  # 0, 1, 2 ...: one comparison will do
-        return compared(ids, operator.ge, len(specials))
+        return compare_quickly(ids, operator.ge, len(specials))
     last = specials[-1] + 1  # every id from here on is ordinary: one entry serves them all
     table = torch.ones(last + 2, dtype=torch.bool, device=ids.device)  # [i] for id i - 1
     table[0] = False
@@ -59,10 +59,10 @@ def choose_bernoulli(maskable: Tensor, ratio: Ratio, generator: Noise) -> Tensor
     noise = uniform(maskable, generator)  # (B, T)
     if isinstance(ratio, Tensor):
         return (noise < ratio.unsqueeze(1)) & maskable
-    return compared(noise, operator.lt, ratio) & maskable
+    return compare_quickly(noise, operator.lt, ratio) & maskable
 
 
-def compared(numbers: Tensor, relation: Callable[..., Any], bound: float) -> Tensor:
+def compare_quickly(numbers: Tensor, relation: Callable[..., Any], bound: float) -> Tensor:
     """The truth of relation(number, bound) for every number, such as operator.lt.
 
     On the CPU by numpy, which compares several times as fast as torch.
