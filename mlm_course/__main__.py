@@ -41,8 +41,8 @@ def experiment_command(options: argparse.Namespace) -> int:
     from mlm_course.results import write_record
 
     began = time.perf_counter()
-    found = import_module(f"mlm_course.experiments.{options.name}").run()
-    path = write_record(options.name, found, time.perf_counter() - began)
+    findings = import_module(f"mlm_course.experiments.{options.name}").run()
+    path = write_record(options.name, findings, time.perf_counter() - began)
     print(f"Recorded in {path}")
     return 0
 

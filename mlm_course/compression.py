@@ -117,9 +117,9 @@ def fake_quantize(model: nn.Module, per_row: bool = True) -> tuple[nn.Module, in
     with torch.no_grad():
         for parameter in copied.parameters():
             if parameter.ndim == 2:
-                found = quantize(parameter, per_row)
-                parameter.copy_(dequantize(found))
-                size += found.codes.nbytes + found.scale.nbytes
+                quantized = quantize(parameter, per_row)
+                parameter.copy_(dequantize(quantized))
+                size += quantized.codes.nbytes + quantized.scale.nbytes
             else:
                 size += parameter.nbytes
     return copied, size

@@ -101,11 +101,11 @@ def exact_answers(joint: Tensor, text: Tensor) -> Answers:
         seen = tuple(slice(None) if gap else word for gap, word in zip(masked, text, strict=True))
         left = joint[seen] / joint[seen].sum()  # an axis for each hidden word
         gaps = [i for i in range(N) if masked[i]]
-        found = torch.zeros(N, dtype=joint.dtype)
+        log_probabilities = torch.zeros(N, dtype=joint.dtype)
         for axis, i in enumerate(gaps):
             others = [a for a in range(len(gaps)) if a != axis]
-            found[i] = (left.sum(others) if others else left)[text[i]].log()
-        return found
+            log_probabilities[i] = (left.sum(others) if others else left)[text[i]].log()
+        return log_probabilities
 
     return lambda masked: torch.stack([of(*row) for row in masked.tolist()])
 

@@ -30,7 +30,7 @@ class Finding(NamedTuple):
     """One thing looked at: level "ok", "note" or "problem", and what to do about it."""
 
     what: str
-    found: str
+    state: str
     level: str = "ok"
     fix: str = ""
 
@@ -46,8 +46,8 @@ class HealthReport(tuple[Finding, ...]):
     def __repr__(self) -> str:
         width = max(len(finding.what) for finding in self)
         lines = []
-        for what, found, level, fix in self:
-            lines.append(f"{SIGNS[level]:>7}  {what:<{width}}  {found}")
+        for what, state, level, fix in self:
+            lines.append(f"{SIGNS[level]:>7}  {what:<{width}}  {state}")
             lines += [f"{'':>7}  {'':<{width}}  -> {fix}"] if fix else []
         return "\n".join([*lines, "", self.summary()])
 
@@ -60,8 +60,8 @@ class HealthReport(tuple[Finding, ...]):
     def _repr_html_(self) -> str:
         cells = "".join(
             "<tr>" + "".join(f"<td style='text-align:left'>{html.escape(cell)}</td>" for cell in
-            (SIGNS[level], what, found, fix)) + "</tr>"
-            for what, found, level, fix in self
+            (SIGNS[level], what, state, fix)) + "</tr>"
+            for what, state, level, fix in self
         )  # fmt: skip
         head = "<tr><th></th><th>What</th><th>Found</th><th>What to do</th></tr>"
         return f"<table>{head}{cells}</table><p>{html.escape(self.summary())}</p>"
@@ -103,12 +103,13 @@ def _survived(check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
 
 def python() -> Iterator[Finding]:
     """The version of Python."""
-    found = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+    version = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
     if sys.version_info[:2] >= PYTHON:
-        yield Finding("Python", found)
+        yield Finding("Python", version)
     else:
         wanted = ".".join(map(str, PYTHON))
-        yield Finding("Python", found, "problem", f"Install Python {wanted} or newer, then again.")
+        fix = f"Install Python {wanted} or newer, then again."
+        yield Finding("Python", version, "problem", fix)
 
 
 def packages() -> Iterator[Finding]:
@@ -130,19 +131,19 @@ def package(requirement: str, tested: dict[str, str]) -> Finding:
     wanted = Requirement(requirement)
     name, install = wanted.name, f'pip install "{requirement}"'
     try:
-        found = importlib.metadata.version(name)
+        version = importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return Finding(name, "is missing", "problem", install)
-    if not wanted.specifier.contains(found, prereleases=True):
+    if not wanted.specifier.contains(version, prereleases=True):
         fix = install + ", then restart the kernel"
-        return Finding(name, f"{found}, supported is {wanted.specifier}", "problem", fix)
+        return Finding(name, f"{version}, supported is {wanted.specifier}", "problem", fix)
     if broken := _import_error(name):
-        fix = f"pip install --force-reinstall --no-deps {name}=={found}"
-        return Finding(name, f"{found}, but cannot be imported: {broken}", "problem", fix)
+        fix = f"pip install --force-reinstall --no-deps {name}=={version}"
+        return Finding(name, f"{version}, but cannot be imported: {broken}", "problem", fix)
     known = tested.get(name.lower().replace("_", "-"))
-    if known and known != found.split("+")[0]:
-        return Finding(name, f"{found} (tested with {known})")
-    return Finding(name, found)
+    if known and known != version.split("+")[0]:
+        return Finding(name, f"{version} (tested with {known})")
+    return Finding(name, version)
 
 
 def _import_error(name: str) -> str:
@@ -185,9 +186,9 @@ def memory() -> Iterator[Finding]:
     import psutil
 
     free, total = psutil.virtual_memory().available / 1e9, psutil.virtual_memory().total / 1e9
-    found = f"{free:.1f} of {total:.1f} GB free"
+    state = f"{free:.1f} of {total:.1f} GB free"
     fix = "Close other notebooks (Kernel > Shut Down All Kernels) and programs."
-    yield Finding("memory", found, *(("ok",) if free >= NEEDED_MEMORY else ("problem", fix)))
+    yield Finding("memory", state, *(("ok",) if free >= NEEDED_MEMORY else ("problem", fix)))
 
 
 def disk() -> Iterator[Finding]:

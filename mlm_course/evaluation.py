@@ -104,15 +104,15 @@ def entities(tags: Sequence[str]) -> set[tuple[str, int, int]]:
     B-X begins an entity of kind X and I-X goes on with it. An I-X that follows nothing of its kind
     begins one, as in the scorer of the shared task. Source: Tjong Kim Sang and De Meulder 2003.
     """
-    found, kind, start = set(), "", 0
+    spans, kind, start = set(), "", 0
     for place, tag in enumerate([*tags, "O"]):
         mark, _, here = tag.partition("-")
         if kind and (mark != "I" or here != kind):
-            found.add((kind, start, place))
+            spans.add((kind, start, place))
             kind = ""
         if mark != "O" and not kind:
             kind, start = here, place
-    return found
+    return spans
 
 
 def entity_scores(
@@ -125,9 +125,9 @@ def entity_scores(
     """
     right = n_predicted = n_actual = 0
     for ours, theirs in zip(predicted, actual, strict=True):
-        found, wanted = entities(ours), entities(theirs)
-        right += len(found & wanted)
-        n_predicted += len(found)
+        guessed, wanted = entities(ours), entities(theirs)
+        right += len(guessed & wanted)
+        n_predicted += len(guessed)
         n_actual += len(wanted)
     precision, recall = right / max(n_predicted, 1), right / max(n_actual, 1)
     return EntityScores(precision, recall, 2 * right / max(n_predicted + n_actual, 1))

@@ -78,29 +78,29 @@ def texts_to_read() -> list[language.Reading]:
 
 def majority_baselines() -> dict[str, Baseline]:
     """For each question of PROBES what one answer for all texts scores, on those of the test."""
-    readings, found = texts_to_read(), {}
+    readings, baselines = texts_to_read(), {}
     longest = max(len(r.words) for r in readings) + 2
     nothing = torch.zeros(len(readings), longest, 1)
     for name, probe in PROBES.items():
         answers = probe_rows(nothing, readings, probe)[1]
         train, test = answers[: len(answers) // 2], answers[len(answers) // 2 :]
         common = max(sorted(set(train)), key=train.count)
-        found[name] = Baseline(len(test), test.count(common) / len(test))
-    return found
+        baselines[name] = Baseline(len(test), test.count(common) / len(test))
+    return baselines
 
 
 def probe_rows(
     x: Tensor, readings: list[language.Reading], probe: Probe
 ) -> tuple[Tensor, list[str]]:
     """What a probe reads in vectors (N, T, D) of texts: (m, D), and its answers."""
-    found, answers = [], []
+    vectors, answers = [], []
     for row, reading in zip(x, readings, strict=True):
         places = [i for i, role in enumerate(reading.roles) if role == probe.role]
         if probe.table in reading.latents and (places or not probe.role):
             text = row[: len(reading.words) + 2]  # [CLS] and [SEP] around the words
-            found.append(text[places[-1] + 1] if probe.role else text.mean(0))
+            vectors.append(text[places[-1] + 1] if probe.role else text.mean(0))
             answers.append(reading.latents[probe.table][probe.field])
-    return torch.stack(found), answers
+    return torch.stack(vectors), answers
 
 
 def probe_accuracy(x: Tensor, answers: list[str], labels: int, draws: int = 4) -> float:

@@ -67,8 +67,8 @@ def _bert_frame(model: models.WordPiece, lowercase: bool) -> Tokenizer:
 def _letters(tokenizer: Tokenizer, texts: list[str]) -> list[str]:
     """The special tokens, then every single character and ##character of the texts, sorted."""
     _train_pieces(tokenizer, texts, 0, list(SPECIAL_TOKENS), 1)  # size 0: no merges, only these
-    found = set(tokenizer.get_vocab()) - set(SPECIAL_TOKENS)
-    return [*SPECIAL_TOKENS, *sorted(found)]
+    letters = set(tokenizer.get_vocab()) - set(SPECIAL_TOKENS)
+    return [*SPECIAL_TOKENS, *sorted(letters)]
 
 
 def _train_pieces(
@@ -155,11 +155,11 @@ def load(path: str | Path) -> Tokenizer:
     kind or with other special tokens.
     """
     tokenizer = _parsed(Path(path))
-    found = tuple(tokenizer.token_to_id(token) for token in SPECIAL_TOKENS)
-    if found != SPECIAL_IDS:
+    special_ids = tuple(tokenizer.token_to_id(token) for token in SPECIAL_TOKENS)
+    if special_ids != SPECIAL_IDS:
         raise ValueError(
             f"{path} holds a tokenizer from elsewhere: {', '.join(SPECIAL_TOKENS)} should have "
-            f"the ids 0 to 4, here they have {', '.join(map(str, found))}."
+            f"the ids 0 to 4, here they have {', '.join(map(str, special_ids))}."
         )
     ids = tokenizer.get_vocab().values()
     if sorted(ids) != list(range(len(ids))):

@@ -43,7 +43,7 @@ def test_a_missing_package(versions):
 def test_a_version_that_is_not_supported(versions, version):
     versions["numpy"] = version
     finding = package("numpy>=2.0,<3", {})
-    assert finding.level == "problem" and version in finding.found
+    assert finding.level == "problem" and version in finding.state
     assert "restart the kernel" in finding.fix
 
 
@@ -55,17 +55,17 @@ def test_a_package_that_cannot_be_imported(versions, monkeypatch):
 
     monkeypatch.setattr(clinic.importlib, "import_module", broken)
     finding = package("numpy>=2.0", {})
-    assert finding.level == "problem" and "DLL load failed" in finding.found
-    assert "story" not in finding.found and "--force-reinstall" in finding.fix
+    assert finding.level == "problem" and "DLL load failed" in finding.state
+    assert "story" not in finding.state and "--force-reinstall" in finding.fix
 
 
 def test_another_version_than_the_tested_one_is_named(versions):
     versions["scikit-learn"] = "1.7.0"
     assert (
-        package("scikit-learn>=1.6", {"scikit-learn": "1.9.1"}).found == "1.7.0 (tested with 1.9.1)"
+        package("scikit-learn>=1.6", {"scikit-learn": "1.9.1"}).state == "1.7.0 (tested with 1.9.1)"
     )
     versions["torch"] = "2.13.0+cpu"
-    assert package("torch>=2.9", {"torch": "2.13.0"}).found == "2.13.0+cpu"
+    assert package("torch>=2.9", {"torch": "2.13.0"}).state == "2.13.0+cpu"
 
 
 def test_tested_versions_are_read_from_the_constraints(monkeypatch, tmp_path):
@@ -83,7 +83,7 @@ def test_a_check_that_fails_is_a_finding(monkeypatch):
 
     monkeypatch.setattr(clinic, "memory", memory)
     found = [f for f in examine() if f.what == "memory"]
-    assert [f.level for f in found] == ["note"] and "RuntimeError: no sensors" in found[0].found
+    assert [f.level for f in found] == ["note"] and "RuntimeError: no sensors" in found[0].state
 
 
 def test_an_old_python(monkeypatch):
@@ -106,9 +106,9 @@ def test_the_hub_answers_or_not(monkeypatch):
 
     monkeypatch.setattr(mlm_course.hub, "ask_about", silent)
     (gone,) = clinic.hub(timeout=0.5)
-    assert gone.level == "note" and "cannot be reached" in gone.found
+    assert gone.level == "note" and "cannot be reached" in gone.state
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    assert "HF_HUB_OFFLINE" in next(clinic.hub()).found
+    assert "HF_HUB_OFFLINE" in next(clinic.hub()).state
 
 
 def test_too_little_memory_and_disk(monkeypatch, tmp_path):
@@ -117,7 +117,7 @@ def test_too_little_memory_and_disk(monkeypatch, tmp_path):
     small = SimpleNamespace(available=5e8, total=4e9)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: small)
     (finding,) = clinic.memory()
-    assert finding.level == "problem" and finding.found == "0.5 of 4.0 GB free" and finding.fix
+    assert finding.level == "problem" and finding.state == "0.5 of 4.0 GB free" and finding.fix
     monkeypatch.setattr(clinic.shutil, "disk_usage", lambda _: SimpleNamespace(free=1e9))
     assert next(clinic.disk()).level == "note"
 
@@ -125,7 +125,7 @@ def test_too_little_memory_and_disk(monkeypatch, tmp_path):
 def test_widgets_are_live_in_a_kernel_only(monkeypatch):
     assert next(clinic.widgets()).level == "note"
     monkeypatch.setattr(clinic, "_shell", lambda: SimpleNamespace(kernel=1))
-    assert next(clinic.widgets()).found.startswith("live")
+    assert next(clinic.widgets()).state.startswith("live")
     monkeypatch.setitem(sys.modules, "google.colab", SimpleNamespace())
     assert "enable_custom_widget_manager" in next(clinic.widgets()).fix
 

@@ -86,7 +86,7 @@ def test_answers_and_what_they_are_compared_with_have_the_same_spaces():
 
 
 def test_what_is_measured_of_each_section():
-    found = gpu.measured(lambda: {"rows": 3})
+    found = gpu.with_time_and_memory(lambda: {"rows": 3})
     assert found["minutes"] >= 0 and found["rows"] == 3
     assert ("peak_gigabytes" in found) == torch.cuda.is_available()
 

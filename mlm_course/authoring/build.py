@@ -142,12 +142,12 @@ def _measure(root: Path, source: Source) -> str:
 
     cells, syllabus = _cells(root, source), read_syllabus(root)
     with _failure_placed(source, cells):
-        found = execute.measure(_draft(root, source, cells), _folder(root))
+        execution = execute.measure(_draft(root, source, cells), _folder(root))
     old = syllabus.get(source.name, Budget())
-    budget = replace(old, seconds=found.seconds, memory_mb=found.memory_mb)
+    budget = replace(old, seconds=execution.seconds, memory_mb=execution.memory_mb)
     facts = {root / SYLLABUS: syllabus_text({**syllabus, source.name: budget})}
-    replace_all(facts | _texts(root, source, cells_of(root, source, budget), found.notebook))
-    return f"{source.name}: {found.seconds} s, {found.memory_mb} MB"
+    replace_all(facts | _texts(root, source, cells_of(root, source, budget), execution.notebook))
+    return f"{source.name}: {execution.seconds} s, {execution.memory_mb} MB"
 
 
 def _draft(root: Path, source: Source, cells: list[Cell]) -> Notebook:
@@ -207,10 +207,10 @@ def answers(root: Path, sources: list[Source]) -> str:
 
 def _stored_answers(root: Path) -> dict[str, str]:
     try:
-        found = json.loads(_text(root / ANSWERS) or "{}")
+        by_exercise = json.loads(_text(root / ANSWERS) or "{}")
     except ValueError:  # damaged; the next build of all lessons mends it
         return {}
-    return found if isinstance(found, dict) else {}
+    return by_exercise if isinstance(by_exercise, dict) else {}
 
 
 def _text(path: Path) -> str | None:

@@ -18,8 +18,8 @@ def compare(label: str, path: Path, expected: Notebook) -> Iterator[str]:
         yield f"{label} is missing"
         return
     try:
-        found = from_text(path.read_text(encoding="utf-8"))
-        bare = without_outputs(found) if label.startswith("solutions") else found
+        stored = from_text(path.read_text(encoding="utf-8"))
+        bare = without_outputs(stored) if label.startswith("solutions") else stored
         lines = list(_differing_cells(bare, expected))
     except (ValueError, KeyError, TypeError, AttributeError) as problem:
         yield f"{label} cannot be read: {problem}"
@@ -29,9 +29,9 @@ def compare(label: str, path: Path, expected: Notebook) -> Iterator[str]:
         yield from lines or ["  only in what stands beside the cells: metadata or format"]
 
 
-def _differing_cells(found: Notebook, expected: Notebook) -> Iterator[str]:
+def _differing_cells(stored: Notebook, expected: Notebook) -> Iterator[str]:
     """Cells are matched by their ids, so that one more or less does not shift all behind it."""
-    ours, theirs = _numbered(expected), _numbered(found)
+    ours, theirs = _numbered(expected), _numbered(stored)
     matcher = SequenceMatcher(None, _ids(theirs), _ids(ours), autojunk=False)
     for _, begin, end, first, last in matcher.get_opcodes():
         for old, new in zip_longest(theirs[begin:end], ours[first:last]):

@@ -70,8 +70,8 @@ def _line(cell: NotebookNode) -> int | None:
     """The line of a cell that raised, which is the last one that the traceback names of it."""
     traces = ["\n".join(o.traceback) for o in cell.outputs if o.output_type == "error"]
     plain = re.sub(r"\x1b\[[\d;]*m", "", "\n".join(traces))
-    found = re.findall(rf"Cell In\[{cell.execution_count}\], line (\d+)", plain)
-    return int(found[-1]) if found else None
+    line_numbers = re.findall(rf"Cell In\[{cell.execution_count}\], line (\d+)", plain)
+    return int(line_numbers[-1]) if line_numbers else None
 
 
 def measure(notebook: Notebook, folder: Path) -> Measured:

@@ -45,9 +45,9 @@ def imported_files(package: Path) -> Iterator[Path]:
 def stored(path: Path, notebook: Notebook, package: Path) -> Notebook | None:
     """The notebook in a file, if its outputs are those that the marked `notebook` would have."""
     try:
-        found = from_text(path.read_text(encoding="utf-8"))
+        existing = from_text(path.read_text(encoding="utf-8"))
         wanted = executed(notebook)
-        return found if wanted == executed(found) == fingerprint(found, package) else None
+        return existing if wanted == executed(existing) == fingerprint(existing, package) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None  # there is none, or someone else wrote it
 

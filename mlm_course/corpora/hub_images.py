@@ -47,8 +47,8 @@ def load_images(
         return images_from_hub(name, split, n, timeout)
     except HubUnreachable as reason:
         print(f"{name!r} is not available ({reason}): scikit-learn's digits take its place.")
-        found = digits()
-        return Labelled(found.train[:n], found.train_labels[:n])
+        substitute = digits()
+        return Labelled(substitute.train[:n], substitute.train_labels[:n])
 
 
 def images_from_hub(

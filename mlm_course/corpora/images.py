@@ -44,9 +44,9 @@ def digits(test_share: float = 0.2) -> Digits:
     """
     from sklearn.datasets import load_digits
 
-    found = load_digits()
-    images = torch.tensor(found.images, dtype=torch.float32)[:, None] / 16  # (N, 1, 8, 8)
-    labels = torch.tensor(found.target)
+    data_set = load_digits()
+    images = torch.tensor(data_set.images, dtype=torch.float32)[:, None] / 16  # (N, 1, 8, 8)
+    labels = torch.tensor(data_set.target)
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))
     n_test = round(test_share * len(images))
     test, train = order[:n_test], order[n_test:]

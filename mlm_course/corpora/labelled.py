@@ -98,11 +98,11 @@ def messages(packages: Iterable[str]) -> list[Message]:
     A message written as an f-string shows the names of what it would fill in. Each text comes once;
     one that is used in both ways is left out. ValueError for a package that is not installed.
     """
-    found = [item for package in _names(packages) for item in _read(package)[1]]
+    all_messages = [item for package in _names(packages) for item in _read(package)[1]]
     kinds: dict[str, set[str]] = {}
-    for item in found:
+    for item in all_messages:
         kinds.setdefault(item.text.lower(), set()).add(item.kind)
-    once = {item.text.lower(): item for item in reversed(found)}
+    once = {item.text.lower(): item for item in reversed(all_messages)}
     clear = [item for text, item in once.items() if len(kinds[text]) == 1]
     return sorted(clear)
 
@@ -115,13 +115,13 @@ def tagged_sentences(packages: Iterable[str]) -> list[Tagged]:
     parameters are read, and no sentence that several modules share. An author who forgot the marks
     leaves an O: the labels are not perfect.
     """
-    found = (
+    tagged = (
         item
         for package in _names(packages)
         for module, text in _read(package)[0]
         for item in _tagged(module, text)
     )
-    return _of_one_module(found, lambda item: item.text)
+    return _of_one_module(tagged, lambda item: item.text)
 
 
 def type_questions(packages: Iterable[str]) -> list[SpanQuestion]:
@@ -131,13 +131,13 @@ def type_questions(packages: Iterable[str]) -> list[SpanQuestion]:
     and type. Long sections give several texts; each parameter of a text is asked for once. Texts
     that several modules share are left out.
     """
-    found = (
+    questions = (
         item
         for package in _names(packages)
         for module, text in _read(package)[0]
         for item in _questions(module, _entries(text))
     )
-    return _of_one_module(found, lambda item: f"{item.question} {item.context}")
+    return _of_one_module(questions, lambda item: f"{item.question} {item.context}")
 
 
 def split_by_held_out(
@@ -305,9 +305,9 @@ def _tagged(module: str, text: str) -> Iterator[Tagged]:
 
 def _add(words: list[str], tags: list[str], text: str, kind: str) -> None:
     """The words of a piece of text, behind those that are there."""
-    found = _WORD.findall(_EMPHASIS.sub(r"\2", text))
-    words += found
-    tags += [kind if kind == "O" else f"{'I' if i else 'B'}-{kind}" for i in range(len(found))]
+    new_words = _WORD.findall(_EMPHASIS.sub(r"\2", text))
+    words += new_words
+    tags += [kind if kind == "O" else f"{'I' if i else 'B'}-{kind}" for i in range(len(new_words))]
 
 
 def _questions(module: str, entries: list[tuple[list[str], str, str]]) -> Iterator[SpanQuestion]:

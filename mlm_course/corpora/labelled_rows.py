@@ -40,11 +40,11 @@ def encode_tagged(tokenizer: Tokenizer, items: Sequence[Tagged], length: int) ->
     A word's first piece carries its tag; other pieces, special tokens and padding carry -100. What
     does not fit into `length` tokens is cut off.
     """
-    found = _encode(tokenizer, [item.words for item in items], length)
+    encodings = _encode(tokenizer, [item.words for item in items], length)
     labels = [
-        _first_pieces(encoding, item.tags) for encoding, item in zip(found, items, strict=True)
+        _first_pieces(encoding, item.tags) for encoding, item in zip(encodings, items, strict=True)
     ]
-    return Encoded(_padded([encoding.ids for encoding in found]), _padded(labels, -100))
+    return Encoded(_padded([encoding.ids for encoding in encodings]), _padded(labels, -100))
 
 
 def encode_questions(
@@ -54,8 +54,8 @@ def encode_questions(
 
     Questions whose row would be longer than `length` are left out.
     """
-    found = tokenizer.encode_batch([(item.question, item.context) for item in items])
-    kept = [(i, e) for i, e in zip(items, found, strict=True) if len(e.ids) <= length]
+    encodings = tokenizer.encode_batch([(item.question, item.context) for item in items])
+    kept = [(i, e) for i, e in zip(items, encodings, strict=True) if len(e.ids) <= length]
     context = [[int(part == 1) for part in e.sequence_ids] for _, e in kept]
     spans = [(e.char_to_token(i.start, 1), e.char_to_token(i.end - 1, 1)) for i, e in kept]
     ids = _padded([e.ids for _, e in kept])
@@ -75,10 +75,10 @@ def _encode(tokenizer: Tokenizer, texts: Sequence[str | list[str]], length: int)
     """Encodings of texts, or of lists of words, cut to `length` tokens."""
     words = any(isinstance(text, list) for text in texts)
     room = length - 2  # [CLS] and [SEP]
-    found = tokenizer.encode_batch(texts, is_pretokenized=words, add_special_tokens=False)
-    for encoding in found:
+    encodings = tokenizer.encode_batch(texts, is_pretokenized=words, add_special_tokens=False)
+    for encoding in encodings:
         encoding.truncate(room)
-    return [tokenizer.post_process(encoding) for encoding in found]
+    return [tokenizer.post_process(encoding) for encoding in encodings]
 
 
 def _padded(rows: Iterable[Sequence[int]], value: int = 0) -> Tensor:

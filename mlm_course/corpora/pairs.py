@@ -131,11 +131,11 @@ def read(tokenizer: Tokenizer, ids: Iterable[int]) -> str:
 
 def correct(tokenizer: Tokenizer, answers: Tensor, pairs: Sequence[Pair]) -> Tensor:
     """Which answers (N, T) are one of the right ones, bool (N,)."""
-    found = []
+    hits = []
     for row, pair in zip(answers.tolist(), pairs, strict=True):
         right = tokenization.encode(tokenizer, sorted(pair.right), special_tokens=False)
-        found.append([i for i in row if i != PAD_ID] in right)
-    return torch.tensor(found)
+        hits.append([i for i in row if i != PAD_ID] in right)
+    return torch.tensor(hits)
 
 
 def _amount(euros: int, cents: int, language: str) -> str:
@@ -160,12 +160,12 @@ def _locale(language: str) -> str:
 def _drawn(n: int, seed: int, draw: Callable[[random.Random], Pair]) -> list[Pair]:
     """n pairs with sources that all differ; the same for the same seed."""
     rng = random.Random(seed)
-    found: dict[str, Pair] = {}
+    by_source: dict[str, Pair] = {}
     for _ in range(20 * n):
-        if len(found) == n:
+        if len(by_source) == n:
             break
         pair = draw(rng)
-        found.setdefault(pair.source, pair)
-    if len(found) < n:
+        by_source.setdefault(pair.source, pair)
+    if len(by_source) < n:
         raise ValueError(f"There are not {n} different pairs of this kind: ask for fewer.")
-    return list(found.values())
+    return list(by_source.values())

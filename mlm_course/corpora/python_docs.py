@@ -98,8 +98,8 @@ def split_by_module(
 
 def paragraphs(texts: Iterable[str], min_words: int = 8) -> list[str]:
     """The paragraphs of all texts, each on one line, that have at least min_words words."""
-    found = (" ".join(p.split()) for text in texts for p in re.split(r"\n\s*\n", text))
-    return [p for p in found if len(p.split()) >= min_words]
+    candidates = (" ".join(p.split()) for text in texts for p in re.split(r"\n\s*\n", text))
+    return [p for p in candidates if len(p.split()) >= min_words]
 
 
 def sentences(texts: Iterable[str], min_words: int = 4) -> list[str]:
@@ -107,8 +107,8 @@ def sentences(texts: Iterable[str], min_words: int = 4) -> list[str]:
 
     A sentence ends at . ! or ? before a space and a capital letter; "e.g." and the like go on.
     """
-    found = (s for p in paragraphs(texts, min_words=1) for s in _cut(p))
-    return [s for s in found if len(s.split()) >= min_words]
+    candidates = (s for p in paragraphs(texts, min_words=1) for s in _cut(p))
+    return [s for s in candidates if len(s.split()) >= min_words]
 
 
 @cache

@@ -55,8 +55,8 @@ def some_batch(
 
 def rounded_ratios(ways: dict[str, Callable[[], Any]], base: str) -> dict[str, float]:
     """How many times as fast as `base`, two decimals."""
-    found = times_as_fast(take_turns(ways, ROUNDS), base)
-    return {name: round(value, 2) for name, value in found.items()}
+    ratios = times_as_fast(take_turns(ways, ROUNDS), base)
+    return {name: round(value, 2) for name, value in ratios.items()}
 
 
 def small(n_layers: int, seed: int = 0) -> MaskedLM:
@@ -72,12 +72,12 @@ def docs_rows(n_train: int = 2000, n_test: int = 96) -> tuple[Tensor, Corrupted]
     tokenizer = load_pretrained("python_docs")[1]
     items = python_docs.docstrings(docs.PACKAGES)
     sides = python_docs.split_by_module(items, docs.HELD_OUT_SHARE, seed=0)
-    found = []
+    rows = []
     for side, n in zip(sides, (n_train, n_test), strict=True):
         order = torch.randperm(len(side), generator=seeded(3)).tolist()[: 3 * n]
         ids = tokenization.encode(tokenizer, [side[i].text for i in order], special_tokens=False)
-        found.append(torch.tensor(tokenization.pack(ids, docs.LENGTH)[:-1][:n]))
-    return found[0], standard_masker(docs.VOCAB_SIZE, docs.TEST_RATIO)(found[1], seeded(7))
+        rows.append(torch.tensor(tokenization.pack(ids, docs.LENGTH)[:-1][:n]))
+    return rows[0], standard_masker(docs.VOCAB_SIZE, docs.TEST_RATIO)(rows[1], seeded(7))
 
 
 def accuracy(model: nn.Module, test: Corrupted) -> float:

@@ -68,16 +68,16 @@ def compare_samplers(predict: Predict, n: int, steps: tuple[int, ...] = STEPS) -
 @torch.no_grad()
 def by_share(model: nn.Module | None, ids: Tensor) -> list[float]:
     """Surprise per hidden word, in nats, at each of SHARES; without a model the exact floor."""
-    found = []
+    surprises = []
     for share in SHARES:
         generator, words = torch.Generator().manual_seed(7), ids > max(SPECIAL_IDS)
         n = (share * words.sum(1)).round().long().clamp(min=1)
         batch = mask_tokens(ids, choose_count(words, n, generator))
         if model is None:
-            found.append(language.loss_floor(ids, batch.masked))
+            surprises.append(language.loss_floor(ids, batch.masked))
         else:
-            found.append((token_nll(model, batch).sum() / batch.masked.sum()).item())
-    return [round(value, 4) for value in found]
+            surprises.append((token_nll(model, batch).sum() / batch.masked.sum()).item())
+    return [round(value, 4) for value in surprises]
 
 
 def small_model(seed: int = 0) -> MaskedLM:
@@ -123,12 +123,12 @@ def evaluator(test: Tensor) -> Callable[[nn.Module], dict[str, float]]:
 
 def compare_weightings(test: Tensor, recipe: Recipe) -> dict[str, Any]:
     """Small models, trained alike but for what is hidden and how it is weighed."""
-    found = {}
+    scores = {}
     for name, (data, loss) in weightings(sentences(SMALL_SENTENCES, 0)).items():
         model = small_model()
         fit(model, data, loss, recipe)
-        found[name] = sentence_scores(model, test)
-    return found
+        scores[name] = sentence_scores(model, test)
+    return scores
 
 
 def run(folder: str | None = "runs/diffusion", display: Any = None) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def measure(
 ) -> dict[str, Any]:
     """Scores of all models on all tasks with all numbers of labels."""
     test_modules = sorted(test_modules)
-    found: list[dict[str, Any]] = []
+    scores: list[dict[str, Any]] = []
     about: dict[str, Any] = {}
     for task in (messages(tokenizer), tags(tokenizer, test_modules),
                  questions(tokenizer, test_modules)):  # fmt: skip
@@ -75,9 +75,9 @@ def measure(
         for n in sorted({min(n, size) for n in labels}):
             for seed in range(SEEDS.get(n, 1)):
                 for row in _measured(task, encoder, n, seed, rates):
-                    found.append({"task": task.name, "labels": n, "seed": seed, **row})
-                    say(str(found[-1]))
-    return {"scores": found, "tasks": about, "packages": PACKAGES, "test_modules": test_modules}
+                    scores.append({"task": task.name, "labels": n, "seed": seed, **row})
+                    say(str(scores[-1]))
+    return {"scores": scores, "tasks": about, "packages": PACKAGES, "test_modules": test_modules}
 
 
 def unseen_modules() -> set[str]:
@@ -166,8 +166,8 @@ def short(rows: Rows) -> Rows:
 
 def messages(tokenizer: Any) -> DownstreamTask:
     """Error or warning? As many of the one as of the other, on either side."""
-    found = labelled.messages(PACKAGES)
-    train, test = (_balanced(part) for part in labelled.split_by_held_out(found, 0.25))
+    all_messages = labelled.messages(PACKAGES)
+    train, test = (_balanced(part) for part in labelled.split_by_held_out(all_messages, 0.25))
     rows, test_rows = (labelled_rows.encode_messages(tokenizer, x, LENGTH) for x in (train, test))
 
     def scores(model: nn.Module) -> dict[str, float]:
@@ -186,8 +186,8 @@ def messages(tokenizer: Any) -> DownstreamTask:
 
 def tags(tokenizer: Any, test_modules: Iterable[str]) -> DownstreamTask:
     """Which words are parameters, values, other code?"""
-    found = labelled.tagged_sentences(PACKAGES)
-    train, test = labelled.split_by_held_out(found, set(test_modules))
+    sentences = labelled.tagged_sentences(PACKAGES)
+    train, test = labelled.split_by_held_out(sentences, set(test_modules))
     rows, test_rows = (labelled_rows.encode_tagged(tokenizer, x, LENGTH) for x in (train, test))
 
     def scores(model: nn.Module) -> dict[str, float]:
@@ -205,8 +205,8 @@ def tags(tokenizer: Any, test_modules: Iterable[str]) -> DownstreamTask:
 
 def questions(tokenizer: Any, test_modules: Iterable[str]) -> DownstreamTask:
     """What type is ...?"""
-    found = labelled.type_questions(PACKAGES)
-    sides = labelled.split_by_held_out(found, set(test_modules))
+    all_questions = labelled.type_questions(PACKAGES)
+    sides = labelled.split_by_held_out(all_questions, set(test_modules))
     train, test = (labelled_rows.encode_questions(tokenizer, x, LENGTH) for x in sides)
 
     def scores(model: nn.Module) -> dict[str, float]:
@@ -306,14 +306,14 @@ def _known_type(item: labelled.SpanQuestion, known: Iterable[str]) -> tuple[int,
     name = item.question.removeprefix("What type is ").removesuffix("?")
     text = f" {item.context} "
     places = [i for i in range(len(text)) if text.startswith(f" {name} ", i)]
-    found = [
+    matches = [
         (len(kind), at + len(name) + 1)
         for at in places
         for kind in known
         if text.startswith(f"{kind} ", at + len(name) + 2)
     ]
-    if found:
-        size, start = max(found)
+    if matches:
+        size, start = max(matches)
         return start, start + size
     start = places[0] + len(name) + 1 if places else 0
     return start, start + len(text[start + 1 :].split()[0])

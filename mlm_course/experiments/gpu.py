@@ -105,7 +105,10 @@ def run() -> Record:
         "lesson 11, Multi30k": lambda: translate(512, 6, *data.captions, suited(CAPTIONS)),
         "lesson 12, TinyStories": lambda: write(WRITER, stories, replace(text, steps=20_000)),
     }
-    return {"device": device.name, **{name: measured(part) for name, part in sections.items()}}
+    return {
+        "device": device.name,
+        **{name: with_time_and_memory(part) for name, part in sections.items()},
+    }
 
 
 def gpu_now() -> Device:
@@ -138,15 +141,15 @@ def download() -> Downloaded:
         ) from reason
 
 
-def measured(section: Callable[[], Record]) -> Record:
+def with_time_and_memory(section: Callable[[], Record]) -> Record:
     """What a section finds, with all its minutes and the most memory that its tensors took."""
     began, memory = time.perf_counter(), {}
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
-    found = section()
+    record = section()
     if torch.cuda.is_available():
         memory["peak_gigabytes"] = round(torch.cuda.max_memory_allocated() / 1e9, 2)
-    return {"minutes": round((time.perf_counter() - began) / 60, 1), **memory, **found}
+    return {"minutes": round((time.perf_counter() - began) / 60, 1), **memory, **record}
 
 
 def rows_of(texts: Sequence[str], config: EncoderConfig) -> tuple[Tensor, Tensor]:
@@ -197,8 +200,10 @@ def restore(config: ImageMAEConfig, train: Tensor, test: Tensor, recipe: Recipe)
     def evaluate(model: nn.Module) -> dict[str, float]:
         total, device = 0.0, place(model)
         for images, ranks in zip(test.split(BATCH), noise.split(BATCH), strict=True):
-            found = model(scale.standard(images).to(device), REMOVED, ranks.to(device))
-            error = patch_loss(found.patches.float(), found.target, found.mask)
+            reconstruction = model(scale.standard(images).to(device), REMOVED, ranks.to(device))
+            error = patch_loss(
+                reconstruction.patches.float(), reconstruction.target, reconstruction.mask
+            )
             total += error.item() * len(images)
         return {"error": total / len(test) * scale.spread**2}
 
@@ -224,7 +229,7 @@ def translate(
         dropout=dropout, decoder_layers=layers, max_target=longest,
     )  # fmt: skip
     signature = {"BLEU": bleu_of(["a"], ["a"])[1]} if find_spec("sacrebleu") else {}
-    found: Record = {"pairs": len(train), **signature}
+    record: Record = {"pairs": len(train), **signature}
     for causal in (True, False):
         model = on_device(seeded_init(Seq2Seq, replace(sizes, causal=causal)))
         data: Any = NextWordPairs(source, target) if causal else GapPairs(source, target, seed=0)
@@ -233,20 +238,20 @@ def translate(
             evaluate=lambda model: quality(answers(model, tokenizer, asked), tokenizer, test),
         )  # fmt: skip
         name = "left to right" if causal else "Mask-Predict"
-        found[name] = training_record(model, recipe, None, history)
-    return found
+        record[name] = training_record(model, recipe, None, history)
+    return record
 
 
 def answers(model: Any, tokenizer: Tokenizer, asked: Tensor) -> list[str]:
     """The model's answers to sources (N, S), as text with spaces between words and signs."""
-    found = []
+    texts = []
     for rows in asked.to(place(model)).split(BATCH):
         if model.config.causal:
             tokens = autoregressive(model, rows, beam=4).tokens
         else:
             tokens = mask_predict(model, rows, steps=10, n_lengths=5).tokens
-        found += [pairs.read(tokenizer, row) for row in tokens.tolist()]
-    return found
+        texts += [pairs.read(tokenizer, row) for row in tokens.tolist()]
+    return texts
 
 
 def quality(

@@ -82,12 +82,12 @@ def scale() -> Scale:
 @torch.no_grad()
 def errors(model: nn.Module) -> dict[str, float]:
     """The error at each ratio in QUESTIONS."""
-    found = {}
+    by_ratio = {}
     for ratio in QUESTIONS:
         guess = model(scale().standard(data().test), ratio, noise())
         error = patch_loss(guess.patches, guess.target, guess.mask).item()
-        found[str(ratio)] = round(error * scale().spread ** 2, 4)
-    return found
+        by_ratio[str(ratio)] = round(error * scale().spread ** 2, 4)
+    return by_ratio
 
 
 def build(seed: int = RECIPE.seed, kind: type[ImageMAE] = ImageMAE) -> ImageMAE:
@@ -114,7 +114,7 @@ def without_a_model() -> dict[str, dict[str, float]]:
     train, test = (patchify(images, PATCH) for images in (data().train, data().test))
     mean = train.mean(0)
     spread = torch.cov((train - mean).flatten(1).T) + 0.002 * torch.eye(PATCHES * PATCH**2)
-    found: dict[str, dict[str, float]] = {"mean image": {}, "linear": {}}
+    by_guess: dict[str, dict[str, float]] = {"mean image": {}, "linear": {}}
     for ratio in QUESTIONS:
         keep = int(PATCHES * (1 - ratio))
         mask = (noise().argsort(1).argsort(1) >= keep).float()  # (N, L)
@@ -123,8 +123,8 @@ def without_a_model() -> dict[str, dict[str, float]]:
             for image, removed in zip(test, mask.bool(), strict=True)
         ])  # fmt: skip
         for name, guess in (("mean image", mean.expand_as(test)), ("linear", linear)):
-            found[name][str(ratio)] = round(patch_loss(guess, test, mask).item(), 4)
-    return found
+            by_guess[name][str(ratio)] = round(patch_loss(guess, test, mask).item(), 4)
+    return by_guess
 
 
 def linear_guess(image: Tensor, removed: Tensor, spread: Tensor) -> Tensor:
@@ -141,13 +141,13 @@ def probe(features: Tensor, held_out: Tensor, labels: int) -> float:
 
     Drawn is which digits have labels; if all have, there is one draw only.
     """
-    found = []
+    accuracies = []
     for seed in range(DRAWS if labels < len(features) else 1):
         drawn = torch.randperm(len(features), generator=torch.Generator().manual_seed(seed))
         reader = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
         reader.fit(features[drawn[:labels]].numpy(), data().train_labels[drawn[:labels]].numpy())
-        found.append(reader.score(held_out.numpy(), data().test_labels.numpy()))
-    return round(sum(found) / len(found), 4)
+        accuracies.append(reader.score(held_out.numpy(), data().test_labels.numpy()))
+    return round(sum(accuracies) / len(accuracies), 4)
 
 
 @torch.no_grad()
@@ -167,11 +167,11 @@ def recognised(model: ImageMAE) -> dict[str, float]:
     """How often a reader of whole digits names digits right of which 75 % was removed."""
     train, test = data().train, data().test
     reader = LogisticRegression(max_iter=1000).fit(train.flatten(1), data().train_labels)
-    found = model(scale().standard(test), RATIO, noise())
-    mean = patchify(train, PATCH).mean(0).expand_as(found.patches)
-    guesses = {"mean image": mean, "restored": scale().pixels(found.patches)}
+    reconstruction = model(scale().standard(test), RATIO, noise())
+    mean = patchify(train, PATCH).mean(0).expand_as(reconstruction.patches)
+    guesses = {"mean image": mean, "restored": scale().pixels(reconstruction.patches)}
     shown = {"whole": test} | {
-        name: filled_in(test, found._replace(patches=guess), model.config)
+        name: filled_in(test, reconstruction._replace(patches=guess), model.config)
         for name, guess in guesses.items()
     }
     return {
@@ -186,8 +186,9 @@ def gigaflops(kind: type[ImageMAE] = ImageMAE, images: int = 1, ratio: float = R
         model = kind(CONFIG)
         pixels = torch.rand(images, CONFIG.channels, CONFIG.height, CONFIG.width)
         with FlopCounterMode(display=False) as counter:
-            found = model(pixels, ratio)
-            patch_loss(found.patches, found.target, found.mask).backward()
+            reconstruction = model(pixels, ratio)
+            error = patch_loss(reconstruction.patches, reconstruction.target, reconstruction.mask)
+            error.backward()
     return counter.get_total_flops() / 1e9
 
 

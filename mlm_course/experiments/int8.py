@@ -23,17 +23,17 @@ def size_of(model: nn.Module) -> int:
 
 def quantisation(model: nn.Module, test: Corrupted) -> dict[str, Any]:
     """int8: accuracy by the way of rounding; with PyTorch's layers also size and speed by rows."""
-    found: dict[str, Any] = {"fp32": {"accuracy": accuracy(model, test), "bytes": size_of(model)}}
+    by_way: dict[str, Any] = {"fp32": {"accuracy": accuracy(model, test), "bytes": size_of(model)}}
     for name, per_row in {"a scale for each row": True, "a scale for each matrix": False}.items():
         small_one, size = fake_quantize(model, per_row)
-        found[name] = {"accuracy": accuracy(small_one, test), "bytes": size}
+        by_way[name] = {"accuracy": accuracy(small_one, test), "bytes": size}
     layers = int8_layers(model)
-    found["PyTorch's layers"] = {"accuracy": accuracy(layers, test), "bytes": size_of(layers)}
+    by_way["PyTorch's layers"] = {"accuracy": accuracy(layers, test), "bytes": size_of(layers)}
     speed = {
         str(rows): rounded_ratios(answering(model, layers, test, rows), "whole")["smaller"]
         for rows in (1, 8, 64)
     }
-    return {**found, "times as fast by rows": speed}
+    return {**by_way, "times as fast by rows": speed}
 
 
 def run() -> dict[str, Any]:

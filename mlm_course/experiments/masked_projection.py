@@ -16,13 +16,13 @@ from mlm_course.models import EncoderConfig, MaskedLM, seeded_init
 
 def masked_rows() -> dict[str, float]:
     """Times as fast as projecting every token, by size of the vocabulary."""
-    found = {}
+    speedups = {}
     for size in (250, 2000, 8000):
         model = seeded_init(MaskedLM, EncoderConfig(size, d_model=128, n_layers=2))
         batch = some_batch(size, rows=8, ratio=0.15)
         ways = {"all": everything(model, batch), "hidden": step_of(model, batch)}
-        found[str(size)] = rounded_ratios(ways, "all")["hidden"]
-    return found
+        speedups[str(size)] = rounded_ratios(ways, "all")["hidden"]
+    return speedups
 
 
 def everything(model: nn.Module, batch: Corrupted) -> Callable[[], None]:

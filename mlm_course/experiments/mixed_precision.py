@@ -21,25 +21,25 @@ RUNS = (("fp32", "no", 0), ("fp32, another seed", "no", 1), ("bf16", "bf16", 0))
 
 def bf16_speed() -> dict[str, float]:
     """Times as fast as fp32, forward and backward, by width."""
-    found = {}
+    speedups = {}
     for width in WIDTHS:
         model = seeded_init(MaskedLM, EncoderConfig(2000, d_model=width, n_layers=2))
         batch = some_batch(2000, rows=8)
         ways = {"fp32": step_of(model, batch), "bf16": step_of(model, batch, torch.bfloat16)}
-        found[str(width)] = rounded_ratios(ways, "fp32")["bf16"]
-    return found
+        speedups[str(width)] = rounded_ratios(ways, "fp32")["bf16"]
+    return speedups
 
 
 def bf16_loss() -> dict[str, float]:
     """Loss on tinyworld's test set after a short training in each precision."""
     corrupted, floor = masked_test_set(500)
-    found = {"floor": round(floor, 4)}
+    losses = {"floor": round(floor, 4)}
     data = DynamicMasking(masker(0.3), sentences(20_000, 50), seed=0)
     for name, precision, seed in RUNS:
         model = small(2, seed)
         fit(model, data, masked_lm_loss, replace(STUDENT, precision=precision, seed=seed))
-        found[name] = round(score_masked(model, corrupted).loss, 4)
-    return found
+        losses[name] = round(score_masked(model, corrupted).loss, 4)
+    return losses
 
 
 def run() -> dict[str, Any]:

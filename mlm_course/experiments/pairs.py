@@ -104,9 +104,9 @@ def answers_of(model: Seq2Seq, source: Tensor, steps: int = 4, **how: Any) -> De
 
 def twin_answers(twin: Seq2Seq, source: Tensor, batch_size: int = 500) -> Tensor:
     """What the twin answers, greedily, (N, T): the targets of distillation. Kim and Rush 2016."""
-    found = [autoregressive(twin, part).tokens for part in source.split(batch_size)]
-    width = max(part.shape[1] for part in found)
-    filled = [torch.nn.functional.pad(p, (0, width - p.shape[1]), value=PAD_ID) for p in found]
+    answers = [autoregressive(twin, part).tokens for part in source.split(batch_size)]
+    width = max(part.shape[1] for part in answers)
+    filled = [torch.nn.functional.pad(p, (0, width - p.shape[1]), value=PAD_ID) for p in answers]
     return torch.cat(filled)
 
 

@@ -51,16 +51,16 @@ def answering(
 def summarize(seconds: dict[str, list[float]]) -> dict[str, Any]:
     """Milliseconds, and how many times as fast as word by word: of the medians, and its quartiles."""
     slow = seconds["word by word"]
-    found = {}
+    summary = {}
     for name, own in seconds.items():
         each = [a / b for a, b in zip(slow, own, strict=True)]
         low, _, high = quantiles(each, n=4)
-        found[name] = {
+        summary[name] = {
             "ms": round(1000 * median(own), 2),
             "times_as_fast": round(median(slow) / median(own), 2),
             "quartiles": [round(low, 2), round(high, 2)],
         }
-    return found
+    return summary
 
 
 def run() -> dict[str, Any]:
@@ -76,11 +76,11 @@ def run() -> dict[str, Any]:
             parallel, batch, t, N_LENGTHS
         )  # type: ignore[misc]
     known, generator = sources(), torch.Generator().manual_seed(0)
-    found = {}
+    by_batch_size = {}
     for size in BATCHES:
         order = [
             torch.randperm(len(known), generator=generator)[:size] for _ in range(WARM_UP + ROUNDS)
         ]
         ways = answering(contestants, [known[index] for index in order])
-        found[size] = summarize(take_turns(ways, ROUNDS, WARM_UP))
-    return {"rounds": ROUNDS, "candidate_lengths": N_LENGTHS, "batches": found}
+        by_batch_size[size] = summarize(take_turns(ways, ROUNDS, WARM_UP))
+    return {"rounds": ROUNDS, "candidate_lengths": N_LENGTHS, "batches": by_batch_size}

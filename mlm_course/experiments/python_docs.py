@@ -129,9 +129,9 @@ def run(folder: str | Path = "runs/python_docs", display: Any = None) -> dict[st
         folder=folder, save_every=500, display=display,
     )  # fmt: skip
     save_pretrained("python_docs", model, corpus.tokenizer)
-    found = training_record(model, RECIPE, MASK_RATIO, history)
+    training = training_record(model, RECIPE, MASK_RATIO, history)
     return {
         "data": corpus.sizes,
-        **found,
+        **training,
         "with_repeats": tester(corpus, corpus.with_repeats)(model),
     }

@@ -49,16 +49,16 @@ def taught_by(goal: str, teacher: nn.Module) -> Loss:
 def distillation() -> dict[str, Any]:
     """Distance of one-layer students to the floor, in nats, mean of two seeds, by goal and text."""
     teacher, (corrupted, floor) = load_pretrained("tinyworld")[0], masked_test_set(500)
-    found: dict[str, Any] = {
+    record: dict[str, Any] = {
         "teacher": round(score_masked(teacher, corrupted).loss - floor, 3),
         "steps": STUDENT.steps,
     }
     for n in (300, 20_000):
         rows = DynamicMasking(masker(0.3), sentences(n, 60), seed=0)
-        found[f"{n} sentences"] = {
+        record[f"{n} sentences"] = {
             goal: round(sum(gaps(goal, teacher, rows, corrupted, floor)) / 2, 3) for goal in GOALS
         }
-    return found
+    return record
 
 
 def gaps(

@@ -108,13 +108,13 @@ def train(model: nn.Module, recipe: Recipe, n: int, ratio: float = RATIO, **opti
 
 def masked_scores(model: nn.Module, corrupted: Corrupted, floor: float) -> dict[str, float]:
     """Distance to the floor in nats, and accuracy, at fixed hidden places."""
-    found = score_masked(model, corrupted)
-    return {"above_floor": round(found.loss - floor, 4), "accuracy": round(found.accuracy, 4)}
+    scores = score_masked(model, corrupted)
+    return {"above_floor": round(scores.loss - floor, 4), "accuracy": round(scores.accuracy, 4)}
 
 
 def compare_models(seed: int, corrupted: Corrupted, floor: float) -> dict[str, Any]:
     """Models after the same training: what they guess, what their vectors tell."""
-    recipe, found = replace(SMALL, seed=seed), {}
+    recipe, by_model = replace(SMALL, seed=seed), {}
     models: Mapping[str, MaskedLM] = {
         "autoencoder": build(seed=seed),
         "autoencoder, two decoder blocks": build(decoder_layers=2, seed=seed),
@@ -123,15 +123,15 @@ def compare_models(seed: int, corrupted: Corrupted, floor: float) -> dict[str, A
     for name, model in models.items():
         train(model, recipe, SMALL_SENTENCES)
         model.eval()
-        found[name] = {
+        by_model[name] = {
             **masked_scores(model, corrupted, floor),
             "probes": probe_accuracies(model.encoder),
             "directions": directions(model, corrupted),
         }
         if isinstance(model, TextMAE):
-            found[name]["probes behind the decoder"] = probe_accuracies(behind_decoder(model))
+            by_model[name]["probes behind the decoder"] = probe_accuracies(behind_decoder(model))
     untrained = build_masked_lm(seed=seed).encoder.eval()
-    return {**found, "untrained": {"probes": probe_accuracies(untrained)}}
+    return {**by_model, "untrained": {"probes": probe_accuracies(untrained)}}
 
 
 def behind_decoder(model: TextMAE) -> Vectors:
@@ -150,16 +150,16 @@ def directions(model: MaskedLM, corrupted: Corrupted) -> dict[str, int]:
     corrupted = Corrupted(*(part[:500] for part in corrupted))
     ids = torch.where(corrupted.masked, corrupted.labels, corrupted.input_ids)
     words, encoder = ids > max(SPECIAL_IDS), model.encoder
-    found = {"whole texts": encoder(ids, visible_mask(ids))[words]}
+    vectors = {"whole texts": encoder(ids, visible_mask(ids))[words]}
     if isinstance(model, TextMAE):
         kept = keep_visible(ids, corrupted.masked, visible_mask(ids))
-        found["in training, words"] = model.encode(kept)[kept.ids > max(SPECIAL_IDS)]
+        vectors["in training, words"] = model.encode(kept)[kept.ids > max(SPECIAL_IDS)]
     else:
         x = encoder(corrupted.input_ids, visible_mask(ids))
-        found["in training, words"] = x[words & ~corrupted.masked]
-        found["in training, [MASK]"] = x[corrupted.masked]
-        found["in training, both"] = x[words]
-    return {name: effective_rank(x, SHARE) for name, x in found.items()}
+        vectors["in training, words"] = x[words & ~corrupted.masked]
+        vectors["in training, [MASK]"] = x[corrupted.masked]
+        vectors["in training, both"] = x[words]
+    return {name: effective_rank(x, SHARE) for name, x in vectors.items()}
 
 
 def variants(corrupted: Corrupted, floor: float) -> dict[str, dict[str, float]]:
@@ -171,21 +171,21 @@ def variants(corrupted: Corrupted, floor: float) -> dict[str, dict[str, float]]:
         "15 % hidden": (build(), 0.15),
         "75 % hidden": (build(), 0.75),
     }
-    found = {}
+    scores = {}
     for name, (model, ratio) in models.items():
         train(model, SMALL, SMALL_SENTENCES, ratio)
-        found[name] = masked_scores(model, corrupted, floor)
-    return found
+        scores[name] = masked_scores(model, corrupted, floor)
+    return scores
 
 
-def averaged(found: list[dict[str, Any]]) -> dict[str, Any]:
+def averaged(runs: list[dict[str, Any]]) -> dict[str, Any]:
     """For each kind of model what each seed gave, and the mean over seeds of its probes."""
     return {
         name: {
-            "each seed": [one[name] for one in found],
-            "probes": {p: round(mean(one[name]["probes"][p] for one in found), 4) for p in PROBES},
+            "each seed": [one[name] for one in runs],
+            "probes": {p: round(mean(one[name]["probes"][p] for one in runs), 4) for p in PROBES},
         }
-        for name in found[0]
+        for name in runs[0]
     }
 
 

@@ -127,12 +127,12 @@ def both_modes(written: Tensor, sources: Tensor) -> float:
 
 def strategies(folder: str) -> dict[str, dict[str, Any]]:
     """For each way to train: the last loss, and what comes out by the number of steps."""
-    pairs, found = train_and_test(), {}
+    pairs, by_strategy = train_and_test(), {}
     data = GapPairs(pairs.source, pairs.target, seed=0)
     for name, (recipe, smoothing) in STRATEGIES.items():
         model, about = train(data, recipe, smoothing, f"{folder}/{name}")
-        found[name] = {**about, **by_steps(model, pairs.test)}
-    return found
+        by_strategy[name] = {**about, **by_steps(model, pairs.test)}
+    return by_strategy
 
 
 def trained_twin(folder: str) -> Seq2Seq:
@@ -155,10 +155,10 @@ def data_sets(told: Tensor) -> dict[str, GapPairs | FixedRatioPairs]:
 
 def run(folder: str = "runs/two_modes") -> dict[str, Any]:
     """Trains all of them; shares of valid answers and of repeats by the number of steps."""
-    pairs, compared = train_and_test(), strategies(folder)
+    pairs, by_strategy = train_and_test(), strategies(folder)
     twin = trained_twin(folder)
     told = answers_from_left(twin, pairs.source[:TOLD])
-    tables: dict[str, Any] = {"two modes": compared["Muon, linear schedule, clipping"]}
+    tables: dict[str, Any] = {"two modes": by_strategy["Muon, linear schedule, clipping"]}
     for name, data in data_sets(told).items():
         model, about = train(data, RECIPE, folder=f"{folder}/{name}")
         tables[name] = {**about, **by_steps(model, pairs.test)}
@@ -168,5 +168,5 @@ def run(folder: str = "runs/two_modes") -> dict[str, Any]:
         "steps": tables,
         "autoregressive": from_left(twin, pairs.test),
         "twin_as_it_stands": both_modes(told, pairs.source[:TOLD]),
-        "strategies": compared,
+        "strategies": by_strategy,
     }

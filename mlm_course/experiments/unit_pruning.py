@@ -15,12 +15,12 @@ from mlm_course.models import load_pretrained
 
 def units(model: nn.Module, test: Corrupted) -> dict[str, dict[str, float]]:
     """Whole units of the feed-forward networks removed: accuracy and times as fast."""
-    found = {}
+    by_share = {}
     for share in (0.0, 0.25, 0.5, 0.75):
         smaller = drop_units(model, share).eval()
         speed = rounded_ratios(answering(model, smaller, test), "whole")["smaller"]
-        found[str(share)] = {"accuracy": accuracy(smaller, test), "times as fast": speed}
-    return found
+        by_share[str(share)] = {"accuracy": accuracy(smaller, test), "times as fast": speed}
+    return by_share
 
 
 def run() -> dict[str, Any]:

@@ -29,14 +29,14 @@ def pruning(
     sparsities: tuple[float, ...] = SPARSITIES,
 ) -> dict[str, dict[str, float]]:
     """Accuracy by share of weights removed, at once and after training on with the rest."""
-    found = {"0": {"removed": accuracy(model, test)}}
+    by_sparsity = {"0": {"removed": accuracy(model, test)}}
     control = retrained(model, 0.0, data, recipe)
-    found["0"]["trained on"] = accuracy(control, test)
+    by_sparsity["0"]["trained on"] = accuracy(control, test)
     for sparsity in sparsities:
         before = accuracy(prune(model, sparsity), test)
         after = accuracy(retrained(model, sparsity, data, recipe), test)
-        found[str(sparsity)] = {"removed": before, "trained on": after}
-    return found
+        by_sparsity[str(sparsity)] = {"removed": before, "trained on": after}
+    return by_sparsity
 
 
 def retrained(model: nn.Module, sparsity: float, data: DynamicMasking, recipe: Recipe) -> nn.Module:

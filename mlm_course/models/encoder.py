@@ -141,8 +141,8 @@ class EncoderBlock(nn.Module):
         self, x: Tensor, attention_mask: Tensor | None = None, return_weights: bool = False
     ) -> tuple[Tensor, Tensor | None]:
         attended = self.attention_norm(x) if self.pre_norm else x
-        found = self.attention(attended, attention_mask, return_weights=return_weights)
-        mixed, weights = found if return_weights else (found, None)
+        answer = self.attention(attended, attention_mask, return_weights=return_weights)
+        mixed, weights = answer if return_weights else (answer, None)
         x = x + self.dropout(mixed)
         if self.pre_norm:
             return x + self.dropout(self.feed_forward(self.feed_forward_norm(x))), weights

@@ -265,17 +265,17 @@ def put_back(visible: Tensor, ids_restore: Tensor, mask_token: Tensor) -> Tensor
     return shuffled.gather(1, ids_restore[..., None].expand(-1, -1, D))
 
 
-def filled_in(images: Tensor, found: Reconstruction, config: ImageMAEConfig) -> Tensor:
+def filled_in(images: Tensor, reconstruction: Reconstruction, config: ImageMAEConfig) -> Tensor:
     """The images with their removed patches as the model restored them: (B, C, H, W).
 
     With norm_pix the model says only how a patch differs from its own mean, in units of its own
     spread; both are taken from the true patch here, as they are in the paper's pictures.
     """
-    patches, restored = patchify(images, config.patch_size), found.patches
+    patches, restored = patchify(images, config.patch_size), reconstruction.patches
     if config.norm_pix:
         mean, spread = mean_and_spread(patches)
         restored = restored * spread + mean
-    mask = found.mask[..., None]
+    mask = reconstruction.mask[..., None]
     return unpatchify(
         patches * (1 - mask) + restored * mask, config.patch_size, config.height, config.width
     )

@@ -40,9 +40,9 @@ class Translation(NamedTuple):
         for ours, published in self.names.items():
             for name in each(published):
                 pattern = re.escape(name).replace(r"\#", r"(\d+)") + r"(\.weight|\.bias)?"
-                found = re.fullmatch(pattern, theirs)
-                if found:
-                    *number, ending = found.groups()
+                match = re.fullmatch(pattern, theirs)
+                if match:
+                    *number, ending = match.groups()
                     return ours.replace("#", "".join(number)) + (ending or "")
         return theirs
 
@@ -124,8 +124,8 @@ def few(names: Sequence[str]) -> str:
 
 def number_of_blocks(ours: Mapping[str, Tensor], stack: str) -> int:
     """How many blocks a stack ("encoder", "decoder") has, at least 1, by our names of its weights."""
-    found = {name.split(".")[2] for name in ours if name.startswith(f"{stack}.blocks.")}
-    return max((int(number) for number in found), default=0) + 1
+    numbers = {name.split(".")[2] for name in ours if name.startswith(f"{stack}.blocks.")}
+    return max((int(number) for number in numbers), default=0) + 1
 
 
 def check_heads(n_heads: int, d_model: int, name: str = "n_heads") -> None:

@@ -107,8 +107,8 @@ class DecoderBlock(nn.Module):
     def _rest(self, x: Tensor, source: KeyValues, source_mask: Tensor) -> Tensor:
         attention = self.cross_attention
         q = split_heads(attention.queries(self.cross_attention_norm(x)), attention.n_heads)
-        found = fused_attention(q, source.keys, source.values, source_mask)
-        x = x + self.dropout(attention.output(join_heads(found)))
+        heads = fused_attention(q, source.keys, source.values, source_mask)
+        x = x + self.dropout(attention.output(join_heads(heads)))
         return x + self.dropout(self.feed_forward(self.feed_forward_norm(x)))
 
 

@@ -1,7 +1,7 @@
 """The published weights of masked autoencoders in our own. Lesson 9.
 
     model = vit_mae_from_hub("facebook/vit-mae-base")    # needs a network, 450 MB, kept
-    found = model(imagenet_normalise(photographs), ratio=0.75, noise=noise)
+    reconstruction = model(imagenet_normalise(photographs), ratio=0.75, noise=noise)
 
 NAMES is the whole translation: what our parts are called in the published files.
 """

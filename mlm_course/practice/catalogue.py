@@ -29,7 +29,7 @@ class Row:
 def lesson_numbers() -> tuple[int, ...]:
     """Numbers of the lessons that have exercises: the files lesson_NN.py beside this one."""
     package = importlib.import_module(__package__ or "mlm_course.practice")
-    names = (found.name for found in pkgutil.iter_modules(package.__path__))
+    names = (module.name for module in pkgutil.iter_modules(package.__path__))
     return tuple(sorted(int(name[7:]) for name in names if re.fullmatch(r"lesson_\d\d", name)))
 
 

@@ -148,28 +148,28 @@ def _shape_sentence(expected: Tensor, seen: Tensor) -> str:
 
 def _value_sentence(expected: Tensor, seen: Tensor, wrong: Tensor) -> str:
     first = tuple(wrong.nonzero()[0].tolist())  # () for a tensor without dimensions
-    right, got = _two_numbers(expected[first].item(), seen[first].item())
+    right, actual = _two_numbers(expected[first].item(), seen[first].item())
     place = f" at {list(first)}" if first else ""
     share = f"{int(wrong.sum())} of {wrong.numel()} entries"
     if not seen[first].isfinite() and expected[first].isfinite():
         return (
-            f"{share} are NaN or infinite where a number is expected; the first is {got}{place} "
+            f"{share} are NaN or infinite where a number is expected; the first is {actual}{place} "
             f"(expected: {right}). Usual causes: 0 / 0, log(0), softmax over a row of only -inf."
         )
     if not first:
-        return f"Shape and dtype are right, the value is not: it is {got} (expected: {right})."
+        return f"Shape and dtype are right, the value is not: it is {actual} (expected: {right})."
     return (
         f"Shape and dtype are right, the values are not: {share} differ; "
-        f"the first is {got}{place} (expected: {right})."
+        f"the first is {actual}{place} (expected: {right})."
     )
 
 
-def _two_numbers(right: Any, got: Any) -> tuple[str, str]:
+def _two_numbers(right: Any, actual: Any) -> tuple[str, str]:
     if isinstance(right, (bool, int)):
-        return str(right), str(got)
-    if f"{right:.4g}" == f"{got:.4g}":
-        return f"{right:.8g}", f"{got:.8g}"
-    return f"{right:.4g}", f"{got:.4g}"
+        return str(right), str(actual)
+    if f"{right:.4g}" == f"{actual:.4g}":
+        return f"{right:.8g}", f"{actual:.8g}"
+    return f"{right:.4g}", f"{actual:.4g}"
 
 
 def _sequence_difference(
@@ -179,10 +179,10 @@ def _sequence_difference(
         return _type_sentence(expected, seen)
     if len(seen) != len(expected):
         return f"Your function returns {len(seen)} items; {len(expected)} are expected."
-    for number, (right, got) in enumerate(zip(expected, seen, strict=True), 1):
-        found = difference(right, got, plain_numbers)
-        if found:
-            return f"In item {number} of {len(expected)}: {found}"
+    for number, (right, actual) in enumerate(zip(expected, seen, strict=True), 1):
+        sentence = difference(right, actual, plain_numbers)
+        if sentence:
+            return f"In item {number} of {len(expected)}: {sentence}"
     return None
 
 

@@ -36,8 +36,8 @@ def complaint(
         safe_difference(expected.outcome.value, seen.outcome.value, exercise.plain_numbers),
         _in_place_sentence(exercise, seen),
     )
-    found = " ".join(sentence for sentence in sentences if sentence)
-    return ("failed", found) if found else None
+    remarks = " ".join(sentence for sentence in sentences if sentence)
+    return ("failed", remarks) if remarks else None
 
 
 def was_stopped(seen: Behaviour) -> bool:

@@ -57,8 +57,8 @@ def solution(exercise_id: Any = None, now: bool = False) -> Card:
 def _exercise(exercise_id: Any, name: str) -> Exercise:
     if isinstance(exercise_id, str):
         return find_exercise(exercise_id.strip())
-    got = "missing" if exercise_id is None else describe(exercise_id)
-    raise UnknownId(f'The id is {got}: {name} takes it in quotes, like `{name}("1.2")`.')
+    description = "missing" if exercise_id is None else describe(exercise_id)
+    raise UnknownId(f'The id is {description}: {name} takes it in quotes, like `{name}("1.2")`.')
 
 
 def _solution_sentence(exercise: Exercise) -> str:

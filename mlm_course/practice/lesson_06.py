@@ -270,16 +270,16 @@ def _wrong_evaluation(
 
     def run(model, data, epoch):
         model.train(dropout)
-        found = []
+        totals = []
         for index in torch.arange(len(data)).split(4)[: len(data) // 4 if whole_only else None]:
             batch = data(index, epoch if current else 0)
             logits, target = model(batch[0], None, batch[2]), batch[1][batch[2]]
             right = (logits.argmax(-1) == target).sum().item()
             loss = F.cross_entropy(logits, target, reduction="sum").item()
             asked = batch[2].numel() if all_tokens else len(target)
-            found.append((loss, len(target), right, asked))
+            totals.append((loss, len(target), right, asked))
         model.train(not stays)
-        return _mean_of_means(found) if means else _mean_of_sums(found)
+        return _mean_of_means(totals) if means else _mean_of_sums(totals)
 
     return run
 
@@ -294,13 +294,13 @@ def _scaled_evaluation(change: Function) -> Function:
     return run
 
 
-def _mean_of_sums(found):
-    loss, count, right, asked = (sum(column) for column in zip(*found, strict=True))
+def _mean_of_sums(totals):
+    loss, count, right, asked = (sum(column) for column in zip(*totals, strict=True))
     return loss / count, right / asked
 
 
-def _mean_of_means(found):
-    each = [_mean_of_sums([batch]) for batch in found]
+def _mean_of_means(totals):
+    each = [_mean_of_sums([batch]) for batch in totals]
     return tuple(sum(column) / len(column) for column in zip(*each, strict=True))
 
 

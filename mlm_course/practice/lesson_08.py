@@ -57,12 +57,12 @@ def _without_clamp(counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 def _best_span(start, end, context, longest, first_gap=0, last_gap=-1):
     """The best pair with first_gap <= end - start <= longest + last_gap, within the context."""
-    best, found = -math.inf, (0, 0)
+    best, span = -math.inf, (0, 0)
     for i in range(len(start)):
         for j in range(max(i + first_gap, 0), min(i + longest + last_gap + 1, len(start))):
             if context[i] and context[j] and start[i] + end[j] > best:
-                best, found = float(start[i] + end[j]), (i, j)
-    return found
+                best, span = float(start[i] + end[j]), (i, j)
+    return span
 
 
 def _padded_vectors(g: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -155,16 +155,16 @@ def _within_context(start, end, context, longest):
 
 def _entities(tags: list[str], same_kind: bool = True, lone: bool = True, b: bool = True):
     """Entities with one rule left out: kinds must agree, a lone I- begins one, B- begins one."""
-    found: list[tuple[str, int, int]] = []
+    spans: list[tuple[str, int, int]] = []
     for place, tag in enumerate(tags):
         mark, _, kind = tag.partition("-")
-        open_before = bool(found) and found[-1][2] == place
-        goes_on = open_before and (found[-1][0] == kind or not same_kind)
+        open_before = bool(spans) and spans[-1][2] == place
+        goes_on = open_before and (spans[-1][0] == kind or not same_kind)
         if mark != "O" and goes_on and (mark == "I" or not b):
-            found[-1] = (found[-1][0], found[-1][1], place + 1)
+            spans[-1] = (spans[-1][0], spans[-1][1], place + 1)
         elif mark == "B" or (mark == "I" and lone):
-            found.append((kind, place, place + 1))
-    return found
+            spans.append((kind, place, place + 1))
+    return spans
 
 
 def _harmonic(precision: Tensor, recall: Tensor) -> Tensor:

@@ -20,8 +20,8 @@ def patchify(images: Tensor, patch_size: int) -> Tensor:
 
 def shuffle(noise: Tensor, ratio: float) -> tuple[Tensor, Tensor, Tensor]:
     keep = max(1, int(noise.shape[1] * (1 - ratio)))
-    found = package.random_masking(noise[..., None], ratio, noise)
-    return noise.argsort(1)[:, :keep], found.mask, found.ids_restore
+    masking = package.random_masking(noise[..., None], ratio, noise)
+    return noise.argsort(1)[:, :keep], masking.mask, masking.ids_restore
 
 
 def put_back(visible: Tensor, ids_restore: Tensor, mask_token: Tensor) -> Tensor:
@@ -44,8 +44,8 @@ def encode(
 
 
 def loss_of(mae: ImageMAE, images: Tensor, ratio: float, noise: Tensor) -> Tensor:
-    found = mae(images, ratio, noise)
-    return package.patch_loss(found.patches, found.target, found.mask)
+    reconstruction = mae(images, ratio, noise)
+    return package.patch_loss(reconstruction.patches, reconstruction.target, reconstruction.mask)
 
 
 # ---------------------------------------------------------------- inputs

@@ -166,8 +166,8 @@ def _reversed(ids, visible):
 
 
 def _shortest(ids, visible):
-    found = close_up(ids, visible)
-    return tuple(part[:, : visible.sum(1).min()] for part in found)
+    closed_up = close_up(ids, visible)
+    return tuple(part[:, : visible.sum(1).min()] for part in closed_up)
 
 
 def _as_wide_as_the_first(ids, visible):

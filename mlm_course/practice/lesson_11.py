@@ -50,8 +50,8 @@ def decoder_sees(target: Tensor) -> Tensor:
 
 def best_lengths(scores: Tensor, n: int) -> tuple[Tensor, Tensor]:
     is_zero = torch.arange(scores.shape[1]) == 0
-    found = scores.masked_fill(is_zero, -math.inf).log_softmax(-1).topk(n)
-    return found.indices, found.values
+    best = scores.masked_fill(is_zero, -math.inf).log_softmax(-1).topk(n)
+    return best.indices, best.values
 
 
 def to_remask(confidence: Tensor, real: Tensor, done: int, steps: int) -> Tensor:
@@ -173,28 +173,28 @@ def _sees(change: Function) -> Function:
 
 
 def _with_zero(scores: Tensor, n: int) -> tuple[Tensor, Tensor]:
-    found = scores.log_softmax(-1).topk(n)
-    return found.indices, found.values
+    best = scores.log_softmax(-1).topk(n)
+    return best.indices, best.values
 
 
 def _shifted(scores: Tensor, n: int) -> tuple[Tensor, Tensor]:
-    found = scores[:, 1:].log_softmax(-1).topk(n)
-    return found.indices, found.values
+    best = scores[:, 1:].log_softmax(-1).topk(n)
+    return best.indices, best.values
 
 
 def _not_renormalised(scores: Tensor, n: int) -> tuple[Tensor, Tensor]:
-    found = scores.log_softmax(-1)[:, 1:].topk(n)
-    return found.indices + 1, found.values
+    best = scores.log_softmax(-1)[:, 1:].topk(n)
+    return best.indices + 1, best.values
 
 
 def _least_likely(scores: Tensor, n: int) -> tuple[Tensor, Tensor]:
-    found = scores[:, 1:].log_softmax(-1).topk(n, largest=False)
-    return found.indices + 1, found.values
+    worst = scores[:, 1:].log_softmax(-1).topk(n, largest=False)
+    return worst.indices + 1, worst.values
 
 
 def _raw_scores(scores: Tensor, n: int) -> tuple[Tensor, Tensor]:
-    found = scores[:, 1:].topk(n)
-    return found.indices + 1, found.values
+    best = scores[:, 1:].topk(n)
+    return best.indices + 1, best.values
 
 
 def _as_probabilities(scores: Tensor, n: int) -> tuple[Tensor, Tensor]:
@@ -442,8 +442,8 @@ EXERCISES = (
             "among the others.",
             "Scores of minus infinity get probability 0. `topk(n)` returns values and indices, the "
             "largest first; the index is the length.",
-            "scores = scores.masked_fill(torch.arange(scores.shape[1]) == 0, -torch.inf); found = "
-            "scores.log_softmax(-1).topk(n); return found.indices, found.values",
+            "scores = scores.masked_fill(torch.arange(scores.shape[1]) == 0, -torch.inf); best = "
+            "scores.log_softmax(-1).topk(n); return best.indices, best.values",
         ),
         misconceptions=(
             Misconception(

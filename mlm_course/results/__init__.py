@@ -32,7 +32,7 @@ def recorded(name: str) -> dict[str, Any]:
     return json.loads(path.read_text("utf-8"))
 
 
-def write_record(name: str, found: Mapping[str, Any], seconds: float) -> Path:
+def write_record(name: str, findings: Mapping[str, Any], seconds: float) -> Path:
     """Writes what an experiment found, with the command, its minutes, the machine and versions."""
     about = {
         "command": f"python -m mlm_course experiment {name}",
@@ -42,7 +42,7 @@ def write_record(name: str, found: Mapping[str, Any], seconds: float) -> Path:
         "versions": versions(),
     }
     path = HERE / f"{name}.json"
-    path.write_text(json.dumps({**about, **found}, indent=1) + "\n", "utf-8")
+    path.write_text(json.dumps({**about, **findings}, indent=1) + "\n", "utf-8")
     return path
 
 
@@ -83,10 +83,10 @@ def machine() -> str:
 
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that decide what an experiment finds."""
-    found = {"python": platform.python_version()}
+    installed = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
-            found[package] = importlib.metadata.version(package)
+            installed[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return found
+    return installed

@@ -107,6 +107,6 @@ def table(part: Mapping[str, Any]) -> Iterator[str]:
             return
     yield "| " + " | ".join(COLUMNS) + " |"
     yield "|---" * len(COLUMNS) + "|"
-    for found in part["findings"]:
-        cells = (cell.replace("|", "\\|") for cell in Measurement(**found).cells())
+    for finding in part["findings"]:
+        cells = (cell.replace("|", "\\|") for cell in Measurement(**finding).cells())
         yield "| " + " | ".join(cells) + " |"

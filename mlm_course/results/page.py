@@ -33,8 +33,8 @@ def results_page() -> str:
 
 def section(name: str, record: Mapping[str, Any]) -> str:
     """One experiment: what it is, how it was run, and its tables."""
-    found = {key: value for key, value in record.items() if key not in ABOUT}
-    lines = [f"## {name}", "", summary(name), "", how_it_was_run(record), "", *tables(found, "")]
+    findings = {key: value for key, value in record.items() if key not in ABOUT}
+    lines = [f"## {name}", "", summary(name), "", how_it_was_run(record), "", *tables(findings, "")]
     return "\n".join(lines)
 
 
@@ -66,12 +66,12 @@ def summary(name: str, folder: Path = HERE.parent / "experiments") -> str:
     return text.split("\n")[0]
 
 
-def tables(found: Any, title: str) -> Iterator[str]:
+def tables(content: Any, title: str) -> Iterator[str]:
     """Lines of Markdown for a value of a record: numbers in a line, rows in tables, the rest below."""
-    if isinstance(found, list):
-        found = dict(enumerate(found, start=1))
-    plain = {key: value for key, value in found.items() if not _is_nested(value)}
-    nested = {key: value for key, value in found.items() if _is_nested(value)}
+    if isinstance(content, list):
+        content = dict(enumerate(content, start=1))
+    plain = {key: value for key, value in content.items() if not _is_nested(value)}
+    nested = {key: value for key, value in content.items() if _is_nested(value)}
     if plain:
         line = "; ".join(f"{key} {_text(value)}" for key, value in plain.items())
         yield from (f"**{title}**: {line}" if title else line, "")

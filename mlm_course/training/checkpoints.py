@@ -72,10 +72,10 @@ class Checkpoints:
         return None
 
     def _refuse_another_run(self, about: dict[str, dict[str, Any]]) -> None:
-        found = differences(about, self.about)
-        if found:
+        changes = differences(about, self.about)
+        if changes:
             raise ValueError(
-                f"{self.folder} holds another training run ({'; '.join(found[:3])}): choose another "
+                f"{self.folder} holds another training run ({'; '.join(changes[:3])}): choose another "
                 "folder, or delete this one to start anew; nothing was overwritten."
             )
 
@@ -158,14 +158,14 @@ def describe(model: nn.Module, data: Data, recipe: Recipe) -> dict[str, dict[str
 
 def differences(there: dict[str, dict[str, Any]], here: dict[str, dict[str, Any]]) -> list[str]:
     """What differs between two descriptions, in words."""
-    found = []
+    changes = []
     for part in here:
         old, new = there.get(part, {}), here[part]
         for name in [*new, *(name for name in old if name not in new)]:
             if old.get(name) != new.get(name):
                 values = f"{old.get(name, 'missing')} there, {new.get(name, 'missing')} here"
-                found.append(f"{part}: {name} is {values}")
-    return found
+                changes.append(f"{part}: {name} is {values}")
+    return changes
 
 
 def _checksum(data: Data) -> int:

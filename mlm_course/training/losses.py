@@ -49,9 +49,10 @@ def masked_pixel_loss(
 
     With `fit` use `functools.partial(masked_pixel_loss, ratio=...)`. Source: He et al. 2022.
     """
-    found = model(batch.images, ratio, batch.noise)
-    count = found.mask.sum()
-    return patch_loss(found.patches.float(), found.target, found.mask) * count, count
+    reconstruction = model(batch.images, ratio, batch.noise)
+    error = patch_loss(reconstruction.patches.float(), reconstruction.target, reconstruction.mask)
+    count = reconstruction.mask.sum()
+    return error * count, count
 
 
 def next_word_loss(

@@ -258,4 +258,4 @@ def _adamw(decayed: list[Parameter], free: list[Parameter], lr: float, recipe: R
 
 def _blocks(model: nn.Module) -> list[nn.Module]:
     lists = [m for m in model.modules() if isinstance(m, nn.ModuleList | nn.Sequential)]
-    return [block for found in lists for block in found if next(block.children(), None) is not None]
+    return [block for stack in lists for block in stack if next(block.children(), None) is not None]

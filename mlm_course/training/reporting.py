@@ -92,18 +92,18 @@ class History:
             {"step": i + 1, "loss": loss, "lr": lr}
             for i, (loss, lr) in enumerate(zip(self.losses, self.lrs, strict=True))
         ]
-        for found in self.evaluations:
-            values = {f"validation_{k}": v for k, v in found.items() if k != "step"}
-            rows[int(found["step"]) - 1] |= values
+        for evaluation in self.evaluations:
+            values = {f"validation_{k}": v for k, v in evaluation.items() if k != "step"}
+            rows[int(evaluation["step"]) - 1] |= values
         return rows
 
     def curve(self, name: str = "loss") -> list[tuple[int, float]]:
         """Pairs (step, value) of what `records` calls by this name; steps without it are left out."""
-        found = [(int(row["step"]), row[name]) for row in self.records if name in row]
-        if not found:
+        points = [(int(row["step"]), row[name]) for row in self.records if name in row]
+        if not points:
             known = sorted({key for row in self.records for key in row} - {"step"})
             raise ValueError(f"Nothing called {name!r} was recorded, only {', '.join(known)}.")
-        return found
+        return points
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists and numbers, for a file."""
@@ -210,9 +210,9 @@ class Reporter:
         if not self.pending:
             return
         losses, counts, seconds = zip(*self.pending, strict=True)
-        found = torch.stack([*losses, *counts]).tolist()  # one wait for all
+        numbers = torch.stack([*losses, *counts]).tolist()  # one wait for all
         self.pending.clear()
-        for loss, count, moment in zip(found, found[len(losses) :], seconds, strict=False):
+        for loss, count, moment in zip(numbers, numbers[len(losses) :], seconds, strict=False):
             self._note(loss, count, moment)
         self._show_status()
 

@@ -39,13 +39,13 @@ def tokens_of(name: str, tokens: Iterable[str], length: int | None = None) -> li
     """List of strings of the given length; ValueError where the length differs."""
     if isinstance(tokens, str):
         raise ValueError(f"{name} must be a list of strings, not one string; use .split().")
-    found = list(tokens)
-    for place, token in enumerate(found):
+    entries = list(tokens)
+    for place, token in enumerate(entries):
         if not isinstance(token, str | int):
             raise ValueError(f"{name}[{place}] must be a string; it is {type(token).__name__}.")
-    if length is not None and len(found) != length:
-        raise ValueError(f"{name} has {len(found)} entries where {length} are needed.")
-    return [str(token) for token in found]
+    if length is not None and len(entries) != length:
+        raise ValueError(f"{name} has {len(entries)} entries where {length} are needed.")
+    return [str(token) for token in entries]
 
 
 def _array(name: str, values: Any) -> Array:

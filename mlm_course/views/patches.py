@@ -73,19 +73,19 @@ def patch_grid(
 
 def _ratios(images: list[PatchImage]) -> list[float]:
     """The ratios in rising order; every image has each of them once."""
-    found = []
+    ratios = []
     for image in images:
         if not len(image.frames):
             raise ValueError(f"{_said(image)} has no frames; it needs one for each ratio.")
-        found.append(sorted(_share("ratio", frame.ratio) for frame in image.frames))
-        if len(set(found[-1])) < len(found[-1]):
+        ratios.append(sorted(_share("ratio", frame.ratio) for frame in image.frames))
+        if len(set(ratios[-1])) < len(ratios[-1]):
             raise ValueError(f"{_said(image)} has two frames for one ratio; keep one of them.")
-        if found[-1] != found[0]:
+        if ratios[-1] != ratios[0]:
             raise ValueError(
                 f"{_said(image)} has frames for other ratios than {_said(images[0])}; "
                 "give every image the same."
             )
-    return found[0]
+    return ratios[0]
 
 
 def _share(name: str, value: Any) -> float:
