@@ -83,9 +83,9 @@ def experiments() -> list[str]:
 
 def add_train(commands: Any) -> None:
     """The options of `train`; those left out are the lesson's."""
-    train_lesson = commands.add_parser("train", help="train a lesson's model on one device or many")
-    train_lesson.add_argument("name", choices=("mlm", "mae", "cmlm"), help="lesson 6, 9 or 11")
-    train_lesson.add_argument("--folder", required=True, help="for checkpoints, model and history")
+    train = commands.add_parser("train", help="train a lesson's model on one device or many")
+    train.add_argument("name", choices=("mlm", "mae", "cmlm"), help="lesson 6, 9 or 11")
+    train.add_argument("--folder", required=True, help="for checkpoints, model and history")
     whole = {
         "steps": "optimiser steps",
         "batch-size": "rows a step, over all processes together",
@@ -95,12 +95,12 @@ def add_train(commands: Any) -> None:
         "seed": "of data order and dropout",
     }
     for option, text in whole.items():
-        train_lesson.add_argument(f"--{option}", type=int, help=text)
-    train_lesson.add_argument("--optimizer", choices=("muon", "adamw"))
-    train_lesson.add_argument("--lr", type=float, help="peak learning rate")
-    train_lesson.add_argument("--precision", choices=("no", "bf16", "fp16"))
-    train_lesson.add_argument("--compile", action="store_true", help="through torch.compile")
-    train_lesson.set_defaults(run=train_command)
+        train.add_argument(f"--{option}", type=int, help=text)
+    train.add_argument("--optimizer", choices=("muon", "adamw"))
+    train.add_argument("--lr", type=float, help="peak learning rate")
+    train.add_argument("--precision", choices=("no", "bf16", "fp16"))
+    train.add_argument("--compile", action="store_true", help="through torch.compile")
+    train.set_defaults(run=train_command)
 
 
 def add_build(commands: Any) -> None:
@@ -131,8 +131,8 @@ def main() -> int:
     experiment.set_defaults(run=experiment_command)
     results = commands.add_parser("results", help="render all recorded experiments as a page")
     results.set_defaults(run=results_command)
-    examine = commands.add_parser("doctor", help="what is wrong with this environment, and the fix")
-    examine.set_defaults(run=doctor_command)
+    doctor = commands.add_parser("doctor", help="what is wrong with this environment, and the fix")
+    doctor.set_defaults(run=doctor_command)
     options = parser.parse_args()
     return options.run(options)
 

@@ -122,10 +122,10 @@ def test_every_benchmark_has_its_part_in_the_record():
 # Running them
 
 SCRIPTS = {
-    "fine": "print('measuring')\nyield Finding(what='a', ours=1.0, unit='s', at_most=2)",
-    "missed": "yield Finding(what='a', ours=3.0, unit='s', at_most=2)",
+    "fine": "print('measuring')\nyield Measurement(what='a', ours=1.0, unit='s', at_most=2)",
+    "missed": "yield Measurement(what='a', ours=3.0, unit='s', at_most=2)",
     "lacking": "raise NotMeasured('no such device.')\nyield",
-    "broken": "yield Finding(what='a', ours=1.0, unit='s')\nraise RuntimeError('It is broken.')",
+    "broken": "yield Measurement(what='a', ours=1.0, unit='s')\nraise RuntimeError('It is broken.')",
 }
 FRAME = '''"""Benchmark {name}.
 
@@ -134,7 +134,7 @@ More about it.
 import sys
 sys.path.insert(0, {bench!r})
 from reporting import NotMeasured, main
-from mlm_course.results.benchmarks import Finding
+from mlm_course.results.benchmarks import Measurement
 
 def measure(small):
     assert not small

@@ -191,7 +191,7 @@ def test_the_draws_of_a_row_spread_over_all_numbers_of_words(monkeypatch):
         seen.append(batch.masked.sum(1))
         return torch.zeros(batch.masked.shape)
 
-    monkeypatch.setattr("mlm_course.diffusion.surprises", nothing)
+    monkeypatch.setattr("mlm_course.diffusion.token_nll", nothing)
     ids = sentences(50, 0)
     likelihood_bound(small_model(), ids, generator(), draws=4)
     words = (ids > max(SPECIAL_IDS)).sum(1)

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from mlm_course import __main__ as command
-from mlm_course import examine as clinic
+from mlm_course import doctor as clinic
 from mlm_course.doctor import Finding, HealthReport, examine, package
 
 
@@ -142,7 +142,7 @@ def test_a_report_shows_itself_as_lines_and_as_a_table():
 
 @pytest.mark.parametrize(("level", "status"), [("ok", 0), ("note", 0), ("problem", 1)])
 def test_the_command_fails_where_there_is_a_problem(level, status, monkeypatch, capsys):
-    monkeypatch.setattr(clinic, "doctor", lambda: HealthReport([Finding("a", "b", level)]))
+    monkeypatch.setattr(clinic, "examine", lambda: HealthReport([Finding("a", "b", level)]))
     monkeypatch.setattr("sys.argv", ["mlm_course", "doctor"])
     assert command.main() == status
     assert "a  b" in capsys.readouterr().out

@@ -473,7 +473,7 @@ def test_everything_learns(kind):
 
 def test_query_key_and_value_start_as_large_as_the_matrix_after_them():
     """Not smaller, as Xavier's rule has it for one matrix of three times the height."""
-    attention = fresh(ImageMAE, SMALL).encoder.blocks[0].attention
+    attention = seeded_init(ImageMAE, SMALL).encoder.blocks[0].attention
     most = math.sqrt(6 / (16 + 16))
     for matrix in (*attention.qkv.weight.chunk(3), attention.output.weight):
         assert 0.9 * most < matrix.abs().max() <= most

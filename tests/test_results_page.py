@@ -8,7 +8,7 @@ import pytest
 from mlm_course import __main__ as command
 from mlm_course import results
 from mlm_course.results import HERE
-from mlm_course.results import results_page as of_page
+from mlm_course.results import page as of_page
 from mlm_course.results.page import BENCHMARKS, results_page, section, summary, tables
 
 ROOT = Path(__file__).resolve().parents[1]

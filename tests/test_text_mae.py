@@ -338,7 +338,7 @@ def test_a_probe_finds_what_is_there_and_not_what_is_not():
 
 
 def test_one_answer_for_all_is_the_mark_for_each_probe(monkeypatch):
-    monkeypatch.setattr(experiment, "READINGS", 300)
+    monkeypatch.setattr(probing, "READINGS", 300)
     found = probing.majority_baselines()
     assert found.keys() == probing.PROBES.keys()
     moods = [r.latents["mood"]["kind"] for r in probing.texts_to_read() if "mood" in r.latents]
@@ -356,7 +356,7 @@ def test_the_experiment_runs_small(monkeypatch):
     monkeypatch.setattr(experiment, "RECIPE", replace(experiment.RECIPE, steps=2, batch_size=8))
     for name, n in (("SENTENCES", 50), ("SMALL_SENTENCES", 50), ("TEST_SENTENCES", 40)):
         monkeypatch.setattr(experiment, name, n)
-    monkeypatch.setattr(experiment, "READINGS", 200)
+    monkeypatch.setattr(probing, "READINGS", 200)
     monkeypatch.setattr(experiment, "SEEDS", (0,))
     record = experiment.run()
     assert record["variants"].keys() >= {"15 % hidden", "positions counted anew"}

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from mlm_course import __main__ as command
-from mlm_course import train_lesson as training_runs
+from mlm_course import train as training_runs
 from mlm_course.experiments import pairs
 from mlm_course.models import ImageMAE, MaskedLM, Seq2Seq
 from mlm_course.models.storage import load_model

@@ -524,7 +524,7 @@ def test_evaluate_and_the_caller_get_the_model_where_it_was(monkeypatch):
     def starts(self, *arguments):
         real(self, *arguments)
         moves.clear()
-        self.home = "home"
+        self.original_device = "home"
 
     def evaluate(model):
         seen.append(list(moves))
