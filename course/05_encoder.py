@@ -828,7 +828,8 @@ verdict
 # %% [markdown]
 # Ten lines or so. Is that really BERT? Let us ask Hugging Face's `transformers`, the library most
 # people use, to build one with random numbers in every place, and compare. All it takes is knowing
-# what *they* call the parts (`#` is the number of a block; `weight` or `bias` follows):
+# what *they* call the parts (`#` is the number of a block; `weight` or `bias` follows; names in
+# braces are separate there and stacked in ours):
 
 # %%
 from mlm_course.models.bert import NAMES, from_bert

@@ -449,7 +449,9 @@ for name, one in record["variants"].items():
 
 # %% tags=["author"]
 assert all(
-    mlm["above_floor"] < mae["above_floor"] < record["variants"]["decoder's inlet, outlet random"]["above_floor"]
+    mlm["above_floor"]
+    < mae["above_floor"]
+    < record["variants"]["decoder's inlet, outlet random"]["above_floor"]
     and 5 * mae["above_floor"] < record["variants"]["no positions in the decoder"]["above_floor"]
     for mlm in small_runs["masked language model"]["each seed"]
     for mae in small_runs["autoencoder"]["each seed"]

@@ -1100,7 +1100,8 @@ if not GPU:  # the twin: the same lines, small
     base = EncoderConfig(2000, 128, d_model=128, n_layers=2, n_heads=4)
 many = (64, 128) if GPU else (8, 128)
 filler = torch.randint(5, base.vocab_size, many, generator=seeded(6))
-data = DynamicMasking(docs_masker(base.vocab_size, 0.15), filler.repeat(20 if GPU else 3, 1), seed=0)
+rows = filler.repeat(20 if GPU else 3, 1)
+data = DynamicMasking(docs_masker(base.vocab_size, 0.15), rows, seed=0)
 
 # %% tags=["nbval-ignore-output"]
 usage = Recipe(steps=20 if GPU else 3, batch_size=many[0], optimizer="adamw", lr=1e-4,

@@ -178,7 +178,7 @@ def test_the_committed_notebooks_are_what_the_sources_say():
 @pytest.fixture
 def built(checkout, monkeypatch):
     """A copy in which lesson 1 is as its source says, with outputs of a kernel that only counts."""
-    monkeypatch.setattr(execute, "execute", counted)
+    monkeypatch.setattr(execute, "run_notebook", counted)
     list(build.write_notebooks(checkout, ["1"]))
     return checkout
 
@@ -417,7 +417,7 @@ def runs(monkeypatch):
         seen.append(notebook)
         return counted(notebook, folder)
 
-    monkeypatch.setattr(execute, "execute", run)
+    monkeypatch.setattr(execute, "run_notebook", run)
     return seen
 
 
@@ -548,7 +548,7 @@ def test_a_failing_lesson_leaves_those_before_it_built(tiny, monkeypatch):
             raise CellFailure(0, "Oh: no")
         return counted(notebook, folder)
 
-    monkeypatch.setattr(execute, "execute", run)
+    monkeypatch.setattr(execute, "run_notebook", run)
     write(tiny / "course", TINY.replace("1.1", "2.1"), "02_more.py")
     write(tiny / "mlm_course" / "practice", 'Exercise(id="2.1")', "lesson_02.py")
     with pytest.raises(SourceError, match=r"02_more\.py, cell 1 \(line 1\): Oh: no"):
@@ -601,7 +601,7 @@ def test_an_interrupted_build_puts_the_printed_answers_back(tiny, monkeypatch):
         during.append((tiny / build.ANSWERS).read_text(encoding="utf-8"))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(execute, "execute", interrupted)
+    monkeypatch.setattr(execute, "run_notebook", interrupted)
     before = contents(tiny)
     with pytest.raises(KeyboardInterrupt):
         list(build.write_notebooks(tiny))

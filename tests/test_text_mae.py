@@ -37,7 +37,7 @@ def seeded(seed):
     return torch.Generator().manual_seed(seed)
 
 
-def derive_seed(model, seed=1):
+def perturbed(model, seed=1):
     """The model with weights large enough that every difference shows."""
     g = seeded(seed)
     with torch.no_grad():
@@ -48,7 +48,7 @@ def derive_seed(model, seed=1):
 
 @pytest.fixture
 def model():
-    return derive_seed(seeded_init(TextMAE, CONFIG))
+    return perturbed(seeded_init(TextMAE, CONFIG))
 
 
 @pytest.fixture
@@ -141,7 +141,7 @@ def test_visible_words_do_have_influence_wherever_they_stand(model, rows):
 
 def test_the_places_count_not_the_order_among_those_left():
     """The same words left over with gaps elsewhere are another question."""
-    model = derive_seed(seeded_init(TextMAE, CONFIG))
+    model = perturbed(seeded_init(TextMAE, CONFIG))
     ids = torch.tensor([[CLS, 7, 8, 9, 9], [CLS, 7, 9, 8, 9]])
     masked = torch.tensor([[0, 0, 0, 1, 0], [0, 0, 1, 0, 0]]).bool()
     kept = keep_visible(ids, masked)
@@ -216,7 +216,7 @@ def test_it_learns_texts_by_heart():
 
 @pytest.fixture
 def retro():
-    return derive_seed(seeded_init(RetroMAE, EncoderConfig(**SIZES)))
+    return perturbed(seeded_init(RetroMAE, EncoderConfig(**SIZES)))
 
 
 def seen_by(text, seed=5):
@@ -368,7 +368,7 @@ def test_the_experiment_runs_small(monkeypatch):
 
 
 def test_positions_counted_anew_lose_the_gaps():
-    model = derive_seed(experiment.build(kind=experiment.CountedAnew))
+    model = perturbed(experiment.build(kind=experiment.CountedAnew))
     ids = torch.tensor([[CLS, 7, 8, 9, 9], [CLS, 7, 9, 8, 9]])
     kept = keep_visible(ids, torch.tensor([[0, 0, 0, 1, 0], [0, 0, 1, 0, 0]]).bool())
     latent = model.encode(kept)
