@@ -566,7 +566,7 @@ for ratio in (0.15, 0.4, 0.75):
 # %%
 from mlm_course.probing import PROBES, majority_baselines, probe_accuracies
 
-baseline = majority_baselines()  # for each question: how many texts, and the score of one answer for all
+baseline = majority_baselines()  # how many texts each question has, and one answer's score
 
 
 def print_probes(probes: dict[str, dict[str, float]]) -> None:

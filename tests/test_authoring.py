@@ -352,9 +352,9 @@ def test_lines_to_write_and_the_authors_lines_take_no_reading(tmp_path):
 
 @pytest.mark.parametrize("lesson", catalogue.lesson_numbers())
 def test_practice_is_read_without_running_it_as_if_it_were_run(lesson):
-    found = read_practice(ROOT, lesson)
-    assert found.minutes == {e.id: e.minutes for e in catalogue.exercises(lesson)}
-    assert found.questions == len(catalogue.questions(lesson))
+    practice = read_practice(ROOT, lesson)
+    assert practice.minutes == {e.id: e.minutes for e in catalogue.exercises(lesson)}
+    assert practice.questions == len(catalogue.questions(lesson))
 
 
 def test_an_exercise_whose_id_is_computed_is_named(tmp_path):
@@ -610,10 +610,10 @@ def test_an_interrupted_build_puts_the_printed_answers_back(tiny, monkeypatch):
 
 
 def test_measuring_leaves_nothing_that_differs(tiny, runs, monkeypatch):
-    def measured(notebook, folder):
+    def with_figures(notebook, folder):
         return execute.Measured(execute.run_notebook(notebook, folder), 12.3, 456)
 
-    monkeypatch.setattr(execute, "measure", measured)
+    monkeypatch.setattr(execute, "measure", with_figures)
     list(build.write_notebooks(tiny))
     assert list(build.measure(tiny)) == ["01_doubling: 12.3 s, 456 MB"]
     assert list(build.differences(tiny)) == []
@@ -627,9 +627,9 @@ def test_measuring_leaves_nothing_that_differs(tiny, runs, monkeypatch):
 def test_a_measured_run_has_the_outputs_of_any_other(tiny, quick_set_up):
     source = build.read_sources(tiny)[0]
     draft = solution_notebook(source.name, build.cells_of(tiny, source, None))
-    found = execute.measure(draft, tiny)
-    assert found.notebook == execute.run_notebook(draft, tiny)
-    assert 1 < found.memory_mb < 1000 and 0 < found.seconds < 60
+    figures = execute.measure(draft, tiny)
+    assert figures.notebook == execute.run_notebook(draft, tiny)
+    assert 1 < figures.memory_mb < 1000 and 0 < figures.seconds < 60
 
 
 def test_an_authors_cell_is_in_the_solution_only(tiny, runs):

@@ -47,13 +47,13 @@ def test_a_finding_is_held_against_its_bar(values, met):
 
 
 def test_a_finding_as_a_line_and_as_cells():
-    found = finding(
+    missed = finding(
         peer="theirs", theirs=1234.5, ratio=617.2, low=1.6, high=2.5, at_least=1.5, at_most=2
     )
-    assert str(found) == (
+    assert str(missed) == (
         "a step: 2 ms against theirs 1,234 ms = 617 (1.6 to 2.5); bar 1.5 to 2: MISSED"
     )
-    assert found.cells() == (
+    assert missed.cells() == (
         "a step", "2 ms", "theirs 1,234 ms", "617 (1.6 to 2.5)", "1.5 to 2", "**no**",
     )  # fmt: skip
     assert number(0.01234) == "0.0123" and number(-12345.6) == "-12,346"
@@ -62,8 +62,8 @@ def test_a_finding_as_a_line_and_as_cells():
 def test_ratios_are_of_medians_and_spread_over_rounds():
     times = {"ours": [1.0, 2.0, 3.0], "theirs": [3.0, 4.0, 9.0]}
     assert ratio(times, "theirs", "ours") == (2.0, 2.5, 3.0)
-    found = times_as_fast("a step", times, "theirs", at_least=2)
-    assert (found.ours, found.theirs, found.ratio, found.met) == (2000, 4000, 2.0, True)
+    speedup = times_as_fast("a step", times, "theirs", at_least=2)
+    assert (speedup.ours, speedup.theirs, speedup.ratio, speedup.met) == (2000, 4000, 2.0, True)
 
 
 # The record
@@ -200,13 +200,13 @@ def test_a_wrong_command_says_what_is_wrong(arguments, said, monkeypatch, capsys
 
 def test_the_gpu_benchmark_works_small():
     torch._dynamo.reset()
-    found = list(bench_gpu.measure(small=True))
-    assert [f.at_least for f in found] == [None, 0.45, 1.5, 1.5, 1.2, 1.2]
-    assert [f.peer for f in found] == ["product"] * 2 + [
+    findings = list(bench_gpu.measure(small=True))
+    assert [f.at_least for f in findings] == [None, 0.45, 1.5, 1.5, 1.2, 1.2]
+    assert [f.peer for f in findings] == ["product"] * 2 + [
         f"transformers, {how}" for how in ("eager", "compiled")
     ] * 2
-    assert all(f.ours > 0 and f.theirs > 0 and 0 < f.low <= f.high for f in found)
-    rate = found[1]
+    assert all(f.ours > 0 and f.theirs > 0 and 0 < f.low <= f.high for f in findings)
+    rate = findings[1]
     assert rate.ratio == pytest.approx(rate.ours / rate.theirs)
 
 

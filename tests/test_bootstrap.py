@@ -120,8 +120,8 @@ def test_installed_locally_the_cell_prints_one_line_and_nothing_else(tmp_path):
 
 def test_the_line_names_the_device(monkeypatch):
     """Stand-ins for what is not at hand: two kinds of GPU, and none."""
-    for found, end in (("mps", "device: mps"), ("cuda", "device: cuda (Card 9)"), (None, "cpu")):
-        device = found and torch.device(found)
+    for kind, end in (("mps", "device: mps"), ("cuda", "device: cuda (Card 9)"), (None, "cpu")):
+        device = kind and torch.device(kind)
         monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda d=device, **_: d)
         monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Card 9")
         assert this_machine().endswith(end) and re.fullmatch(LINE, this_machine())

@@ -67,10 +67,10 @@ def test_memory_and_bytes_are_those_of_the_optimiser():
     held = [p for p in model.parameters() if p.grad is not None]
     states = [s for state in optimizer.state.values() for s in state.values() if s.numel() > 1]
     n = sum(p.numel() for p in held)
-    found = cost.training_memory(n)
-    assert found["running averages"] == sum(s.nbytes for s in states)
-    assert found["gradients"] == sum(p.grad.nbytes for p in held)
-    assert cost.optimizer_bytes(n) == 7 * found["parameters"]
+    memory = cost.training_memory(n)
+    assert memory["running averages"] == sum(s.nbytes for s in states)
+    assert memory["gradients"] == sum(p.grad.nbytes for p in held)
+    assert cost.optimizer_bytes(n) == 7 * memory["parameters"]
 
 
 def test_the_floor_is_the_slower_need_of_each_piece():
@@ -254,13 +254,13 @@ def test_a_students_goals_are_what_their_names_say():
     batch = masker(0.3)(sentences(4, 0), generator())
     n, target = int(batch.masked.sum()), batch.labels[batch.masked]
     one, other = (Table(torch.randn(n, 205, generator=generator(s))) for s in (1, 2))
-    found = {
+    losses = {
         g: student_goals.taught_by(g, other)(one, batch)[0].item()
         for g in ("teacher and words", "teacher")
     }
     true = F.cross_entropy(one.logits, target, reduction="sum").item()
     assert student_goals.taught_by("true words", other) is masked_lm_loss
-    assert found["teacher and words"] == pytest.approx((found["teacher"] + true) / 2, rel=1e-5)
+    assert losses["teacher and words"] == pytest.approx((losses["teacher"] + true) / 2, rel=1e-5)
     assert student_goals.taught_by("teacher", one)(one, batch)[0].item() == pytest.approx(
         0, abs=1e-3
     )

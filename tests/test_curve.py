@@ -47,8 +47,8 @@ def written(view):
 
 def lines(view):
     """The coloured lines as lists of stretches of (x, y), the axes left out."""
-    found = [p for p in drawing(view).iter(f"{SVG}path") if p.get("stroke-linejoin")]
-    stretches = [[s.split("L") for s in p.get("d")[1:].split("M")] for p in found]
+    paths = [p for p in drawing(view).iter(f"{SVG}path") if p.get("stroke-linejoin")]
+    stretches = [[s.split("L") for s in p.get("d")[1:].split("M")] for p in paths]
     return [[[tuple(map(float, p.split())) for p in s] for s in line] for line in stretches]
 
 
@@ -434,16 +434,16 @@ def steps(display, total=200):
 def test_a_log_gets_a_line_now_and_then():
     out = io.StringIO()
     steps(Log(200, out))
-    found = out.getvalue().splitlines()
-    assert found[0] == "step 1 of 200, loss 4.990, 1,000 tokens/s, 1 min 40 s left"
-    assert [int(line.split()[1]) for line in found] == [1, *range(20, 201, 20)]
+    log_lines = out.getvalue().splitlines()
+    assert log_lines[0] == "step 1 of 200, loss 4.990, 1,000 tokens/s, 1 min 40 s left"
+    assert [int(line.split()[1]) for line in log_lines] == [1, *range(20, 201, 20)]
 
 
 def test_a_log_without_a_total_gets_fewer_and_fewer():
     out = io.StringIO()
     steps(Log(None, out), total=100)
-    found = [int(line.split()[1].rstrip(",")) for line in out.getvalue().splitlines()]
-    assert found == [1, 2, 4, 8, 16, 32, 64, 100]
+    logged_steps = [int(line.split()[1].rstrip(",")) for line in out.getvalue().splitlines()]
+    assert logged_steps == [1, 2, 4, 8, 16, 32, 64, 100]
 
 
 def test_a_log_of_points_alone():

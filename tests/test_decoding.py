@@ -182,18 +182,19 @@ def test_bad_settings_are_named():
 
 def model(causal: bool = False, seed: int = 0) -> Seq2Seq:
     """A small model whose weights are large enough for its answers to differ."""
-    found = seeded_init(Seq2Seq, Seq2SeqConfig(causal=causal, max_target=12, **SIZES), seed).eval()
+    config = Seq2SeqConfig(causal=causal, max_target=12, **SIZES)
+    seq2seq = seeded_init(Seq2Seq, config, seed).eval()
     g = generator(seed)
     with torch.no_grad():
-        for p in found.parameters():
+        for p in seq2seq.parameters():
             p += 0.15 * torch.randn(p.shape, generator=g)
-    return found
+    return seq2seq
 
 
 def sources() -> Tensor:
-    found = torch.randint(5, V, (3, 8), generator=generator(5))
-    found[:, 0], found[1, 5:] = CLS_ID, PAD_ID
-    return found
+    ids = torch.randint(5, V, (3, 8), generator=generator(5))
+    ids[:, 0], ids[1, 5:] = CLS_ID, PAD_ID
+    return ids
 
 
 def test_written_word_by_word_with_and_without_kept_keys():
@@ -228,10 +229,10 @@ def best_by_search(twin: Seq2Seq, source: Tensor, width: int) -> list[int]:
 def test_beam_search_finds_what_a_plain_one_finds(beam):
     for seed in range(3):
         twin, source = model(causal=True, seed=seed), sources()
-        found = autoregressive(twin, source, beam)
+        answers = autoregressive(twin, source, beam)
         for row in range(3):
             plain = [i for i in best_by_search(twin, source[row : row + 1], beam) if i != SEP_ID]
-            assert found.tokens[row][found.tokens[row] != PAD_ID].tolist() == plain
+            assert answers.tokens[row][answers.tokens[row] != PAD_ID].tolist() == plain
 
 
 def test_a_canvas_sees_both_sides_and_a_causal_target_only_the_left():

@@ -30,9 +30,10 @@ def stand_in(monkeypatch, kind: str, bf16: bool = True, capability: tuple[int, i
 
 def test_without_a_gpu_the_twin_runs(monkeypatch):
     stand_in(monkeypatch, "cpu")
-    found = find_device()
-    assert (found.kind, found.is_gpu, found.precision, found.compile) == ("cpu", False, "no", False)
-    assert str(found) == "No GPU here: the same lines run on the CPU, small."
+    device = find_device()
+    assert (device.kind, device.is_gpu) == ("cpu", False)
+    assert (device.precision, device.compile) == ("no", False)
+    assert str(device) == "No GPU here: the same lines run on the CPU, small."
 
 
 @pytest.mark.parametrize(
@@ -45,18 +46,18 @@ def test_without_a_gpu_the_twin_runs(monkeypatch):
 )
 def test_a_cuda_gpu_gets_what_it_can_do(monkeypatch, bf16, capability, wanted, words):
     stand_in(monkeypatch, "cuda", bf16, capability)
-    found = find_device()
-    assert found.kind == "cuda" and found.is_gpu and str(found) == words
-    assert (found.precision, found.compile) == wanted
-    Recipe(steps=1, precision=found.precision, compile=found.compile)
+    device = find_device()
+    assert device.kind == "cuda" and device.is_gpu and str(device) == words
+    assert (device.precision, device.compile) == wanted
+    Recipe(steps=1, precision=device.precision, compile=device.compile)
 
 
 def test_apples_gpu_comes_with_a_warning(monkeypatch):
     stand_in(monkeypatch, "mps")
     with pytest.warns(UserWarning, match="results differ"):
-        found = find_device()
-    assert found.is_gpu and (found.precision, found.compile) == ("no", False)
-    assert str(found) == "Apple's GPU (MPS), fp32."
+        device = find_device()
+    assert device.is_gpu and (device.precision, device.compile) == ("no", False)
+    assert str(device) == "Apple's GPU (MPS), fp32."
 
 
 def test_only_apples_gpu_warns(monkeypatch):

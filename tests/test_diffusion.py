@@ -115,10 +115,10 @@ def test_an_exact_guess_is_the_share_of_the_texts_that_fit():
     joint, text = table(), torch.tensor([2, 0, 1, 1])
     masked = torch.tensor([[True, False, True, False]])
     fits = joint[:, 0, :, 1]
-    found = exact_answers(joint, text)(masked)[0]
-    assert found[0].exp() == pytest.approx((fits[2].sum() / fits.sum()).item())
-    assert found[2].exp() == pytest.approx((fits[:, 1].sum() / fits.sum()).item())
-    assert found[1] == found[3] == 0
+    log_p = exact_answers(joint, text)(masked)[0]
+    assert log_p[0].exp() == pytest.approx((fits[2].sum() / fits.sum()).item())
+    assert log_p[2].exp() == pytest.approx((fits[:, 1].sum() / fits.sum()).item())
+    assert log_p[1] == log_p[3] == 0
 
 
 def test_all_ways_to_hide_are_there_once():
@@ -226,8 +226,8 @@ def test_a_perfect_model_writes_only_sentences_word_by_word():
     lengths = oracle.n_words(sentences(40, 8))
     drawing = replace(LLADA, temperature=1.0)
     ids = experiment.written(oracle.exact_predict, lengths, 21, drawing, seed=1)
-    found = evaluation.judge_sentences(ids)
-    assert found["valid"] == 1 and found["different"] > 0.9 and found["repeats"] == 0
+    shares = evaluation.judge_sentences(ids)
+    assert shares["valid"] == 1 and shares["different"] > 0.9 and shares["repeats"] == 0
     at_once = experiment.written(oracle.exact_predict, lengths, 1, drawing, seed=1)
     assert evaluation.judge_sentences(at_once)["valid"] < 0.2
 
@@ -242,9 +242,9 @@ def test_judged_counts_what_it_says():
     ids = sentences(3, 0)[[0, 1, 1, 2]]
     words = oracle.n_words(ids)
     ids[3, 2] = ids[3, 1]  # a word behind itself: no sentence
-    found = evaluation.judge_sentences(ids)
-    assert found["valid"] == 0.75 and found["different"] == 0.75
-    assert found["repeats"] == pytest.approx(1 / int(words.sum()), abs=1e-4)
+    shares = evaluation.judge_sentences(ids)
+    assert shares["valid"] == 0.75 and shares["different"] == 0.75
+    assert shares["repeats"] == pytest.approx(1 / int(words.sum()), abs=1e-4)
 
 
 def test_the_exact_surprise_is_that_of_any_order():

@@ -13,15 +13,15 @@ from mlm_course.doctor import Finding, HealthReport, examine, package
 @pytest.fixture
 def versions(monkeypatch):
     """Installed versions by name, as the test likes them."""
-    found = {}
+    installed = {}
 
     def version(name):
-        if name not in found:
+        if name not in installed:
             raise clinic.importlib.metadata.PackageNotFoundError(name)
-        return found[name]
+        return installed[name]
 
     monkeypatch.setattr(clinic.importlib.metadata, "version", version)
-    return found
+    return installed
 
 
 def test_this_environment_runs_every_lesson():
@@ -82,8 +82,8 @@ def test_a_check_that_fails_is_a_finding(monkeypatch):
         yield
 
     monkeypatch.setattr(clinic, "memory", memory)
-    found = [f for f in examine() if f.what == "memory"]
-    assert [f.level for f in found] == ["note"] and "RuntimeError: no sensors" in found[0].state
+    (finding,) = (f for f in examine() if f.what == "memory")
+    assert finding.level == "note" and "RuntimeError: no sensors" in finding.state
 
 
 def test_an_old_python(monkeypatch):

@@ -47,7 +47,7 @@ def test_nothing_at_all_scores_zero():
 
 
 @pytest.mark.parametrize(
-    ("tags", "found"),
+    ("tags", "expected"),
     [
         ("O O", set()),
         ("B-A I-A O", {("A", 0, 2)}),
@@ -58,8 +58,8 @@ def test_nothing_at_all_scores_zero():
         ("", set()),
     ],
 )
-def test_entities_that_tags_spell(tags, found):
-    assert entities(tags.split()) == found
+def test_entities_that_tags_spell(tags, expected):
+    assert entities(tags.split()) == expected
 
 
 @settings(deadline=None, max_examples=50, derandomize=True)

@@ -64,7 +64,7 @@ def test_an_image_autoencoder():
     record = gpu.restore(config, data.train[:40], data.test[:150], replace(RECIPE, steps=5))
     assert json.dumps(record) and record["images"] == 40 and record["mask_ratio"] == 0.75
     assert 0.05 < record["result"]["error"] < 0.3  # the spread of all pixels is .14
-    assert [found["step"] for found in record["curve"]] == [1, 2, 3, 4, 5]
+    assert [point["step"] for point in record["curve"]] == [1, 2, 3, 4, 5]
 
 
 def test_both_translators():
@@ -86,9 +86,9 @@ def test_answers_and_what_they_are_compared_with_have_the_same_spaces():
 
 
 def test_what_is_measured_of_each_section():
-    found = gpu.with_time_and_memory(lambda: {"rows": 3})
-    assert found["minutes"] >= 0 and found["rows"] == 3
-    assert ("peak_gigabytes" in found) == torch.cuda.is_available()
+    section = gpu.with_time_and_memory(lambda: {"rows": 3})
+    assert section["minutes"] >= 0 and section["rows"] == 3
+    assert ("peak_gigabytes" in section) == torch.cuda.is_available()
 
 
 @pytest.fixture
@@ -108,11 +108,11 @@ def test_without_a_network_one_sentence_and_no_record(recording, monkeypatch):
     def unreachable(*_, **__):
         raise HubUnreachable("the hub cannot be reached")
 
-    monkeypatch.setattr(gpu, "gpu", lambda: Device("cuda", "a GPU", "bf16", True))
+    monkeypatch.setattr(gpu, "gpu_now", lambda: Device("cuda", "a GPU", "bf16", True))
     monkeypatch.setattr(gpu, "pairs_from_hub", unreachable)
     monkeypatch.setattr(gpu, "texts_from_hub", lambda *_, **__: TEXTS)
-    found = type("Found", (), {"images": torch.zeros(2, 1, 28, 28)})
-    monkeypatch.setattr(gpu, "images_from_hub", lambda *_: found)
+    images = type("Images", (), {"images": torch.zeros(2, 1, 28, 28)})
+    monkeypatch.setattr(gpu, "images_from_hub", lambda *_: images)
     with pytest.raises(SystemExit, match=r"Nothing recorded: .*the hub cannot be reached"):
         command.main()
     assert not list(recording.iterdir())
@@ -120,7 +120,7 @@ def test_without_a_network_one_sentence_and_no_record(recording, monkeypatch):
 
 def test_every_section_is_in_the_record(recording, monkeypatch):
     data = gpu.Downloaded(TEXTS, TEXTS, (torch.zeros(2), torch.zeros(1)), ([], []))
-    monkeypatch.setattr(gpu, "gpu", lambda: Device("cuda", "a GPU", "bf16", True))
+    monkeypatch.setattr(gpu, "gpu_now", lambda: Device("cuda", "a GPU", "bf16", True))
     monkeypatch.setattr(gpu, "download", lambda: data)
     asked = []
     for name in ("guess", "restore", "translate", "write"):

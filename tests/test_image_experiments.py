@@ -22,11 +22,11 @@ def model():
 
 def test_the_marks_without_a_model():
     """The mean image is known to lie near .073; a linear guess has to be better at both ratios."""
-    found = experiment.without_a_model()
-    assert found["mean image"]["0.75"] == pytest.approx(0.073, abs=0.002)
+    errors = experiment.without_a_model()
+    assert errors["mean image"]["0.75"] == pytest.approx(0.073, abs=0.002)
     for ratio in ("0.5", "0.75"):
-        assert found["linear"][ratio] < 0.8 * found["mean image"][ratio]
-    assert found["linear"]["0.5"] < found["linear"]["0.75"]
+        assert errors["linear"][ratio] < 0.8 * errors["mean image"][ratio]
+    assert errors["linear"]["0.5"] < errors["linear"]["0.75"]
 
 
 def test_a_linear_guess_leaves_what_is_visible_and_finds_what_is_linear():
@@ -45,8 +45,9 @@ def test_errors_look_at_removed_patches_only(model, monkeypatch):
     real = ImageMAE.forward
 
     def spoilt(self, images, ratio, noise):
-        found = real(self, images, ratio, noise)
-        return found._replace(patches=found.patches + 9 * (1 - found.mask[..., None]))
+        reconstruction = real(self, images, ratio, noise)
+        far_off = reconstruction.patches + 9 * (1 - reconstruction.mask[..., None])
+        return reconstruction._replace(patches=far_off)
 
     monkeypatch.setattr(ImageMAE, "forward", spoilt)
     assert experiment.errors(model) == before
@@ -73,11 +74,11 @@ def test_a_run_returns_what_the_lesson_prints(monkeypatch):
     monkeypatch.setattr(experiment, "SHORT", replace(experiment.SHORT, steps=1, batch_size=8))
     monkeypatch.setattr(experiment, "RATIOS", (0.5,))
     monkeypatch.setattr(experiment, "LABELS", (60, 80))
-    found = experiment.run()
-    assert json.dumps(found)
+    rerun = experiment.run()
+    assert json.dumps(rerun)
     record = recorded("image_mae")
     for part in ("digits", "ratios", "encoders", "probes"):
-        assert set(found[part]) <= set(record[part])
+        assert set(rerun[part]) <= set(record[part])
 
 
 def test_the_record_keeps_its_promises():
@@ -116,10 +117,10 @@ def test_images_from_the_hub(name, shape, monkeypatch):
     column = hub_images.KNOWN_IMAGES[name].column
     rows = [{column: Picture(*shape), "label": k} for k in range(3)]
     monkeypatch.setattr(hub_images, "rows_from_hub", lambda *_, **__: rows)
-    found = hub_images.load_images(name, n=3)
+    data = hub_images.load_images(name, n=3)
     channels = shape[2] if len(shape) == 3 else 1
-    assert found.images.shape == (3, channels, *shape[:2]) and (found.images == 1).all()
-    assert found.labels.tolist() == [0, 1, 2]
+    assert data.images.shape == (3, channels, *shape[:2]) and (data.images == 1).all()
+    assert data.labels.tolist() == [0, 1, 2]
 
 
 def test_without_the_hub_the_digits_take_its_place(monkeypatch, capsys):
@@ -127,10 +128,10 @@ def test_without_the_hub_the_digits_take_its_place(monkeypatch, capsys):
         raise HubUnreachable("the hub cannot be reached")
 
     monkeypatch.setattr(hub_images, "rows_from_hub", fail)
-    found = hub_images.load_images("mnist", n=5)
-    assert torch.equal(found.images, digits().train[:5]) and len(found.labels) == 5
+    data = hub_images.load_images("mnist", n=5)
+    assert torch.equal(data.images, digits().train[:5]) and len(data.labels) == 5
     assert "the hub cannot be reached" in capsys.readouterr().out
-    assert patchify(found.images, 2).shape == (5, 16, 4)
+    assert patchify(data.images, 2).shape == (5, 16, 4)
 
 
 @pytest.mark.parametrize(("name", "n"), [("imagenet", 10), ("mnist", 0)])

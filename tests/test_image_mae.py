@@ -146,11 +146,11 @@ def test_reconstruction_and_loss_equal_those_of_transformers(naming, norm_pix):
     model = from_vit_mae(naming(theirs.state_dict()), 4, 2, norm_pix=norm_pix)
     images, noise = imagenet_normalise(some_images(model.config)), some_noise(3, 36)
     expected = theirs(images, noise=noise)
-    found = model(images, 0.75, noise)
-    assert torch.equal(found.mask, expected.mask)
-    assert torch.equal(found.ids_restore, expected.ids_restore)
-    assert (found.patches - expected.logits).abs().max() < 1e-5
-    loss = patch_loss(found.patches, found.target, found.mask)
+    reconstruction = model(images, 0.75, noise)
+    assert torch.equal(reconstruction.mask, expected.mask)
+    assert torch.equal(reconstruction.ids_restore, expected.ids_restore)
+    assert (reconstruction.patches - expected.logits).abs().max() < 1e-5
+    loss = patch_loss(reconstruction.patches, reconstruction.target, reconstruction.mask)
     assert abs(loss - expected.loss) < 1e-5
     assert loss > 0.5  # there is something to compare
 
@@ -192,12 +192,12 @@ def test_patches_and_positions_equal_those_of_transformers():
         vars(part).pop("_is_hf_initialized", None)
     fixed.vit.embeddings.initialize_weights()
     fixed.decoder.initialize_weights(36)
-    for found, expected in [
+    for ours, expected in [
         (sincos_positions(32, 6, 6), fixed.vit.embeddings.position_embeddings),
         (sincos_positions(24, 6, 6), fixed.decoder.decoder_pos_embed),
     ]:
         assert expected.std() > 0.5
-        assert (found - expected[0, 1:]).abs().max() < 1e-6
+        assert (ours - expected[0, 1:]).abs().max() < 1e-6
         assert not expected[0, 0].any()  # that of [CLS]
 
 
@@ -294,8 +294,8 @@ def test_a_downloaded_model_needs_no_hub(monkeypatch, tmp_path):
     model = vit_mae_from_hub("me/mae")
     images, noise = some_images(SQUARE, n=2), some_noise(2, 36)
     expected = vit_mae(norm_pix=True)(images, noise=noise)
-    found = model(images, 0.75, noise)
-    assert (found.patches - expected.logits).abs().max() < 1e-5
+    reconstruction = model(images, 0.75, noise)
+    assert (reconstruction.patches - expected.logits).abs().max() < 1e-5
     assert model.config.norm_pix and model.config.encoder.norm_eps == 1e-12
     config = json.loads((tmp_path / "config.json").read_text())
     for change in ({"model_type": "vit"}, {"hidden_act": "relu"}):
@@ -416,13 +416,13 @@ def test_the_smallest_noise_stays():
 @torch.no_grad()
 def test_removed_pixels_have_no_influence_and_visible_ones_do(kind):
     model, images, noise = randomised(seeded_init(kind, SMALL)), some_images(), some_noise()
-    found = model(images, 0.5, noise)
-    removed = unpatchify(found.mask[..., None].expand(-1, -1, 12), 2, 8, 12).bool()
+    reconstruction = model(images, 0.5, noise)
+    removed = unpatchify(reconstruction.mask[..., None].expand(-1, -1, 12), 2, 8, 12).bool()
     other = torch.where(removed, some_images(seed=9), images)
-    assert torch.equal(model(other, 0.5, noise).patches, found.patches)
+    assert torch.equal(model(other, 0.5, noise).patches, reconstruction.patches)
     other = torch.where(removed, images, some_images(seed=9))
-    assert not torch.allclose(model(other, 0.5, noise).patches, found.patches, atol=1e-3)
-    assert torch.equal(found.target, patchify(images, 2))
+    assert not torch.allclose(model(other, 0.5, noise).patches, reconstruction.patches, atol=1e-3)
+    assert torch.equal(reconstruction.target, patchify(images, 2))
 
 
 def what_the_encoder_gets(model, images, ratio, noise):
@@ -464,8 +464,8 @@ def test_mask_tokens_in_the_encoder_stand_where_patches_were_removed():
 @pytest.mark.parametrize("kind", KINDS)
 def test_everything_learns(kind):
     model = seeded_init(kind, SMALL)
-    found = model(some_images(), 0.75, some_noise())
-    patch_loss(found.patches, found.target, found.mask).backward()
+    reconstruction = model(some_images(), 0.75, some_noise())
+    patch_loss(reconstruction.patches, reconstruction.target, reconstruction.mask).backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None and parameter.grad.any(), name
     assert not {"positions", "decoder_positions"} & {name for name, _ in model.named_parameters()}
@@ -483,11 +483,11 @@ def test_query_key_and_value_start_as_large_as_the_matrix_after_them():
 def test_features_hide_nothing_and_draw_nothing():
     model, images = randomised(seeded_init(ImageMAE, SMALL)), some_images()
     before = torch.random.get_rng_state()
-    found = model.features(images)
+    features = model.features(images)
     assert torch.equal(torch.random.get_rng_state(), before)
-    assert found.shape == (3, 16)
+    assert features.shape == (3, 16)
     latent = model.encode(images, 0.0, some_noise()).visible
-    assert torch.allclose(found, latent[:, 1:].mean(1), atol=1e-5)
+    assert torch.allclose(features, latent[:, 1:].mean(1), atol=1e-5)
 
 
 @pytest.mark.parametrize("norm_pix", [False, True])
@@ -582,10 +582,10 @@ def test_the_training_loss_is_a_sum_over_removed_patches():
         MaskedImages(some_images(), 24, 0)(torch.arange(3), 0),
     )
     summed, count = masked_pixel_loss(model, batch, 0.75)
-    found = model(batch.images, 0.75, batch.noise)
+    reconstruction = model(batch.images, 0.75, batch.noise)
     assert count == 3 * 18
-    errors = (found.patches - found.target).square().mean(-1)
-    assert summed == pytest.approx(errors[found.mask.bool()].sum().item(), rel=1e-5)
+    errors = (reconstruction.patches - reconstruction.target).square().mean(-1)
+    assert summed == pytest.approx(errors[reconstruction.mask.bool()].sum().item(), rel=1e-5)
 
 
 # On disk

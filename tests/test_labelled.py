@@ -60,8 +60,8 @@ def package(tmp_path, monkeypatch):
 
 
 def test_messages_are_read_from_the_code(package):
-    found = {item.text: item.kind for item in labelled.messages([package])}
-    assert found == {
+    kinds = {item.text: item.kind for item in labelled.messages([package])}
+    assert kinds == {
         "The width width must not be ... here.": "error",
         "A height is a thing of the past.": "warning",
         "Give me %s numbers, and numbers only.": "error",
@@ -69,23 +69,24 @@ def test_messages_are_read_from_the_code(package):
 
 
 def test_tags_come_from_the_markup_which_is_gone(package):
-    found = {" ".join(item.words): item.tags for item in labelled.tagged_sentences([package])}
-    assert found["If None , width is used ."] == ["O", "B-VALUE", "O", "B-PARAM", "O", "O", "O"]
+    tagged = {" ".join(item.words): item.tags for item in labelled.tagged_sentences([package])}
+    assert tagged["If None , width is used ."] == ["O", "B-VALUE", "O", "B-PARAM", "O", "O", "O"]
     words = "It is what numpy . prod gives for width = 2 ."
     tags = ["B-CODE", "I-CODE", "I-CODE", "O", "O", "B-CODE", "I-CODE", "I-CODE", "O"]
-    assert found[words] == ["O", "O", "O", *tags]
-    assert len(found) == 2  # sentences without marks are left out
+    assert tagged[words] == ["O", "O", "O", *tags]
+    assert len(tagged) == 2  # sentences without marks are left out
 
 
 def test_questions_come_from_the_layout_which_is_gone(package):
-    found = labelled.type_questions([package])
-    assert [(item.question, item.answer) for item in found] == [
+    questions = labelled.type_questions([package])
+    assert [(item.question, item.answer) for item in questions] == [
         ("What type is width?", "float"),
         ("What type is height?", "int or None, optional"),
         ("What type is args?", "tuple"),
     ]
-    assert found[0].context.startswith("width float How wide it is. height int or None, optional")
-    assert "\n" not in found[0].context and " : " not in found[0].context
+    context = questions[0].context
+    assert context.startswith("width float How wide it is. height int or None, optional")
+    assert "\n" not in context and " : " not in context
 
 
 def test_a_split_parts_modules_and_depends_on_names_only():

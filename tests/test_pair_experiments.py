@@ -48,9 +48,9 @@ def test_the_experiment_ships_three_models_and_returns_its_record(small):
 def test_what_is_distilled_is_what_the_twin_answers(small):
     data = experiment.corpus()
     twin = experiment.build(True, data.tokenizer.get_vocab_size()).eval()
-    found = experiment.twin_answers(twin, data.source[:10], batch_size=4)
+    answers = experiment.twin_answers(twin, data.source[:10], batch_size=4)
     expected = autoregressive(twin, data.source[:10]).tokens
-    assert torch.equal(found[:, : expected.shape[1]], expected)
+    assert torch.equal(answers[:, : expected.shape[1]], expected)
 
 
 def test_repeats_are_counted_among_real_tokens():
@@ -71,8 +71,8 @@ def test_the_shipped_models_answer_as_recorded():
     by_word = record["autoregressive"]["greedy"]["right"]
     at_once = record["steps"]["distilled"]["4"]["right"]
     assert right(autoregressive(twin, source)) == pytest.approx(by_word, abs=0.06)
-    found = mask_predict(distilled, source, 4, experiment.N_LENGTHS)
-    assert right(found) == pytest.approx(at_once, abs=0.06)
+    answers = mask_predict(distilled, source, 4, experiment.N_LENGTHS)
+    assert right(answers) == pytest.approx(at_once, abs=0.06)
     assert at_once >= 0.95 * by_word
 
 
@@ -81,8 +81,9 @@ def test_contestants_take_turns_and_are_compared_with_the_slowest():
     contestants = {name: lambda batch, name=name: order.append(name) for name in ("a", "b")}
     seconds = take_turns(speed.answering(contestants, [torch.zeros(1)] * 6), 4, 2)
     assert order == ["a", "b", "b", "a"] * 3 and {len(each) for each in seconds.values()} == {4}
-    found = speed.summarize({"word by word": [4.0, 4.0, 8.0], "T=1": [1.0, 2.0, 2.0]})
-    assert found["T=1"]["times_as_fast"] == 2.0 and found["word by word"]["times_as_fast"] == 1.0
+    summary = speed.summarize({"word by word": [4.0, 4.0, 8.0], "T=1": [1.0, 2.0, 2.0]})
+    assert summary["T=1"]["times_as_fast"] == 2.0
+    assert summary["word by word"]["times_as_fast"] == 1.0
 
 
 def test_speed_is_measured_on_long_answers():

@@ -184,9 +184,9 @@ def test_wrong_dtype():
 
 def test_nan_and_infinity():
     def nan(q, k):
-        found = scores(q, k)
-        found[0, 1, 2] = float("nan")
-        return found
+        answer = scores(q, k)
+        answer[0, 1, 2] = float("nan")
+        return answer
 
     message = failed(nan)
     assert "1 of 30 entries are NaN" in message and "nan at [0, 1, 2]" in message
@@ -195,9 +195,9 @@ def test_nan_and_infinity():
 
 def test_wrong_values():
     def off(q, k):
-        found = scores(q, k)
-        found[1, 2] += 1
-        return found
+        answer = scores(q, k)
+        answer[1, 2] += 1
+        return answer
 
     message = failed(off)
     assert "5 of 30 entries differ" in message and "at [1, 2, 0]" in message
@@ -207,18 +207,18 @@ def test_wrong_values():
 
 def test_writing_into_an_argument():
     def in_place(q, k):
-        found = scores(q, k)
+        answer = scores(q, k)
         k.zero_()
-        return found
+        return answer
 
     message = failed(in_place)
     assert "changed its argument number 2 (k, a float32 tensor of shape (2, 5, 8))" in message
     assert "values are not" not in message
 
     def empties_a_list(words, weights):
-        found = find_exercise("90.10").reference(words, weights)
+        answer = find_exercise("90.10").reference(words, weights)
         words.clear()
-        return found
+        return answer
 
     assert "argument number 1 (words, a list of 2)" in failed(empties_a_list, "90.10")
 
@@ -283,9 +283,9 @@ def test_a_misconception_that_shows_in_the_arguments_only():
 
 def test_writing_elsewhere_is_not_that_misconception():
     def learner(q, k):
-        found = q @ k.mT / q.shape[-1] ** 0.5
+        answer = q @ k.mT / q.shape[-1] ** 0.5
         k.zero_()
-        return found
+        return answer
 
     assert "argument number 2 (k" in failed(learner, "90.11")
 

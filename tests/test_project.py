@@ -39,14 +39,14 @@ FORBIDDEN = {"views": {"torch", "ipywidgets", "anywidget"}}
 
 def imports(path: Path) -> set[str]:
     """Every module a file imports, anywhere in it, as dotted names."""
-    found = set()
+    names = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: write the import from mlm_course on"
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
 
 
 def parts() -> list[tuple[str, Path]]:

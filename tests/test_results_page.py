@@ -39,14 +39,14 @@ def test_benchmarks_have_a_section_of_their_own(tmp_path, monkeypatch):
 
 
 def test_numbers_stand_in_a_line_and_rows_in_a_table():
-    found = {
+    record = {
         "steps": 3,
         "share": 0.123456,
         "by T": {"1": {"right": 0.5, "lost": None}, "2": {"right": 1.0, "more|": [1, 2]}},
         "curve": [{"step": 1, "loss": 2.0}],
         "deep": {"a": {"b": {"x": 1}}, "c": 4},
     }
-    assert list(tables(found, "")) == [
+    assert list(tables(record, "")) == [
         "steps 3; share 0.12346", "",
         "**by T**", "",
         "| | right | lost | more\\| |", "|---|---|---|---|",

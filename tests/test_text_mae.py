@@ -339,13 +339,13 @@ def test_a_probe_finds_what_is_there_and_not_what_is_not():
 
 def test_one_answer_for_all_is_the_mark_for_each_probe(monkeypatch):
     monkeypatch.setattr(probing, "READINGS", 300)
-    found = probing.majority_baselines()
-    assert found.keys() == probing.PROBES.keys()
+    marks = probing.majority_baselines()
+    assert marks.keys() == probing.PROBES.keys()
     moods = [r.latents["mood"]["kind"] for r in probing.texts_to_read() if "mood" in r.latents]
     train, test = moods[: len(moods) // 2], moods[len(moods) // 2 :]
     shares = {mood: test.count(mood) / len(test) for mood in set(train)}
     most = max(map(train.count, shares))
-    mark = found["the mood of the text"]
+    mark = marks["the mood of the text"]
     assert mark.texts == len(test)
     assert mark.accuracy in [shares[mood] for mood in shares if train.count(mood) == most]
 
@@ -360,10 +360,10 @@ def test_the_experiment_runs_small(monkeypatch):
     monkeypatch.setattr(experiment, "SEEDS", (0,))
     record = experiment.run()
     assert record["variants"].keys() >= {"15 % hidden", "positions counted anew"}
-    compared = record["compared"]
-    assert compared.keys() > {"autoencoder", "masked language model", "untrained"}
-    assert len(compared["autoencoder"]["each seed"]) == 1
-    assert compared["untrained"]["probes"].keys() == record["probes"].keys()
+    small_runs = record["compared"]
+    assert small_runs.keys() > {"autoencoder", "masked language model", "untrained"}
+    assert len(small_runs["autoencoder"]["each seed"]) == 1
+    assert small_runs["untrained"]["probes"].keys() == record["probes"].keys()
     assert 0.7 < record["best_accuracy"] < 1
 
 

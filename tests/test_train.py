@@ -42,9 +42,9 @@ def one_of_two(rank, port, folder):
 
 def test_two_processes_give_the_curve_of_one_with_the_same_batch(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(pairs, "TEST", 20)
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port = sock.getsockname()[1]
     start = multiprocessing.get_context("spawn").Process
     both = [start(target=one_of_two, args=(rank, port, tmp_path / "two")) for rank in range(2)]
     for process in both:
@@ -70,22 +70,22 @@ RUN = {"steps": 60, "batch-size": 16, "rows": 96, "save-every": 5}
 
 def workers(launcher):
     """The two processes that train, by rank."""
-    found = {}
+    by_rank = {}
     for process in psutil.Process(launcher.pid).children(recursive=True):
         rank = process.environ().get("RANK")
         if rank is not None and "train" in process.cmdline():
-            found[int(rank)] = process
-    return found
+            by_rank[int(rank)] = process
+    return by_rank
 
 
 @pytest.mark.parametrize(("launcher", "victim"), [("torchrun", 1), ("accelerate", 0)])
 def test_a_lost_process_ends_the_run_with_a_sentence_and_a_checkpoint(tmp_path, launcher, victim):
     options = [str(part) for name, value in RUN.items() for part in (f"--{name}", value)]
     arguments = ["-m", "mlm_course", "train", "mlm", "--folder", str(tmp_path), *options]
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
         where = ["--main_process_port" if launcher == "accelerate" else "--master_port"]
-        where.append(str(found.getsockname()[1]))
+        where.append(str(sock.getsockname()[1]))
     whole = [sys.executable, "-m", *LAUNCHERS[launcher], *where, *arguments]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     environment.pop("ACCELERATE_USE_CPU")
@@ -108,7 +108,7 @@ def test_a_lost_process_ends_the_run_with_a_sentence_and_a_checkpoint(tmp_path, 
 
 def test_the_command_passes_on_what_was_asked(tmp_path, monkeypatch):
     asked = {}
-    monkeypatch.setattr(training_runs, "train", lambda **given: asked.update(given))
+    monkeypatch.setattr(training_runs, "train_lesson", lambda **given: asked.update(given))
     words = f"train mae --folder {tmp_path} --batch-size 8 --precision bf16 --compile"
     monkeypatch.setattr("sys.argv", ["mlm_course", *words.split()])
     assert command.main() == 0

@@ -93,8 +93,8 @@ def test_rows_too_few_for_a_step_are_left_out_or_refused():
 def test_shares_of_all_processes_are_the_step(processes):
     index = torch.arange(20)
     pieces = [share(index, 3, process, processes) for process in range(processes)]
-    assert all(len(found) == 3 for found in pieces)
-    assert torch.cat([piece for found in pieces for piece in found]).tolist() == list(range(20))
+    assert all(len(own) == 3 for own in pieces)
+    assert torch.cat([piece for own in pieces for piece in own]).tolist() == list(range(20))
     with pytest.raises(ValueError, match="larger batch_size"):
         share(index, 7, 0, 3)
 
@@ -360,7 +360,7 @@ def test_evaluation_does_not_disturb_training():
     plain, _ = trained(dropout=0.2)
     often, history = trained(dropout=0.2, evaluate=noisy, evaluate_every=2)
     assert torch.equal(plain, often)
-    assert [found["step"] for found in history.evaluations] == [2, 4, 6]
+    assert [evaluation["step"] for evaluation in history.evaluations] == [2, 4, 6]
 
 
 def test_training_leaves_the_notebooks_random_numbers_alone():
@@ -496,10 +496,10 @@ def test_tensorboard_gets_the_losses(tmp_path):
     (event_file,) = (
         path for path in tmp_path.rglob("events.out*") if path.parent.name == "mlm_course"
     )
-    found = accumulator.EventAccumulator(str(event_file.parent)).Reload()
-    assert [event.value for event in found.Scalars("loss")] == pytest.approx(history.losses)
-    assert [event.step for event in found.Scalars("validation_loss")] == [6]
-    assert len(found.Scalars("lr")) == 6
+    events = accumulator.EventAccumulator(str(event_file.parent)).Reload()
+    assert [event.value for event in events.Scalars("loss")] == pytest.approx(history.losses)
+    assert [event.step for event in events.Scalars("validation_loss")] == [6]
+    assert len(events.Scalars("lr")) == 6
 
 
 def test_a_missing_tracker_names_what_to_install(monkeypatch):

@@ -322,9 +322,9 @@ def train_as(rank, port, folder, stop_at):
 
 
 def two_processes(folder, stop_at=None):
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port = sock.getsockname()[1]
     both = [in_a_process(train_as, rank, port, folder, stop_at) for rank in range(2)]
     for process in both:
         process.join(300)

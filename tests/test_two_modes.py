@@ -105,8 +105,8 @@ def test_an_experiment_measures_every_number_of_steps(monkeypatch):
     pairs = two_modes.sample(16, generator())
     recipe = replace(experiment.RECIPE, steps=1, batch_size=8)
     model, _ = experiment.train(GapPairs(*pairs, seed=0), recipe)
-    found = experiment.by_steps(model, pairs[0])
-    assert list(found) == ["1", "2", "4", "6", "10", "14"]
+    by_steps = experiment.by_steps(model, pairs[0])
+    assert list(by_steps) == ["1", "2", "4", "6", "10", "14"]
     twin, _ = experiment.train(NextWordPairs(*pairs), recipe)
     answers = experiment.answers_from_left(twin, pairs[0])
     assert answers.shape == pairs[1].shape and 0 <= experiment.both_modes(*reversed(pairs)) <= 1
@@ -127,8 +127,8 @@ def test_without_the_hub_there_are_cheques(monkeypatch, capsys):
         raise HubUnreachable("no network")
 
     monkeypatch.setattr(hub_pairs, "rows_from_hub", refuse)
-    found = hub_pairs.load_pairs("multi30k", n=3)
-    assert len(found) == 3 and "centimes" in found[0].source
+    cheques = hub_pairs.load_pairs("multi30k", n=3)
+    assert len(cheques) == 3 and "centimes" in cheques[0].source
     assert "no network" in capsys.readouterr().out
 
 

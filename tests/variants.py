@@ -129,9 +129,9 @@ def bert_by_hand(ids, visible, segments, model):
 
 
 def loss_by_token(logits, ids, masked):
-    found = [torch.logsumexp(logits[b, t], 0) - logits[b, t, ids[b, t]]
-             for b, t in masked.nonzero().tolist()]  # fmt: skip
-    return sum(found) / len(found)
+    losses = [torch.logsumexp(logits[b, t], 0) - logits[b, t, ids[b, t]]
+              for b, t in masked.nonzero().tolist()]  # fmt: skip
+    return sum(losses) / len(losses)
 
 
 def train_clearing_last(model, optimizer, scheduler, batches):
@@ -149,15 +149,15 @@ def train_clearing_last(model, optimizer, scheduler, batches):
 def evaluate_token_by_token(model, data, epoch):
     with torch.inference_mode():
         model.train(False)
-        found = []
+        scores = []
         for start in range(0, len(data), 4):
             batch = data(torch.arange(start, min(start + 4, len(data))), 0)
             log_p = model(batch.input_ids).log_softmax(-1)
             for b, t in batch.masked.nonzero().tolist():
                 true = batch.labels[b, t]
-                found.append((-log_p[b, t, true].item(), float(log_p[b, t].argmax() == true)))
+                scores.append((-log_p[b, t, true].item(), float(log_p[b, t].argmax() == true)))
         model.train()
-    return tuple(np.mean(found, axis=0).tolist())
+    return tuple(np.mean(scores, axis=0).tolist())
 
 
 def factor_by_cases(step, steps, warmup):
@@ -177,7 +177,7 @@ def copies_by_loop(weights, mention):
     B, H, T, _ = weights.shape
     asked = [(b, t) for b in range(B) for t in range(T) if mention[b, t].any()]
     heads = [[weights[b, h, t][mention[b, t]].sum() for b, t in asked] for h in range(H)]
-    return torch.stack([torch.stack(found).mean() for found in heads])
+    return torch.stack([torch.stack(copied).mean() for copied in heads])
 
 
 def labels_by_loop(word_ids, tags):
@@ -201,13 +201,13 @@ def macro_by_class(counts):
 def entities_by_groups(tags):
     begins = [i for i, t in enumerate(tags) if t != "O" and (
         t[0] == "B" or i == 0 or tags[i - 1][2:] != t[2:])]  # fmt: skip
-    found = []
+    entities = []
     for i in begins:
         end = i + 1
         while end < len(tags) and tags[end] == f"I-{tags[i][2:]}":
             end += 1
-        found.append((tags[i][2:], i, end))
-    return found
+        entities.append((tags[i][2:], i, end))
+    return entities
 
 
 def span_by_band(start, end, context, longest):
@@ -218,12 +218,13 @@ def span_by_band(start, end, context, longest):
 
 def closed_up_row_by_row(ids, visible):
     K = int(visible.sum(1).max())
-    found = [torch.zeros(len(ids), K, dtype=kind) for kind in (torch.long, torch.long, torch.bool)]
+    kinds = torch.long, torch.long, torch.bool
+    closed_up = [torch.zeros(len(ids), K, dtype=kind) for kind in kinds]
     for b, row in enumerate(visible):
         places = row.nonzero()[:, 0]
-        for into, what in zip(found, (ids[b, places], places, True), strict=True):
+        for into, what in zip(closed_up, (ids[b, places], places, True), strict=True):
             into[b, : len(places)] = what
-    return tuple(found)
+    return tuple(closed_up)
 
 
 def put_back_place_by_place(latent, order, mask_token):

@@ -59,7 +59,7 @@ def duels() -> list[Duel]:
     theirs, masker = their_collator(), Masker(VOCAB, range(5), 4, ratio=0.15)
     ours = MaskingCollator(masker)
     full, ragged = make_rows(generator, LENGTH), make_rows(generator, LENGTH // 4)
-    found = []
+    all_duels = []
     for name, rows in [("full rows", full), ("rows of 32 to 128", ragged)]:
         specials = [[int(i < 5) for i in row] for row in rows]
         dicts = [{"input_ids": row} for row in rows]
@@ -69,15 +69,17 @@ def duels() -> list[Duel]:
         ]
         for form, given in [("lists", rows), ("dicts", dicts), ("dicts with flags", flagged)]:
             label = f"collate {name}, theirs from {form}"
-            found.append(Duel(label, theirs, ours, lambda g=given: g, lambda r=rows: r, 10))
+            all_duels.append(Duel(label, theirs, ours, lambda g=given: g, lambda r=rows: r, 10))
     ids, their_step = torch.tensor(full), theirs.torch_mask_tokens
     special = ids < len(SPECIALS)
     for label, step in [
         ("mask a tensor, theirs told the special tokens", lambda x: their_step(x, special)),
         ("mask a tensor, theirs finding the special tokens", lambda x: their_step(x)),
     ]:  # theirs writes into its input and so needs a fresh copy, made off the clock
-        found.append(Duel(label, step, lambda x: masker(x, generator), ids.clone, lambda: ids, 1.5))
-    return found
+        all_duels.append(
+            Duel(label, step, lambda x: masker(x, generator), ids.clone, lambda: ids, 1.5)
+        )
+    return all_duels
 
 
 def timed(run: Callable[[Any], object], make_input: Callable[[], Any]) -> float:

@@ -102,12 +102,12 @@ def both_ways(place: Place, name: str, make: Callable[[], nn.Module], loss: Loss
         with torch.autocast(place.device.type, torch.bfloat16):
             return loss(called)
 
-    found: Steps = {}
+    steps: Steps = {}
     for how in HOW:
         model = make().to(place.device)
         called = torch.compile(model, backend=place.backend) if how == "compiled" else model
-        found[f"{name}, {how}"] = place.step(stepper(model, partial(in_bf16, called)))
-    return found
+        steps[f"{name}, {how}"] = place.step(stepper(model, partial(in_bf16, called)))
+    return steps
 
 
 def product(place: Place, n: int) -> Callable[[], None]:
@@ -178,8 +178,8 @@ def mae(place: Place, sizes: Sizes, rounds: tuple[int, int]) -> Iterator[Measure
     noise = noise.to(place.device)
 
     def our_loss(model: nn.Module) -> Tensor:
-        found = model(images, REMOVED, noise)
-        return patch_loss(found.patches.float(), found.target, found.mask)
+        patches, target, mask, _ = model(images, REMOVED, noise)
+        return patch_loss(patches.float(), target, mask)
 
     def their_loss(model: nn.Module) -> Tensor:
         return model(images, noise=noise).loss

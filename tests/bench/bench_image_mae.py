@@ -74,8 +74,8 @@ def count(sizes: Sizes, everything: bool, backward: bool = True) -> Count:
     with torch.device("meta"):
         model, images = kind(everything)(sizes.config()), torch.rand(1, 3, 224, 224)
         with FlopCounterMode(display=False) as counter:
-            found = model(images, REMOVED)
-            loss = patch_loss(found.patches, found.target, found.mask)
+            reconstruction = model(images, REMOVED)
+            loss = patch_loss(reconstruction.patches, reconstruction.target, reconstruction.mask)
             if backward:
                 loss.backward()
     parts = counter.get_flop_counts()
@@ -128,8 +128,8 @@ def our_step(sizes: Sizes, images: torch.Tensor, everything: bool = False) -> Ca
     model, draws = seeded_init(kind(everything), sizes.config()), torch.Generator().manual_seed(0)
 
     def loss() -> torch.Tensor:
-        found = model(images, REMOVED, torch.rand(len(images), 196, generator=draws))
-        return patch_loss(found.patches, found.target, found.mask)
+        reconstruction = model(images, REMOVED, torch.rand(len(images), 196, generator=draws))
+        return patch_loss(reconstruction.patches, reconstruction.target, reconstruction.mask)
 
     return stepper(model, loss)
 

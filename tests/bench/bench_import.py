@@ -27,8 +27,8 @@ def seconds(statement: str) -> float:
 
 def measure(small: bool) -> Iterator[Measurement]:
     for statement, bar in BARS.items():
-        found = statistics.median(seconds(statement) for _ in range(1 if small else ROUNDS))
-        yield Measurement(what=f"`{statement}`", ours=found, unit="s", at_most=bar)
+        median = statistics.median(seconds(statement) for _ in range(1 if small else ROUNDS))
+        yield Measurement(what=f"`{statement}`", ours=median, unit="s", at_most=bar)
 
 
 if __name__ == "__main__":

@@ -30,22 +30,22 @@ def main(measure: Callable[[bool], Iterable[Measurement]]) -> int:
     parser.add_argument("--small", action="store_true", help="see that it works; measures nothing")
     parser.add_argument("--json", type=Path, help="where the findings go, beside the screen")
     options = parser.parse_args()
-    found, part = [], about_this_machine()
+    findings, part = [], about_this_machine()
     threads = part["threads"]
     print(f"{part['machine']}; {threads} thread{'s' * (threads != 1)}", flush=True)
     began = time.perf_counter()
     try:
         for finding in measure(options.small):
             print(finding, flush=True)
-            found.append(finding)
-        part["findings"] = [asdict(finding) for finding in found]
+            findings.append(finding)
+        part["findings"] = [asdict(finding) for finding in findings]
     except NotMeasured as reason:
         print(f"Not measured: {reason}")
         part["not measured"] = str(reason)
     part["minutes"] = round((time.perf_counter() - began) / 60, 1)
     if options.json:
         options.json.write_text(json.dumps(part), "utf-8")
-    return int(not options.small and any(finding.met is False for finding in found))
+    return int(not options.small and any(finding.met is False for finding in findings))
 
 
 def about_this_machine() -> dict[str, Any]:

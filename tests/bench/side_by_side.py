@@ -48,9 +48,9 @@ def times_as_fast(
     what: str, times: Times, peer: str, ours: str = "ours", at_least: float | None = None
 ) -> Measurement:
     """How many times as fast `ours` is as `peer`, both names in `times`."""
-    found = ratio(times, peer, ours)
+    speedup = ratio(times, peer, ours)
     mine, theirs = (1e3 * statistics.median(times[name]) for name in (ours, peer))
     return Measurement(
         what=f"{what}, times as fast", ours=mine, unit="ms", peer=peer, theirs=theirs,
-        ratio=found.median, low=found.low, high=found.high, at_least=at_least,
+        ratio=speedup.median, low=speedup.low, high=speedup.high, at_least=at_least,
     )  # fmt: skip

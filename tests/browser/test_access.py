@@ -13,10 +13,10 @@ THEMES = ["light", "dark", "none"]
 
 def serious(page: Page) -> list[str]:
     """What axe-core calls serious or critical, with the element it found."""
-    found = Axe().run(page).response["violations"]
+    violations = Axe().run(page).response["violations"]
     return [
         f"{rule['impact']} {rule['id']}: {node['html'][:200]} {node['failureSummary']}"
-        for rule in found
+        for rule in violations
         for node in rule["nodes"]
         if rule["impact"] in ("serious", "critical")
     ]

@@ -117,9 +117,9 @@ def test_a_stored_curve_survives_a_notebook_that_is_not_trusted(page):
 
 def test_stored_patches_survive_a_notebook_that_is_not_trusted(page):
     """JupyterLab's sanitiser leaves the pictures, and four of them side by side."""
-    found = page.get_by_role("img", name=re.compile(r"^\[CLS\], "))
-    expect(found).to_have_count(4)
-    pictures = found.all()
+    images = page.get_by_role("img", name=re.compile(r"^\[CLS\], "))
+    expect(images).to_have_count(4)
+    pictures = images.all()
     assert all(p.evaluate("e => e.complete && e.naturalWidth === 192") for p in pictures)
     boxes = [p.bounding_box() for p in pictures]
     assert len({box["y"] for box in boxes}) == 1

@@ -184,8 +184,8 @@ def test_many_tokens_are_painted_behind_their_boxes(page):
     }"""
     blue, rust, nothing = [43, 123, 186, 255], [193, 87, 27, 255], [0, 0, 0, 0]
 
-    def near(found, expected):
-        return np.abs(np.subtract(found[:4], expected)).max() <= 2 and not found[4]
+    def near(painted, expected):
+        return np.abs(np.subtract(painted[:4], expected)).max() <= 2 and not painted[4]
 
     page.get_by_role("radio", name="scores").click()
     assert near(page.evaluate(colour, [31, 31]), blue)
