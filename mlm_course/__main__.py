@@ -29,9 +29,9 @@ def build_command(options: argparse.Namespace) -> int:
 def exercises_command(options: argparse.Namespace) -> int:
     from mlm_course.practice.catalogue import listing
 
-    print(f"{'id':6}{'hints':>6}{'misconceptions':>16}  prompt")
+    print(f"{'id':6}{'hints':>6}{'mistakes':>10}  prompt")
     for row in listing():
-        print(f"{row.id:6}{row.hints:6}{row.misconceptions:16}  {row.prompt}")
+        print(f"{row.id:6}{row.hints:6}{row.mistakes:10}  {row.prompt}")
     return 0
 
 

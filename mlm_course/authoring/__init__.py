@@ -3,7 +3,7 @@
 cells.py          what a lesson is made of, and how a place in it is named
 source.py         reads a source
 checks.py         what a source has to keep to: exercises, solution blocks, tags
-practice_data.py  what mlm_course/practice says about a lesson's exercises
+practice_data.py  what mlm_course/exercises says about a lesson's exercises
 effort.py         hours for a learner
 generated.py      the cells nobody writes: badges, budget line, set-up
 notebooks.py      the two variants of a lesson as notebooks, with stable cell ids

@@ -32,7 +32,7 @@ from mlm_course.authoring.practice_data import PracticeData, read_practice
 from mlm_course.authoring.source import read_source
 
 PACKAGE = Path("mlm_course")
-ANSWERS = PACKAGE / "practice" / "answers.json"
+ANSWERS = PACKAGE / "exercises" / "answers.json"
 Run = Callable[[Path, Source, Notebook], Notebook]  # a solved notebook with outputs
 
 
@@ -113,11 +113,11 @@ def cells_of(root: Path, source: Source, budget: Budget | None) -> list[Cell]:
 
 
 def _check_ids(source: Source, practice: PracticeData) -> None:
-    """SourceError unless course/ and mlm_course/practice/ have the same exercises."""
+    """SourceError unless course/ and mlm_course/exercises/ have the same exercises."""
     for cell in source.cells:
         if cell.exercise and cell.exercise not in practice.minutes:
             raise SourceError(f"{place(source.name, cell)}: exercise {cell.exercise} is missing "
-                              "from mlm_course/practice/.")  # fmt: skip
+                              "from mlm_course/exercises/.")  # fmt: skip
     for missing in sorted(practice.minutes.keys() - source.answers().keys()):
         raise SourceError(f"course/{source.name}.py: exercise {missing} is missing from course/.")
 

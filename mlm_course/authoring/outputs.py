@@ -13,7 +13,7 @@ from pathlib import Path
 from mlm_course.authoring.notebooks import Notebook, code_cells, from_text
 
 # What no lesson imports; the printed answers repeat code cells of the lessons.
-NOT_IMPORTED = ("authoring/", "__main__.py", "practice/answers.json")
+NOT_IMPORTED = ("authoring/", "__main__.py", "exercises/answers.json")
 
 
 def marked(notebook: Notebook, package: Path) -> Notebook:

@@ -1,4 +1,4 @@
-"""What the builder has to know of mlm_course/practice, read without running it.
+"""What the builder has to know of mlm_course/exercises, read without running it.
 
 Importing it would import torch, which takes longer than everything else in a quick build.
 """
@@ -23,31 +23,29 @@ class PracticeData:
 
 
 def read_practice(root: Path, lesson: int) -> PracticeData:
-    """What mlm_course/practice/lesson_NN.py says in its calls of Exercise and Question."""
-    path = root / "mlm_course" / "practice" / f"lesson_{lesson:02d}.py"
-    if not path.exists():
-        return PracticeData()
+    """What the files of mlm_course/exercises/lesson_NN say."""
+    folder = root / "mlm_course" / "exercises" / f"lesson_{lesson:02d}"
+    minutes = {}
+    for path in sorted(folder.glob("ex*_*.py")):
+        number = path.stem[2:].partition("_")[0]
+        written = [exercise.get("minutes", MINUTES) for exercise in _calls(path, "Exercise")]
+        if len(written) != 1:
+            raise SourceError(f"{path.name}: an exercise's file has one EXERCISE = Exercise(...).")
+        minutes[f"{lesson}.{number}"] = written[0]
+    quiz = folder / "quiz.py"
+    return PracticeData(minutes, len(list(_calls(quiz, "Question"))) if quiz.exists() else 0)
+
+
+def _calls(path: Path, name: str) -> Iterator[dict[str | None, Any]]:
+    """The plainly written keyword arguments of each call of a name in a file."""
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
     except SyntaxError as problem:
         raise SourceError(f"{path.name}, line {problem.lineno}: {problem.msg}.") from None
-    minutes = {}
-    for line, exercise in _calls(tree, "Exercise"):
-        if "id" not in exercise:
-            raise SourceError(f'{path.name}, line {line}: write out the id, id="{lesson}.1".')
-        minutes[exercise["id"]] = exercise.get("minutes", MINUTES)
-    return PracticeData(minutes, len(list(_calls(tree, "Question"))))
-
-
-def _calls(tree: ast.AST, name: str) -> Iterator[tuple[int, dict[str | None, Any]]]:
-    """Line and plainly written keyword arguments of each call of a name."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name:
-            yield (
-                node.lineno,
-                {
-                    keyword.arg: keyword.value.value
-                    for keyword in node.keywords
-                    if isinstance(keyword.value, ast.Constant)
-                },
-            )
+            yield {
+                keyword.arg: keyword.value.value
+                for keyword in node.keywords
+                if isinstance(keyword.value, ast.Constant)
+            }

@@ -2,14 +2,14 @@
 
 from mlm_course.practice.catalogue import listing
 from mlm_course.practice.checking import check
-from mlm_course.practice.exercise import Exercise, Misconception, Question
+from mlm_course.practice.exercise import Exercise, Mistake, Question
 from mlm_course.practice.hints import hint, solution
 from mlm_course.practice.progress_report import progress
 from mlm_course.practice.questions import quiz
 
 __all__ = [
     "Exercise",
-    "Misconception",
+    "Mistake",
     "Question",
     "check",
     "hint",

@@ -1,15 +1,24 @@
-"""Finding exercises and questions by id; a lesson's file is imported when first asked for."""
+"""Finding exercises and questions by id; a lesson's files are imported when first asked for.
+
+A lesson's folder, mlm_course/exercises/lesson_NN, has a file for each exercise: `ex2_words.py` is
+exercise NN.2. Its `quiz.py` has the questions, its `__init__.py` the title.
+"""
 
 from __future__ import annotations
 
 import difflib
 import importlib
+import json
 import pkgutil
 import re
-from dataclasses import dataclass
-from types import ModuleType
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
 
+from mlm_course import exercises as folder
 from mlm_course.practice.exercise import Exercise, Question
+
+ANSWERS = Path(folder.__path__[0]) / "answers.json"  # id -> source; written by the builder
 
 
 class UnknownId(ValueError):
@@ -23,24 +32,47 @@ class Row:
     id: str
     prompt: str
     hints: int
-    misconceptions: int
+    mistakes: int
 
 
 def lesson_numbers() -> tuple[int, ...]:
-    """Numbers of the lessons that have exercises: the files lesson_NN.py beside this one."""
-    package = importlib.import_module(__package__ or "mlm_course.practice")
-    names = (module.name for module in pkgutil.iter_modules(package.__path__))
+    """Numbers of the lessons that have exercises: the folders lesson_NN."""
+    names = (module.name for module in pkgutil.iter_modules(folder.__path__))
     return tuple(sorted(int(name[7:]) for name in names if re.fullmatch(r"lesson_\d\d", name)))
 
 
+@cache
 def exercises(lesson: int) -> tuple[Exercise, ...]:
     """Exercises of one lesson, in the order of the lesson."""
-    return tuple(getattr(_lesson(lesson), "EXERCISES", ()))
+    package = importlib.import_module(f"{folder.__name__}.lesson_{lesson:02d}")
+    places = {}
+    for module in pkgutil.iter_modules(package.__path__):
+        if place := re.match(r"ex(\d+)_", module.name):
+            places[int(place[1])] = f"{package.__name__}.{module.name}"
+    return tuple(_read(f"{lesson}.{n}", name) for n, name in sorted(places.items()))
+
+
+def _read(exercise_id: str, name: str) -> Exercise:
+    """An exercise with what its file does not say: id, prompt, answer, names."""
+    module = importlib.import_module(name)
+    exercise: Exercise = module.EXERCISE
+    prompt = (module.__doc__ or "").split("\n")[0].rstrip(".")
+    answer = exercise.answer or answers().get(exercise_id, "")
+    return replace(exercise, id=exercise_id, prompt=prompt, answer=answer, names=vars(module))
+
+
+def answers() -> dict[str, str]:
+    """The right answers by exercise id, as the builder took them from the lessons."""
+    return json.loads(ANSWERS.read_text(encoding="utf-8"))
 
 
 def questions(lesson: int) -> tuple[Question, ...]:
     """Quiz questions of one lesson, in the order of the lesson."""
-    return tuple(getattr(_lesson(lesson), "QUIZ", ()))
+    name = f"{folder.__name__}.lesson_{lesson:02d}"
+    if "quiz" not in {m.name for m in pkgutil.iter_modules(importlib.import_module(name).__path__)}:
+        return ()
+    quiz = importlib.import_module(f"{name}.quiz").QUIZ
+    return tuple(replace(one, id=f"{lesson}.q{n}") for n, one in enumerate(quiz, 1))
 
 
 def find_exercise(exercise_id: str) -> Exercise:
@@ -73,21 +105,18 @@ def find_lesson(lesson: object) -> int:
 
 
 def title(lesson: int) -> str:
-    """Title of a lesson: the TITLE of its file, or ""."""
-    return str(getattr(_lesson(lesson), "TITLE", ""))
+    """Title of a lesson: the docstring of its folder."""
+    package = importlib.import_module(f"{folder.__name__}.lesson_{lesson:02d}")
+    return (package.__doc__ or "").split("\n")[0].rstrip(".")
 
 
 def listing() -> tuple[Row, ...]:
-    """Every exercise of the course with its number of hints and of misconceptions."""
+    """Every exercise of the course with its number of hints and of mistakes."""
     return tuple(
-        Row(exercise.id, exercise.prompt, len(exercise.hints), len(exercise.misconceptions))
+        Row(exercise.id, exercise.prompt, len(exercise.hints), len(exercise.mistakes))
         for number in lesson_numbers()
         for exercise in exercises(number)
     )
-
-
-def _lesson(number: int) -> ModuleType:
-    return importlib.import_module(f"{__package__}.lesson_{number:02d}")
 
 
 def _lesson_of(some_id: str) -> tuple[int, ...]:

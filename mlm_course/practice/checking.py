@@ -81,7 +81,7 @@ def _judged(
         status, sentence = problem
         if status != "failed":
             return Verdict(exercise.id, status, sentence)
-        message = _misconception(exercise, seen, seconds)
+        message = _mistake(exercise, seen, seconds)
         details = _details(exercise, behaviour) + _help(exercise)
         if message:
             return Verdict(exercise.id, status, message, details)
@@ -90,14 +90,14 @@ def _judged(
     return Verdict(exercise.id, "passed", f"Right on {len(seen)} of {len(seen)} random inputs.")
 
 
-def _misconception(exercise: Exercise, seen: list[Behaviour], seconds: float) -> str | None:
-    for misconception in exercise.misconceptions:
-        for function in misconception.functions:
+def _mistake(exercise: Exercise, seen: list[Behaviour], seconds: float) -> str | None:
+    for mistake in exercise.mistakes:
+        for function in exercise.functions(mistake):
             if all(
                 alike(behave(exercise, function, trial, seconds), behaviour)
                 for trial, behaviour in enumerate(seen, 1)
             ):
-                return misconception.message
+                return mistake.sentence
     return None
 
 

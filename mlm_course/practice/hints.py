@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-import json
-import textwrap
-from pathlib import Path
 from typing import Any
 
 from mlm_course.practice import record
@@ -13,8 +9,6 @@ from mlm_course.practice.catalogue import UnknownId, find_exercise
 from mlm_course.practice.compare import describe
 from mlm_course.practice.exercise import Exercise
 from mlm_course.practice.verdict import Card
-
-ANSWERS = Path(__file__).with_name("answers.json")  # id -> source; written by the builder
 
 # How many hints of each exercise this kernel has shown. It is not kept in the progress file: who
 # comes back another day, or runs the notebook again from the top, begins with the first nudge.
@@ -51,7 +45,7 @@ def solution(exercise_id: Any = None, now: bool = False) -> Card:
         anyway = f'`solution("{exercise.id}", now=True)`'
         sentence = f"Try first, it is worth it. To see it anyway: {anyway}."
         return Card("open", f"{exercise.id} solution", sentence)
-    return Card("note", f"{exercise.id} solution", "One way to write it.", code=_source(exercise))
+    return Card("note", f"{exercise.id} solution", "One way to write it.", code=exercise.answer)
 
 
 def _exercise(exercise_id: Any, name: str) -> Exercise:
@@ -63,18 +57,3 @@ def _exercise(exercise_id: Any, name: str) -> Exercise:
 
 def _solution_sentence(exercise: Exercise) -> str:
     return f'No more hints; `solution("{exercise.id}")` shows the whole answer.'
-
-
-def _source(exercise: Exercise) -> str:
-    try:
-        answers = json.loads(ANSWERS.read_text(encoding="utf-8"))
-        return str(answers[exercise.id])
-    except (OSError, ValueError, KeyError, TypeError):
-        return _source_of_reference(exercise)
-
-
-def _source_of_reference(exercise: Exercise) -> str:
-    try:
-        return textwrap.dedent(inspect.getsource(exercise.reference))
-    except (OSError, TypeError):
-        return "# The source of this solution is not on this machine."
