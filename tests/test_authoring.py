@@ -29,6 +29,7 @@ from mlm_course.authoring.source import read_source
 from mlm_course.practice import catalogue
 
 ROOT = Path(__file__).resolve().parents[1]
+EXERCISES = build.ANSWERS.parent
 
 GOOD = '''\
 # %% [markdown]
@@ -163,11 +164,7 @@ def checkout(tmp_path):
     for folder in ("course", "lessons", "solutions"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    answers = tmp_path / build.ANSWERS
-    answers.parent.mkdir(parents=True)
-    shutil.copy(ROOT / build.ANSWERS, answers)
-    for path in (ROOT / "mlm_course/practice").glob("lesson_*.py"):
-        shutil.copy(path, answers.parent)
+    shutil.copytree(ROOT / EXERCISES, tmp_path / EXERCISES)
     return tmp_path
 
 
@@ -263,18 +260,17 @@ def test_check_sees_a_changed_solution_but_not_its_outputs(built):
     assert len(list(build.differences(built, ["1"]))) == 2
 
 
-def test_exercise_ids_in_course_and_practice_must_agree(checkout):
+def test_exercise_ids_in_course_and_exercises_must_agree(checkout):
     path = checkout / "course" / "01_attention.py"
     text = path.read_text(encoding="utf-8")
     write(checkout / "course", text.replace('"1.1"', '"1.77"'), "01_attention.py")
     with pytest.raises(SourceError, match=r"\(line \d+\): exercise 1\.77 is missing from mlm"):
         list(build.differences(checkout))
-    practice = checkout / "mlm_course" / "practice" / "lesson_01.py"
-    old = practice.read_text(encoding="utf-8")
-    write(practice.parent, old.replace('id="1.1"', 'id="1.77"'), practice.name)
+    folder = checkout / EXERCISES / "lesson_01"
+    (one,) = folder.glob("ex1_*.py")
+    one.rename(folder / "ex77_one.py")
     assert list(build.differences(checkout))
-    more = old.replace('id="1.1"', 'id="1.77"') + '\nMORE = Exercise(id="1.88")\n'
-    write(practice.parent, more, practice.name)
+    shutil.copy(folder / "ex77_one.py", folder / "ex88_two.py")
     with pytest.raises(SourceError, match=r"exercise 1\.88 is missing from course"):
         list(build.differences(checkout))
 
@@ -357,12 +353,28 @@ def test_practice_is_read_without_running_it_as_if_it_were_run(lesson):
     assert practice.questions == len(catalogue.questions(lesson))
 
 
-def test_an_exercise_whose_id_is_computed_is_named(tmp_path):
-    folder = tmp_path / "mlm_course" / "practice"
-    folder.mkdir(parents=True)
-    write(folder, "\nEXERCISES = (Exercise(id=str(1.1)),)", "lesson_01.py")
-    with pytest.raises(SourceError, match=r"lesson_01\.py, line 2: write out the id"):
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "an exercise's file has one EXERCISE"),
+        ("ONE = Exercise()\nTWO = Exercise()", "an exercise's file has one EXERCISE"),
+        ("x = 1\nEXERCISE = Exercise(", "line 2: '\\(' was never closed"),
+    ],
+)
+def test_a_file_that_is_not_one_exercise_is_named(tmp_path, text, words):
+    add_exercise(tmp_path, "1.2", text)
+    with pytest.raises(SourceError, match=rf"^ex2_words\.py.*{words}"):
         read_practice(tmp_path, 1)
+
+
+def test_minutes_are_found_by_file_name_and_questions_are_counted(tmp_path):
+    add_exercise(tmp_path, "1.10", "EXERCISE = Exercise(minutes=7, trials=2)")
+    folder = add_exercise(tmp_path, "1.2")
+    write(folder, "x = 1", "extra_words.py")
+    assert read_practice(tmp_path, 1) == PracticeData({"1.2": 10, "1.10": 7}, 0)
+    write(folder, "QUIZ = (Question(prompt='?'), Question(prompt='!'))", "quiz.py")
+    assert read_practice(tmp_path, 1).questions == 2
+    assert read_practice(tmp_path, 2) == PracticeData()
 
 
 TINY = """\
@@ -390,15 +402,22 @@ assert double(3) == 6
 """
 
 
+def add_exercise(root: Path, exercise_id: str, text: str = "EXERCISE = Exercise()") -> Path:
+    """The file of an exercise with this text; returns its folder."""
+    lesson, number = exercise_id.split(".")
+    folder = root / EXERCISES / f"lesson_{lesson:0>2}"
+    folder.mkdir(parents=True, exist_ok=True)
+    write(folder, text, f"ex{number}_words.py")
+    return folder
+
+
 @pytest.fixture
 def tiny(tmp_path):
     """A checkout with one lesson of a few cells."""
-    for folder in ("course", "mlm_course/practice"):
-        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "course").mkdir()
     write(tmp_path, '[tool.mlm_course]\nrepository = ""\ntag = "v1"\n', "pyproject.toml")
     write(tmp_path / "course", TINY)
-    exercise = 'EXERCISES = (Exercise(id="1.1", minutes=20),)'
-    write(tmp_path / "mlm_course" / "practice", exercise, "lesson_01.py")
+    add_exercise(tmp_path, "1.1", "EXERCISE = Exercise(minutes=20)")
     return tmp_path
 
 
@@ -523,7 +542,7 @@ def test_a_cell_that_fails_is_named_with_its_line_and_nothing_changes(tiny, quic
     old, new, cell, cell_line, line = FAILURES[what]
     (tiny / "lessons").mkdir()
     write(tiny / "lessons", "old", "01_doubling.ipynb")
-    write(tiny / "mlm_course" / "practice", '{"1.1": "old"}', "answers.json")
+    write(tiny / EXERCISES, '{"1.1": "old"}', "answers.json")
     rewrite(tiny, old, new)
     before = contents(tiny)
     with pytest.raises(SourceError) as error:
@@ -550,7 +569,7 @@ def test_a_failing_lesson_leaves_those_before_it_built(tiny, monkeypatch):
 
     monkeypatch.setattr(execute, "run_notebook", run)
     write(tiny / "course", TINY.replace("1.1", "2.1"), "02_more.py")
-    write(tiny / "mlm_course" / "practice", 'Exercise(id="2.1")', "lesson_02.py")
+    add_exercise(tiny, "2.1")
     with pytest.raises(SourceError, match=r"02_more\.py, cell 1 \(line 1\): Oh: no"):
         list(build.write_notebooks(tiny))
     assert list(json.loads((tiny / build.ANSWERS).read_text(encoding="utf-8"))) == ["1.1"]
@@ -560,8 +579,8 @@ def test_a_failing_lesson_leaves_those_before_it_built(tiny, monkeypatch):
 
 def test_building_one_lesson_keeps_the_printed_answers_of_others(tiny, runs):
     write(tiny / "course", TINY.replace("1.1", "2.1"), "02_more.py")
-    write(tiny / "mlm_course" / "practice", 'Exercise(id="2.1")', "lesson_02.py")
-    write(tiny / "mlm_course" / "practice", '{"9.1": "of a lesson that is gone"}', "answers.json")
+    add_exercise(tiny, "2.1")
+    write(tiny / EXERCISES, '{"9.1": "of a lesson that is gone"}', "answers.json")
     for lesson in ("2", "1", "2"):
         list(build.write_notebooks(tiny, [lesson]))
     answers = json.loads((tiny / build.ANSWERS).read_text(encoding="utf-8"))
@@ -661,7 +680,7 @@ def test_files_of_the_package_that_decide_are_those_of_the_repository():
         pytest.skip("this is no clone")
     left_out = {name for name in listed if name not in names}
     assert {name for name in left_out if "/authoring/" not in name} == {
-        "mlm_course/__main__.py", "mlm_course/practice/answers.json"
+        "mlm_course/__main__.py", "mlm_course/exercises/answers.json"
     }  # fmt: skip
 
 

@@ -18,12 +18,13 @@ import numpy
 import pytest
 import torch
 
-from mlm_course import practice
-from mlm_course.practice import check, listing
+from mlm_course import exercises
+from mlm_course.practice import catalogue, check, listing
 from mlm_course.practice import sandbox as box
 from mlm_course.practice.behaviour import behave
 from mlm_course.practice.catalogue import find_exercise
 from mlm_course.practice.compare import describe, difference, unchanged
+from mlm_course.practice.exercise import Exercise, Mistake
 
 SOON = 0.2  # seconds that a function gets here
 posix_only = pytest.mark.skipif(os.name != "posix", reason="signals")
@@ -32,7 +33,7 @@ posix_only = pytest.mark.skipif(os.name != "posix", reason="signals")
 @pytest.fixture(autouse=True)
 def lesson_for_tests(tmp_path, monkeypatch):
     lessons = str(Path(__file__).parent / "practice_lessons")
-    monkeypatch.setattr(practice, "__path__", [*practice.__path__, lessons])
+    monkeypatch.setattr(exercises, "__path__", [*exercises.__path__, lessons])
     monkeypatch.setenv("MLM_COURSE_PROGRESS", str(tmp_path / "progress.json"))
 
 
@@ -254,26 +255,26 @@ def test_every_trial_has_its_own_inputs_and_they_never_change():
     assert round(first[0, 0, 0].item(), 4) == 0.9679  # in every process
 
 
-# --- Misconceptions
+# --- Mistakes
 
 
-def test_a_misconception_is_recognised_in_other_words():
+def test_a_mistake_is_recognised_in_other_words():
     verdict = check("90.1", lambda q, k: torch.einsum("btd,bsd->bts", q, k))
     assert (verdict.status, verdict.message) == ("failed", "Not scaled.")
 
 
-def test_a_misconception_may_have_several_implementations():
+def test_a_mistake_may_be_made_in_several_ways():
     for wrong in (lambda q: q.mean().item(), lambda q: q.amax().item()):
         assert failed(wrong, "90.13") == "Not the sum."
     assert failed(lambda q: q.amin().item(), "90.13") != "Not the sum."
 
 
-def test_a_misconception_that_raises():
+def test_a_mistake_that_raises():
     assert failed(lambda q, k: q @ k * 2) == "The last two axes of k are not swapped."
     assert "IndexError" in failed(lambda q, k: q[..., 99])
 
 
-def test_a_misconception_that_shows_in_the_arguments_only():
+def test_a_mistake_that_shows_in_the_arguments_only():
     def learner(q, k):
         q *= q.shape[-1] ** -0.5
         return q @ k.mT
@@ -281,7 +282,7 @@ def test_a_misconception_that_shows_in_the_arguments_only():
     assert failed(learner, "90.11") == "Scaled q for everybody."
 
 
-def test_writing_elsewhere_is_not_that_misconception():
+def test_writing_elsewhere_is_not_that_mistake():
     def learner(q, k):
         answer = q @ k.mT / q.shape[-1] ** 0.5
         k.zero_()
@@ -290,7 +291,7 @@ def test_writing_elsewhere_is_not_that_misconception():
     assert "argument number 2 (k" in failed(learner, "90.11")
 
 
-def test_a_misconception_must_fit_every_trial():
+def test_a_mistake_must_fit_every_trial():
     calls = []
 
     def mixed(q, k):
@@ -298,6 +299,54 @@ def test_a_misconception_must_fit_every_trial():
         return q @ k.mT if len(calls) == 1 else q @ k.mT / q.shape[-1]
 
     assert "values are not" in failed(mixed)
+
+
+# --- What an exercise is made of
+
+
+def test_exercises_are_in_order_and_know_what_their_files_say():
+    ids = [exercise.id for exercise in catalogue.exercises(90)]
+    assert ids == ["90.1", "90.2", "90.10", "90.11", "90.12", "90.13"]
+    assert find_exercise("90.10").prompt == "Count <letters>"
+    assert catalogue.title(90) == "A lesson for tests"
+    assert [question.id for question in catalogue.questions(90)] == ["90.q1"]
+
+
+def of_answer(answer, **names):
+    """An exercise with this right answer, run with these names."""
+    return Exercise(inputs=tuple, hints=(), mistakes=(), id="90.3", answer=answer, names=names)
+
+
+def test_the_answer_is_run_with_the_names_of_the_file():
+    exercise = of_answer("def f(x: Unheard) -> Of:\n    return base + x\n", base=5)
+    assert exercise.reference(1) == 6
+    assert exercise.reference is exercise.reference
+
+
+def test_the_last_function_of_an_answer_is_the_right_one():
+    exercise = of_answer("def one(x):\n    return x\n\ndef f(x):\n    return one(x) + 1\n")
+    assert exercise.reference(1) == 2
+
+
+def test_a_way_to_make_a_mistake_is_a_dict_of_edits_or_a_function():
+    exercise = of_answer("def f(y):\n    return y + 2\n")
+    mistake = Mistake("No.", {"+": "-", "2": "3"}, {"+": "*"}, abs)
+    one, two, three = exercise.functions(mistake)
+    assert (one(5), two(5), three) == (2, 10, abs)
+
+
+@pytest.mark.parametrize("old", ["y", "z"])
+def test_what_an_edit_replaces_stands_in_the_answer_exactly_once(old):
+    exercise = of_answer("def f(y):\n    return y\n")
+    with pytest.raises(ValueError, match=f"'{old}' stands in the answer [02] times, not once"):
+        exercise.functions(Mistake("No.", {old: "1"}))
+
+
+def test_inputs_that_are_no_tuple_are_not_the_learners_fault(monkeypatch):
+    broken = Exercise(inputs=lambda generator: 5, hints=(), mistakes=(), id="90.3", answer="x")
+    monkeypatch.setattr("mlm_course.practice.checking.find_exercise", lambda wanted: broken)
+    verdict = check("90.3", scores)
+    assert verdict.status == "not checked" and "not your code" in verdict.message
 
 
 # --- Exceptions
@@ -750,7 +799,7 @@ def test_a_hostile_message_stays_text():
 def test_listing():
     rows = {row.id: row for row in listing()}
     assert rows["90.1"].prompt == "Scale the scores"
-    assert (rows["90.1"].hints, rows["90.1"].misconceptions) == (3, 3)
+    assert (rows["90.1"].hints, rows["90.1"].mistakes) == (3, 3)
 
 
 def test_a_verdict_does_not_depend_on_the_state_of_global_generators():

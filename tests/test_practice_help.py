@@ -1,7 +1,6 @@
 """hint, solution, quiz and progress: always an answer, never an exception, nothing lost."""
 
 import builtins
-import dataclasses
 import json
 import os
 import subprocess
@@ -11,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from mlm_course import practice
-from mlm_course.practice import check, hint, hints, progress, quiz, record, solution
+from mlm_course import exercises
+from mlm_course.practice import catalogue, check, hint, hints, progress, quiz, record, solution
 from mlm_course.practice.catalogue import find_exercise
 from mlm_course.practice.progress_report import ids_of_passport, passport
 
@@ -21,7 +20,7 @@ from mlm_course.practice.progress_report import ids_of_passport, passport
 def file(tmp_path, monkeypatch):
     """The progress file of one test, with the lesson for tests in the course."""
     lessons = str(Path(__file__).parent / "practice_lessons")
-    monkeypatch.setattr(practice, "__path__", [*practice.__path__, lessons])
+    monkeypatch.setattr(exercises, "__path__", [*exercises.__path__, lessons])
     monkeypatch.setattr(hints, "_shown", {})
     monkeypatch.setattr(record, "_unsaved", record.Record())
     monkeypatch.delenv(record.VARIABLE, raising=False)
@@ -100,25 +99,67 @@ def test_a_stub_is_no_attempt():
     assert not solution("90.10").code
 
 
-def test_the_printed_solution_comes_from_the_builders_file(tmp_path, monkeypatch):
-    answers = tmp_path / "answers.json"
-    monkeypatch.setattr(hints, "ANSWERS", answers)
-    for content in ("{", "[]", '{"90.2": "x"}', ""):
-        answers.write_text(content)
-        assert "def scores" in solution("90.1", now=True).code
-    answers.write_text('{"90.1": "def scores(q, k):\\n    return q < k\\n"}')
-    shown = solution("90.1", now=True)
-    assert (
-        shown.code == "def scores(q, k):\n    return q < k\n" and "q &lt; k" in shown._repr_html_()
-    )
+@pytest.fixture
+def answers(tmp_path, monkeypatch):
+    """The builder's file, still missing, and nothing remembered of what it said."""
+    monkeypatch.setattr(catalogue, "ANSWERS", tmp_path / "answers.json")
+    monkeypatch.setattr(catalogue, "exercises", catalogue.exercises.__wrapped__)
+    return tmp_path / "answers.json"
 
 
-def test_a_solution_without_source_is_admitted(monkeypatch):
-    space = {}
-    exec("def made(q, k):\n    return q", space)
-    exercise = dataclasses.replace(find_exercise("90.1"), reference=space["made"])
-    monkeypatch.setattr(hints, "find_exercise", lambda _: exercise)
-    assert "not on this machine" in solution("90.1", now=True).code
+def average(weights, values):
+    return weights @ values
+
+
+def test_the_right_answer_comes_from_the_builders_file(answers):
+    answers.write_text('{"1.1": "def f(weights, values):\\n    return weights @ values * (1 < 2)"}')
+    shown = solution("1.1", now=True)
+    assert shown.code == "def f(weights, values):\n    return weights @ values * (1 < 2)"
+    assert "(1 &lt; 2)" in shown._repr_html_()
+    assert check("1.1", average).status == "passed"
+    answers.write_text('{"1.1": "def f(weights, values):\\n    return 2 * weights @ values"}')
+    assert check("1.1", average).status == "failed"
+
+
+LOST = {
+    "missing": None,
+    "empty": b"",
+    "broken off": b'{"1.1": "def f',
+    "a list": b"[]",
+    "no text": b'{"1.1": 5}',
+    "not in UTF-8": b"\xff\xfe",
+    "too deep": b"[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("content", LOST.values(), ids=LOST)
+def test_a_lost_answer_is_a_sentence_and_the_way_back(answers, content):
+    if content is not None:
+        answers.write_bytes(content)
+    verdict = check("1.1", average)
+    assert verdict.status == "not checked"
+    for card in (solution("1.1"), solution("1.1", now=True), verdict.card):
+        text = repr(card)
+        assert f"answer to 1.1 is lost: {answers} is missing or damaged" in text
+        assert "`git restore mlm_course/exercises/answers.json`" in text
+        assert "\n" not in text
+    assert record.read().tried == set()
+    assert "hint 1 of" in repr(hint("1.1")) and "1.1" in repr(progress("1"))
+    assert solve().status == "passed"  # other exercises are as they were
+
+
+def test_an_answer_that_came_back_needs_a_new_kernel(answers, monkeypatch):
+    without = catalogue.exercises(1)
+    monkeypatch.setattr(catalogue, "exercises", lambda lesson: without)  # as a kernel remembers
+    answers.write_text('{"1.1": "def f(weights, values):\\n    return weights @ values"}')
+    for text in (repr(solution("1.1", now=True)), repr(check("1.1", average))):
+        assert "now it is. Restart the kernel." in text
+
+
+def test_an_exercise_that_was_never_built_says_so(answers):
+    answers.write_text('{"2.1": "def f(): pass"}')
+    for text in (repr(solution("1.1", now=True)), repr(check("1.1", average))):
+        assert "no answer to 1.1 yet: `python -m mlm_course build 1` takes it" in text
 
 
 # --- quiz

@@ -10,9 +10,9 @@ LESSONS = Path(__file__).parent / "practice_lessons"
 
 START = f"""
 import builtins, os, signal, sys, time
-from mlm_course import practice
+from mlm_course import exercises
 from mlm_course.practice import check, hint, progress, quiz
-practice.__path__.append({str(LESSONS)!r})
+exercises.__path__.append({str(LESSONS)!r})
 own_input, own_stdout, process = builtins.input, sys.stdout, os.getpid()
 """
 BAD = {

@@ -81,7 +81,7 @@ def test_training_is_seven_files():
     assert stems == set("loop step datasets losses optim checkpoints reporting".split())
 
 
-APART = {"views", "experiments", "exercises"}  # where a name may come again
+APART = {"views", "experiments"}  # where a name may come again
 
 
 def test_module_names_of_the_subject_occur_once():

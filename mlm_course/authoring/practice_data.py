@@ -26,7 +26,7 @@ def read_practice(root: Path, lesson: int) -> PracticeData:
     """What the files of mlm_course/exercises/lesson_NN say."""
     folder = root / "mlm_course" / "exercises" / f"lesson_{lesson:02d}"
     minutes = {}
-    for path in sorted(folder.glob("ex*_*.py")):
+    for path in sorted(folder.glob("ex[0-9]*_*.py")):
         number = path.stem[2:].partition("_")[0]
         written = [exercise.get("minutes", MINUTES) for exercise in _calls(path, "Exercise")]
         if len(written) != 1:

@@ -14,6 +14,7 @@ import re
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 
 from mlm_course import exercises as folder
 from mlm_course.practice.exercise import Exercise, Question
@@ -44,7 +45,7 @@ def lesson_numbers() -> tuple[int, ...]:
 @cache
 def exercises(lesson: int) -> tuple[Exercise, ...]:
     """Exercises of one lesson, in the order of the lesson."""
-    package = importlib.import_module(f"{folder.__name__}.lesson_{lesson:02d}")
+    package = _package(lesson)
     places = {}
     for module in pkgutil.iter_modules(package.__path__):
         if place := re.match(r"ex(\d+)_", module.name):
@@ -56,22 +57,51 @@ def _read(exercise_id: str, name: str) -> Exercise:
     """An exercise with what its file does not say: id, prompt, answer, names."""
     module = importlib.import_module(name)
     exercise: Exercise = module.EXERCISE
-    prompt = (module.__doc__ or "").split("\n")[0].rstrip(".")
     answer = exercise.answer or answers().get(exercise_id, "")
-    return replace(exercise, id=exercise_id, prompt=prompt, answer=answer, names=vars(module))
+    return replace(
+        exercise, id=exercise_id, prompt=_first_line(module), answer=answer, names=vars(module)
+    )
 
 
 def answers() -> dict[str, str]:
-    """The right answers by exercise id, as the builder took them from the lessons."""
-    return json.loads(ANSWERS.read_text(encoding="utf-8"))
+    """The right answers by exercise id, as the builder took them; none from a damaged file."""
+    try:
+        table = json.loads(ANSWERS.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    texts = table.items() if isinstance(table, dict) else ()
+    return {some_id: text for some_id, text in texts if isinstance(text, str)}
+
+
+def missing_answer(exercise: Exercise) -> str | None:
+    """A sentence for an exercise whose right answer is not on this machine, else None."""
+    if exercise.answer:
+        return None
+    stored = answers()
+    if exercise.id in stored:
+        return (
+            f"The course's own answer to {exercise.id} was not there when this kernel looked for it; "
+            "now it is. Restart the kernel."
+        )
+    if stored:
+        number = exercise.id.partition(".")[0]
+        return (
+            f"The course has no answer to {exercise.id} yet: `python -m mlm_course build {number}` "
+            "takes it from the lesson's source. Then restart the kernel."
+        )
+    return (
+        f"The course's own answer to {exercise.id} is lost: {ANSWERS} is missing or damaged. "
+        f"In a clone `git restore mlm_course/exercises/{ANSWERS.name}` brings it back, elsewhere "
+        "installing the course again. Then restart the kernel."
+    )
 
 
 def questions(lesson: int) -> tuple[Question, ...]:
     """Quiz questions of one lesson, in the order of the lesson."""
-    name = f"{folder.__name__}.lesson_{lesson:02d}"
-    if "quiz" not in {m.name for m in pkgutil.iter_modules(importlib.import_module(name).__path__)}:
+    package = _package(lesson)
+    if "quiz" not in {module.name for module in pkgutil.iter_modules(package.__path__)}:
         return ()
-    quiz = importlib.import_module(f"{name}.quiz").QUIZ
+    quiz = importlib.import_module(f"{package.__name__}.quiz").QUIZ
     return tuple(replace(one, id=f"{lesson}.q{n}") for n, one in enumerate(quiz, 1))
 
 
@@ -106,8 +136,7 @@ def find_lesson(lesson: object) -> int:
 
 def title(lesson: int) -> str:
     """Title of a lesson: the docstring of its folder."""
-    package = importlib.import_module(f"{folder.__name__}.lesson_{lesson:02d}")
-    return (package.__doc__ or "").split("\n")[0].rstrip(".")
+    return _first_line(_package(lesson))
 
 
 def listing() -> tuple[Row, ...]:
@@ -117,6 +146,14 @@ def listing() -> tuple[Row, ...]:
         for number in lesson_numbers()
         for exercise in exercises(number)
     )
+
+
+def _package(lesson: int) -> ModuleType:
+    return importlib.import_module(f"{folder.__name__}.lesson_{lesson:02d}")
+
+
+def _first_line(module: ModuleType) -> str:
+    return (module.__doc__ or "").split("\n")[0].rstrip(".")
 
 
 def _lesson_of(some_id: str) -> tuple[int, ...]:

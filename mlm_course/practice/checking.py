@@ -7,7 +7,7 @@ from typing import Any
 
 from mlm_course.practice import record
 from mlm_course.practice.behaviour import Behaviour, alike, behave, reference_behaviour
-from mlm_course.practice.catalogue import UnknownId, find_exercise
+from mlm_course.practice.catalogue import UnknownId, find_exercise, missing_answer
 from mlm_course.practice.compare import describe, short
 from mlm_course.practice.complaints import (
     complaint,
@@ -34,6 +34,9 @@ def check(
         if misuse:
             return Verdict("check", "not checked", misuse)
         exercise = find_exercise(exercise_id.strip())
+        missing = missing_answer(exercise)
+        if missing:
+            return Verdict("check", "not checked", missing)
         return _remembered(_verdict(exercise, function, seconds or exercise.seconds))
     except UnknownId as error:
         return Verdict("check", "not checked", str(error))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mlm_course.practice import record
-from mlm_course.practice.catalogue import UnknownId, find_exercise
+from mlm_course.practice.catalogue import UnknownId, find_exercise, missing_answer
 from mlm_course.practice.compare import describe
 from mlm_course.practice.exercise import Exercise
 from mlm_course.practice.verdict import Card
@@ -41,6 +41,9 @@ def solution(exercise_id: Any = None, now: bool = False) -> Card:
         exercise = _exercise(exercise_id, "solution")
     except UnknownId as error:
         return Card("open", "solution", str(error))
+    missing = missing_answer(exercise)
+    if missing:
+        return Card("open", f"{exercise.id} solution", missing)
     if not now and exercise.id not in record.read().tried:
         anyway = f'`solution("{exercise.id}", now=True)`'
         sentence = f"Try first, it is worth it. To see it anyway: {anyway}."

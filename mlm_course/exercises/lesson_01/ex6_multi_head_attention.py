@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from mlm_course.attention import scaled_dot_product_attention
+from mlm_course.attention import scaled_dot_product_attention  # noqa: F401 the answer uses it
 from mlm_course.practice.exercise import Exercise, Mistake
 
 
@@ -47,6 +47,25 @@ EXERCISE = Exercise(
             "The split into heads is a bare reshape, which mixes tokens: reshape to (B, T, H, D), "
             "then swap T and H (exercise 1.5).",
             {SPLIT: ".reshape(B, n_heads, T, M // n_heads)"},
+        ),
+        Mistake(
+            "The matrices were transposed (F.linear does that, too). Here it is simply x @ w_q.",
+            {
+                "x @ w_q": "x @ w_q.T",
+                "x @ w_k": "x @ w_k.T",
+                "x @ w_v": "x @ w_v.T",
+                "joined @ w_o": "joined @ w_o.T",
+            },
+        ),
+        Mistake(
+            "The input was added to the result. That is the residual connection, which lesson 5 "
+            "builds around attention. Here return the result alone.",
+            {"joined @ w_o": "x + joined @ w_o"},
+        ),
+        Mistake(
+            "This is one head over all M numbers. Split queries, keys and values into n_heads "
+            "pieces first.",
+            {SPLIT: ".reshape(B, T, 1, M).transpose(1, 2)"},
         ),
     ),
 )

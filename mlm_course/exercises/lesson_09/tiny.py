@@ -1,0 +1,20 @@
+"""A tiny masked autoencoder and images for it, which the last two exercises use."""
+
+import torch
+from torch import Tensor
+
+from mlm_course.models import StackConfig
+from mlm_course.models.image_mae import ImageMAE, ImageMAEConfig
+
+
+def model_and_images(g: torch.Generator) -> tuple[ImageMAE, Tensor, float, Tensor]:
+    """A model, images (3, 2, 6, 8), the ratio, and noise (3, 12), a number for each 2 x 2 patch.
+
+    The decoder is as wide as the encoder, so that a mask token fits into both.
+    """
+    part = StackConfig(d_model=8, n_layers=1, n_heads=2, d_ff=12)
+    mae = ImageMAE(ImageMAEConfig(6, 8, 2, 2, encoder=part, decoder=part))
+    with torch.no_grad():
+        for parameter in mae.parameters():
+            parameter.add_(0.3 * torch.randn(parameter.shape, generator=g))
+    return mae.eval(), torch.rand(3, 2, 6, 8, generator=g), 0.7, torch.rand(3, 12, generator=g)

@@ -1,0 +1,65 @@
+"""What the decoder gets."""
+
+import torch
+from torch import Tensor
+
+from mlm_course.exercises.lesson_10.masked_texts import some_masked, texts
+from mlm_course.models.text_mae import keep_visible
+from mlm_course.practice.exercise import Exercise, Mistake
+
+
+def inputs(g: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Latents (3, K, 5), real (3, K), ids_restore (3, 9), a mask token (5,), and places (9, 5)."""
+    masked = some_masked(g, 9, (2, 5, 3))
+    kept = keep_visible(texts(g, 3, 9), masked)
+    assert kept.real is not None
+    latent = torch.randn(*kept.ids.shape, 5, generator=g)
+    token, places = torch.randn(5, generator=g), torch.randn(9, 5, generator=g)
+    return latent, kept.real, kept.ids_restore, token, places
+
+
+ZEROS_FOR_PADDING = {"latent, mask_token)": "latent, 0.0)"}
+
+EXERCISE = Exercise(
+    minutes=8,
+    inputs=inputs,
+    hints=(
+        "Three steps: the vectors of padding must go, the rest goes home, and every place is told "
+        "where it is.",
+        "`torch.where(real[..., None], latent, mask_token)` is (B, K, D). `put_back` makes it (B, T, "
+        "D). `places` is (T, D) and is added to every row.",
+        "return put_back(torch.where(real[..., None], latent, mask_token), ids_restore, "
+        "mask_token[None, None]) + places",
+    ),
+    mistakes=(
+        Mistake(
+            "All mask tokens are alike now: without `places` the decoder cannot tell one gap from "
+            "another.",
+            {" + places": ""},
+        ),
+        Mistake(
+            "In rows with fewer visible tokens, vectors of padding landed at hidden places. Put the "
+            "mask token there, where `real` is False.",
+            {"torch.where(real[..., None], latent, mask_token)": "latent"},
+        ),
+        Mistake(
+            "The places were added before the vectors went home, so each got a wrong one, and the "
+            "mask tokens none. Put back first.",
+            {" + places": "", "put_back_at(x": "put_back_at(x + places[: x.shape[1]]"},
+        ),
+        Mistake(
+            "Only the gaps got their place. Add it everywhere, so that the decoder knows how far each "
+            "visible word is from a gap.",
+            {"+ places": "+ places * (ids_restore >= real.sum(1, keepdim=True))[..., None]"},
+        ),
+        Mistake(
+            "The gaps hold zeros instead of the mask token.",
+            ZEROS_FOR_PADDING | {"mask_token[None": "torch.zeros_like(mask_token)[None"},
+            ZEROS_FOR_PADDING,
+        ),
+        Mistake(
+            "`ids_restore` is the way back already. Do not invert it again.",
+            {"ids_restore, mask_token": "ids_restore.argsort(1), mask_token"},
+        ),
+    ),
+)

@@ -1,0 +1,1 @@
+"""Mask-Predict: writing in parallel."""

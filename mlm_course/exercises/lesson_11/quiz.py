@@ -1,0 +1,76 @@
+"""Questions of lesson 11."""
+
+from mlm_course.practice.exercise import Question
+
+QUIZ = (
+    Question(
+        prompt="A model gives every word its exact probability, and still writes nonsense when all words "
+        "are chosen at once. Why?",
+        options=(
+            ("It is too small.", "Its probabilities are exact. No model could say more."),
+            (
+                "Each word is chosen without knowing what the others turned out to be.",
+                "Two right answers mix. With one right answer there is no problem.",
+            ),
+            ("There are too few candidate lengths.", "That is another problem, and another cure."),
+        ),
+        answer=1,
+    ),
+    Question(
+        prompt="How is Mask-Predict's model trained?",
+        options=(
+            ("Autoregressively, and then given masks.", "There is no causal mask at any time."),
+            (
+                "As a masked language model that also sees a source: some words hidden, their "
+                "number anything from one to all.",
+                "And with it a guess at the length.",
+            ),
+            (
+                "As a masked language model with 15 % hidden.",
+                "It would be lost on an empty canvas.",
+            ),
+        ),
+        answer=1,
+    ),
+    Question(
+        prompt="In a step, a word that was not opened now gets a higher probability than when it was "
+        "chosen. What becomes of its confidence?",
+        options=(
+            ("It rises.", "Then words would vouch for themselves: each sees itself."),
+            ("It stays as it was.", "The word is judged by what was known when it was chosen."),
+            ("It is averaged.", "No; the algorithm knows one number a word."),
+        ),
+        answer=1,
+    ),
+    Question(
+        prompt="Ten steps instead of one per word: when is that *not* faster than writing from left to "
+        "right with keys and values kept?",
+        options=(
+            (
+                "With large batches.",
+                "Each step works on all places again; once the machine is busy, work is what counts.",
+            ),
+            (
+                "With a single sentence.",
+                "There it is fastest: the machine waits for steps, not work.",
+            ),
+            ("Never.", "Section 7 measures it."),
+        ),
+        answer=0,
+    ),
+    Question(
+        prompt="What does distillation change?",
+        options=(
+            (
+                "The model becomes smaller.",
+                "That is another use of the word. Here student and teacher are of one size.",
+            ),
+            (
+                "The training answers: one for each source, chosen by another model.",
+                "Fewer ways to be right, so less to mix.",
+            ),
+            ("The number of steps.", "It lets you do with fewer, but does not set them."),
+        ),
+        answer=1,
+    ),
+)

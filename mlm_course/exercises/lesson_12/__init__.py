@@ -1,0 +1,1 @@
+"""From CMLM to masked diffusion."""

@@ -1,0 +1,59 @@
+"""Texts in one row."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: F401 (the answer uses it)
+
+from mlm_course.exercises.lesson_13.draws import whole
+from mlm_course.practice.exercise import Exercise, Mistake
+
+
+def inputs(g: torch.Generator) -> tuple[Tensor]:
+    """Rows (3, 13) of packed texts; the second begins with a very short one, the third is one text."""
+    ids = torch.randint(5, 30, (3, 13), generator=g)
+    ids[0, [whole(g, 2, 5), whole(g, 7, 10)]] = 3
+    ids[1, [1, whole(g, 4, 7), 12]] = 3
+    return (ids,)
+
+
+THROUGH_ALL_ROWS = "(begins + (places == 0)).flatten().cumsum(0).view(ids.shape) - 1"
+
+EXERCISE = Exercise(
+    minutes=15,
+    inputs=inputs,
+    hints=(
+        "A new text begins one place behind each [SEP]. Mark these places with 1.",
+        "Adding up the marks from the left (`cumsum(1)`) numbers the texts. For the places you need "
+        "to know, for each token, where its text began: the last marked place so far (`cummax`).",
+        "begins = F.pad((ids == 3).long(), (1, -1)); places = torch.arange(ids.shape[1]); "
+        "return begins.cumsum(1), places - (places * begins).cummax(1).values",
+    ),
+    mistakes=(
+        Mistake(
+            "Your [SEP] belongs to the text behind it. It closes the text before: shift the marks by "
+            "one place.",
+            {"F.pad((ids == 3).long(), (1, -1))": "(ids == 3).long()"},
+        ),
+        Mistake(
+            "The texts are right. The places go on through the row: they should begin at 0 again "
+            "with each text.",
+            {"places - first": "places"},
+        ),
+        Mistake(
+            "You number the texts from 1. From 0, please: nothing stands before the first.",
+            {"begins.cumsum(1)": "begins.cumsum(1) + 1"},
+        ),
+        Mistake(
+            "Your places begin at 1. The first token of a text has place 0.",
+            {"places - first": "places - first + 1"},
+        ),
+        Mistake(
+            "Your numbers go on from row to row. Each row begins with text 0.",
+            {"begins.cumsum(1)": THROUGH_ALL_ROWS},
+        ),
+        Mistake(
+            "Both are right, in the wrong order: the numbers of the texts first.",
+            {"begins.cumsum(1), places - first": "places - first, begins.cumsum(1)"},
+        ),
+    ),
+)

@@ -1,0 +1,65 @@
+"""Eight bits a weight."""
+
+import torch
+from torch import Tensor
+
+from mlm_course.practice.exercise import Exercise, Mistake
+
+
+def inputs(g: torch.Generator) -> tuple[Tensor]:
+    """Weights (4, 9), rows of different sizes; one is all negative, the last all zeros."""
+    weight = torch.tensor([0.02, 0.5, 3.0, 0.0])[:, None] * torch.randn(4, 9, generator=g)
+    weight[1] = -weight[1].abs()
+    return (weight,)
+
+
+EXERCISE = Exercise(
+    minutes=8,
+    inputs=inputs,
+    hints=(
+        "The largest number of a row, on either side of 0, should become 127 or -127.",
+        "scale = largest absolute value of the row / 127, shape (R, 1); where that is 0, take 1. "
+        "Codes: weight / scale, rounded, as torch.int8.",
+        "most = weight.abs().amax(1, keepdim=True); scale = torch.where(most > 0, most / 127, 1.0); "
+        "return (weight / scale).round().to(torch.int8), scale",
+    ),
+    mistakes=(
+        Mistake(
+            "One scale for the whole matrix: in a row of small weights nearly all codes are 0. "
+            "Take the largest of each row.",
+            {"amax(1, keepdim=True)": "amax().expand(len(weight), 1)"},
+        ),
+        Mistake(
+            "You gave each column a scale, (1, C). A row, one output of the layer, has its own: "
+            "(R, 1).",
+            {"amax(1, ": "amax(0, "},
+        ),
+        Mistake(
+            "You took the largest weight with its sign. A row's largest number can be negative: "
+            "`weight.abs()` first.",
+            {"weight.abs()": "weight"},
+        ),
+        Mistake(
+            "You cut the digits behind the point off instead of rounding: `.round()` before "
+            "`.to(torch.int8)`.",
+            {".round()": ""},
+        ),
+        Mistake(
+            "You divided by 255: but the codes reach from -127 to 127, and larger ones wrap around. "
+            "Divide by 127.",
+            {"most / 127": "most / 255"},
+        ),
+        Mistake(
+            "The codes are right, and the scale is upside down: codes * scale should give the weights.",
+            {"int8), scale": "int8), 1 / scale"},
+        ),
+        Mistake(
+            "These are the rounded weights. Return the codes themselves, int8.",
+            {"int8), scale": "int8) * scale, scale"},
+        ),
+        Mistake(
+            "A row of zeros got the scale 0, and 0 / 0 is no number. Take the scale 1 there.",
+            {"torch.where(most > 0, most / 127, 1.0)": "most / 127"},
+        ),
+    ),
+)

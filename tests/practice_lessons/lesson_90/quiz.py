@@ -1,0 +1,11 @@
+"""The one question of the lesson for tests."""
+
+from mlm_course.practice.exercise import Question
+
+QUIZ = (
+    Question(
+        prompt="Is 1 < 2?",
+        options=(("Yes, <b>always</b>.", "One is less."), ("No.", "Count again.")),
+        answer=0,
+    ),
+)
