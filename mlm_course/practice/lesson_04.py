@@ -188,7 +188,7 @@ EXERCISES = (
                     _rank(n.masked_fill(~c, 2.0))
                     < (c.sum(1, keepdim=True) * r).floor().clamp(min=1)
                 ),
-                "The count was cut down to a whole number. It has to be rounded: .round().",
+                "The count was cut down to an integer. It has to be rounded: .round().",
             ),
             Misconception(
                 lambda n, c, r: n.masked_fill(~c, 2.0).argsort(1) < _count(c, r),

@@ -636,7 +636,7 @@ EXERCISES = (
                     lambda s, w: min(1, (s + 1) // (w + 1)),
                     lambda s, n, w: min(1, (n - s) // (n - w)),
                 ),
-                "`//` divides whole numbers and throws the rest away, so the factor is 0 nearly "
+                "`//` divides integers and throws the rest away, so the factor is 0 nearly "
                 "everywhere. Use `/`.",
             ),
         ),

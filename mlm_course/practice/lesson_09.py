@@ -415,7 +415,7 @@ EXERCISES = (
             ),
             Misconception(
                 _wrong_shuffle(count=lambda n, ratio: max(1, round(n * (1 - ratio)))),
-                "You keep one patch more where the share is not a whole number: int() cuts off, "
+                "You keep one patch more where the share is not an integer: int() cuts off, "
                 "round() and math.ceil() do not.",
                 also=(_wrong_shuffle(count=lambda n, ratio: math.ceil(n * (1 - ratio))),),
             ),
