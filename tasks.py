@@ -1,7 +1,9 @@
 """What `make` does, in plain Python, so that it works on Windows too: python tasks.py lab
 
 lab         create .venv if missing and open JupyterLab on lesson 1 (LAB_ARGS adds options)
-test        create .venv if missing and run every test
+test-quick  create .venv if missing and run the tests of the package that take a moment (2 minutes)
+test        all tests of the package, the browser in short, and the notebooks (15 minutes)
+test-all    style and types, every test, and the notebooks (45 minutes): what CI runs
 notebooks   run the notebook tests only: solutions strictly, lessons unsolved
 build       rebuild lessons/ and solutions/ from course/
 test-colab  run every lesson quickly with the package versions of Google Colab
@@ -121,10 +123,33 @@ def notebooks() -> int:
     return strict or lax
 
 
+def package_tests(*options: object, python: Path = PYTHON) -> int:
+    """The tests in tests/, on two cores; options choose among them."""
+    return run(python, "-m", "pytest", "-n", 2, "--dist", "loadscope", "-q", *options)
+
+
+def test_quick() -> int:
+    say("Running the quick tests of the package: no notebook, no browser, nothing slow.")
+    return package_tests("-m", "not browser and not slow", "--ignore=tests/browser")
+
+
 def test() -> int:
-    say("Running the tests of the package.")
-    package = run(PYTHON, "-m", "pytest", "-n", 2, "--dist", "loadscope", "-q")
+    say("Running the tests of the package, and a few in a browser.")
+    package = package_tests("-m", "not long and (smoke or not browser)")
     return notebooks() or package
+
+
+def style() -> int:
+    say("Looking at style and types.")
+    looks = (("ruff", "check"), ("ruff", "format", "--check"), ("mypy",))
+    return max(run(PYTHON, "-m", *look) for look in looks)
+
+
+def test_all() -> int:
+    untidy = style()
+    say("Running every test of the package, the browser's too.")
+    package = package_tests()
+    return notebooks() or package or untidy
 
 
 def environment_of(name: str, constraints: Path, *packages: str) -> Path:
@@ -172,8 +197,7 @@ def test_supported(name: str, pins: list[str]) -> int:
         constraints.write_text("\n".join(pins) + "\n", encoding="utf-8")
         python = environment_of(name, constraints, ".[dev]")
     say(f"Running the tests of the package with the {name} packages.")
-    chosen = ["-m", "not browser", "--ignore=tests/browser", "--ignore=tests/test_style.py"]
-    package = run(python, "-m", "pytest", "-n", 2, "--dist", "loadscope", "-q", *chosen)
+    package = package_tests("-m", "not browser", "--ignore=tests/browser", python=python)
     say(f"Running lessons/ with the {name} packages.")
     return nbval("lessons", "--nbval-lax", python, MLM_COURSE_FAST="1") or package
 
@@ -212,7 +236,8 @@ def bench() -> int:
 TASKS = {
     task.__name__.replace("_", "-"): task
     for task in (
-        lab, test, notebooks, build, test_colab, test_binder, test_oldest, test_newest, bench
+        lab, test, test_quick, test_all, notebooks, build, test_colab, test_binder, test_oldest,
+        test_newest, bench,
     )
 }  # fmt: skip
 

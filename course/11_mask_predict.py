@@ -140,6 +140,8 @@ for coin in torch.rand(3, two_modes.LENGTH, generator=seeded(2)) < 0.5:
     print("mixed:     ", as_text(torch.where(coin, first, second)))
 
 # %%
+from mlm_course.evaluation import repeat_share
+
 many = two_modes.sample_sources(20_000, seeded(3))
 one, other = two_modes.answers(many).unbind(1)
 mixed = torch.where(torch.rand(many.shape, generator=seeded(4)) < 0.5, one, other)
@@ -147,7 +149,7 @@ right = two_modes.is_valid(two_modes.with_cls(many), mixed)
 half = torch.tensor([0.5, 0.5])
 exact = two_modes.chance_of_right(half, two_modes.answers(source)[0])
 print(f"right: exactly {exact:.6f}, or 2 of 2^14; drawn: {right.float().mean():.6f}")
-print(f"letters that repeat the one before: {two_modes.repeats(mixed):.1%}")
+print(f"letters that repeat the one before: {repeat_share(mixed):.1%}")
 
 # %% [markdown]
 # Every probability was right, and practically no answer is. No larger model and no longer training
@@ -306,7 +308,6 @@ history = fit(model, data, loss, recipe, display=progress_display(recipe.steps))
 
 # %% tags=["nbval-ignore-output"]
 from mlm_course import decoding
-from mlm_course.evaluation import repeat_share
 
 STEPS = (1, 2, 4, 6, 10, 14)
 test = task.test[: 50 if FAST else 300]
@@ -517,7 +518,7 @@ def picture_of(steps: list[decoding.Step], names: list[str], title: str, row: in
     return {
         "tokens": [[names[i] for i in step.tokens[row, :n]] for step in steps],
         "confidences": torch.stack([step.confidence[row, :n] for step in steps]),
-        "hidden": torch.stack([step.masked[row, :n] for step in steps]),
+        "masked": torch.stack([step.masked[row, :n] for step in steps]),
         "title": title,
     }
 
@@ -706,7 +707,6 @@ for name, by_n in about["lengths"].items():
 
 # %% tags=["nbval-ignore-output"]
 from mlm_course.decoding import autoregressive
-from mlm_course.evaluation import repeat_share
 
 
 def score_line(answers: Tensor) -> str:

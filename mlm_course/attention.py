@@ -57,7 +57,7 @@ def padding_mask(lengths: Tensor, size: int) -> Tensor:
     """
     if lengths.ndim != 1 or lengths.is_floating_point():
         raise ValueError(
-            f"lengths must be whole numbers of shape (B,), got {lengths.dtype} "
+            f"lengths must be integers of shape (B,), got {lengths.dtype} "
             f"of shape {tuple(lengths.shape)}."
         )
     return (torch.arange(size, device=lengths.device) < lengths[:, None])[:, None, None, :]

@@ -1,4 +1,4 @@
-"""Smaller models: pruning, whole numbers of 8 bits, and learning from a larger model. Lesson 13."""
+"""Smaller models: pruning, integers of 8 bits, and learning from a larger model. Lesson 13."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def drop_units(model: nn.Module, share: float) -> nn.Module:
 
 
 class Quantized(NamedTuple):
-    """Whole numbers from -127 to 127 (int8) and the scale by which they are to be multiplied."""
+    """Integers from -127 to 127 (int8) and the scale by which they are to be multiplied."""
 
     codes: Tensor
     scale: Tensor

@@ -142,5 +142,5 @@ def test_wrong_input_gets_a_sentence():
         MultiHeadAttention(4, 2)(q, torch.zeros(2, 2))
     with pytest.raises(ValueError, match="cannot be split evenly"):
         MultiHeadAttention(10, 3)
-    with pytest.raises(ValueError, match="whole numbers"):
+    with pytest.raises(ValueError, match="integers"):
         padding_mask(torch.tensor([1.5]), 3)

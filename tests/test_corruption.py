@@ -160,7 +160,7 @@ def test_arguments_of_the_wrong_kind_are_refused():
         (lambda: choose(ok, 0.5, c.CounterRNG(0, 0, [1])), ValueError, "made for 1 rows"),
         (lambda: c.choose_bernoulli(ok.to("meta"), 0.5, generator()), ValueError, "on meta"),
         (lambda: c.CounterRNG(0, 0, torch.rand(2)), TypeError, "int64"),
-        (lambda: c.CounterRNG(0.5, 0, [1]), TypeError, "whole numbers"),
+        (lambda: c.CounterRNG(0.5, 0, [1]), TypeError, "integers"),
         (lambda: c.maskable(torch.zeros(2, 3), [0]), TypeError, "torch.int64"),
         (lambda: c.pmi_scores(torch.tensor([[-100]]), ok[:1, :1]), ValueError, "-100"),
         (lambda: c.STRATEGIES["score"](ok, 0.5, generator()), ValueError, "needs scores"),
@@ -172,7 +172,7 @@ def test_arguments_of_the_wrong_kind_are_refused():
         (
             lambda: c.choose_whole_words(ok, 0.5, generator(), word_ids=torch.rand(2, 5)),
             TypeError,
-            "whole numbers",
+            "integers",
         ),
         (lambda: c.choose_adaptive(ok, 0.5, generator(), typical=0), ValueError, "typical"),
         (lambda: c.choose_spans(ok, 0.5, generator(), p=0), ValueError, "0 < p < 1"),

@@ -94,7 +94,7 @@ def english_dates(day: datetime.date) -> list[str]:
 
 
 def in_words(number: int, language: str) -> str:
-    """A whole number in the words of a language."""
+    """An integer in the words of a language."""
     try:
         return num2words(number, lang=language)
     except NotImplementedError:

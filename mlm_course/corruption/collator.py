@@ -73,7 +73,7 @@ def pad_rows(rows: Sequence[Sequence[int]], pad_id: int = 0) -> tuple[Tensor, Te
     """Rows of differing length as one tensor, filled up with pad_id on the right.
 
     Returns ids (B, T) int64 and attention_mask (B, T) bool, True where a row has a token.
-    Errors: no rows, or a row that holds anything but whole numbers from 0 on (1.5 is not cut to 1).
+    Errors: no rows, or a row that holds anything but integers from 0 on (1.5 is not cut to 1).
     """
     if not len(rows):
         raise ValueError("There are no rows to collate.")

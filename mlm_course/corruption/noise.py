@@ -44,7 +44,7 @@ class CounterRNG:
         index = torch.as_tensor(index).cpu()
         if index.dim() != 1 or (index.dtype != torch.int64 and index.numel()):
             raise TypeError(
-                "index must be one whole number per row, shape (B,) int64, "
+                "index must be one integer per row, shape (B,) int64, "
                 f"not {index.dtype} of shape {tuple(index.shape)}."
             )
         start = torch.tensor(_signed(seed))
@@ -72,7 +72,7 @@ class CounterRNG:
         return _shift(self._bits(place // width, place % width), 40).float() * 2.0**-24
 
     def integers_at(self, place: Tensor, width: int, high: int) -> Tensor:
-        """The next draw at some places of (B, width): whole numbers from 0 to high - 1."""
+        """The next draw at some places of (B, width): integers from 0 to high - 1."""
         return _shift(self._bits(place // width, place % width), 11) % high
 
 
@@ -114,7 +114,7 @@ def _signed(number: int) -> int:
         number = operator.index(number)
     except TypeError:
         kind = type(number).__name__
-        raise TypeError(f"seed and epoch must be whole numbers, not {kind}.") from None
+        raise TypeError(f"seed and epoch must be integers, not {kind}.") from None
     return (number + (1 << 63)) % (1 << 64) - (1 << 63)
 
 

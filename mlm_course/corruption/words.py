@@ -39,7 +39,7 @@ def find_words(maskable: Tensor, word_ids: Tensor | None = None) -> Words:
         return Words(columns.expand_as(maskable), maskable)
     check_same_shape("word_ids", word_ids, maskable)
     if word_ids.is_floating_point() or word_ids.dtype == torch.bool:
-        raise TypeError(f"word_ids must hold whole numbers, not {word_ids.dtype}.")
+        raise TypeError(f"word_ids must hold integers, not {word_ids.dtype}.")
     starts = torch.ones_like(maskable)
     starts[:, 1:] = word_ids[:, 1:] != word_ids[:, :-1]
     number = starts.cumsum(1) - 1

@@ -55,7 +55,7 @@ def patch_grid(
     if not given:
         raise ValueError("A patch grid needs at least one image.")
     if isinstance(patch_size, bool) or not isinstance(patch_size, int) or patch_size < 1:
-        raise ValueError(f"patch_size must be a whole number of pixels; it is {patch_size!r}.")
+        raise ValueError(f"patch_size must be an integer, in pixels; it is {patch_size!r}.")
     ratios = _ratios(given)
     view = {
         "kind": "patch_grid",

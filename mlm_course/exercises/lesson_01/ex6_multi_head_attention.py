@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from mlm_course.attention import scaled_dot_product_attention  # noqa: F401 the answer uses it
+from mlm_course.attention import scaled_dot_product_attention  # noqa: F401 (the answer uses it)
 from mlm_course.practice.exercise import Exercise, Mistake
 
 

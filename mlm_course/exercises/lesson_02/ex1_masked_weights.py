@@ -1,6 +1,6 @@
 """Masked weights."""
 
-import math  # noqa: F401 the answer uses it
+import math  # noqa: F401 (the answer uses it)
 
 from mlm_course.exercises.lesson_02.scores_and_lengths import scores_and_mask
 from mlm_course.practice.exercise import Exercise, Mistake

@@ -1,6 +1,6 @@
 """Padding mask."""
 
-import torch  # noqa: F401 the answer uses it
+import torch  # noqa: F401 (the answer uses it)
 
 from mlm_course.exercises.lesson_02.scores_and_lengths import lengths_and_size
 from mlm_course.practice.exercise import Exercise, Mistake

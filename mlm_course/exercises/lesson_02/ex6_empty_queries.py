@@ -1,6 +1,6 @@
 """Softmax with a safety net."""
 
-import math  # noqa: F401 the answer uses it
+import math  # noqa: F401 (the answer uses it)
 
 import torch
 from torch import Tensor

@@ -1,6 +1,6 @@
 """An additive mask."""
 
-import math  # noqa: F401 the answer uses it
+import math  # noqa: F401 (the answer uses it)
 
 import torch
 from torch import Tensor

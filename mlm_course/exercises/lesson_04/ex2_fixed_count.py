@@ -59,7 +59,7 @@ EXERCISE = Exercise(
             {".clamp(min=1)": ""},
         ),
         Mistake(
-            "The count was cut down to a whole number. It has to be rounded: .round().",
+            "The count was cut down to an integer. It has to be rounded: .round().",
             {".round()": ".floor()"},
         ),
         Mistake(

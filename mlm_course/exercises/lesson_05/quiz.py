@@ -1,4 +1,4 @@
-"""The quiz on the encoder."""
+"""The quiz on the encoder (BERT)."""
 
 from mlm_course.practice.exercise import Question
 

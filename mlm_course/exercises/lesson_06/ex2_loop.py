@@ -1,7 +1,7 @@
 """The loop."""
 
 import torch
-from torch.nn import functional as F  # noqa: F401 - the answer uses it
+from torch.nn import functional as F  # noqa: F401 (the answer uses it)
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 

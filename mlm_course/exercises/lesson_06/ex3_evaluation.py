@@ -98,8 +98,8 @@ EXERCISE = Exercise(
             WHOLE_ONLY | STAYS,
         ),
         Mistake(
-            "The numbers are right. The model was left in evaluation mode, so dropout would stay off "
-            "in training: end with model.train().",
+            "The numbers are right. The model stays in evaluation mode, and training would go on "
+            "without dropout: end with model.train().",
             STAYS,
         ),
         Mistake(

@@ -86,7 +86,7 @@ EXERCISE = Exercise(
             {CLIMB: f"{CLIMB} * {FALL}"},
         ),
         Mistake(
-            "`//` divides whole numbers and throws the rest away, so the factor is 0 nearly "
+            "`//` divides integers and throws the rest away, so the factor is 0 nearly "
             "everywhere. Use `/`.",
             {CLIMB: "(step + 1) // (warmup + 1)", FALL: "(steps - step) // (steps - warmup)"},
         ),

@@ -2,7 +2,7 @@
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F  # noqa: F401 - the answer uses it
+from torch.nn import functional as F  # noqa: F401 (the answer uses it)
 
 from mlm_course.corruption import Corrupted
 from mlm_course.exercises.lesson_06.tiny import batch, tiny_model

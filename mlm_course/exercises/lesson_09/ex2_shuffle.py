@@ -46,7 +46,7 @@ EXERCISE = Exercise(
             {"max(1, ": "max(0, "},
         ),
         Mistake(
-            "You keep one patch more where the share is not a whole number: int() cuts off, round() "
+            "You keep one patch more where the share is not an integer: int() cuts off, round() "
             "and math.ceil() do not.",
             {"int(noise": "round(noise"},
             {"int(noise": "math.ceil(noise"},

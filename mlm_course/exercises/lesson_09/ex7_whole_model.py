@@ -1,9 +1,9 @@
 """The whole model."""
 
-import torch  # noqa: F401  the answer uses it
+import torch  # noqa: F401 (the answer uses it)
 
 from mlm_course.exercises.lesson_09.tiny import model_and_images as inputs
-from mlm_course.models import image_mae as package  # noqa: F401  the answer uses it
+from mlm_course.models import image_mae as package  # noqa: F401 (the answer uses it)
 from mlm_course.practice.exercise import Exercise, Mistake
 
 NO_POSITIONS = {" + mae.decoder_positions": ""}

@@ -2,11 +2,11 @@
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F  # noqa: F401  the answer uses it
+from torch.nn import functional as F  # noqa: F401 (the answer uses it)
 
 from mlm_course.exercises.lesson_10.masked_texts import MASK_ID, VOCABULARY, some_masked, texts
 from mlm_course.models import StackConfig, TextMAE, TextMAEConfig
-from mlm_course.models.text_mae import keep_visible  # noqa: F401  the answer uses it
+from mlm_course.models.text_mae import keep_visible  # noqa: F401 (the answer uses it)
 from mlm_course.practice.exercise import Exercise, Mistake
 
 

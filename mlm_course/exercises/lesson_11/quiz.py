@@ -1,4 +1,4 @@
-"""Questions of lesson 11."""
+"""The quiz on mask-Predict: writing in parallel."""
 
 from mlm_course.practice.exercise import Question
 

@@ -1,4 +1,4 @@
-"""Questions on lesson 12."""
+"""The quiz on from CMLM to masked diffusion."""
 
 from mlm_course.practice.exercise import Question
 

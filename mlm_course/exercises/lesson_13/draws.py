@@ -1,8 +1,8 @@
-"""Drawing a whole number, which several exercises of the lesson do."""
+"""Drawing an integer, which several exercises of the lesson do."""
 
 import torch
 
 
 def whole(g: torch.Generator, low: int, high: int) -> int:
-    """A whole number from low to high - 1."""
+    """An integer from low to high - 1."""
     return int(torch.randint(low, high, (1,), generator=g))

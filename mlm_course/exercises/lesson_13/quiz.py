@@ -1,4 +1,4 @@
-"""Questions of lesson 13."""
+"""The quiz on scale."""
 
 from mlm_course.practice.exercise import Question
 
