@@ -103,7 +103,7 @@ def nbval(
     where the system allows; `within` stands before the command."""
     pytest = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     several = ["-n", workers, "--dist", "loadscope"] if workers > 1 else []
-    options = ["--nbval-current-env", "--nbval-cell-timeout=120"]
+    options = ["--nbval-current-env", "--nbval-cell-timeout=300"]
     notebooks = [folder, "tests/no_network.ipynb", "--nbval-sanitize-with=tests/sanitize.cfg"]
     with tempfile.TemporaryDirectory() as scratch:
         environment |= {

@@ -1,4 +1,4 @@
-"""The quiz on mask-Predict: writing in parallel."""
+"""The quiz on Mask-Predict."""
 
 from mlm_course.practice.exercise import Question
 

@@ -1,4 +1,4 @@
-"""The quiz on from CMLM to masked diffusion."""
+"""The quiz on masked diffusion."""
 
 from mlm_course.practice.exercise import Question
 
