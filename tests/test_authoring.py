@@ -440,6 +440,7 @@ def runs(monkeypatch):
     return seen
 
 
+@pytest.mark.slow
 def test_a_changed_sentence_keeps_the_outputs_as_a_run_would_find_them(tiny):
     """The one test here with real kernels."""
     assert list(build.write_notebooks(tiny)) == [

@@ -164,6 +164,7 @@ def run(monkeypatch, *arguments):
     return runner.main()
 
 
+@pytest.mark.slow
 def test_each_ends_in_the_record_whatever_becomes_of_the_others(scripts, monkeypatch, capfd):
     assert run(monkeypatch) == 1
     record = json.loads((scripts / "benchmarks.json").read_text("utf-8"))
@@ -198,6 +199,7 @@ def test_a_wrong_command_says_what_is_wrong(arguments, said, monkeypatch, capsys
 # The GPU's, small and on a CPU
 
 
+@pytest.mark.slow
 def test_the_gpu_benchmark_works_small():
     torch._dynamo.reset()
     findings = list(bench_gpu.measure(small=True))

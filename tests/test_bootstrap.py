@@ -74,6 +74,7 @@ LINE = r"mlm_course \d\S+, torch \d\S+, Python 3\.\d+, device: \w+( \(.+\))?"
 SHOW = "\nimport mlm_course.attention; print(mlm_course.__file__)"
 
 
+@pytest.mark.slow
 def test_the_cell_installs_the_course_once_and_then_does_nothing(repository, bare_python, tmp_path):
     cell = set_up(Publication(f"file://{repository}", "v9"))
     before = run(bare_python, "import mlm_course", tmp_path)
@@ -89,6 +90,7 @@ def test_the_cell_installs_the_course_once_and_then_does_nothing(repository, bar
     assert second.returncode == 0 and second.stdout == first.stdout
 
 
+@pytest.mark.slow
 def test_installed_from_the_repository_the_package_brings_its_data(
     repository, bare_python, tmp_path
 ):
@@ -97,6 +99,7 @@ def test_installed_from_the_repository_the_package_brings_its_data(
     assert "weights @ values" in run(bare_python, cell + show, tmp_path).stdout
 
 
+@pytest.mark.slow
 def test_a_repository_that_cannot_be_reached_gets_a_sentence(tmp_path):
     fresh = tmp_path / "python"
     subprocess.run([sys.executable, "-m", "venv", fresh], check=True)
@@ -113,6 +116,7 @@ def test_without_an_address_the_cell_says_how_to_start(tmp_path):
     assert "Start JupyterLab with `make lab`" in result.stderr
 
 
+@pytest.mark.slow
 def test_installed_locally_the_cell_prints_one_line_and_nothing_else(tmp_path):
     result = run(Path(sys.executable), set_up(Publication("", "v9")), tmp_path)
     assert re.fullmatch(LINE + "\n", result.stdout) and not result.stderr

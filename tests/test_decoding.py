@@ -315,6 +315,7 @@ def test_next_words_are_asked_and_the_end_with_them():
         assert (batch.labels[row, n + 1 :] == -100).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("causal", [False, True])
 def test_both_learn(causal):
     source, target = pairs()

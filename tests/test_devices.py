@@ -111,6 +111,7 @@ def test_a_name_that_would_lead_elsewhere_is_refused(name):
         run_folder(name)
 
 
+@pytest.mark.slow
 def test_the_same_cell_again_goes_on_where_a_lost_runtime_stopped(tmp_path, monkeypatch):
     """A lesson's cell twice, the first time cut short, ends like one that was left alone."""
     from mlm_course.corpora import tinyworld

@@ -1,7 +1,6 @@
 """Masked diffusion: the bound against tables that hold everything, the data, and writing out of nothing."""
 
 import itertools
-import json
 import math
 from dataclasses import replace
 from importlib import import_module
@@ -272,6 +271,7 @@ def test_rows_that_are_no_rows_are_named():
         GapRows(torch.zeros(4, dtype=torch.int64), seed=0)
 
 
+@pytest.mark.slow
 def test_the_experiment_stores_a_model_and_returns_its_record(tmp_path, monkeypatch):
     monkeypatch.setattr(import_module("mlm_course.models.pretrained"), "CHECKPOINTS", tmp_path)
     tiny = {"steps": 2, "batch_size": 4, "precision": "no"}
@@ -283,9 +283,10 @@ def test_the_experiment_stores_a_model_and_returns_its_record(tmp_path, monkeypa
     monkeypatch.setattr(experiment.compare_samplers, "__defaults__", ((1, 2),))
     record = experiment.run(folder=tmp_path / "run")
     assert (tmp_path / "diffusion/model.safetensors").stat().st_size > 1000
-    assert json.dumps(record) and set(record["samplers"]) == set(experiment.SAMPLERS)
+    assert set(record["samplers"]) == set(experiment.SAMPLERS)
 
 
+@pytest.mark.slow
 def test_the_model_that_ships_is_bounded_by_the_language_and_writes():
     model, _ = load_pretrained("diffusion")
     ids = sentences(300, 77)

@@ -1,6 +1,5 @@
 """Experiment `gpu`, small and on the CPU: every section's code, and what it does without a GPU."""
 
-import json
 from dataclasses import replace
 
 import pytest
@@ -37,7 +36,7 @@ TEXTS = [pair.source for pair in pairs.cheques(60, seed=0)]
 )
 def test_a_model_that_guesses_words(kind, config):
     record = gpu.guess(kind, config, TEXTS, RECIPE)
-    assert json.dumps(record) and record["rows"] > 20
+    assert record["rows"] > 20
     assert record["result"]["step"] == 2 and 3 < record["result"]["loss"] < 6
     assert record["result"]["n_masked"] > 0 and record["mask_ratio"] == 0.3
 
@@ -52,7 +51,7 @@ def test_held_out_rows_are_not_trained_on():
 
 def test_a_diffusion_model():
     record = gpu.write(EncoderConfig(200, 16, **TINY), TEXTS, RECIPE)
-    assert json.dumps(record) and 3 < record["result"]["bound"] < 6
+    assert 3 < record["result"]["bound"] < 6
     assert "mask_ratio" not in record
 
 
@@ -62,7 +61,7 @@ def test_an_image_autoencoder():
         encoder=StackConfig(**TINY), decoder=StackConfig(**TINY), position_base=10
     )
     record = gpu.restore(config, data.train[:40], data.test[:150], replace(RECIPE, steps=5))
-    assert json.dumps(record) and record["images"] == 40 and record["mask_ratio"] == 0.75
+    assert record["images"] == 40 and record["mask_ratio"] == 0.75
     assert 0.05 < record["result"]["error"] < 0.3  # the spread of all pixels is .14
     assert [point["step"] for point in record["curve"]] == [1, 2, 3, 4, 5]
 
@@ -70,7 +69,7 @@ def test_an_image_autoencoder():
 def test_both_translators():
     corpus = pairs.cheques(40, seed=0)
     record = gpu.translate(16, 1, corpus[:32], corpus[32:35], RECIPE, vocab_size=200, dropout=0.0)
-    assert json.dumps(record) and record["pairs"] == 32
+    assert record["pairs"] == 32
     for name in ("left to right", "Mask-Predict"):
         assert record[name]["result"]["step"] == 2 and record[name]["result"]["right"] == 0
 
@@ -87,7 +86,7 @@ def test_answers_and_what_they_are_compared_with_have_the_same_spaces():
 
 def test_what_is_measured_of_each_section():
     section = gpu.with_time_and_memory(lambda: {"rows": 3})
-    assert section["minutes"] >= 0 and section["rows"] == 3
+    assert section["rows"] == 3
     assert ("peak_gigabytes" in section) == torch.cuda.is_available()
 
 

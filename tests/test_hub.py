@@ -191,6 +191,7 @@ def small_hub(tmp_path_factory):
     server.server_close()
 
 
+@pytest.mark.slow
 def test_loading_from_a_hub(small_hub):
     lines = small_hub("""
         def attempt(*args, **kwargs):
@@ -224,6 +225,7 @@ def test_loading_from_a_hub(small_hub):
     assert lines[10:] == [tales, "True True"]  # the retry settings are put back
 
 
+@pytest.mark.slow
 def test_offline_mode_uses_what_was_downloaded(small_hub):
     small_hub("load_text('me/tales', streaming=False)")
     lines = small_hub(

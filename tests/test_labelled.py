@@ -168,6 +168,7 @@ def test_questions_that_do_not_fit_are_left_out(tokenizer, package):
     assert 0 < len(encode_questions(tokenizer, items, longest - 1).items) < len(items)
 
 
+@pytest.mark.slow
 def test_the_real_packages_have_enough_of_everything():
     """sklearn alone; ranges, because versions differ."""
     messages = labelled.messages("sklearn")

@@ -278,6 +278,7 @@ def photographs():
     return [PatchImage(f"crop {n}", c, noisy(c, 8, ratios)) for n, c in enumerate(crops)]
 
 
+@pytest.mark.slow
 def test_six_photographs_at_five_ratios_stay_small(photographs):
     view = patch_grid(photographs, 8)
     assert len(json.dumps(view, allow_nan=False)) < 600_000

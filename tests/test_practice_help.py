@@ -442,6 +442,7 @@ def test_a_working_directory_that_is_gone(tmp_path, monkeypatch):
     assert repr(progress()) and repr(progress(forget=True)) and repr(solution("90.10"))
 
 
+@pytest.mark.slow
 def test_kernels_that_save_at_once_lose_nothing(file):
     """Four processes, twenty ids each, one file."""
     code = (

@@ -153,6 +153,7 @@ def test_packages_that_cannot_be_read_are_named(package):
         python_docs.docstrings(["quiet_package.shapes"])
 
 
+@pytest.mark.slow
 def test_standard_library_in_a_fresh_process_is_not_imported():
     code = """
         import sys

@@ -71,26 +71,9 @@ def test_an_old_python_is_told_so(tasks, monkeypatch):
         tasks.ensure_environment()
 
 
-def test_lab_passes_its_options_on(tasks, monkeypatch):
-    monkeypatch.setenv("LAB_ARGS", "--no-browser --port=9000")
-    tasks.lab()
-    assert tasks.calls[0][-2:] == ("--no-browser", "--port=9000")
-    assert (ROOT / tasks.FIRST_LESSON).exists()
-
-
 def test_without_a_task_it_says_what_there_is():
     result = subprocess.run([sys.executable, "tasks.py"], cwd=ROOT, capture_output=True, text=True)
     assert result.returncode and "notebooks" in result.stderr
-
-
-def test_colab_lessons_run_in_an_environment_of_their_own(tasks, monkeypatch):
-    monkeypatch.setattr(tasks, "ROOT", tasks.VENV.parent)
-    tasks.test_colab()
-    made, installed, ran = tasks.calls
-    python = tasks.VENV.parent / ".venv-colab" / tasks.INSIDE
-    assert made == ("venv", tasks.VENV.parent / ".venv-colab")
-    assert installed[0] == ran[0] == python and Path("constraints-colab.txt") in installed
-    assert "lessons" in ran and "--nbval-lax" in ran
 
 
 def test_what_colab_brings_is_supported():
@@ -104,37 +87,6 @@ def test_what_colab_brings_is_supported():
     for c in named:
         (only,) = c.specifier
         assert supported[c.name].contains(only.version), c.name
-
-
-@pytest.mark.parametrize("name", ["oldest", "newest"])
-def test_supported_packages_are_tried_in_an_environment_of_their_own(tasks, monkeypatch, name):
-    pins = []
-
-    def run(*words, **_):
-        tasks.calls.append(words)
-        pins.extend(path.read_text() for path in words if str(path).endswith(f"-{name}.txt"))
-        return 0
-
-    monkeypatch.setattr(tasks, "run", run)
-    monkeypatch.setattr(tasks, "environment_of", with_environments_in(tasks.VENV.parent, tasks))
-    assert tasks.TASKS[f"test-{name}"]() == 0
-    installed, tests, lessons = tasks.calls[1:]
-    assert f".venv-{name}" in str(installed[0]) and ".[dev]" in installed
-    assert tests[0] == lessons[0] == installed[0]
-    assert "not browser" in tests and "--nbval-lax" in lessons
-    assert "torch==2.13.0" in pins[0] and ("numpy==2.0" in pins[0]) is (name == "oldest")
-
-
-def with_environments_in(folder, tasks):
-    """environment_of, but with its environments in another folder."""
-    real = tasks.environment_of
-
-    def environment_of(*words):
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(tasks, "ROOT", folder)
-            return real(*words)
-
-    return environment_of
 
 
 def test_a_failure_in_either_half_is_a_failure(tasks, monkeypatch):
@@ -188,6 +140,7 @@ def limited(folder: Path, code: str) -> subprocess.CompletedProcess:
     return subprocess.run([*within, *command, *options], capture_output=True, text=True)
 
 
+@pytest.mark.slow
 def test_a_notebook_that_takes_more_is_ended_and_said_so(tmp_path):
     code = "import os\nprint(os.getpid(), file=open('pid', 'w'))\nb'x' * 2_500_000_000"
     result = limited(tmp_path, code)
@@ -196,6 +149,7 @@ def test_a_notebook_that_takes_more_is_ended_and_said_so(tmp_path):
     assert not psutil.pid_exists(int((tmp_path / "pid").read_text()))  # the kernel is gone, too
 
 
+@pytest.mark.slow
 def test_a_notebook_that_reserves_memory_but_does_not_use_it_passes(tmp_path):
     result = limited(tmp_path, "import numpy\nnumpy.zeros(2_500_000_000, dtype='uint8')[:5]")
     assert result.returncode == 0, result.stdout

@@ -201,6 +201,7 @@ def test_a_stored_model_answers_the_same(model, rows, tmp_path):
     assert torch.equal(model(ids, text, masked), again(ids, text, masked))
 
 
+@pytest.mark.slow
 def test_it_learns_texts_by_heart():
     ids = torch.randint(5, V, (4, T), generator=seeded(4))
     ids[:, 0] = CLS
@@ -350,6 +351,8 @@ def test_one_answer_for_all_is_the_mark_for_each_probe(monkeypatch):
     assert mark.accuracy in [shares[mood] for mood in shares if train.count(mood) == most]
 
 
+@pytest.mark.slow
+@pytest.mark.long
 def test_the_experiment_runs_small(monkeypatch):
     small = replace(experiment.SMALL, steps=2, batch_size=8)
     monkeypatch.setattr(experiment, "SMALL", small)

@@ -279,6 +279,7 @@ def by_sentence(values: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
     return torch.zeros(3000, dtype=torch.float64).index_add_(0, rows, values.double())
 
 
+@pytest.mark.slow
 def test_floor_is_the_mean_surprise_and_agrees_with_the_entropy(drawn):
     ids, masked, rows, posterior, true = drawn
     torch.testing.assert_close(posterior.sum(1), torch.ones(len(true), dtype=torch.float64))

@@ -40,6 +40,8 @@ def one_of_two(rank, port, folder):
     train_all(folder)
 
 
+@pytest.mark.slow
+@pytest.mark.long
 def test_two_processes_give_the_curve_of_one_with_the_same_batch(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(pairs, "TEST", 20)
     with socket.socket() as sock:
@@ -78,6 +80,8 @@ def workers(launcher):
     return by_rank
 
 
+@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(("launcher", "victim"), [("torchrun", 1), ("accelerate", 0)])
 def test_a_lost_process_ends_the_run_with_a_sentence_and_a_checkpoint(tmp_path, launcher, victim):
     options = [str(part) for name, value in RUN.items() for part in (f"--{name}", value)]

@@ -482,6 +482,7 @@ def test_fp16_without_a_gpu_is_refused_in_words():
         trained(replace(QUICK, precision="fp16"))
 
 
+@pytest.mark.slow
 def test_compiled_training_gives_the_same_losses(monkeypatch):
     quick_compile = partial(torch.compile, backend="eager")  # traced, but no compiler at work
     monkeypatch.setattr(torch, "compile", quick_compile)

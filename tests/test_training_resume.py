@@ -260,6 +260,7 @@ def finishes_with_the_same_bits(folder, recipe, expected):
     assert losses == expected[1].losses and best_step == expected[1].best_step
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments_it_ends_with_the_same_bits(tmp_path):
     draw = random.Random(3)
     for _ in range(5):
@@ -288,6 +289,7 @@ def train_and_die_within_a_save(folder, place, call):
     train_and_tell(folder, RECIPE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("place", "call"),
     [("fsync", 1), ("replace", 1), ("replace", 4), ("fsync", 8)],
@@ -334,6 +336,7 @@ def two_processes(folder, stop_at=None):
     return []
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_curve_of_one_and_checkpoints_fit_both(tmp_path):
     alone, history = train(None, PLAIN, model=small_model(dropout=0.0))
 

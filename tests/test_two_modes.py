@@ -91,6 +91,7 @@ def test_a_fixed_ratio_hides_as_many_letters_in_every_row_and_other_ones_each_ep
     assert not torch.equal(masked, other.shown == MASK_ID)
 
 
+@pytest.mark.slow
 def test_one_answer_is_learnt_in_a_few_steps_and_written_at_once():
     """Short: with rows of 4 letters, a small model gets most of them."""
     source, target = two_modes.sample(4000, generator(), modes=1, length=4)
