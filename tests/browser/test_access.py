@@ -22,6 +22,7 @@ def serious(page: Page) -> list[str]:
     ]
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("name", WIDGETS)
 def test_a_widget_has_no_serious_findings(page, name, theme):

@@ -139,6 +139,7 @@ def test_a_stored_refinement_survives_a_notebook_that_is_not_trusted(page):
     assert len({round(box.bounding_box()["y"]) for box in boxes}) == 1
 
 
+@pytest.mark.smoke
 def test_explorer_in_jupyterlab(ran):
     widget = ran.locator(".mlm").nth(0)
     caption = widget.locator(".mlm-row caption")
@@ -172,6 +173,7 @@ def test_matrix_in_jupyterlab(ran):
     assert ran.evaluate(STATE) == before
 
 
+@pytest.mark.smoke
 def test_playground_in_jupyterlab(ran):
     widget = ran.locator(".mlm").nth(2)
     field = widget.get_by_role("spinbutton", name="Ratio as a number")
@@ -211,6 +213,7 @@ def test_patches_in_jupyterlab(ran):
     assert ran.evaluate(STATE) == before
 
 
+@pytest.mark.smoke
 def test_refinement_in_jupyterlab(ran):
     widget = ran.locator(".mlm").nth(5)
     words, told = widget.locator(".mlm-words").nth(0), widget.locator(".mlm-words").nth(1)
@@ -232,6 +235,7 @@ def test_refinement_in_jupyterlab(ran):
     expect(words).to_contain_text("Step 1 of 3: all 5 tokens filled in")
 
 
+@pytest.mark.smoke
 def test_a_training_moves_and_leaves_its_curve_behind_once(ran):
     """While the cell ran the page followed; then the static picture took the widget's place."""
     cell = ran.locator(".jp-CodeCell").nth(7)
@@ -251,6 +255,7 @@ STOPS = {
 }  # a curve has no keys
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("name", STOPS)
 def test_no_key_reaches_the_notebook(ran, name):
     """Each element that can have the focus keeps the letters that insert, cut or merge cells."""

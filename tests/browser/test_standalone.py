@@ -79,6 +79,7 @@ def test_explorer_shows_every_stage_and_head(page):
             assert closed == (0 if stage["name"] == "scores" else 16)
 
 
+@pytest.mark.smoke
 def test_explorer_by_keyboard(page):
     widget = explorer()
     mount(page, widget)
@@ -214,6 +215,7 @@ def test_matrix_says_the_same_as_python_about_every_pair(page):
             assert words.text_content() == sentence(widget.view, t, s)
 
 
+@pytest.mark.smoke
 def test_matrix_by_keyboard(page):
     widget = matrix()
     mount(page, widget)
@@ -305,6 +307,7 @@ def test_playground_lets_a_number_be_typed_digit_by_digit(page):
     assert page.get_by_role("slider").input_value() == "0.25"
 
 
+@pytest.mark.smoke
 def test_playground_toggles_by_click_and_by_key(page):
     widget = playground(ratio=0.0)
     mount(page, widget)
@@ -474,6 +477,7 @@ def test_patches_are_drawn_and_the_slider_steps_through_them(page):
     assert page.evaluate("window.settled") is None  # Python was never asked
 
 
+@pytest.mark.smoke
 def test_patches_by_keyboard(page):
     widget = patches()
     mount(page, widget)
@@ -611,6 +615,7 @@ def test_refinement_by_slider_and_buttons(page):
     expect(page.locator(".mlm > strong")).to_have_text("Three steps")
 
 
+@pytest.mark.smoke
 def test_refinement_by_keyboard(page):
     widget = refinement()
     mount(page, widget)
@@ -751,6 +756,7 @@ PICTURES = ":is([src^='data:image/svg+xml;base64,'], [src^='data:image/png;base6
 INTRUDERS = f":is(b, img:not({PICTURES}), svg, script)"
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("name", WIDGETS)
 @pytest.mark.parametrize("start", range(0, len(HOSTILE), SIZE))
 def test_hostile_tokens_stay_text(page, name, start):
@@ -777,6 +783,7 @@ def test_hostile_tokens_stay_text_in_static_html(page, kind):
 LONG = [f"{word}-{'long' * 6}" for word in WORDS]
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("tokens", [WORDS, LONG], ids=["short", "long"])
 @pytest.mark.parametrize("name", WIDGETS)
 def test_nothing_sticks_out_of_a_narrow_page(page, name, tokens):
