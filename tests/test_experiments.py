@@ -104,7 +104,7 @@ def test_the_models_that_ship_are_small_and_load_quickly():
     assert sum(p.stat().st_size for p in (CHECKPOINTS / "python_docs").iterdir()) < 12e6
     start = time.process_time()
     load_pretrained("python_docs")
-    assert time.process_time() - start < 3  # a bar of 1 s on a quiet machine: see the README
+    assert time.process_time() - start < 3  # a bar of 1 s on a quiet machine: see make bench
 
 
 def test_an_unknown_model_is_named_with_those_there_are():

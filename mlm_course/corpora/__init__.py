@@ -5,9 +5,12 @@
 - `python_docs`: real English from the Python on this machine: its manual and docstrings.
 - `boxes`: a puzzle of labelled boxes that cannot be solved without attention.
 - `word_vectors`: vectors for the words of a text, by counting which words stand together.
+- `labelled`, `labelled_rows`: messages, tags and answers that the authors of docstrings gave.
+- `images`: scanned digits and two photographs, from scikit-learn.
 - `pairs`: numbers, dates and cheques in two languages, with all right translations.
-- `hub`: any text data set through Hugging Face `datasets`, or Python's manual when the hub
-  cannot be reached.
+- `two_modes`: a source with two right answers, equally likely.
+- `hub_text`, `hub_images`, `hub_pairs`: data sets through Hugging Face `datasets`, or one of the
+  above when the hub cannot be reached.
 
 Import the module you need (`from mlm_course.corpora import tinyworld`); this package itself
 imports nothing.

@@ -16,7 +16,7 @@ from mlm_course.results.benchmarks import Measurement
 
 ROUNDS = 9
 CODE = "import time, torch; t = time.perf_counter(); {statement}; print(time.perf_counter() - t)"
-LOADING = "from mlm_course.models import pretrained; load_pretrained('python_docs')"
+LOADING = "from mlm_course.models import load_pretrained; load_pretrained('python_docs')"
 BARS = {"import mlm_course": 0.3, "from mlm_course.practice import check": 0.3, LOADING: 1.0}
 
 

@@ -1,0 +1,301 @@
+"""README, CONTRIBUTING and the pages beside them say what there is."""
+
+import ast
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from packaging.requirements import Requirement
+
+from mlm_course import __version__
+from mlm_course.practice import exercise as practice
+
+ROOT = Path(__file__).resolve().parents[1]
+README, CONTRIBUTING = (
+    (ROOT / name).read_text("utf-8") for name in ("README.md", "CONTRIBUTING.md")
+)
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("course/*.md")])
+EXERCISES = ROOT / "mlm_course" / "exercises"  # on its way: checked as soon as it is there
+GENERAL = re.compile(r"NN|NAME|exK|lesson_14|…|\*")  # a place to fill in, not a file
+each_page = pytest.mark.parametrize("text", [README, CONTRIBUTING], ids=["README", "CONTRIBUTING"])
+
+
+def section(text: str, heading: str) -> str:
+    """What stands below a heading, up to the next of its kind."""
+    return text.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+
+
+def outside_links(text: str) -> str:
+    return re.sub(r"\]\([^)]*\)", "]", text)
+
+
+# --- Files, links, commands
+
+
+@each_page
+def test_every_path_named_exists(text):
+    """Words in backticks, and words of commands, that look like a path of this project."""
+    spans = re.findall(r"`([^`\n]+)`", outside_links(text)) + re.findall(r"^.+$", text, re.M)
+    folders = "course|lessons|solutions|mlm_course|tests|exercises"
+    named = {
+        path.rstrip(".,:;")
+        for span in spans
+        for path in re.findall(rf"(?<![\w/.])(?:\.ci|{folders})/[\w./…*-]*", span)
+    }
+    assert len(named) > 3
+    for name in sorted(named):
+        path = ROOT / ("mlm_course" if name.startswith("exercises/") else "") / name
+        if GENERAL.search(name) or (path.is_relative_to(EXERCISES) and not EXERCISES.exists()):
+            continue
+        assert path.exists(), name
+
+
+@each_page
+def test_every_file_named_alone_exists(text):
+    names = re.findall(r"`([\w-]+\.(?:toml|yml|txt|md|cff))`", text)
+    for name in names:
+        assert (ROOT / name).exists(), name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_within_the_project_resolve(page):
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8")):
+        if re.match(r"https?://", link):
+            continue
+        name, _, anchor = link.partition("#")
+        target = (page.parent / name) if name else page
+        assert target.exists(), link
+        if anchor:
+            assert anchor in anchors(target.read_text("utf-8")), link
+
+
+def anchors(text: str) -> set[str]:
+    """What a page's headings are called in links, as GitHub does it."""
+    headings = re.findall(r"^#+ (.+)$", text, re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def targets() -> set[str]:
+    tasks = re.search(r"^TASKS = (.+)$", (ROOT / "Makefile").read_text("utf-8"), re.M)[1]
+    return set(tasks.split())
+
+
+TIERS = {"test-quick", "test-all"}  # on their way: both or neither
+
+
+@each_page
+def test_every_make_target_named_exists(text):
+    named = set(re.findall(r"^make ([a-z-]+)|`make ([a-z-]+)", text, re.M))
+    wanted = {name for pair in named for name in pair if name}
+    assert wanted
+    assert wanted - targets() in (set(), TIERS & wanted)
+
+
+def test_every_make_target_is_a_task_and_is_named():
+    spec = importlib.util.spec_from_file_location("tasks", ROOT / "tasks.py")
+    tasks = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tasks)
+    assert set(tasks.TASKS) == targets()
+    named = README + CONTRIBUTING
+    assert [name for name in targets() if f"make {name}" not in named] == []
+
+
+@each_page
+def test_every_command_of_the_package_named_exists(text):
+    """`python -m mlm_course WORD`, without running any."""
+    command = [sys.executable, "-m", "mlm_course", "--help"]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    known = set(re.search(r"\{([\w,]+)\}", told)[1].split(","))
+    named = set(re.findall(r"-m mlm_course (\w+)", text))
+    assert named and named <= known
+
+
+# --- Lessons
+
+
+NUMBERS = {int(path.stem[:2]): path.stem for path in (ROOT / "course").glob("[0-9]*.py")}
+ROWS = re.findall(
+    r"^\| (\d+) \| \[.+?\]\(lessons/(\w+)\.ipynb\) \| .+? \| ([\d.]+) \| (.*?) ?\|$",
+    section(README, "Lessons"),
+    re.M,
+)
+
+
+def test_the_table_of_lessons_is_complete_and_in_order():
+    assert [(int(number), name) for number, name, _, _ in ROWS] == sorted(NUMBERS.items())
+
+
+def test_hours_are_those_at_the_top_of_each_lesson():
+    told = {}
+    for number, name, _, _ in ROWS:
+        text = (ROOT / "lessons" / f"{name}.ipynb").read_text("utf-8")
+        told[number] = re.search(r"\*\*For you:\*\* about ([\d.]+) hours?", text)[1]
+    assert {number: hours for number, _, hours, _ in ROWS} == told, "README, column Hours"
+
+
+def test_prerequisites_are_lessons_that_come_before():
+    assert ROWS[0][3] == ""
+    for number, _, _, needs in ROWS[1:]:
+        for first, last in re.findall(r"(?<!section )\b(\d+)(?: to (\d+))?", needs):
+            assert {int(first), int(last or first)} <= NUMBERS.keys()
+            assert int(first) <= int(last or first) < int(number)
+
+
+def test_the_map_names_every_lesson_once_and_only_lessons():
+    tree = section(README, "Lessons").split("```")[1]
+    places = re.findall(r"^\W*(\d+) ", tree, re.M)
+    assert sorted(map(int, places)) == sorted(NUMBERS)
+    aside = re.sub(r"sections? \d+", "", " ".join(re.findall(r"\((.+?)\)", tree)))
+    assert {int(number) for number in re.findall(r"\d+", aside)} <= NUMBERS.keys()
+
+
+def test_the_self_test_has_an_answer_to_each_question():
+    text = section(README, "Are you ready for lesson 1?")
+    numbers = re.findall(r"^\*\*(\d)\.\*\*", text, re.M)
+    assert numbers == [str(n) for n in range(1, len(numbers) + 1)] and 6 <= len(numbers) <= 8
+    assert text.count("<details>") == text.count("</details>") == len(numbers)
+
+
+# --- Figures
+
+
+def test_the_figures_are_those_of_the_records():
+    def record(name):
+        return json.loads((ROOT / "mlm_course/results" / f"{name}.json").read_text("utf-8"))
+
+    text, parts = section(README, "Measured"), record("benchmarks")
+    steps = [f for f in parts["encoder"]["findings"] if f["peer"] == "transformers"]
+    told = [f"{f['ratio']:.2f}" for f in steps]
+    collating = [f for f in parts["corruption"]["findings"] if f["what"].startswith("collate")]
+    told.append(f"{collating[0]['ratio']:.1f} times")
+    dicts = [f["ratio"] for f in collating if "dicts" in f["what"]]
+    told.append(f"{min(dicts):.0f} to {max(dicts):.0f} times")
+    seconds, gap = (f["ours"] for f in parts["tinyworld"]["findings"])
+    told += [f"{seconds:.0f} s", f"{gap:.3f} nats".removeprefix("0")]
+    docs = record("python_docs")["result"]
+    told += [f"{100 * docs[kind]:.1f} %" for kind in ("accuracy", "word_accuracy")]
+    fast = {n: row["T=4"]["times_as_fast"] for n, row in record("pairs_speed")["batches"].items()}
+    told += [f"{fast['1']} times", f"{fast['16']} for 16", f"{fast['64']} for 64"]
+    told.append(f"{100 * record('pairs')['steps_one_length']['distilled']['4']['right']:.1f} %")
+    assert [figure for figure in told if figure not in text] == []
+
+
+# --- CONTRIBUTING
+
+
+def test_the_map_of_the_package_is_complete():
+    parts = {path.name for path in (ROOT / "mlm_course").glob("*.py")} - {"__init__.py"}
+    parts |= {
+        f"{path.name}/"
+        for path in (ROOT / "mlm_course").iterdir()
+        if path.is_dir() and not path.name.startswith("__")
+    }
+    told = set(re.findall(r"^\| `([\w./]+)` \|", section(CONTRIBUTING, "The map"), re.M))
+    assert told - {"exercises/"} == parts - {"exercises/"}
+
+
+LISTS = {  # what the table says a newcomer is entered in, and where that stands
+    "STRATEGIES": "mlm_course/corruption/catalogue.py",
+    "_KINDS": "mlm_course/models/storage.py",
+    "RENDERERS": "mlm_course/views/picture.py",
+    "TASKS": "mlm_course/train.py",
+    "MAKERS": "tests/test_widgets.py",
+    "WIDGETS": "tests/browser/samples.py",
+    "CELLS": "tests/browser/test_lab.py",
+    "STOPS": "tests/browser/test_lab.py",
+    "VARIANTS": "tests/variants.py",
+    "MAY_IMPORT": "tests/test_project.py",
+    "FEWEST": "tests/test_exercises.py",
+}
+
+
+def test_the_lists_to_enter_something_in_are_where_the_table_says():
+    for name, file in LISTS.items():
+        assert f"`{name}`" in CONTRIBUTING
+        bound = re.compile(rf"^{name}\b.*=", re.M)
+        assert bound.search((ROOT / file).read_text("utf-8")), f"{file} has no {name}"
+
+
+@pytest.mark.skipif(not hasattr(practice, "Mistake"), reason="exercises are not files yet")
+def test_the_example_of_an_exercise_works():
+    lesson, file = re.findall(r"```python\n(.+?)```", CONTRIBUTING, re.S)
+    function = lesson.split("### BEGIN SOLUTION\n")
+    answer = lesson[lesson.index("def ") : lesson.index("# %%\ncheck")]
+    answer = re.sub(r"^ *### (BEGIN|END) SOLUTION\n", "", answer, flags=re.M)
+    assert len(function) == 2
+    names: dict = {}
+    exec(file, names)
+    example = replace(names["EXERCISE"], id="14.1", answer=answer.strip(), names=names)
+    ways = [example.reference, *(f for m in example.mistakes for f in example.functions(m))]
+    results = [way(*example.arguments(1)) for way in ways]
+    for place, result in enumerate(results):
+        assert result.shape == (4, 1)
+        assert not any(torch.allclose(result, other) for other in results[:place])
+    assert len(example.hints) >= 3 and len(example.mistakes) >= 3
+
+
+# --- Citation, changelog, what is installed
+
+
+def test_the_citation_is_valid():
+    """What the Citation File Format 1.2.0 requires, and no person."""
+    about = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    assert about["cff-version"] == "1.2.0" and about["message"] and about["title"]
+    assert about["authors"] == [{"name": "The masked-modelling course"}]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert about["version"] == project["version"] == __version__
+    assert " AND ".join(about["license"]) == project["license"]
+    known = {"cff-version", "message", "type", "title", "version", "abstract", "authors", "license"}
+    assert about.keys() <= known | {"keywords", "repository-code", "date-released", "url"}
+
+
+def test_the_changelog_keeps_its_form():
+    text = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    versions = re.findall(r"^## \[(.+?)\](?: - (\d{4}-\d\d-\d\d))?$", text, re.M)
+    assert versions[0] == ("Unreleased", "") and versions[1][0] == __version__
+    assert all(date for _, date in versions[1:])
+    kinds = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+    assert set(re.findall(r"^### (.+)$", text, re.M)) <= kinds
+
+
+MODULES = {"pillow": "PIL", "scikit-learn": "sklearn", "ipython": "IPython"}
+ASKED_FOR = {"sacrebleu"}  # by one experiment, which says how to install it
+
+
+def test_what_the_package_imports_is_declared():
+    """By the course itself; what builds notebooks may come with the extra `dev`."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+
+    def modules(lines):
+        return {MODULES.get(name, name) for name in (Requirement(line).name for line in lines)}
+
+    ours = modules(project["dependencies"])
+    extra = ours | modules(project["optional-dependencies"]["dev"])
+    for path in (ROOT / "mlm_course").rglob("*.py"):
+        imported = set()
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                imported.add(node.module.split(".")[0])
+        theirs = imported - sys.stdlib_module_names - {"mlm_course"} - ASKED_FOR
+        known = extra if "authoring" in path.parts else ours
+        assert theirs <= known, f"{path.relative_to(ROOT)}: {theirs - known}"
+
+
+def test_every_marker_is_used():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    markers = project["tool"]["pytest"]["ini_options"]["markers"]
+    tests = "".join(path.read_text("utf-8") for path in (ROOT / "tests").rglob("*.py"))
+    for marker in markers:
+        assert f"pytest.mark.{marker.split(':')[0]}" in tests, marker
+        for heading in re.findall(r"README, '(.+?)'", marker):
+            assert f"\n## {heading}\n" in README
