@@ -5,7 +5,6 @@ Shapes everywhere: B rows of a batch, H heads, T queries, S keys, D numbers a ve
 """
 
 import math
-from functools import reduce
 
 import torch
 from torch import Tensor, nn
@@ -84,17 +83,6 @@ def from_padding_01(attention_mask: Tensor) -> Tensor:
     if attention_mask.ndim != 2:
         raise ValueError(f"A 0/1 padding mask has shape (B, S), not {tuple(attention_mask.shape)}.")
     return attention_mask.bool()[:, None, None, :]
-
-
-def combine_masks(*masks: Tensor | None) -> Tensor | None:
-    """Attention mask that allows what every given mask allows; None restricts nothing.
-
-    Each mask bool, shapes broadcast together. Without any mask: None.
-    """
-    given = [mask for mask in masks if mask is not None]
-    for mask in given:
-        check_attention_mask(mask)
-    return reduce(torch.logical_and, given) if given else None
 
 
 def check_attention_mask(attention_mask: Tensor) -> None:

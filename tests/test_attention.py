@@ -12,7 +12,6 @@ from mlm_course.attention import (
     MultiHeadAttention,
     attention_scores,
     causal_mask,
-    combine_masks,
     padding_mask,
     scaled_dot_product_attention,
 )
@@ -125,13 +124,6 @@ def test_a_causal_token_never_depends_on_the_future():
     before, after = layer(x, causal_mask(5)), layer(changed, causal_mask(5))
     assert torch.allclose(before[:, :3], after[:, :3], atol=1e-6)
     assert not torch.allclose(before[:, 3:], after[:, 3:], atol=1e-3)
-
-
-def test_combined_masks_allow_what_both_allow():
-    both = combine_masks(causal_mask(3), None, padding_mask(torch.tensor([2]), 3))
-    assert both.shape == (1, 1, 3, 3)
-    assert both[0, 0].tolist() == [[True, False, False], [True, True, False], [True, True, False]]
-    assert combine_masks() is None and combine_masks(None, None) is None
 
 
 def test_wrong_input_gets_a_sentence():

@@ -498,14 +498,14 @@ def test_a_view_of_the_ids_is_not_written_to():
     assert torch.equal(wide, before)
     assert torch.equal(out.input_ids[~out.masked], ids[~out.masked])
     assert torch.equal(
-        c.replace_tokens(ids, out.masked, generator(1), mask_id=MASK, ordinary_ids=ORDINARY),
-        c.corrupt(ids, out.masked, generator(1), mask_id=MASK, ordinary_ids=ORDINARY).input_ids,
+        c.corrupt(ids.clone(), out.masked, generator(1), mask_id=MASK, ordinary_ids=ORDINARY)[0],
+        c.corrupt(ids, out.masked, generator(1), mask_id=MASK, ordinary_ids=ORDINARY)[0],
     )
 
 
 def test_bad_replacements_are_refused():
     ids, masked = torch.full((1, 3), 9), everything(1, 3)
-    replace = partial(c.replace_tokens, generator=generator(), mask_id=MASK, ordinary_ids=ORDINARY)
+    replace = partial(c.corrupt, generator=generator(), mask_id=MASK, ordinary_ids=ORDINARY)
     with pytest.raises(ValueError, match="add up to 1"):
         c.Proportions(mask=0.8, keep=0.1, random=0.2)
     with pytest.raises(ValueError, match="between 0 and 1"):
@@ -519,12 +519,12 @@ def test_bad_replacements_are_refused():
     with pytest.raises(TypeError, match="int64"):
         replace(ids.int(), masked)
     with pytest.raises(ValueError, match="nothing to put in"):
-        c.replace_tokens(ids, masked, generator(), mask_id=4, ordinary_ids=torch.tensor([]).long())
+        c.corrupt(ids, masked, generator(), mask_id=4, ordinary_ids=torch.tensor([]).long())
     with pytest.raises(ValueError, match="outside the vocabulary"):
         c.ordinary_ids(10, [0, 10])
 
 
-def test_hideable_with_specials_anywhere():
+def test_maskable_with_specials_anywhere():
     ids = torch.tensor([[0, 101, 7, 102, 103, 30521, 0]])
     assert c.maskable(ids, [0, 100, 101, 102, 103]).tolist() == [
         [False, False, True, False, False, True, False]
@@ -553,7 +553,7 @@ def test_mix64_is_splitmix64():
     ]
 
 
-def test_row_noise_is_uniform_and_unrelated_to_its_neighbours():
+def test_counter_noise_is_uniform_and_unrelated_to_its_neighbours():
     noise = torch.stack([c.CounterRNG(1, e, range(400)).uniform(100) for e in range(6)])
     assert noise.min() >= 0 and noise.max() < 1
     counts = Counter((noise * 64).long().flatten().tolist())

@@ -64,17 +64,3 @@ def photographs() -> dict[str, Tensor]:
         name: torch.tensor(load_sample_image(f"{name}.jpg")).permute(2, 0, 1).float() / 255
         for name in ("china", "flower")
     }
-
-
-def crops(photograph: Tensor, size: int, n: int, generator: torch.Generator) -> Tensor:
-    """Square pieces of a photograph at random places: (C, H, W) -> (n, C, size, size).
-
-    Errors: ValueError if the photograph is smaller than a piece.
-    """
-    _, height, width = photograph.shape
-    if size > min(height, width):
-        raise ValueError(f"A {height} x {width} photograph has no pieces of {size} x {size}.")
-    tops = torch.randint(height - size + 1, (n,), generator=generator).tolist()
-    lefts = torch.randint(width - size + 1, (n,), generator=generator).tolist()
-    pieces = [photograph[:, t : t + size, x : x + size] for t, x in zip(tops, lefts, strict=True)]
-    return torch.stack(pieces)

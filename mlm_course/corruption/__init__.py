@@ -20,7 +20,6 @@ from mlm_course.corruption.replacement import (
     corrupt,
     mask_tokens,
     ordinary_ids,
-    replace_tokens,
 )
 from mlm_course.corruption.scores import choose_by_score, pmi_scores
 from mlm_course.corruption.strategies import (
@@ -70,7 +69,6 @@ __all__ = [
     "ordinary_ids",
     "pad_rows",
     "pmi_scores",
-    "replace_tokens",
     "span_lengths",
     "standard_masker",
 ]

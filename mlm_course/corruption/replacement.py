@@ -92,26 +92,6 @@ def corrupt(
     return Corrupted(input_ids.view_as(ids), labels.view_as(ids), masked)
 
 
-def replace_tokens(
-    ids: Tensor,
-    masked: Tensor,
-    generator: Noise,
-    *,
-    mask_id: int,
-    ordinary_ids: Tensor,
-    proportions: Proportions = BERT_PROPORTIONS,
-) -> Tensor:
-    """The input ids of `corrupt`, without the labels; (B, T) int64, a new tensor."""
-    return corrupt(
-        ids,
-        masked,
-        generator,
-        mask_id=mask_id,
-        ordinary_ids=ordinary_ids,
-        proportions=proportions,
-    ).input_ids
-
-
 def _check_replacement(
     ids: Tensor, masked: Tensor, ordinary_ids: Tensor, proportions: Proportions
 ) -> None:

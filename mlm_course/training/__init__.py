@@ -4,6 +4,7 @@ from mlm_course.training.checkpoints import run_folder
 from mlm_course.training.datasets import (
     Data,
     GapPairs,
+    GapRows,
     ImageBatch,
     MaskedImages,
     NextWordPairs,
@@ -13,6 +14,7 @@ from mlm_course.training.datasets import (
 from mlm_course.training.loop import fit
 from mlm_course.training.losses import (
     Loss,
+    diffusion_loss,
     gap_loss,
     masked_lm_loss,
     masked_pixel_loss,
@@ -27,6 +29,7 @@ __all__ = [
     "Data",
     "Device",
     "GapPairs",
+    "GapRows",
     "History",
     "ImageBatch",
     "Loss",
@@ -35,6 +38,7 @@ __all__ = [
     "PairBatch",
     "Recipe",
     "RetroRows",
+    "diffusion_loss",
     "find_device",
     "fit",
     "gap_loss",
