@@ -27,7 +27,7 @@ def build_command(options: argparse.Namespace) -> int:
 
 
 def exercises_command(options: argparse.Namespace) -> int:
-    from mlm_course.practice.catalogue import listing
+    from mlm_course.practice.exercise import listing
 
     print(f"{'id':6}{'hints':>6}{'mistakes':>10}  prompt")
     for row in listing():

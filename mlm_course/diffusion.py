@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from mlm_course.attention import visible_mask
 from mlm_course.corruption import Corrupted, maskable
-from mlm_course.corruption.replacement import mask_tokens
+from mlm_course.corruption.masking import mask_tokens
 from mlm_course.corruption.strategies import choose_count
 from mlm_course.decoding import Predict
 from mlm_course.tokenization import CLS_ID, MASK_ID, PAD_ID, SEP_ID, SPECIAL_IDS

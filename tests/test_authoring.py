@@ -26,7 +26,7 @@ from mlm_course.authoring.generated import (
 from mlm_course.authoring.notebooks import lesson_notebook, solution_notebook, to_text
 from mlm_course.authoring.practice_data import PracticeData, read_practice
 from mlm_course.authoring.source import read_source
-from mlm_course.practice import catalogue
+from mlm_course.practice import exercise as catalogue
 
 ROOT = Path(__file__).resolve().parents[1]
 EXERCISES = build.ANSWERS.parent

@@ -12,7 +12,7 @@ from mlm_course import evaluation
 from mlm_course.corpora import tinyworld
 from mlm_course.corpora import tinyworld_oracle as oracle
 from mlm_course.corpora.tinyworld import sentences
-from mlm_course.corruption.replacement import mask_tokens
+from mlm_course.corruption.masking import mask_tokens
 from mlm_course.corruption.strategies import choose_count
 from mlm_course.decoding import LLADA, MDLM
 from mlm_course.diffusion import (

@@ -13,9 +13,8 @@ import pytest
 from variants import VARIANTS
 
 from mlm_course.practice import check
-from mlm_course.practice.behaviour import alike, behave, reference_behaviour
-from mlm_course.practice.catalogue import exercises, find_exercise, lesson_numbers, questions
-from mlm_course.practice.exercise import edited
+from mlm_course.practice.exercise import edited, exercises, find_exercise, lesson_numbers, questions
+from mlm_course.practice.sandbox import alike, behave, reference_behaviour
 
 PACKAGE = Path(__file__).resolve().parents[1] / "mlm_course"
 EXERCISES = [exercise for number in lesson_numbers() for exercise in exercises(number)]

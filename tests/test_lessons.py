@@ -9,7 +9,7 @@ import pytest
 from mlm_course.authoring.cells import Cell, Source, place
 from mlm_course.authoring.effort import words
 from mlm_course.authoring.source import read_source
-from mlm_course.practice.catalogue import questions
+from mlm_course.practice.exercise import questions
 
 ROOT = Path(__file__).resolve().parents[1]
 LESSONS = [read_source(path) for path in sorted((ROOT / "course").glob("[0-9]*.py"))]

@@ -19,12 +19,12 @@ import pytest
 import torch
 
 from mlm_course import exercises
-from mlm_course.practice import catalogue, check, listing
+from mlm_course.practice import check, listing
+from mlm_course.practice import exercise as catalogue
 from mlm_course.practice import sandbox as box
-from mlm_course.practice.behaviour import behave
-from mlm_course.practice.catalogue import find_exercise
 from mlm_course.practice.compare import describe, difference, unchanged
-from mlm_course.practice.exercise import Exercise, Mistake
+from mlm_course.practice.exercise import Exercise, Mistake, find_exercise
+from mlm_course.practice.sandbox import behave
 
 SOON = 0.2  # seconds that a function gets here
 posix_only = pytest.mark.skipif(os.name != "posix", reason="signals")

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from mlm_course import exercises
-from mlm_course.practice import catalogue, check, hint, hints, progress, quiz, record, solution
-from mlm_course.practice.catalogue import find_exercise
+from mlm_course.practice import check, hint, hints, progress, quiz, record, solution
+from mlm_course.practice import exercise as catalogue
+from mlm_course.practice.exercise import find_exercise
 from mlm_course.practice.progress_report import ids_of_passport, passport
 
 

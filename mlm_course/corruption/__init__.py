@@ -9,18 +9,21 @@ from __future__ import annotations
 
 from mlm_course.corruption.catalogue import STRATEGIES, Strategy, for_one_row
 from mlm_course.corruption.collator import MaskedBatch, MaskingCollator, pad_rows
-from mlm_course.corruption.masking import DynamicMasking, Masker, StaticMasking, standard_masker
-from mlm_course.corruption.noise import CounterRNG, Noise
-from mlm_course.corruption.replacement import (
+from mlm_course.corruption.masking import (
     BERT_PROPORTIONS,
     IGNORED,
     MASK_ONLY,
     Corrupted,
+    DynamicMasking,
+    Masker,
     Proportions,
+    StaticMasking,
     corrupt,
     mask_tokens,
     ordinary_ids,
+    standard_masker,
 )
+from mlm_course.corruption.noise import CounterRNG, Noise
 from mlm_course.corruption.scores import choose_by_score, pmi_scores
 from mlm_course.corruption.strategies import (
     Ratio,

@@ -9,9 +9,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from mlm_course.corruption.masking import Masker
+from mlm_course.corruption.masking import Masker, one_thread
 from mlm_course.corruption.noise import CounterRNG
-from mlm_course.corruption.threads import one_thread
 
 
 class MaskedBatch(NamedTuple):

@@ -18,7 +18,7 @@ from mlm_course.corpora import tinyworld as language
 from mlm_course.corpora.tinyworld import masker, sentences
 from mlm_course.corpora.tinyworld_oracle import exact_nll, exact_predict, log_p_length, n_words
 from mlm_course.corruption import DynamicMasking
-from mlm_course.corruption.replacement import mask_tokens
+from mlm_course.corruption.masking import mask_tokens
 from mlm_course.corruption.strategies import choose_count
 from mlm_course.decoding import LLADA, MASK_PREDICT, MASKGIT, MDLM, Predict, Sampler, refine
 from mlm_course.diffusion import blank, likelihood_bound, predictor, token_nll

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from mlm_course.corpora import two_modes
 from mlm_course.corpora.two_modes import LENGTH, train_and_test
 from mlm_course.corruption import CounterRNG
-from mlm_course.corruption.replacement import IGNORED
+from mlm_course.corruption.masking import IGNORED
 from mlm_course.corruption.strategies import choose_count
 from mlm_course.decoding import autoregressive, mask_predict
 from mlm_course.evaluation import repeat_share

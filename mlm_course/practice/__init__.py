@@ -1,8 +1,7 @@
 """Exercises that say which mistake was made: check, hint, solution, quiz, progress."""
 
-from mlm_course.practice.catalogue import listing
 from mlm_course.practice.checking import check
-from mlm_course.practice.exercise import Exercise, Mistake, Question
+from mlm_course.practice.exercise import Exercise, Mistake, Question, listing
 from mlm_course.practice.hints import hint, solution
 from mlm_course.practice.progress_report import progress
 from mlm_course.practice.questions import quiz

@@ -1,22 +1,227 @@
-"""check: is the learner's function right, and if not, which mistake is it?"""
+"""check: is the learner's function right, and if not, what is there to say about it?"""
 
 from __future__ import annotations
 
+import dis
+import functools
+import inspect
+import linecache
+import traceback
 from dataclasses import replace
+from types import CodeType
 from typing import Any
 
 from mlm_course.practice import record
-from mlm_course.practice.behaviour import Behaviour, alike, behave, reference_behaviour
-from mlm_course.practice.catalogue import UnknownId, find_exercise, missing_answer
 from mlm_course.practice.compare import describe, short
-from mlm_course.practice.complaints import (
-    complaint,
-    inputs_sentence,
-    parameter_mismatch,
-    was_stopped,
+from mlm_course.practice.exercise import (
+    Exercise,
+    Function,
+    UnknownId,
+    find_exercise,
+    missing_answer,
 )
-from mlm_course.practice.exercise import Exercise, Function
+from mlm_course.practice.sandbox import (
+    AskedForInput,
+    Behaviour,
+    TimeUp,
+    alike,
+    behave,
+    error_text,
+    reference_behaviour,
+    safe_difference,
+)
 from mlm_course.practice.verdict import Verdict
+
+STOPS = (TimeUp, AskedForInput, SystemExit, KeyboardInterrupt)
+NOTHING = {"RESUME", "NOP", "LOAD_CONST", "RETURN_VALUE", "RETURN_CONST", "CACHE"}
+
+
+def complaint(
+    exercise: Exercise, function: Function, expected: Behaviour, seen: Behaviour, seconds: float
+) -> tuple[str, str] | None:
+    """Status and sentence for one trial, or None where there is nothing to complain about."""
+    error = seen.outcome.error
+    if was_stopped(seen):
+        return "stopped", _stop_sentence(exercise, seen, seconds)
+    if isinstance(error, NotImplementedError) and _is_stub(error):
+        return "not attempted", _stub_sentence(function, error)
+    if error is not None:
+        return "failed", _error_sentence(function, error)
+    if seen.outcome.value is None:
+        return _none_complaint(function, expected, seen)
+    sentences = (
+        safe_difference(expected.outcome.value, seen.outcome.value, exercise.plain_numbers),
+        _in_place_sentence(exercise, seen),
+    )
+    remarks = " ".join(sentence for sentence in sentences if sentence)
+    return ("failed", remarks) if remarks else None
+
+
+def was_stopped(seen: Behaviour) -> bool:
+    """Whether the call ended from outside, or tried to end everything."""
+    return isinstance(seen.outcome.error, STOPS)
+
+
+def parameter_mismatch(exercise: Exercise, function: Function) -> str | None:
+    """A sentence for a function that cannot be called with the exercise's arguments, else None."""
+    arguments = exercise.arguments(1)
+    try:
+        signature = inspect.signature(function)
+    except Exception:
+        return None  # a built-in function may have none: calling it will tell
+    try:
+        signature.bind(*arguments)
+    except TypeError:
+        given = ", ".join(_argument_names(exercise))
+        return (
+            f"Your function has the parameters `({', '.join(signature.parameters)})`, but it is "
+            f"called with {len(arguments)} argument{'s' * (len(arguments) != 1)}: {given}."
+        )
+    return None
+
+
+def inputs_sentence(exercise: Exercise, trial: int) -> str:
+    """The arguments of one trial in words."""
+    pairs = zip(_argument_names(exercise), exercise.arguments(trial), strict=True)
+    said = "; ".join(f"{name} is {describe(value)}" for name, value in pairs)
+    return f"Input {trial}: {said}."
+
+
+def _stop_sentence(exercise: Exercise, seen: Behaviour, seconds: float) -> str:
+    error = seen.outcome.error
+    if isinstance(error, SystemExit):
+        return (
+            "Your function asks Python to exit (`sys.exit`, `exit` or `quit`), which would end the "
+            "notebook. Return a result instead."
+        )
+    if isinstance(error, AskedForInput):
+        given = ", ".join(_argument_names(exercise))
+        return (
+            "Your function waits for the keyboard (`input` or `breakpoint`). "
+            f"All it needs comes in through its arguments: {given}."
+        )
+    if isinstance(error, KeyboardInterrupt):
+        return "Your function was interrupted from the keyboard before it returned."
+    stubborn = " It could not be ended: please restart the kernel." if seen.outcome.lingers else ""
+    return (
+        f"Your function was still running after {seconds:g} seconds and was stopped. "
+        f"Is there a loop in it that never ends?{stubborn}"
+    )
+
+
+def _is_stub(error: NotImplementedError) -> bool:
+    # torch raises NotImplementedError too: for a dtype that an operation does not know.
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return not error.args or (frame.line or "").startswith("raise NotImplementedError")
+
+
+def _stub_sentence(function: Function, error: NotImplementedError) -> str:
+    name = traceback.extract_tb(error.__traceback__)[-1].name
+    code = _code(function)
+    if code is not None and name != code.co_name:
+        return f"It calls `{name}`, which is not written yet: solve that one first."
+    return "Put your code in place of `raise NotImplementedError`, then run check again."
+
+
+def _none_complaint(function: Function, expected: Behaviour, seen: Behaviour) -> tuple[str, str]:
+    if _has_empty_body(function):
+        return "not attempted", "The body is still empty. Write your code there, and check again."
+    wanted = describe(expected.outcome.value)
+    if seen.outcome.printed:
+        return "failed", (
+            "Your function prints its result instead of returning it (it returns None; expected "
+            f"is {wanted}). Write `return` where you wrote `print`."
+        )
+    return "failed", (f"Your function returns None; expected is {wanted}. Did you forget `return`?")
+
+
+def _has_empty_body(function: Function) -> bool:
+    code = _code(function)
+    return code is not None and {step.opname for step in dis.get_instructions(code)} <= NOTHING
+
+
+# Parts of error texts that say little to a beginner, and what would have helped.
+ADVICE = {
+    "Boolean value of Tensor": "For tensors write `~`, `&` and `|` instead of not, and, or.",
+    "bitwise_and": "Mind the parentheses: `a & (b < c)`, since `&` binds more tightly than `<`.",
+    "doesn't define __round__": "For tensors write `.round()` instead of round().",
+    "must match the size of tensor b": "Axes are matched from the last one backwards, and each pair "
+    "must be equal or have a 1. `keepdim=True` keeps an axis of size 1, `[:, None]` adds one.",
+    "Embedding' object is not subscriptable": "An embedding module is called, with round brackets: "
+    "`table(ids)`. Square ones work on its table, `.weight`.",
+    "'Tensor' object is not callable": "A tensor is looked up with square brackets: `table[ids]`.",
+    "Index tensor must have the same number of dimensions": "`gather` wants an index with as many "
+    "axes as what it picks from: `index[..., None]`.",
+    "values to unpack": "There must be as many names on the left as an item has parts.",
+    "'tuple' object has no attribute": "The parts of a plain tuple have no names: unpack it, as in "
+    "`a, b = pair`.",
+    "Expected target size": "`F.cross_entropy` wants the classes on axis 1: pick the places first, "
+    "`logits[masked]` and `labels[masked]`, or flatten both.",
+    "to match target batch_size": "There must be one target for each row of logits: pick the same "
+    "places from both.",
+    "does not require grad": "Nothing leads from it back to the weights: no `.item()`, `.detach()`, "
+    "`torch.tensor(...)` or `torch.no_grad()` between the model and `backward()`.",
+    "'float' object has no attribute 'backward'": "`.item()` makes a plain number of the loss: call "
+    "`backward()` on the tensor, before that.",
+    "backward through the graph a second time": "`backward()` goes through each loss once: call it "
+    "on the loss of one batch, not on a running sum.",
+    "operator, with a bool tensor": "`~mask` turns a boolean tensor around, `mask.float()` makes "
+    "numbers of it.",
+    "'input' (position 1) must be Tensor, not int": "For a single number there is `math`.",
+    "'input' (position 1) must be Tensor, not float": "For a single number there is `math`.",
+    "divmod(): 'Tensor' and": "`.item()` makes a Python number of a tensor with one entry.",
+    "index out of range in self": "An id has no row in its table. (-100 is a label, not a token.)",
+    "'Embedding' object has no attribute": "The table of an embedding module is its `.weight`.",
+    "can be converted to Python scalars": "`math`, `float()` and `int()` take single numbers; for "
+    "tensors there are the functions of `torch`.",
+    "mean(): could not infer output dtype": "Only float numbers have a mean: `.float()` first.",
+    "shapes cannot be multiplied": "In `a @ b` the last axis of a is as long as the second to last "
+    "of b: one of them may have to be transposed, `.T` or `.mT`.",
+}
+
+
+def _error_sentence(function: Function, error: BaseException) -> str:
+    text = error_text(error).replace("`", "'")
+    place = ""
+    code = _code(function)
+    frames = traceback.walk_tb(error.__traceback__)
+    own = [line for frame, line in frames if code and frame.f_code.co_filename == code.co_filename]
+    if code and own:
+        source = linecache.getline(code.co_filename, own[-1]).strip().replace("`", "'")
+        place = f" in line {own[-1]}" + (f", `{source}`" if source else "")
+    endless = " It calls itself again and again." if isinstance(error, RecursionError) else ""
+    advice = "".join(f" {words}" for part, words in ADVICE.items() if part in text)
+    names = getattr(getattr(error, "obj", None), "_fields", ())  # of a named tuple
+    fields = f" It has {', '.join(f'`{name}`' for name in names)}." if names else ""
+    return f"Your function stops with `{text}`{place}.{endless}{fields}{advice}"
+
+
+def _in_place_sentence(exercise: Exercise, seen: Behaviour) -> str | None:
+    if seen.changed is None:
+        return None
+    name = _argument_names(exercise)[seen.changed]
+    what = describe(exercise.arguments(seen.trial)[seen.changed])
+    return (
+        f"Your function changed its argument number {seen.changed + 1} ({name}, {what}) in place, "
+        "and whoever called it still needs it. Work on a copy (`.clone()`), or use an operation "
+        "that makes a new tensor."
+    )
+
+
+def _argument_names(exercise: Exercise) -> list[str]:
+    count = len(exercise.arguments(1))
+    names = list(inspect.signature(exercise.reference).parameters)[:count]
+    return names + [f"argument {number}" for number in range(len(names) + 1, count + 1)]
+
+
+def _code(function: Any) -> CodeType | None:
+    function = inspect.unwrap(function)
+    if isinstance(function, functools.partial):
+        function = function.func
+    if not hasattr(function, "__code__"):
+        function = type(function).__call__
+    return getattr(function, "__code__", None)
+
 
 _FORGOTTEN = object()
 PRINTED_LINES = 6  # lines shown of what a failing function printed

@@ -1,20 +1,30 @@
-"""What an exercise and a quiz question are. One file each in mlm_course/exercises/lesson_NN.
+"""What exercises and quiz questions are, and where they are found.
 
-The right answer to an exercise stands in one place, the lesson's source, where the builder takes it
-from. A mistake is written as what it is: a small change to the right answer, or a function of its
-own where it is not small.
+A lesson's folder, mlm_course/exercises/lesson_NN, has a file for each exercise: `ex2_words.py` is
+exercise NN.2. Its `quiz.py` has the questions, its `__init__.py` the title. The right answer stands
+in one place, the lesson's source, where the builder takes it from. A mistake is written as what it
+is: a small change to the right answer, or a function of its own where it is not small.
 """
 
 from __future__ import annotations
 
 import ast
+import difflib
 import hashlib
+import importlib
+import json
+import pkgutil
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
+
+from mlm_course import exercises as folder
 
 Function = Callable[..., Any]
 LAZY = annotations.compiler_flag  # an answer's type hints need not be imported
@@ -124,3 +134,150 @@ class Question:
     options: tuple[tuple[str, str], ...]
     answer: int
     id: str = ""
+
+
+ANSWERS = Path(folder.__path__[0]) / "answers.json"  # id -> source; written by the builder
+
+
+class UnknownId(ValueError):
+    """An id, or a lesson number, that the course does not have; the message names the nearest."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the list that `python -m mlm_course exercises` prints."""
+
+    id: str
+    prompt: str
+    hints: int
+    mistakes: int
+
+
+def lesson_numbers() -> tuple[int, ...]:
+    """Numbers of the lessons that have exercises: the folders lesson_NN."""
+    names = (module.name for module in pkgutil.iter_modules(folder.__path__))
+    return tuple(sorted(int(name[7:]) for name in names if re.fullmatch(r"lesson_\d\d", name)))
+
+
+@cache
+def exercises(lesson: int) -> tuple[Exercise, ...]:
+    """Exercises of one lesson, in the order of the lesson."""
+    package = _package(lesson)
+    places = {}
+    for module in pkgutil.iter_modules(package.__path__):
+        if place := re.match(r"ex(\d+)_", module.name):
+            places[int(place[1])] = f"{package.__name__}.{module.name}"
+    return tuple(_read(f"{lesson}.{n}", name) for n, name in sorted(places.items()))
+
+
+def _read(exercise_id: str, name: str) -> Exercise:
+    """An exercise with what its file does not say: id, prompt, answer, names."""
+    module = importlib.import_module(name)
+    exercise: Exercise = module.EXERCISE
+    answer = exercise.answer or answers().get(exercise_id, "")
+    return replace(
+        exercise, id=exercise_id, prompt=_first_line(module), answer=answer, names=vars(module)
+    )
+
+
+def answers() -> dict[str, str]:
+    """The right answers by exercise id, as the builder took them; none from a damaged file."""
+    try:
+        table = json.loads(ANSWERS.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    texts = table.items() if isinstance(table, dict) else ()
+    return {some_id: text for some_id, text in texts if isinstance(text, str)}
+
+
+def missing_answer(exercise: Exercise) -> str | None:
+    """A sentence for an exercise whose right answer is not on this machine, else None."""
+    if exercise.answer:
+        return None
+    stored = answers()
+    if exercise.id in stored:
+        return (
+            f"The course's own answer to {exercise.id} was not there when this kernel looked for it; "
+            "now it is. Restart the kernel."
+        )
+    if stored:
+        number = exercise.id.partition(".")[0]
+        return (
+            f"The course has no answer to {exercise.id} yet: `python -m mlm_course build {number}` "
+            "takes it from the lesson's source. Then restart the kernel."
+        )
+    return (
+        f"The course's own answer to {exercise.id} is lost: {ANSWERS} is missing or damaged. "
+        f"In a clone `git restore mlm_course/exercises/{ANSWERS.name}` brings it back, elsewhere "
+        "installing the course again. Then restart the kernel."
+    )
+
+
+def questions(lesson: int) -> tuple[Question, ...]:
+    """Quiz questions of one lesson, in the order of the lesson."""
+    package = _package(lesson)
+    if "quiz" not in {module.name for module in pkgutil.iter_modules(package.__path__)}:
+        return ()
+    quiz = importlib.import_module(f"{package.__name__}.quiz").QUIZ
+    return tuple(replace(one, id=f"{lesson}.q{n}") for n, one in enumerate(quiz, 1))
+
+
+def find_exercise(exercise_id: str) -> Exercise:
+    """The exercise with this id, such as "1.2". Raises UnknownId."""
+    for number in _lesson_of(exercise_id):
+        for exercise in exercises(number):
+            if exercise.id == exercise_id:
+                return exercise
+    known = [exercise.id for number in lesson_numbers() for exercise in exercises(number)]
+    raise UnknownId(f'There is no exercise "{exercise_id}". {_nearest(exercise_id, known)}')
+
+
+def find_question(question_id: str) -> Question:
+    """The quiz question with this id, such as "1.q2". Raises UnknownId."""
+    for number in _lesson_of(question_id):
+        for question in questions(number):
+            if question.id == question_id:
+                return question
+    known = [question.id for number in lesson_numbers() for question in questions(number)]
+    raise UnknownId(f'There is no question "{question_id}". {_nearest(question_id, known)}')
+
+
+def find_lesson(lesson: object) -> int:
+    """The number of a lesson that exists, from "1", "01" or 1. Raises UnknownId."""
+    text = str(lesson).strip()
+    if text.isdecimal() and int(text) in lesson_numbers():
+        return int(text)
+    known = ", ".join(map(str, lesson_numbers())) or "none yet"
+    raise UnknownId(f"There is no lesson {text}. Lessons with exercises: {known}.")
+
+
+def title(lesson: int) -> str:
+    """Title of a lesson: the docstring of its folder."""
+    return _first_line(_package(lesson))
+
+
+def listing() -> tuple[Row, ...]:
+    """Every exercise of the course with its number of hints and of mistakes."""
+    return tuple(
+        Row(exercise.id, exercise.prompt, len(exercise.hints), len(exercise.mistakes))
+        for number in lesson_numbers()
+        for exercise in exercises(number)
+    )
+
+
+def _package(lesson: int) -> ModuleType:
+    return importlib.import_module(f"{folder.__name__}.lesson_{lesson:02d}")
+
+
+def _first_line(module: ModuleType) -> str:
+    return (module.__doc__ or "").split("\n")[0].rstrip(".")
+
+
+def _lesson_of(some_id: str) -> tuple[int, ...]:
+    head = some_id.partition(".")[0]
+    return (int(head),) if head.isdecimal() and int(head) in lesson_numbers() else ()
+
+
+def _nearest(wanted: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(wanted, known, n=3, cutoff=0.3) or known[:3]
+    return f"The nearest: {', '.join(near)}." if near else "The course has none yet."

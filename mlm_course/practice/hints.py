@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from mlm_course.practice import record
-from mlm_course.practice.catalogue import UnknownId, find_exercise, missing_answer
 from mlm_course.practice.compare import describe
-from mlm_course.practice.exercise import Exercise
+from mlm_course.practice.exercise import Exercise, UnknownId, find_exercise, missing_answer
 from mlm_course.practice.verdict import Card
 
 # How many hints of each exercise this kernel has shown. It is not kept in the progress file: who

@@ -10,7 +10,8 @@ from html import escape
 from typing import Any
 
 from mlm_course.practice import record
-from mlm_course.practice.catalogue import (
+from mlm_course.practice.compare import describe
+from mlm_course.practice.exercise import (
     UnknownId,
     exercises,
     find_lesson,
@@ -18,7 +19,6 @@ from mlm_course.practice.catalogue import (
     questions,
     title,
 )
-from mlm_course.practice.compare import describe
 from mlm_course.practice.verdict import Card, html_text
 
 

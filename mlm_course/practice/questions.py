@@ -8,9 +8,8 @@ from html import escape
 from typing import Any, NamedTuple
 
 from mlm_course.practice import record
-from mlm_course.practice.catalogue import UnknownId, find_lesson, find_question, questions
 from mlm_course.practice.compare import short
-from mlm_course.practice.exercise import Question
+from mlm_course.practice.exercise import Question, UnknownId, find_lesson, find_question, questions
 from mlm_course.practice.verdict import Card, html_text
 
 

@@ -19,7 +19,7 @@ from mlm_course.corruption import (
     CounterRNG,
     maskable,
 )
-from mlm_course.corruption.replacement import IGNORED, mask_tokens
+from mlm_course.corruption.masking import IGNORED, mask_tokens
 from mlm_course.corruption.strategies import choose_any_count
 from mlm_course.tokenization import CLS_ID, MASK_ID, PAD_ID, SEP_ID, SPECIAL_IDS
 

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from mlm_course.attention import visible_mask
 from mlm_course.corruption import Corrupted, maskable
-from mlm_course.corruption.replacement import IGNORED
+from mlm_course.corruption.masking import IGNORED
 from mlm_course.diffusion import row_bounds, token_nll
 from mlm_course.models.image_mae import patch_loss
 from mlm_course.tokenization import PAD_ID, SPECIAL_IDS
