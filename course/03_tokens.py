@@ -29,7 +29,8 @@ from mlm_course.practice import check, hint, progress, quiz, solution
 # - *Pieces of words*, **subwords**, are the compromise: frequent words stay whole, rare ones are
 #   built from parts.
 #
-# **WordPiece** is the kind BERT uses. Here is one with 2,000 pieces, made from Python's own manual:
+# **WordPiece** (Schuster and Nakajima 2012) is the kind BERT uses. Here is one with 2,000 pieces, made
+# from Python's own manual:
 
 # %%
 manual = python_docs.manual()
@@ -120,7 +121,8 @@ for i, name in enumerate(tokenization.SPECIAL_TOKENS):
 
 # %% [markdown]
 # - `[PAD]` fills short rows up (lesson 2). `[UNK]` stands for what could not be built.
-# - `[CLS]` stands in front of every text. Its output can serve as a summary of the whole (lesson 8).
+# - `[CLS]` stands in front of every text. In BERT its output serves as a summary of the whole; lesson 8
+#   says why ours does not.
 # - `[SEP]` stands after every text.
 # - `[MASK]` stands where a token was hidden (lesson 4).
 #
@@ -152,10 +154,10 @@ assert all(bpe.decode(bpe.encode(word).ids) == word for word in words)
 assert set(tokenizer.encode("日本", add_special_tokens=False).tokens) == {"[UNK]"}
 
 # %% [markdown]
-# The sign `Ġ` is a space: here the piece that *begins* a word is marked. Case and accents survive,
-# and the way back gives exactly the text that went in. WordPiece has lost the accent and the capital (an
-# option, the one of "uncased" models), and of the Japanese word nothing is left. No error, no warning: the
-# model is just never told.
+# Each byte is shown by a stand-in sign; `Ġ` stands for a space. So here the piece that *begins* a word
+# is marked. Case and accents survive, and the way back gives exactly the text that went in. WordPiece
+# has lost the accent and the capital (an option, the one of "uncased" models), and of the Japanese word
+# nothing is left. No error, no warning: the model is just never told.
 #
 # The price: two Japanese characters take several tokens. The manual contains no Japanese, so their bytes
 # were never joined. A vocabulary is made for the texts it grew on.
@@ -191,7 +193,8 @@ for what, rows, length in [
 # > length. (Devlin et al. 2019, appendix A.2)
 #
 # Short texts waste room: their rows are mostly padding. They can be **packed**, several in a row, with
-# `[SEP]` (here 3) between them. A text that does not fit goes on in the next row:
+# `[SEP]` (here 3) between them (Krell et al. 2021 pack without cutting texts). Ours cuts: a text that
+# does not fit goes on in the next row:
 
 # %%
 short_texts = [[10, 11, 12], [20, 21], [30, 31, 32, 33]]

@@ -38,7 +38,7 @@ ids
 # %% [markdown]
 # Which of these may be hidden? Everything but special tokens: asking a model to guess `[SEP]`
 # teaches it nothing, and nothing stands at `[PAD]`. We call the tokens that may be hidden
-# **candidates**.
+# **candidates** (the package says *maskable*).
 #
 # ### Exercise 4.1: candidates
 # `ids` `(B, T)`, `special_ids` a list of ids (any ids: other vocabularies number them differently)
@@ -251,8 +251,8 @@ print("the other two alone:        ", F.cross_entropy(logits[[0, 2]], torch.tens
 print("all three with -100:        ", F.cross_entropy(logits, torch.tensor([-100] * 3)))
 
 # %% [markdown]
-# The package does everything up to here in one call. Watch for a hidden token that was left as it
-# is: it has a label, too.
+# The package's `corrupt` does the replacing and the labels. Watch for a hidden token that was left as
+# it is: it has a label, too.
 
 # %%
 g = torch.Generator().manual_seed(0)
@@ -330,12 +330,13 @@ check("4.5", extend_to_whole_words)
 # | `spans` | several short stretches of words, most of them 1 to 5 long (SpanBERT) |
 # | `non-adjacent` | never two neighbours |
 # | `whole words` | words with all their pieces |
-# | `adaptive` | a larger share of long rows than of short ones (the slider: of a row of 64) |
+# | `adaptive` | a larger share of long rows than of short ones |
 # | `score` | the tokens with the highest score (ties by chance); what the score is, is up to you |
 #
-# Our score is **pointwise mutual information**: how much more often two pieces stand side by side
-# than chance would have it, `log p(a, b) / (p(a) p(b))`. Pieces that nearly always come together
-# are then hidden together, so that neither gives the other away. Counted over the whole manual:
+# Our score is **pointwise mutual information**, PMI: how much more often two pieces stand side by side
+# than chance would have it, `log( p(a, b) / (p(a) p(b)) )` (Levine et al. 2021). A token's score is the
+# larger of the PMIs with its two neighbours. Pieces that nearly always come together are then hidden
+# together, so that neither gives the other away. Counted over the whole manual:
 
 # %%
 windows = []
@@ -355,7 +356,8 @@ show(token_strip(tokens, numbers=pmi[row].tolist()))
 
 # %% [markdown]
 # Now play. Choose a strategy, move the ratio, draw again. Click on a token (or press Enter on it)
-# to hide it yourself or bring it back.
+# to hide it yourself or bring it back. (For `adaptive` the slider says what share of a row of 64 is
+# hidden.)
 
 # %% tags=["nbval-ignore-output"]
 from mlm_course.widgets import MaskPlayground
@@ -488,12 +490,12 @@ best_guesses(sentence, [place_word])
 
 # %%
 world = tinyworld.sample_ids(2000, torch.Generator().manual_seed(0))
-world_can_hide = corruption.maskable(world, special_ids)
+world_maskable = corruption.maskable(world, special_ids)
 ratios = [0.15, 0.3, 0.45, 0.6, 0.75, 0.9]
 patterns = {"fixed count": [], "block": []}
 for name, floors in patterns.items():
     for ratio in ratios:
-        h = corruption.STRATEGIES[name](world_can_hide, ratio, torch.Generator().manual_seed(1))
+        h = corruption.STRATEGIES[name](world_maskable, ratio, torch.Generator().manual_seed(1))
         floors.append(tinyworld.loss_floor(world, h))
 
 fig, ax = plt.subplots(figsize=(5, 3))
@@ -508,14 +510,14 @@ for name, floors in patterns.items():
 
 # %% [markdown]
 # *In words: for scattered words the floor rises with the share that is hidden. For one block it
-# stays low for a long time, from 0.3 on well below the scattered words; only when nearly everything
+# stays low for a long time, from .3 to .6 well below the scattered words; only when nearly everything
 # is hidden does it end above them.*
 #
 # That may surprise you. In ordinary text, hiding a whole stretch makes the game *harder*, because
 # neighbours give each other away; that is SpanBERT's reason for spans (Joshi et al. 2020, section
 # 1). In tinyworld the best evidence often stands far away, in the other half of the sentence, and
 # one block rarely covers both. *Which pattern is hard depends on where the evidence is.* Lesson 6
-# puts real models to this test.
+# trains models on these patterns.
 #
 # One condition belongs to every floor: model and floor must be scored on the *same hidden places*,
 # with `[MASK]` in all of them. A loss below the floor is luck on few sentences, or a leak.

@@ -376,7 +376,7 @@ check("5.3", gelu)
 #
 # - **post-norm** (the original transformer, BERT): compute, add, *then normalise the sum*:
 #   `norm(x + sublayer(x))`
-# - **pre-norm** (most newer models): *normalise what goes in*, compute, add: `x + sublayer(norm(x))`
+# - **pre-norm** (most newer models): *normalise what goes in*, compute, add (on the right below)
 #
 # ```
 #      post-norm                                   pre-norm
@@ -842,7 +842,7 @@ try:
     from transformers import BertConfig, BertForMaskedLM
 except ImportError:
     BertForMaskedLM = None
-    print("transformers is not installed, so the next two cells have nothing to compare with.")
+    print("transformers is not installed, so this cell and the next have nothing to compare with.")
 else:
     config = BertConfig(
         vocab_size=len(names),
@@ -914,8 +914,8 @@ quiz("5")
 #
 # - The input is a sum: token, position, segment. Without positions an encoder reads a bag of words.
 # - **Residual connections** let a token keep its own vector and let gradients through.
-#   **LayerNorm** keeps every token's vector at one size: over `D`, biased variance, eps under the
-#   root.
+#   **LayerNorm** keeps every token's vector at one size: over `D`, variance divided by `D`, eps
+#   under the root.
 # - Attention moves information between tokens; the **feed-forward network** works on each token by
 #   itself and holds most of a block's parameters.
 # - **Post-norm** normalises the sums (BERT), **pre-norm** what enters a sublayer.

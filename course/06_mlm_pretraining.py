@@ -924,7 +924,7 @@ from mlm_course.training import find_device, run_folder
 machine = find_device()
 GPU = machine.is_gpu
 sizes = {"vocab_size": 8000, "max_length": 128, "d_model": 384, "n_layers": 6, "n_heads": 6}
-if not GPU:  # the twin: the same lines, small
+if not GPU:  # no GPU: the same lines, small
     sizes = {"vocab_size": 2000, "max_length": 64, "d_model": 64, "n_layers": 2, "n_heads": 2}
 big = EncoderConfig(**sizes)
 big_recipe = Recipe(

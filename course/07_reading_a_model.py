@@ -27,8 +27,8 @@ from mlm_course.views import heat_map, show
 # %% [markdown]
 # ## 1. Filling gaps
 #
-# The first model comes with the course. It was trained like the one of lesson 6, only longer, on
-# the docstrings of Python's standard library, NumPy, SciPy, scikit-learn, Matplotlib and PyTorch.
+# The first model comes with the course. It is the one recorded in lesson 6, section 10: it was trained
+# on the docstrings of Python's standard library, NumPy, SciPy, scikit-learn, Matplotlib and PyTorch.
 
 # %%
 model, tokenizer = load_pretrained("python_docs")
@@ -106,7 +106,8 @@ for text in (
     print("   ", "   ".join(f"{word} {chance:.2f}" for word, chance in fill(text)[0]))
 
 # %% [markdown]
-# On modules it has never read, with 15 % hidden, its first answer is right this often:
+# On modules it has never read, with 15 % hidden, its first answer is right this often. ("Whole words"
+# are words of letters that are a single piece. The other pieces are easier.)
 
 # %%
 from mlm_course.results import recorded
@@ -411,8 +412,10 @@ AttentionExplorer(tokens, scores_of(layer, ids.masked_fill(masked, MASK_ID))[0],
 # %% [markdown]
 # One sentence proves little. Let us ask all heads, over many sentences: *how much attention does a
 # hidden word pay to its other mentions?* tinyworld tells where they are (`Reading.repeats`). In
-# each sentence that mentions something twice, and also has a word that is tied to others but said
-# once, we hide one mention. Hiding that other word instead (`alone`) is the control.
+# each sentence that mentions something twice we hide one mention. The control (`alone`) is to hide,
+# instead, a word that is tied to others but said once. Words are tied (`Reading.related`) if they hang
+# on the same hidden choice, such as a feeling and its reaction. Sentences without such a word are left
+# out.
 
 # %%
 readings = tinyworld.sample_readings(200, torch.Generator().manual_seed(0))
@@ -541,8 +544,8 @@ assert all(
 
 # %% [markdown]
 # *In words: without one head, repeated words get much harder, and words said once do not. Other
-# heads look at the other mention more than it does; without them repeated words lose little, or
-# words said once lose as much.*
+# heads look at the other mention more than it does; without them the loss at repeated words grows
+# little, or as much as at words said once.*
 #
 # > **In fact** weights are a hint where to search, and the ablation is the evidence. Jain and
 # > Wallace 2019 found, mostly with recurrent encoders, that very different weights can give the same
@@ -596,7 +599,8 @@ assert hits > 4 * by_chance
 
 # %% [markdown]
 # Nobody gave it these kinds. Words that fill the same gaps get similar vectors, because similar
-# vectors give similar answers. Now the documentation:
+# vectors give similar answers (the table is also the decoder: lesson 5, section 8). Now the
+# documentation:
 
 # %%
 docs_table = model.encoder.embeddings.token.weight.detach()  # (V, D)
@@ -635,7 +639,7 @@ kernel_sentences = [
 @torch.no_grad()
 def contextual(texts: list[str]) -> tuple[Tensor, Tensor]:
     """Vectors of all tokens after the encoder, (n, D), and their ids (n,), without padding."""
-    encoded = [tokenizer.encode(text).ids for text in texts]
+    encoded = [tokenizer.encode(text, add_special_tokens=False).ids for text in texts]
     ids = pad_sequence([torch.tensor(row) for row in encoded], batch_first=True)
     keep = ids > 4  # no special tokens
     return model.encoder(ids, visible_mask(ids))[keep], ids[keep]
@@ -697,8 +701,8 @@ assert groups["on a GPU"].mean() > groups["one of each"].mean() + 0.1
 
 # %% [markdown]
 # *In words: look at the two blocks on the diagonal one by one. The kernels on a GPU are close to
-# each other. Of the other three the last lines say how much closer they are than mixed pairs, and
-# whether the ranges overlap. Six hand-picked sentences show how to look, not how often it works.*
+# each other. The other three are hardly closer to each other than mixed pairs, and the ranges overlap.
+# Six hand-picked sentences show how to look, not how often it works.*
 
 # %% [markdown]
 # ## Quiz

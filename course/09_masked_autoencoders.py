@@ -22,7 +22,7 @@ from mlm_course.practice import check, hint, progress, quiz, solution
 # ## 1. Patches
 #
 # The images are 1,797 digits, written by hand and scanned, 8 by 8 pixels each; they come with
-# scikit-learn. 0 is paper, 1 is ink.
+# scikit-learn (Alpaydin and Kaynak 1998). 0 is paper, 1 is ink.
 
 
 # %%
@@ -54,8 +54,9 @@ print("the ten digits above, by their labels:", *digits.train_labels[:10].tolist
 # %% [markdown]
 # A transformer wants a list of vectors. One for each pixel would make a list of 64, and attention's
 # cost grows with the square of the length. So the image is cut into small squares, **patches**, and
-# each patch is one entry of the list: here 16 patches of 2 by 2 pixels. `L` is the number of
-# patches, `P` their side in pixels, `C` the number of channels (1 for grey, 3 for colour).
+# each patch is one entry of the list (Dosovitskiy et al. 2021): here 16 patches of 2 by 2 pixels. `L`
+# is the number of patches, `P` their side in pixels, `C` the number of channels (1 for grey, 3 for
+# colour).
 
 # %%
 patches = package.patchify(digits.train[:1], patch_size=2)  # (B, L, P*P*C)
@@ -143,14 +144,9 @@ print("shuffled:", *shuffled, "   restored:", *[shuffled[i] for i in ids_restore
 # of them stood.)
 #
 # Keep two: places 0 and 1, that is patches 1 and 3. A patch was removed if it went to place 2 or
-# later. The **mask** says so, 1 for removed:
-
-# %%
-keep = 2
-print("kept patches:", ids_shuffle[:keep].tolist())
-print("mask:", (ids_restore >= keep).int().tolist())
-
-# %% [markdown]
+# later. The **mask** says so, 1 for removed. Here it is 1, 0, 1, 0 for the patches 0 to 3.
+# (`ids_restore` holds the *ranks* of exercise 4.2: sorting twice.)
+#
 # ### Exercise 9.2: shuffle, keep, remember
 # `noise` `(B, L)` has a row for each image, `ratio` is the share to remove. `keep` is
 # `int(L * (1 - ratio))`, but at least 1 (`int(10 * (1 - 0.95))` is 0). Return three tensors: the
@@ -243,8 +239,8 @@ print(f"error of the copier, removed ones: {errors[mask > 0].mean():.3f}")
 
 # %% [markdown]
 # The visible patches add zeros: the mean looks better, and a real model would spend effort on
-# copying. MAE's loss is the mean over the **removed** patches. (Over all, the paper finds about half
-# a percentage point less accuracy; section 3, a footnote.)
+# copying. MAE's loss is the mean over the **removed** patches. (With the loss over all patches, the
+# paper finds about half a percentage point less accuracy; section 3, a footnote.)
 #
 # A better guess without any model, and the mark to beat, is the mean image of all training digits:
 
@@ -332,7 +328,7 @@ check("9.5", patch_loss)
 # | embed, add positions | `(B, L, D)` | a linear layer; then where each patch stands |
 # | shuffle, keep `K` | `(B, K, D)` | three quarters are gone |
 # | `[CLS]` in front, **encoder** | `(B, 1+K, D)` | the large stack of blocks (lesson 5) |
-# | into the decoder's width | `(B, 1+K, d)` | a linear layer; 512 for 1024 in ViT-L |
+# | into the decoder's width | `(B, 1+K, d)` | a linear layer; 512 for 1024 in ViT-L, the paper's large model |
 # | put back, add positions | `(B, 1+L, d)` | now the mask tokens come in |
 # | **decoder**, to pixels | `(B, L, P*P*C)` | a small stack of blocks, and a linear layer |
 # | loss | one number | removed patches only; its gradient changes *all* weights |
@@ -342,8 +338,9 @@ check("9.5", patch_loss)
 # held-out images are for looking.
 #
 # This is **asymmetric**: the encoder is large and sees little, the decoder is small and sees all
-# places. All patches are guessed in one go, none after the other. Two reasons to keep the mask
-# token out of the encoder:
+# places. (Lesson 5's decoder is a single matrix, from vectors to scores. This one has blocks.) All
+# patches are guessed in one go, none after the other. Two reasons to keep the mask token out of the
+# encoder:
 #
 # - *Cost.* On a quarter of the patches, each linear layer of the encoder has a quarter of the work,
 #   and attention less still (section 7).
@@ -441,7 +438,8 @@ def mae_loss(mae: ImageMAE, images: Tensor, ratio: float, noise: Tensor) -> Tens
 check("9.7", mae_loss)
 
 # %% [markdown]
-# Is your model, made of your own pieces only, the package's model?
+# Is your model, put together from your 9.1, 9.3, 9.5 and 9.6, the package's model? (Your 9.2 must draw
+# the same mask.)
 
 
 # %%
@@ -623,8 +621,8 @@ assert FAST or right["a quarter, the rest from the model"] > min(right.values())
 # ### How good could it be?
 #
 # For digits nobody knows the floor. But there is a mark between the mean image and perfection: the
-# best guess that is *linear* in the visible pixels (with a small ridge). Here it is beside a longer
-# run of the same model, recorded:
+# best guess that is *linear* in the visible pixels, with its weights held small. Here it is beside a
+# longer run of the same model, recorded:
 
 # %%
 from mlm_course.results import recorded
@@ -638,7 +636,8 @@ print(f"{long['steps']} steps, {long['seconds']:.0f} seconds; {record['machine']
 print("made by:", record["command"])
 
 # %% [markdown]
-# The model beats the best linear guess: it has learnt something that no weighted sum of pixels says.
+# After 500 steps the model beats the best linear guess: it has learnt something that no weighted sum
+# of pixels says. Yours, trained for fewer steps, need not.
 
 # %% [markdown]
 # ## 6. How much to remove?
@@ -849,6 +848,14 @@ for name, row in record["probes"].items():
 # on from the last one. (Not measured on a GPU: none was at hand when this was written.) On a CPU the
 # same lines run with the digits:
 
+# %% tags=["nbval-ignore-output"]
+from dataclasses import replace
+
+from mlm_course.training import find_device, run_folder
+
+machine = find_device()
+print(machine)
+
 
 # %%
 def train_on(photos: Tensor, steps: int, width: int, n_layers: int, folder=None) -> ImageMAE:
@@ -873,12 +880,6 @@ def train_on(photos: Tensor, steps: int, width: int, n_layers: int, folder=None)
 
 
 # %% tags=["nbval-ignore-output"]
-from dataclasses import replace
-
-from mlm_course.training import find_device, run_folder
-
-machine = find_device()
-print(machine)
 if machine.is_gpu:
     from mlm_course.corpora.hub_images import load_images
 
@@ -922,7 +923,7 @@ quiz("9")
 # - The **encoder** sees visible patches only. A small **decoder** gets its vectors, mask tokens at all
 #   other places, and guesses the pixels.
 # - The loss is the squared error of **removed** patches, of raw pixels or of normalised patches.
-# - At 75 %, ViT-L needs 3.2 times fewer FLOPs than with everything in its encoder.
+# - At 75 %, ViT-L needs about 3.3 times fewer FLOPs than with everything in its encoder.
 # - On digits a linear probe of the encoder does not beat raw pixels.
 #
 # **Next:** lesson 10 does the same with text.

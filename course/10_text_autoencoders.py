@@ -855,7 +855,7 @@ machine = find_device()
 GPU = machine.is_gpu
 gpu_sizes = {"vocab_size": 8000, "max_length": 128, "d_model": 384, "n_layers": 6, "n_heads": 6}
 decoder = StackConfig(d_model=384, n_layers=1, n_heads=6)
-if not GPU:  # the twin: the same lines, small
+if not GPU:  # no GPU: the same lines, small
     gpu_sizes = {"vocab_size": 2000, "max_length": 64, "d_model": 64, "n_layers": 2, "n_heads": 2}
     decoder = StackConfig(d_model=64, n_layers=1, n_heads=2)
 big = TextMAEConfig(**gpu_sizes, decoder=decoder)

@@ -7,7 +7,7 @@
 #
 # You will check the proof on numbers, bound the probability of a text, and see which sampler writes
 # valid sentences in how few steps, and what even a *perfect* model could not do. You need lessons 6
-# and 11, for the outlooks 8 and 9.
+# and 11, and for the outlooks (sections 11 to 13) lessons 8 and 9.
 
 # %%
 import matplotlib.pyplot as plt
@@ -44,8 +44,8 @@ def words(ids: Tensor) -> list[str]:
 
 
 # %% [markdown]
-# Here it fills 17 blank places in eight steps. Each step guesses all open places, keeps some
-# guesses, and opens the others again.
+# Here it fills 17 blank places in eight steps. Each step guesses all hidden places, keeps some
+# guesses, and hides the others again.
 
 # %% tags=["nbval-ignore-output"]
 from dataclasses import replace
@@ -511,13 +511,13 @@ assert (
 # ## 8. Which guesses to keep: the samplers
 #
 # Writing is the forward process backwards: from `t = 1` (blank) in `T` steps to `t = 0`. Every step
-# predicts all open places. Which answers are kept? Four samplers, four settings of lesson 11's
+# predicts all hidden places. Which answers are kept? Four samplers, four settings of lesson 11's
 # `refine`:
 #
 # | | a word is | kept are | a kept word |
 # |---|---|---|---|
-# | Mask-Predict (lesson 11) | the likeliest | the most confident | may remask |
-# | MaskGIT (Chang et al. 2022) | drawn | as above, plus fading noise; few at first | stays |
+# | Mask-Predict (lesson 11) | the likeliest | the most confident | may be hidden again |
+# | MaskGIT (Chang et al. 2022) | drawn | the most confident, noise shrinking to 0; few in the first steps | stays |
 # | LLaDA (Nie et al. 2025) | the likeliest | the most confident | stays |
 # | MDLM (Sahoo et al. 2024) | drawn | any, by chance | stays |
 #
@@ -525,7 +525,7 @@ assert (
 # the probability that the forward process gives.
 #
 # ### Exercise 12.5: one step back
-# `masked` `(B, N)`: open at time `t`. `noise` `(B, N)`, evenly between 0 and 1. Time goes from `t`
+# `masked` `(B, N)`: hidden at time `t`. `noise` `(B, N)`, evenly between 0 and 1. Time goes from `t`
 # back to `s < t`. Return what is still hidden at `s`: a place stays hidden where its noise is below
 # that probability. (At time `t` a word is hidden with probability `t`, at time `s` with probability
 # `s`, and a word that is hidden at `s` is hidden at `t` as well. What is filled stays.)
@@ -545,8 +545,8 @@ check("12.5", stays_hidden)
 # %% [markdown]
 # ### What a perfect model does
 # Let the *exact* guesses take the model's place: whatever goes wrong now is the sampler's fault.
-# (Once the kept words fit no sentence any more, `exact_predict` draws any word.) `judged` counts
-# valid sentences:
+# (Once the kept words fit no sentence any more, `exact_predict` draws any word.) `judge_sentences`
+# counts the valid ones:
 
 # %%
 from mlm_course.corpora.tinyworld_oracle import exact_predict, n_words
@@ -612,7 +612,7 @@ assert record["samplers, perfect model"]["MaskGIT"]["32"]["valid"] == 1
 #
 # Two that draw stay below 100 % even with perfect guesses and 32 steps. MDLM may fill two places in
 # the same step. Mask-Predict (drawing) may keep two words of the same step, or one that was chosen
-# beside a word that was opened again later.
+# beside a word that was hidden again later.
 #
 # Validity is only half of it:
 
@@ -860,11 +860,15 @@ assert FAST or abs(robust[2.0][0] - robust[0.0][0]) < 0.1
 # student got whole sentences.)
 #
 # ### Exercise 12.7: learning from a teacher
+# The **temperature** is what logits are divided by before softmax. Above 1 the small probabilities
+# grow, near 0 the likeliest word takes all. (In `refine`, 1 draws from the probabilities as they are,
+# and 0 takes the likeliest word.)
+#
 # `student` and `teacher`, logits `(n, V)`. Divide both by the `temperature`, make them
 # distributions, and return the divergence of the student from the teacher,
 # `sum of p_teacher * log(p_teacher / p_student)`, its mean over the `n` places, times
 # `temperature**2` (which keeps the gradients roughly equally large whatever the temperature).
-# (`F.kl_div(log_student, log_teacher, reduction="batchmean", log_target=True)`.)
+# `F.kl_div` helps.
 
 
 # %% exercise="12.7"
@@ -1050,7 +1054,7 @@ from mlm_course.training import find_device, run_folder
 machine = find_device()
 GPU = machine.is_gpu
 big = EncoderConfig(8000, 128, d_model=512, n_layers=8, n_heads=8)
-if not GPU:  # the twin: the same lines, small
+if not GPU:  # no GPU: the same lines, small
     big = EncoderConfig(V, 26, d_model=32, n_layers=1, n_heads=2)
 big_recipe = Recipe(
     steps=20_000 if GPU else 5,
@@ -1081,13 +1085,13 @@ print(f"{len(big_rows):,} rows; bound {history.losses[0]:.2f}", end=" ")
 print(f"-> {history.losses[-1]:.2f} nats a word")
 
 # %% tags=["nbval-ignore-output"]
-line, open_places = (x.to(machine.kind) for x in blank(torch.tensor([17])))
+line, hidden = (x.to(machine.kind) for x in blank(torch.tensor([17])))
 if GPU:  # rows of stories are full, without [CLS] and [SEP]
     line = torch.full((1, big.max_length), tokenization.MASK_ID, device=machine.kind)
-    open_places = torch.ones_like(line, dtype=torch.bool)
+    hidden = torch.ones_like(line, dtype=torch.bool)
 sampler, passes = replace(LLADA, temperature=1.0), 64 if GPU else 8
 with torch.no_grad():
-    last = refine(predictor(writer), line, open_places, tokenization.MASK_ID, passes, sampler,
+    last = refine(predictor(writer), line, hidden, tokenization.MASK_ID, passes, sampler,
                   torch.Generator(machine.kind).manual_seed(0))[-1].tokens[0]  # fmt: skip
 print((big_tokenizer.decode(last.tolist()) if GPU else " ".join(words(last)))[:200])
 
@@ -1108,6 +1112,8 @@ quiz("12")
 # - Samplers differ in **which guesses they keep**. Words filled in one step do not know of each
 #   other, whoever guesses: more steps, more valid text.
 # - Taking the likeliest word gives one text for each blank line. Judge variety beside validity.
+# - Outlooks: training on pushed word vectors, a student that learns a teacher's probabilities, and
+#   an image with its name in one row.
 #
 # **Next:** lesson 13 makes models smaller and faster, and measures what that costs.
 

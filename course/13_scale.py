@@ -33,8 +33,8 @@ def seeded(seed: int) -> torch.Generator:
 # %% [markdown]
 # ## 1. Where the time goes
 #
-# The model is lesson 6's reader of docstrings: 4 layers, 192 dimensions, a vocabulary of 6,000. A
-# batch of 8 rows with 128 tokens, a quarter of them hidden:
+# We take the model of docstrings (lesson 6, section 10): 4 layers, 192 dimensions, a vocabulary of
+# 6,000. A batch of 8 rows with 128 tokens, a quarter of them hidden:
 
 # %%
 from mlm_course import tokenization
@@ -351,7 +351,7 @@ for name, value in recorded("torch_compile")["compiled"].items():
 # %% [markdown]
 # ## 5. Hidden tokens only
 #
-# Lesson 5 gave the model a third argument: project hidden tokens only to the vocabulary. Nothing
+# Lesson 5 gave the model a third argument: project only the hidden tokens to the vocabulary. Nothing
 # else changes:
 
 
@@ -621,6 +621,10 @@ check("13.4", largest_stay)
 # Live, on lesson 6's model of tinyworld: every linear layer loses the same share; then it is
 # trained on for a few steps, with the zeros held at 0. The control: nothing gone, trained on as
 # well.
+#
+# (The model of docstrings follows, from a record. Its accuracy differs from lesson 7's because the
+# tests differ: lesson 7 leaves out paragraphs that a training module has too, the records here and
+# in section 9 do not, and the live test in section 9 is Python's manual.)
 
 # %% tags=["nbval-ignore-output"]
 from mlm_course import compression
@@ -674,8 +678,8 @@ for name in ("tinyworld", "docstrings"):
 
 # %% [markdown]
 # Three weights in ten can go almost unnoticed in these two models. How many more depends on the
-# model; that of docstrings loses sooner, and 30 steps bring back little (longer training was not
-# tried).
+# model; that of docstrings loses sooner, and 30 steps of training on (60 for tinyworld) bring back
+# little (longer training was not tried).
 #
 # That was accuracy. Now time. A product with a matrix of which nine numbers in ten are 0:
 
@@ -703,8 +707,8 @@ for share, row in recorded("unit_pruning")["docstrings"].items():
 # > heads or layers go, so that the matrices become smaller (**structured pruning**; Michel et al.
 # > 2019), or where hardware skips zeros in a fixed pattern (Mishra et al. 2021). Kept as a list
 # > of places ("sparse", 8 bytes for the place of each number of 4), nine zeros in ten leave 30 %
-# > of the bytes; the record says what it does to time, far from ten times. (Han et al. 2015;
-# > section 8)
+# > of the bytes; the record says what it does to time, far from ten times. (Han et al. 2015, and
+# > the cells above)
 
 # %% [markdown]
 # ## 9. Quantisation
@@ -812,7 +816,7 @@ print("times as fast:", ", ".join(f"{rows} rows {ratio:.2f}" for rows, ratio in 
 # ## 10. Distillation
 #
 # A small model can learn from a large one (Hinton et al. 2015): lesson 12, section 12. What a
-# teacher knows beyond the right word is in its small probabilities, and a **temperature** above 1
+# teacher knows beyond the right word is in its small probabilities, and a temperature above 1
 # brings them out:
 
 # %% tags=["nbval-ignore-output"]
@@ -920,7 +924,7 @@ for amount in ("300 sentences", "20000 sentences"):
 # result not to depend on the number of processes, three things must hold:
 #
 # 1. The *rows* of a step and their *masks* follow from the step and the row's number, not from who
-#    draws them (`DynamicMasking`, lesson 6).
+#    draws them (`DynamicMasking`; lesson 4, section 5).
 # 2. The loss is divided by the hidden tokens of *all* processes. PyTorch's
 #    `DistributedDataParallel` averages gradients; each process's own mean is section 7's mistake
 #    once more.
@@ -1023,10 +1027,11 @@ for name, rate in {"a CPU, 1e11 FLOPs a second": 1e11, "a GPU, 5e13": 5e13}.item
 # > 7; Micikevicius et al. 2018). Distributed training does the opposite of saving: every process
 # > holds the whole model, gradients and optimiser, and the exchange comes on top. Whoever has
 # > little should pack, project hidden tokens only, accumulate, and start from a model that
-# > somebody has pretrained (lesson 8). (Goyal et al. 2017; section 11)
+# > somebody has pretrained (lesson 8). (Goyal et al. 2017, and the cells above)
 #
 # ### Nothing to cache
-# GPT-like models keep the keys and values of earlier words, and a new word costs one token's work.
+# A last piece of advice is about speed on any number of devices, one included: caching. GPT-like
+# models keep the keys and values of earlier words, and a new word costs one token's work.
 # Does that help an encoder? Change the *last* word of a sentence, and see whose vectors change:
 
 # %%
@@ -1053,7 +1058,8 @@ assert moved.all() and moved_causal.sum() == 2
 # > **In fact** keys and values can be kept only where no token looks ahead. In a bidirectional
 # > encoder every new word changes the vectors of all, from the first layer's output on. What
 # > *can* be kept is the result for a text that comes again, or an encoder's output for a source
-# > that stays (lesson 11). (Vaswani et al. 2017, section 3.2.3; section 11)
+# > that stays (lesson 11). (Vaswani et al. 2017, section 3.2.3, and the
+# > cells above)
 
 # %% [markdown]
 # ## 12. What to do first
@@ -1096,7 +1102,7 @@ machine = find_device()
 GPU = machine.is_gpu
 print(machine)
 base = EncoderConfig(30_522, 512, d_model=768, n_layers=12, n_heads=12)
-if not GPU:  # the twin: the same lines, small
+if not GPU:  # no GPU: the same lines, small
     base = EncoderConfig(2000, 128, d_model=128, n_layers=2, n_heads=4)
 many = (64, 128) if GPU else (8, 128)
 filler = torch.randint(5, base.vocab_size, many, generator=seeded(6))

@@ -19,8 +19,15 @@ from mlm_course.practice.sandbox import alike, behave, reference_behaviour
 PACKAGE = Path(__file__).resolve().parents[1] / "mlm_course"
 EXERCISES = [exercise for number in lesson_numbers() for exercise in exercises(number)]
 QUESTIONS = [question for number in lesson_numbers() for question in questions(number)]
+SLOW = set("5.8 6.2 6.3 6.5 8.2 9.6 9.7 10.5 11.7".split())  # a model in every trial
 MISTAKES = [
-    pytest.param(exercise, mistake, n, id=f"{exercise.id}-{index}{'abcdefgh'[n]}")
+    pytest.param(
+        exercise,
+        mistake,
+        n,
+        id=f"{exercise.id}-{index}{'abcdefgh'[n]}",
+        marks=pytest.mark.slow if exercise.id in SLOW or n else (),
+    )
     for exercise in EXERCISES
     for index, mistake in enumerate(exercise.mistakes, 1)
     for n in range(len(mistake.ways))

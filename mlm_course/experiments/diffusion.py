@@ -57,7 +57,7 @@ def written(predict: Predict, lengths: Tensor, steps: int, sampler: Sampler, see
 
 
 def compare_samplers(predict: Predict, n: int, steps: tuple[int, ...] = STEPS) -> dict[str, Any]:
-    """Every sampler at every number of steps: what `judged` says of n sentences."""
+    """Every sampler at every number of steps: what `judge_sentences` says of n sentences."""
     lengths = n_words(sentences(n, 5))
     return {
         name: {str(T): judge_sentences(written(predict, lengths, T, sampler, 6)) for T in steps}

@@ -36,7 +36,7 @@ def write_record(name: str, findings: Mapping[str, Any], seconds: float) -> Path
     """Writes what an experiment found, with the command, its minutes, the machine and versions."""
     about = {
         "command": f"python -m mlm_course experiment {name}",
-        "minutes": round(seconds / 60, 1),
+        "minutes": max(round(seconds / 60, 1), 0.1),
         "machine": machine(),
         "threads": torch.get_num_threads(),
         "versions": versions(),

@@ -54,7 +54,7 @@ EXERCISE = Exercise(
     ),
     mistakes=(
         Mistake(
-            "Words that were kept once were never opened again. In Mask-Predict every word is a "
+            "Words that were kept once were never hidden again. In Mask-Predict every word is a "
             "candidate in every step: that is how early mistakes are mended.",
             {"to_remask(confidence,": "to_remask(confidence.masked_fill(~masked, torch.inf),"},
         ),
@@ -65,7 +65,7 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "The schedule is off by one: in step number `done`, counted from 0, "
-            "N * (1 - done / steps) words are opened.",
+            "N * (1 - done / steps) words are hidden again.",
             {"real, done, steps": "real, done + 1, steps"},
         ),
         Mistake(
@@ -73,11 +73,11 @@ EXERCISE = Exercise(
             {"range(steps)": "range(steps - 1)"},
         ),
         Mistake(
-            "The words that the model is most sure of are opened again. Take the least.",
+            "The words that the model is most sure of are hidden again. Take the least.",
             {"to_remask(confidence,": "to_remask(-confidence,"},
         ),
         Mistake(
-            "This is one step. The doubtful words must be opened and filled again.",
+            "This is one step. The doubtful words must be hidden and filled again.",
             {"range(steps)": "range(1)"},
         ),
         Mistake(

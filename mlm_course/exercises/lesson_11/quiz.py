@@ -33,7 +33,7 @@ QUIZ = (
         answer=1,
     ),
     Question(
-        prompt="In a step, a word that was not opened now gets a higher probability than when it was "
+        prompt="In a step, a word that was not hidden gets a higher probability than when it was "
         "chosen. What becomes of its confidence?",
         options=(
             ("It rises.", "Then words would vouch for themselves: each sees itself."),

@@ -1,4 +1,4 @@
-"""Which words are opened again."""
+"""Which words are hidden again."""
 
 import torch
 from torch import Tensor
@@ -9,7 +9,7 @@ from mlm_course.practice.exercise import Exercise, Mistake
 def inputs(g: torch.Generator) -> tuple[Tensor, Tensor, int, int]:
     """Confidences (3, 11), 0 at padding; the real places (3, 11); steps done, steps in all.
 
-    Every third trial, roughly, is a last step, at which short rows still open one place.
+    Every third trial, roughly, is a last step, at which short rows still hide one place.
     """
     is_last = bool(torch.rand((), generator=g) < 0.34)
     real = torch.arange(11) < torch.tensor([[11], [7], [4]])
@@ -39,20 +39,20 @@ EXERCISE = Exercise(
             {"confidence.masked_fill": "(-confidence).masked_fill"},
         ),
         Mistake(
-            "One step ahead: after `done` of `steps` steps a share of 1 - done / steps is opened.",
+            "One step ahead: after `done` of `steps` steps a share of 1 - done / steps is hidden.",
             {"steps - done": "steps - done - 1"},
         ),
         Mistake(
             "One step behind: after `done` of `steps` steps a share of 1 - done / steps is "
-            "opened. The first step, done = 0, is the empty canvas, and it is over.",
+            "hidden. The first step, done = 0, is the empty canvas, and it is over.",
             {"steps - done": "steps - done + 1"},
         ),
         Mistake(
-            "That many words are *kept*. The others are opened.",
+            "That many words are *kept*. The others are hidden.",
             {"rank < n[:, None]": "rank < (real.sum(1) - n)[:, None]"},
         ),
         Mistake(
-            "Some rows open nothing at all. At least one word, always.",
+            "Some rows hide nothing at all. At least one word, always.",
             {".clamp(min=1)": ""},
         ),
         Mistake(
@@ -60,11 +60,11 @@ EXERCISE = Exercise(
             {COUNT: "-(-real.sum(1) * (steps - done) // steps)"},
         ),
         Mistake(
-            "Padding was opened: its confidence is 0, so it always looks doubtful. Keep it out.",
+            "Padding was hidden: its confidence is 0, so it always looks doubtful. Keep it out.",
             {".masked_fill(~real, torch.inf)": ""},
         ),
         Mistake(
-            "Every row opens as many words as the longest one. N is the row's own length.",
+            "Every row hides as many words as the longest one. N is the row's own length.",
             {"real.sum(1)": "real.sum(1).amax()", "rank < n[:, None]": "(rank < n) & real"},
         ),
     ),
