@@ -1085,13 +1085,13 @@ print(f"{len(big_rows):,} rows; bound {history.losses[0]:.2f}", end=" ")
 print(f"-> {history.losses[-1]:.2f} nats a word")
 
 # %% tags=["nbval-ignore-output"]
-line, hidden = (x.to(machine.kind) for x in blank(torch.tensor([17])))
+line, masked = (x.to(machine.kind) for x in blank(torch.tensor([17])))
 if GPU:  # rows of stories are full, without [CLS] and [SEP]
     line = torch.full((1, big.max_length), tokenization.MASK_ID, device=machine.kind)
-    hidden = torch.ones_like(line, dtype=torch.bool)
+    masked = torch.ones_like(line, dtype=torch.bool)
 sampler, passes = replace(LLADA, temperature=1.0), 64 if GPU else 8
 with torch.no_grad():
-    last = refine(predictor(writer), line, hidden, tokenization.MASK_ID, passes, sampler,
+    last = refine(predictor(writer), line, masked, tokenization.MASK_ID, passes, sampler,
                   torch.Generator(machine.kind).manual_seed(0))[-1].tokens[0]  # fmt: skip
 print((big_tokenizer.decode(last.tolist()) if GPU else " ".join(words(last)))[:200])
 
