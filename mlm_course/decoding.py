@@ -17,6 +17,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from mlm_course.corruption.noise import gumbel
 from mlm_course.corruption.strategies import lowest
 from mlm_course.models.seq2seq import KeyValues, Memory, Seq2Seq
 from mlm_course.tokenization import CLS_ID, MASK_ID, PAD_ID, SEP_ID, UNK_ID
@@ -151,7 +152,8 @@ def remask(
     if sampler.order == "random":
         score = torch.rand(confidence.shape, generator=generator, device=confidence.device)
     elif sampler.gumbel:
-        score = score.log() + sampler.gumbel * (1 - done / steps) * _gumbel(score, generator)
+        drawn = torch.rand(score.shape, generator=generator, device=score.device)
+        score = score.log() + sampler.gumbel * (1 - done / steps) * gumbel(drawn)
     return lowest(score.masked_fill(~candidates, math.inf), n_open(masked, done, steps, sampler))
 
 
@@ -163,11 +165,6 @@ def n_open(masked: Tensor, done: int, steps: int, sampler: Sampler) -> Tensor:
     total = masked.sum(1)
     share = sampler.schedule(done / steps)
     return (total * share + 1e-9).long().clamp(min=1).minimum(total)
-
-
-def _gumbel(like: Tensor, generator: torch.Generator | None) -> Tensor:
-    drawn = torch.rand(like.shape, generator=generator, device=like.device)
-    return -(-drawn.clamp(min=1e-20).log()).log()
 
 
 class Decoded(NamedTuple):

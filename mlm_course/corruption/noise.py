@@ -101,6 +101,11 @@ def uniform_at(place: Tensor, like: Tensor, generator: Noise) -> Tensor:
     return torch.rand(place.shape, generator=generator, device=place.device)
 
 
+def gumbel(numbers: Tensor) -> Tensor:
+    """Gumbel noise made of uniform numbers in [0, 1), of their shape; 0 counts as the smallest float."""
+    return -(-numbers.clamp(min=torch.finfo(numbers.dtype).tiny).log()).log()
+
+
 def integers_at(place: Tensor, like: Tensor, high: int, generator: Noise) -> Tensor:
     """One random number from 0 to high - 1 for each of some places of `like` (B, T), int64."""
     if isinstance(generator, CounterRNG):

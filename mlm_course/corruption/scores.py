@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from mlm_course.corruption.noise import Noise, uniform
+from mlm_course.corruption.noise import Noise, gumbel, uniform
 from mlm_course.corruption.strategies import (
     Ratio,
     check_bool,
@@ -41,9 +41,7 @@ def choose_by_score(
     count = masked_count(maskable.sum(1), ratio)
     noise = uniform(maskable, generator)
     if temperature > 0:
-        tiny = torch.finfo(torch.float32).tiny
-        gumbel = -(-noise.clamp(min=tiny).log()).log().double()
-        keys = keys + temperature * gumbel
+        keys = keys + temperature * gumbel(noise).double()
     shuffle = noise.argsort(dim=1, stable=True)  # (B, T)  equal keys keep this random order
     keys = (-keys).masked_fill(~maskable, math.inf).gather(1, shuffle)
     chosen = torch.zeros_like(maskable).scatter(1, shuffle, lowest(keys, count))

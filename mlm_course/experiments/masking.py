@@ -34,7 +34,7 @@ def small_model() -> MaskedLM:
     )
 
 
-def gaps(data: Data, recipe: Recipe, every: int) -> list[dict[str, float]]:
+def distances(data: Data, recipe: Recipe, every: int) -> list[dict[str, float]]:
     """Distance to the floor, in nats, and accuracy, after every so many steps."""
     corrupted, floor = masked_test_set()
     history = fit(
@@ -64,14 +64,16 @@ def regimes() -> dict[str, list[dict[str, float]]]:
         "static, 10 copies": StaticMasking(hide, few, 10, torch.Generator().manual_seed(0)),
         "dynamic": DynamicMasking(hide, few, seed=0),
     }
-    return {name: gaps(rows, LONG, every) for name, rows in ways.items()}
+    return {name: distances(rows, LONG, every) for name, rows in ways.items()}
 
 
 def ratios() -> dict[str, float]:
     """Distance to the floor at 15 % by the ratio that was trained with; enough sentences."""
     many = sentences(30_000, 4)
     return {
-        str(ratio): gaps(DynamicMasking(masker(ratio), many, seed=0), SHORT, 0)[-1]["above_floor"]
+        str(ratio): distances(DynamicMasking(masker(ratio), many, seed=0), SHORT, 0)[-1][
+            "above_floor"
+        ]
         for ratio in RATIOS
     }
 
@@ -82,7 +84,7 @@ def patterns() -> dict[str, float]:
     maskers = {name: masker(TEST_RATIO, name) for name in PATTERNS}
     maskers["fixed count, 80/10/10"] = masker(TEST_RATIO, proportions=BERT_PROPORTIONS)
     return {
-        name: gaps(DynamicMasking(hide, many, seed=0), SHORT, 0)[-1]["above_floor"]
+        name: distances(DynamicMasking(hide, many, seed=0), SHORT, 0)[-1]["above_floor"]
         for name, hide in maskers.items()
     }
 

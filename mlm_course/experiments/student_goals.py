@@ -56,12 +56,13 @@ def distillation() -> dict[str, Any]:
     for n in (300, 20_000):
         rows = DynamicMasking(masker(0.3), sentences(n, 60), seed=0)
         record[f"{n} sentences"] = {
-            goal: round(sum(gaps(goal, teacher, rows, corrupted, floor)) / 2, 3) for goal in GOALS
+            goal: round(sum(distances(goal, teacher, rows, corrupted, floor)) / 2, 3)
+            for goal in GOALS
         }
     return record
 
 
-def gaps(
+def distances(
     goal: str, teacher: nn.Module, rows: DynamicMasking, corrupted: Corrupted, floor: float
 ) -> Iterator[float]:
     """The distance to the floor of a student from each of two seeds."""

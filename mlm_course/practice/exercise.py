@@ -167,14 +167,15 @@ def exercises(lesson: int) -> tuple[Exercise, ...]:
     for module in pkgutil.iter_modules(package.__path__):
         if place := re.match(r"ex(\d+)_", module.name):
             places[int(place[1])] = f"{package.__name__}.{module.name}"
-    return tuple(_read(f"{lesson}.{n}", name) for n, name in sorted(places.items()))
+    stored = answers()
+    return tuple(_read(f"{lesson}.{n}", name, stored) for n, name in sorted(places.items()))
 
 
-def _read(exercise_id: str, name: str) -> Exercise:
+def _read(exercise_id: str, name: str, stored: Mapping[str, str]) -> Exercise:
     """An exercise with what its file does not say: id, prompt, answer, names."""
     module = importlib.import_module(name)
     exercise: Exercise = module.EXERCISE
-    answer = exercise.answer or answers().get(exercise_id, "")
+    answer = exercise.answer or stored.get(exercise_id, "")
     return replace(
         exercise, id=exercise_id, prompt=_first_line(module), answer=answer, names=vars(module)
     )
