@@ -13,16 +13,17 @@ from packaging.version import Version
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "mlm_course"
 SUBJECT = {
-    "attention", "tokenization", "corruption", "corpora", "hub", "models", "training", "evaluation",
+    "contracts", "attention", "tokenization", "corruption", "corpora", "hub", "models", "training", "evaluation",
     "probing", "decoding", "diffusion", "compression", "cost", "views", "widgets", "experiments",
     "results", "train",
 }  # fmt: skip
 SCHOOL = {"practice", "exercises", "authoring", "teaching", "doctor", "__main__", "__init__"}
-BASE = {"attention", "corruption", "tokenization", "corpora", "hub"}
+BASE = {"contracts", "attention", "corruption", "tokenization", "corpora", "hub"}
 MODELS = (BASE - {"corpora"}) | {"models"}  # a model knows no text
 MAY_IMPORT = {
     "hub": {"hub"},
-    **dict.fromkeys(BASE - {"hub"}, BASE),
+    "contracts": {"contracts"},
+    **dict.fromkeys(BASE - {"hub", "contracts"}, BASE),
     "models": MODELS,
     "decoding": MODELS | {"decoding"},
     "evaluation": MODELS | {"corpora", "evaluation", "decoding"},
