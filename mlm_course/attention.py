@@ -1,7 +1,9 @@
 """Attention: who listens to whom, and how much. Lessons 1 and 2.
 
 Shapes everywhere: B rows of a batch, H heads, T queries, S keys, D numbers a vector.
-`attention_mask` is boolean, True where a query may attend to a key, as in PyTorch.
+`attention_mask` is boolean, True where a query may attend to a key, as in PyTorch. It has an axis for
+each axis of the scores, of that size or 1; or it is one (T, S) for all rows, such as a causal mask.
+What could be read in two ways is refused (`attention_checks`).
 """
 
 import math
@@ -10,7 +12,38 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mlm_course.attention_checks import (
+    check_attention_mask,
+    check_first_axes,
+    check_queries_and_keys,
+    check_values,
+    check_vectors,
+    holds_0_and_1,
+)
+from mlm_course.contracts import (
+    check_count,
+    check_flag,
+    check_floats,
+    check_ids,
+    check_integers,
+    check_places,
+    check_tensor,
+)
 from mlm_course.tokenization import PAD_ID
+
+__all__ = [
+    "MultiHeadAttention",
+    "attention_scores",
+    "causal_mask",
+    "from_padding_01",
+    "join_heads",
+    "masked_softmax",
+    "padding_mask",
+    "same_document_mask",
+    "scaled_dot_product_attention",
+    "split_heads",
+    "visible_mask",
+]
 
 
 def attention_scores(q: Tensor, k: Tensor) -> Tensor:
@@ -18,6 +51,7 @@ def attention_scores(q: Tensor, k: Tensor) -> Tensor:
 
     q (..., T, D), k (..., S, D) -> scores (..., T, S). Source: Vaswani et al. 2017, section 3.2.1.
     """
+    check_queries_and_keys(q=(q, "... T D"), k=(k, "... S D"))
     return q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
 
 
@@ -28,11 +62,14 @@ def masked_softmax(scores: Tensor, attention_mask: Tensor | None = None) -> Tens
     nothing gets a row of zeros: softmax over nothing but -inf would give NaN.
     Source: Vaswani et al. 2017, section 3.2.3.
     """
+    check_floats("scores", scores, "... S")
     if attention_mask is None:
         return scores.softmax(-1)
-    check_attention_mask(attention_mask)
-    weights = scores.masked_fill(~attention_mask, -math.inf).softmax(-1)  # (..., T, S)
-    return weights.masked_fill(~attention_mask.any(-1, keepdim=True), 0.0)
+    check_attention_mask(attention_mask, scores.shape)
+    nothing = ~attention_mask.any(-1, keepdim=True)
+    closed = ~(attention_mask | nothing)  # not all of a row: its gradient would be NaN on the way
+    weights = scores.masked_fill(closed, -math.inf).softmax(-1)  # (..., T, S)
+    return weights.masked_fill(nothing, 0.0)
 
 
 def scaled_dot_product_attention(
@@ -44,21 +81,21 @@ def scaled_dot_product_attention(
     where a query may attend. Returns output (..., T, V) and weights (..., T, S). A query that may
     attend to nothing gets zeros. Source: Vaswani et al. 2017, section 3.2.1.
     """
-    weights = masked_softmax(attention_scores(q, k), attention_mask)
+    scores = attention_scores(q, k)
+    check_values(v, scores)
+    weights = masked_softmax(scores, attention_mask)
     return weights @ v, weights
 
 
 def padding_mask(lengths: Tensor, size: int) -> Tensor:
     """Attention mask that hides the padding behind each row's end from every query.
 
-    lengths (B,) ints, the number of real tokens in a row -> bool (B, 1, 1, size): one line of keys
-    a row, the same for all heads and queries.
+    lengths (B,) ints from 0 to size, the number of real tokens in a row -> bool (B, 1, 1, size): one
+    line of keys a row, the same for all heads and queries.
     """
-    if lengths.ndim != 1 or lengths.is_floating_point():
-        raise ValueError(
-            f"lengths must be integers of shape (B,), got {lengths.dtype} "
-            f"of shape {tuple(lengths.shape)}."
-        )
+    check_count("size", size)
+    check_integers("lengths", lengths, "B")
+    check_places("lengths", lengths, size + 1)
     return (torch.arange(size, device=lengths.device) < lengths[:, None])[:, None, None, :]
 
 
@@ -67,6 +104,7 @@ def causal_mask(size: int, device: torch.device | None = None) -> Tensor:
 
     -> bool (size, size). Source: Vaswani et al. 2017, section 3.2.3.
     """
+    check_count("size", size)
     return torch.ones(size, size, dtype=torch.bool, device=device).tril()
 
 
@@ -75,32 +113,33 @@ def same_document_mask(documents: Tensor) -> Tensor:
 
     documents (B, T) ints, the number of the text a token belongs to -> bool (B, 1, T, T).
     """
+    check_integers("documents", documents, "B T")
     return (documents[:, :, None] == documents[:, None, :])[:, None]
 
 
 def from_padding_01(attention_mask: Tensor) -> Tensor:
-    """Hugging Face's 0/1 padding mask as an attention mask: (B, S), 1 = token -> bool (B, 1, 1, S)."""
-    if attention_mask.ndim != 2:
-        raise ValueError(f"A 0/1 padding mask has shape (B, S), not {tuple(attention_mask.shape)}.")
-    return attention_mask.bool()[:, None, None, :]
+    """Hugging Face's 0/1 padding mask as an attention mask: (B, S), 1 = token -> bool (B, 1, 1, S).
 
-
-def check_attention_mask(attention_mask: Tensor) -> None:
-    """TypeError unless the mask is boolean: a 0/1 or 0/-inf mask would be read the wrong way."""
-    if attention_mask.dtype != torch.bool:
-        raise TypeError(
-            f"attention_mask must be boolean, True where a query may attend; got "
-            f"{attention_mask.dtype}. For a 0/1 mask write attention_mask.bool()."
+    Errors: ValueError for other numbers than 0 and 1, such as those of an additive mask.
+    """
+    check_tensor("A 0/1 padding mask", attention_mask, "B S")
+    if not holds_0_and_1(attention_mask):
+        raise ValueError(
+            "A 0/1 padding mask holds 1 for tokens and 0 for padding, not "
+            f"{sorted(set(attention_mask.flatten().tolist()))[:3]}: an additive mask "
+            "(0 and -inf) becomes boolean with mask == 0."
         )
+    return attention_mask.bool()[:, None, None, :]
 
 
 class MultiHeadAttention(nn.Module):
     """H attentions side by side, each on its own D = d_model / H numbers of every token.
 
     x (B, T, d_model) attends to itself, or to `memory` (B, S, d_model) when that is given.
-    attention_mask bool, broadcasts to (B, H, T, S), True where a query may attend. Returns
-    (B, T, d_model); with return_weights=True also the weights (B, H, T, S). A query that may
-    attend to nothing gets zeros from every head. Source: Vaswani et al. 2017, section 3.2.2.
+    attention_mask bool, (T, S) or four axes that broadcast to (B, H, T, S), True where a query may
+    attend; padding (B, S) is written mask[:, None, None]. Returns (B, T, d_model); with
+    return_weights=True also the weights (B, H, T, S). A query that may attend to nothing gets zeros
+    from every head. Source: Vaswani et al. 2017, section 3.2.2.
 
     qkv is three layers in one, a single product being quicker: its 3 * d_model rows are those of
     query, key and value, in that order. Where published files have three layers with these names,
@@ -109,9 +148,12 @@ class MultiHeadAttention(nn.Module):
 
     def __init__(self, d_model: int, n_heads: int, bias: bool = True) -> None:
         super().__init__()
+        check_count("d_model", d_model, 1)
+        check_count("n_heads", n_heads, 1)
+        check_flag("bias", bias)
         if d_model % n_heads:
             raise ValueError(f"d_model={d_model} cannot be split evenly over n_heads={n_heads}.")
-        self.n_heads = n_heads
+        self.d_model, self.n_heads = int(d_model), int(n_heads)
         self.qkv = nn.Linear(d_model, 3 * d_model, bias=bias)
         self.output = nn.Linear(d_model, d_model, bias=bias)
 
@@ -122,15 +164,22 @@ class MultiHeadAttention(nn.Module):
         memory: Tensor | None = None,
         return_weights: bool = False,
     ) -> Tensor | tuple[Tensor, Tensor]:
-        q, k, v = (
-            split_heads(part, self.n_heads) for part in self.project(x, memory)
-        )  # (B, H, ., D)
+        self.check_input("x", x)
+        if memory is not None:
+            self.check_input("memory", memory)
+            check_first_axes("memory", memory, "x", x)
+        q, k, v = (_split(part, self.n_heads) for part in self.project(x, memory))  # (B, H, ., D)
         if return_weights:
             mixed, weights = scaled_dot_product_attention(q, k, v, attention_mask)
             return self.output(join_heads(mixed)), weights
         if attention_mask is not None:
-            check_attention_mask(attention_mask)
+            check_attention_mask(attention_mask, q.shape[:-1] + k.shape[-2:-1])
         return self.output(join_heads(fused_attention(q, k, v, attention_mask)))
+
+    def check_input(self, name: str, x: Tensor, shape: str = "... T D") -> None:
+        """Error unless x (..., T, d_model) is as wide as the weights, and of their dtype."""
+        weight = self.output._parameters.get("weight")  # None where pruned or in int8
+        check_vectors(name, x, self.d_model, weight, shape)
 
     def project(self, x: Tensor, memory: Tensor | None = None) -> tuple[Tensor, ...]:
         """Queries (B, T, d_model) of x, keys and values (B, S, d_model) of x or of the memory."""
@@ -168,15 +217,26 @@ def fused_attention(q: Tensor, k: Tensor, v: Tensor, attention_mask: Tensor | No
 
 def split_heads(x: Tensor, n_heads: int) -> Tensor:
     """Each token's vector cut into one piece a head: (B, T, H * D) -> (B, H, T, D)."""
-    return x.unflatten(-1, (n_heads, -1)).transpose(-3, -2)
+    check_tensor("x", x, "... T D")
+    if type(n_heads) is not int or n_heads < 1:
+        check_count("n_heads", n_heads, 1)
+    if not x.shape[-1] or x.shape[-1] % n_heads:
+        raise ValueError(f"{x.shape[-1]} numbers cannot be split evenly over n_heads={n_heads}.")
+    return _split(x, n_heads)
+
+
+def _split(x: Tensor, n_heads: int) -> Tensor:
+    return x.unflatten(-1, (int(n_heads), -1)).transpose(-3, -2)
 
 
 def join_heads(x: Tensor) -> Tensor:
     """The pieces of all heads put back in a row: (B, H, T, D) -> (B, T, H * D)."""
+    check_tensor("x", x, "... H T D")
     return x.transpose(-3, -2).flatten(-2)
 
 
 def visible_mask(ids: Tensor) -> Tensor | None:
     """Padding mask (B, T) bool, True = token; None if nothing is padded, which attention runs faster."""
+    check_ids(ids)
     visible = ids != PAD_ID
     return None if visible.all() else visible

@@ -12,15 +12,29 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import parametrize
 
+from mlm_course.contracts import (
+    check_flag,
+    check_floats,
+    check_ids,
+    check_module,
+    check_number,
+    check_shapes_agree,
+    check_tensor,
+    may_look_at,
+)
+
 
 def matrices(model: nn.Module) -> Iterator[tuple[str, nn.Linear]]:
     """The linear layers of a model by name, in order."""
+    check_module("model", model)
     for name, module in model.named_modules():
         if isinstance(module, nn.Linear):
             yield name, module
 
 
 # ---- pruning
+
+_INT8 = " (those of int8_layers are none: prune first, quantise then)"
 
 
 def magnitude_mask(weight: Tensor, sparsity: float) -> Tensor:
@@ -29,8 +43,10 @@ def magnitude_mask(weight: Tensor, sparsity: float) -> Tensor:
     round(sparsity * count) of them go; among equals, those that come first.
     Source: Han et al. 2015, section 3.
     """
-    if not 0 <= sparsity <= 1:
-        raise ValueError(f"sparsity is a share between 0 and 1, not {sparsity}.")
+    check_floats("weight", weight)
+    check_number("sparsity", sparsity, 0, 1)
+    if may_look_at(weight) and weight.isnan().any():
+        raise ValueError("weight contains NaN, which is neither small nor large: mend it first.")
     gone = round(sparsity * weight.numel())
     order = weight.detach().abs().flatten().argsort(stable=True)
     keep = torch.ones(weight.numel(), dtype=torch.bool, device=weight.device)
@@ -56,22 +72,49 @@ def prune(model: nn.Module, sparsity: float) -> nn.Module:
 
     Trained further, it keeps its zeros. Embeddings, norms and biases stay whole.
     """
+    check_module("model", model)
+    check_number("sparsity", sparsity, 0, 1)
     pruned = copy.deepcopy(model)
-    for _, layer in list(matrices(pruned)):
+    layers = list(matrices(pruned))
+    if not layers:
+        raise ValueError(f"{type(model).__name__} has no linear layers to prune{_INT8}.")
+    for _, layer in layers:
         keep = magnitude_mask(layer.weight, sparsity)
         parametrize.register_parametrization(layer, "weight", SparseWeight(keep))
     return pruned
 
 
+def _plain_copy(model: nn.Module) -> nn.Module:
+    """A copy in which a pruned layer's weight is a plain one, zeros included."""
+    copied = copy.deepcopy(model)
+    for _, layer in matrices(copied):
+        if parametrize.is_parametrized(layer, "weight"):
+            weight = layer.weight.detach().clone()
+            # the original has this class, too, so nothing is taken from the class
+            (layer.__class__,) = type(layer).__bases__
+            del layer.parametrizations
+            layer.weight = nn.Parameter(weight)
+    return copied
+
+
 def drop_units(model: nn.Module, share: float) -> nn.Module:
     """A copy of a model whose feed-forward networks lost their weakest units, so that they are smaller.
 
-    A unit's strength: the length of what it reads times the length of what it writes.
+    A unit's strength: the length of what it reads times the length of what it writes. The zeros of
+    a pruned model become weights like any other.
     Source: the idea of structured pruning, Li et al. 2017.
     """
-    small = copy.deepcopy(model)
+    check_module("model", model)
+    check_number("share", share, 0, 1)
+    if not isinstance(getattr(model, "encoder", None), nn.Module):
+        raise TypeError(
+            f"model must have an encoder with blocks, which {type(model).__name__} lacks."
+        )
+    small = _plain_copy(model)
     for block in small.encoder.blocks:  # type: ignore[union-attr]
         mlp = block.feed_forward
+        if not isinstance(mlp.expand, nn.Linear):
+            raise TypeError(f"The feed-forward networks have no linear layers{_INT8}.")
         strength = mlp.expand.weight.norm(dim=1) * mlp.contract.weight.norm(dim=0)  # (d_ff,)
         kept = strength.topk(round((1 - share) * len(strength))).indices.sort().values
         mlp.expand.weight = nn.Parameter(mlp.expand.weight.detach()[kept].clone())
@@ -97,6 +140,10 @@ def quantize(weight: Tensor, per_row: bool = True) -> Quantized:
     weight (R, C) -> codes (R, C) int8, scale (R, 1) or (1, 1). A row of zeros gets the scale 1.
     Source: Jacob et al. 2018, section 2.1 (symmetric here).
     """
+    check_floats("weight", weight, "R C", finite=True)
+    check_flag("per_row", per_row)
+    if not weight.numel():
+        raise ValueError(f"weight of shape {tuple(weight.shape)} holds nothing to round.")
     size = weight.abs()
     most = size.amax(1, keepdim=True) if per_row else size.amax().view(1, 1)
     scale = torch.where(most > 0, most / 127, torch.ones_like(most))
@@ -105,7 +152,21 @@ def quantize(weight: Tensor, per_row: bool = True) -> Quantized:
 
 def dequantize(quantised: Quantized) -> Tensor:
     """The weights that the codes stand for, (R, C) float."""
+    _check_quantized(quantised)
     return quantised.codes * quantised.scale
+
+
+def _check_quantized(quantised: Quantized) -> None:
+    if not isinstance(quantised, Quantized):
+        raise TypeError(f"Only a Quantized can be turned back, not {type(quantised).__name__}.")
+    codes, scale = quantised
+    check_tensor("codes", codes, "R C")
+    check_floats("scale", scale, "R 1")
+    if codes.dtype != torch.int8 or scale.shape not in ((len(codes), 1), (1, 1)):
+        raise ValueError(
+            f"codes must be int8 (R, C) and scale (R, 1) or (1, 1), not {codes.dtype} "
+            f"{tuple(codes.shape)} and {tuple(scale.shape)}."
+        )
 
 
 def fake_quantize(model: nn.Module, per_row: bool = True) -> tuple[nn.Module, int]:
@@ -113,6 +174,8 @@ def fake_quantize(model: nn.Module, per_row: bool = True) -> tuple[nn.Module, in
 
     The copy computes in float: it shows what int8 does to the answers, not to the time.
     """
+    check_module("model", model)
+    check_flag("per_row", per_row)
     copied, size = copy.deepcopy(model), 0
     with torch.no_grad():
         for parameter in copied.parameters():
@@ -136,7 +199,8 @@ def int8_layers(model: nn.Module) -> nn.Module:
         from torch.ao.quantization import quantize_dynamic
     except ImportError:
         raise RuntimeError("This PyTorch has no torch.ao.quantization any more.") from None
-    copied = copy.deepcopy(model).eval()
+    check_module("model", model)
+    copied = _plain_copy(model).float().eval()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # deprecated in favour of the package torchao
         return quantize_dynamic(copied, {nn.Linear}, dtype=torch.qint8)
@@ -151,6 +215,10 @@ def softened_loss(student: Tensor, teacher: Tensor, temperature: float = 1.0) ->
     Logits (n, V) of both; one number, the mean over n. The teacher's may be log-probabilities.
     Source: Hinton et al. 2015, section 2.
     """
+    check_floats("student", student, "n V")
+    check_floats("teacher", teacher, "n V")
+    check_shapes_agree(student=student, teacher=teacher)
+    check_number("temperature", temperature, 0, above=True)
     learnt, taught = ((x / temperature).log_softmax(-1) for x in (student, teacher))
     return temperature**2 * F.kl_div(learnt, taught, reduction="batchmean", log_target=True)
 
@@ -162,5 +230,10 @@ def distillation_loss(
 
     student, teacher (n, V) logits; target (n,) ids. Source: Hinton et al. 2015, section 2.
     """
+    check_number("share", share, 0, 1)
+    check_floats("student", student, "n V")
+    check_ids(target, student.shape[1], name="target", shape="n")
+    if len(target) != len(student):
+        raise ValueError(f"There are {len(student)} answers, but {len(target)} true words.")
     truth = F.cross_entropy(student, target)
     return share * softened_loss(student, teacher, temperature) + (1 - share) * truth

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from mlm_course.attention import visible_mask
+from mlm_course.contracts import check_count, check_floats, check_number
 from mlm_course.corpora import tinyworld as language
 
 
@@ -19,9 +20,14 @@ def effective_rank(x: Tensor, share: float = 0.9) -> int:
     x (n, D), not centred. A rank that does not count what is negligible.
     Source: Meng et al. 2023, section 2 (effective rank).
     """
-    energy = torch.linalg.svdvals(x).square()
+    check_floats("x", x, "n D", finite=True)
+    check_number("share", share, 0, 1, above=True)
+    if not x.any():
+        raise ValueError("x holds no vector other than zeros: those lie in no direction.")
+    lengths = torch.linalg.svdvals(x.float())
+    energy = (lengths / lengths[0]).square()
     reached = energy.cumsum(0) / energy.sum()
-    return int((reached < share).sum()) + 1
+    return min(int((reached < share).sum()) + 1, len(energy))
 
 
 READINGS = 4_000  # texts that probes are trained and tested on, half and half
@@ -107,7 +113,11 @@ def probe_accuracy(x: Tensor, answers: list[str], labels: int, draws: int = 4) -
     """Accuracy of a linear classifier on the second half of the vectors x (m, D)."""
     from sklearn.linear_model import LogisticRegression
 
-    half, right = len(answers) // 2, []
+    check_floats("x", x, "m D", finite=True)
+    check_count("labels", labels, 1)
+    if len(answers) != len(x):
+        raise ValueError(f"There are {len(x)} vectors, but {len(answers)} answers.")
+    half, right, x = len(answers) // 2, [], x.detach()
     x = (x - x[:half].mean(0)) / (x[:half].std(0) + 1e-6)
     for draw in range(draws):
         order = torch.randperm(half, generator=torch.Generator().manual_seed(draw))

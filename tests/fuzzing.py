@@ -12,6 +12,7 @@ import ast
 import copy
 import random
 import traceback
+import types
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -37,7 +38,8 @@ class Target:
     the answer, for spoilt arguments too: it reads lists and numpy as the function does, and fails
     (any exception counts) where there is no right answer. Without one, a spoilt argument that means
     the same (int32, a list, numpy) must give the same answer and every other must be refused.
-    positional: names passed by position, in order. fixed: names that are never spoilt.
+    positional: names passed by position, in order. fixed: names that are never spoilt. sizes: names
+    of counts that are never a million, which would be right, and slow.
     """
 
     function: Callable[..., Any]
@@ -45,6 +47,7 @@ class Target:
     oracle: Callable[..., None] | None = None
     positional: tuple[str, ...] = ()
     fixed: tuple[str, ...] = ()
+    sizes: tuple[str, ...] = ()
     name: str = ""
 
     @property
@@ -78,7 +81,10 @@ def fuzz(target: Target, n_cases: int, seed: int = 0) -> Outcome:
         names = [name for name in arguments if name not in target.fixed]
         if case % 8 and names:
             name = names[case % len(names)]
-            slip, value = rng.choice(list(slips(arguments[name], rng)))
+            choices = list(slips(arguments[name], rng))
+            if name in target.sizes:
+                choices = [choice for choice in choices if choice[0] != "1000000"]
+            slip, value = rng.choice(choices)
             slip = f"{name}: {slip}"
             arguments = {**arguments, name: value}
         _try(target, arguments, slip, outcome, is_right=slip == "right arguments", case=case)
@@ -89,7 +95,7 @@ def _try(
     target: Target, arguments: Arguments, slip: str, outcome: Outcome, is_right: bool, case: int
 ) -> None:
     label = f"{target.title} case {case} ({slip})"
-    kept = _copied(arguments)
+    arguments, kept = _copied(arguments)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -97,7 +103,7 @@ def _try(
     except Exception as error:
         if is_right:
             outcome.wrong.append(f"{label}: right arguments refused: {error!r}")
-        elif is_a_sentence_of_ours(error):
+        elif is_a_sentence_of_ours(error) or "can't allocate memory" in str(error):
             outcome.refused += 1
         else:
             outcome.raw.append(f"{label}: {type(error).__name__}: {str(error)[:150]}")
@@ -185,10 +191,13 @@ def _tensor_slips(x: Tensor, rng: random.Random) -> Iterator[tuple[str, Any]]:
         yield "int32", x.int()
         yield "float", x.float()
         yield "bool", x > 0
-        yield "-1", _with(x, -1, rng)
-        yield "-100", _with(x, -100, rng)
-        yield "a million", _with(x, 10**6, rng)
-        yield "2^40", _with(x, 2**40, rng)
+        if x.dtype != torch.uint8:
+            yield "-1", _with(x, -1, rng)
+            yield "-100", _with(x, -100, rng)
+        if x.dtype in (torch.int32, torch.int64):
+            yield "a million", _with(x, 10**6, rng)
+        if x.dtype == torch.int64:
+            yield "2^40", _with(x, 2**40, rng)
 
 
 def _bool_slips(x: bool, rng: random.Random) -> Iterator[tuple[str, Any]]:
@@ -267,15 +276,23 @@ def _with(x: Tensor, value: Any, rng: random.Random) -> Tensor:
     return x
 
 
-def _copied(arguments: Arguments) -> Arguments:
-    """Arguments as they were before the call; what cannot be copied stands for itself."""
-    copies = {}
-    for name, value in arguments.items():
-        try:
-            copies[name] = copy.deepcopy(value)
-        except Exception:
-            copies[name] = value
-    return copies
+def _copied(arguments: Arguments) -> tuple[Arguments, Arguments]:
+    """Arguments for the call, and as they were before it; what cannot be copied stands for itself."""
+    pairs = {name: _twice(value) for name, value in arguments.items()}
+    return {name: pair[0] for name, pair in pairs.items()}, {n: p[1] for n, p in pairs.items()}
+
+
+def _twice(value: Any) -> tuple[Any, Any]:
+    if isinstance(value, types.GeneratorType):  # read once: the function gets a second one
+        entries = list(value)
+        return (entry for entry in entries), entries
+    if type(value) in (list, tuple) and value:
+        firsts, seconds = zip(*map(_twice, value), strict=True)
+        return type(value)(firsts), type(value)(seconds)
+    try:
+        return value, copy.deepcopy(value)
+    except Exception:
+        return value, value
 
 
 def _short(value: Any) -> str:

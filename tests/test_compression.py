@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
@@ -27,7 +28,8 @@ from mlm_course.experiments import student_goals
 from mlm_course.models import EncoderConfig, MaskedLM, seeded_init
 from mlm_course.results import recorded
 from mlm_course.tokenization import padding_share, texts_in_rows
-from mlm_course.training import masked_lm_loss
+from mlm_course.training import Recipe, masked_lm_loss
+from mlm_course.training.optim import make_optimizer
 
 pytestmark = pytest.mark.usefixtures("on_one_cpu_thread")
 V, T = 40, 12
@@ -92,6 +94,16 @@ def test_ways_take_turns_and_the_first_round_does_not_count():
     assert ratios == {"slow": 1.0, "quick": 3.0}
 
 
+def test_numbers_of_numpy_count_as_far_as_others():
+    config, sizes = EncoderConfig(30_522, d_model=768, n_layers=12, n_heads=12), (256, 512, 19_660)
+    assert cost.training_flops(config, *np.array(sizes, np.int32)) == cost.training_flops(
+        config, *sizes
+    )
+    assert cost.optimizer_bytes(np.int32(2**30)) == cost.optimizer_bytes(2**30)
+    assert cost.training_memory(np.int32(2**30)) == cost.training_memory(2**30)
+    assert cost.times_as_fast({"a": np.array([1.0, 2.0]), "b": (0.5, 1.0)}, "a") == {"a": 1, "b": 2}
+
+
 def test_rates_are_positive_numbers():
     assert cost.matmul_rate(64, 2) > 1e6 and cost.copy_rate(1, 2) > 1e6
 
@@ -106,7 +118,7 @@ def test_the_largest_weights_stay():
     assert (
         int(magnitude_mask(torch.ones(10), 0.3).sum()) == 7
     )  # equals: still the share that was asked
-    with pytest.raises(ValueError, match="between 0 and 1"):
+    with pytest.raises(ValueError, match="at most 1"):
         magnitude_mask(weight, 50)
 
 
@@ -126,12 +138,12 @@ def test_a_pruned_model_keeps_its_zeros_in_training_and_the_original_is_left_alo
 
 
 def test_pruning_nothing_changes_nothing():
-    model, (ids, _) = small(), some_ids()
+    model, (ids, *_) = small(), some_ids()
     assert torch.equal(prune(model, 0.0)(ids), model(ids))
 
 
 def test_dropping_units_that_write_nothing_changes_nothing_and_makes_matrices_smaller():
-    model, (ids, _) = small(), some_ids()
+    model, (ids, *_) = small(), some_ids()
     for block in model.encoder.blocks:
         block.feed_forward.contract.weight.data[:, ::2] = 0
     smaller = drop_units(model, 0.5)
@@ -140,6 +152,20 @@ def test_dropping_units_that_write_nothing_changes_nothing_and_makes_matrices_sm
 
 
 # ---- quantisation
+
+
+def test_a_pruned_model_can_be_made_smaller_still():
+    model, (ids, *_) = small(), some_ids()
+    pruned = prune(model, 0.5)
+    expected = pruned(ids)
+    assert (int8_layers(pruned)(ids) - expected).abs().max() < 0.05 * expected.abs().max()
+    assert torch.allclose(drop_units(pruned, 0.0)(ids), expected, atol=1e-5)
+    assert drop_units(pruned, 0.5)(ids).shape == expected.shape
+    assert torch.equal(pruned(ids), expected)
+
+
+def test_int8_layers_of_a_model_in_bf16():
+    assert int8_layers(small().bfloat16())(some_ids()[0]).isfinite().all()
 
 
 def test_rounding_is_off_by_half_a_step_at_most():
@@ -163,7 +189,7 @@ def test_a_row_of_zeros_is_no_trouble():
 
 
 def test_a_rounded_model_takes_a_quarter_and_answers_nearly_the_same():
-    model, (ids, _) = small(), some_ids()
+    model, (ids, *_) = small(), some_ids()
     copied, size = fake_quantize(model)
     whole = sum(p.nbytes for p in model.parameters())
     assert whole / 4 < size < whole / 2
@@ -284,3 +310,27 @@ def test_the_records_say_what_lesson_13_says():
     int8 = recorded("int8")["docstrings"]
     assert int8["a scale for each row"]["bytes"] < 0.3 * int8["fp32"]["bytes"]
     assert abs(int8["a scale for each row"]["accuracy"] - int8["fp32"]["accuracy"]) < 0.02
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda: quantize(torch.tensor([[1.0, math.nan]])), "weight contains NaN or an infinity"),
+        (lambda: quantize(torch.ones(3)), "weight must have shape (R, C), not (3,)"),
+        (lambda: magnitude_mask(torch.tensor([math.nan, 1.0]), 0.5), "weight contains NaN"),
+        (lambda: magnitude_mask(torch.ones(2), "half"), "sparsity must be a number, not 'half'."),
+        (lambda: prune(torch.ones(2), 0.5), "model must be a torch.nn.Module, not Tensor."),
+        (lambda: prune(int8_layers(small()), 0.5), "prune first, quantise then"),
+        (lambda: drop_units(int8_layers(small()), 0.5), "prune first, quantise then"),
+        (lambda: make_optimizer(prune(small(), 0.5), Recipe(1)), "that is not pruned"),
+        (lambda: drop_units(small(), 1.5), "share must be at least 0 and at most 1, not 1.5."),
+        (lambda: softened_loss(torch.ones(2, 3), torch.ones(1, 3)), "teacher has shape (1, 3)"),
+        (lambda: softened_loss(torch.ones(2, 3), torch.ones(2, 3), 0), "temperature must be above 0"),
+        (lambda: distillation_loss(torch.ones(2, 3), torch.ones(2, 3), torch.tensor([0, 3]), 1.0, 0.5),
+         "target contains 3, but the vocabulary ends at 2"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_made_smaller_ends_in_a_sentence(call, sentence):
+    with pytest.raises((TypeError, ValueError)) as error:
+        call()
+    assert sentence in str(error.value)

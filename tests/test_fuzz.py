@@ -16,7 +16,7 @@ from mlm_course.contracts import check_ids
 
 PARTS = (
     "corruption", "attention", "tokenization", "evaluation", "decoding", "diffusion", "models",
-    "training",
+    "training", "cost",
 )  # fmt: skip
 TABLES = {part: importlib.import_module(f"fuzz_{part}") for part in PARTS}
 TARGETS = [target for table in TABLES.values() for target in table.TARGETS]
@@ -48,6 +48,7 @@ def run(target, n_cases: int) -> None:
     assert not outcome.raw, "not our sentence:\n" + "\n".join(outcome.raw[:10])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.title)
 def test_slips_are_answered(target):
     run(target, 30)

@@ -15,6 +15,7 @@ from mlm_course.models.heads import (
     best_spans,
     mean_over_tokens,
 )
+from mlm_course.models.inspection import copy_scores, top_answers
 
 CONFIG = EncoderConfig(vocab_size=30, max_length=12, d_model=16, n_layers=2, n_heads=2, dropout=0.1)
 
@@ -120,3 +121,57 @@ def test_the_best_span_is_the_best_of_all_pairs(seed, size, longest):
         totals = [(row[0, i] + row[1, j]).item() for i, j in pairs]
         assert (first, last) in pairs
         assert (row[0, first] + row[1, last]).item() == max(totals)
+
+
+def test_a_mask_of_tokens_may_have_four_axes(encoder):
+    """Where B = T and more than padding is closed, the sentence asks for them."""
+    ids = torch.arange(5, 14).view(3, 3)
+    visible = torch.tensor([[1, 1, 1], [1, 1, 0], [1, 0, 0]]) > 0
+    for head in all_heads(encoder):
+        with pytest.raises(ValueError, match=r"visible\[:, None, None\] for tokens"):
+            head(ids, visible)
+        head.eval()
+        expected = head(torch.cat([ids, ids[:1]]), torch.cat([visible, visible[:1]]))[:3]
+        assert torch.allclose(head(ids, visible[:, None, None]), expected, atol=1e-6)
+        with pytest.raises(ValueError, match="one entry a token"):
+            head(ids, visible[None, None])
+
+
+def test_masks_of_another_kind_end_in_a_sentence(encoder, ids):
+    head, span = SequenceClassifier(encoder, 2), SpanExtractor(encoder)
+    square = ids[:, :3].masked_fill(torch.ones(3, 3).triu(1) > 0, 9)
+    for call, sentence in (
+        (lambda: head(ids, (ids != 0).long()), "visible must be a tensor of dtype torch.bool"),
+        (lambda: head(ids, (ids != 0)[:, None]), "visible has shape (3, 1, 9), but the ids"),
+        (lambda: head(square, torch.ones(3, 3).tril() > 0), "is it for tokens (B, T) or for pairs"),
+        (
+            lambda: span(ids, None, (ids != 0).float()),
+            "context must be a tensor of dtype torch.bool",
+        ),
+        (lambda: span(ids, None, (ids != 0)[:1]), "context has shape (1, 9), but ids has (3, 9)"),
+        (
+            lambda: mean_over_tokens(torch.ones(2, 3, 4), torch.ones(2, 4) > 0),
+            "(B, T) = (2, 3), not",
+        ),
+        (lambda: SequenceClassifier(encoder, 0), "n_outputs must be at least 1, not 0."),
+        (lambda: best_spans(torch.full((1, 2, 3), math.nan), 2), "logits contain NaN"),
+        (lambda: best_spans(torch.zeros(1, 3, 3), 2), "logits must have shape (B, 2, T), not"),
+        (lambda: best_spans(torch.zeros(1, 2, 3), 0), "longest must be at least 1, not 0."),
+    ):
+        with pytest.raises((TypeError, ValueError)) as error:
+            call()
+        assert sentence in str(error.value)
+    assert best_spans(torch.zeros(0, 2, 3), 2).shape == (0, 2)
+
+
+def test_answers_without_a_best_end_in_a_sentence():
+    for logits, k, sentence in (
+        (torch.tensor([[0.0, math.nan]]), 1, "logits contain NaN or inf"),
+        (torch.full((1, 2), -math.inf), 1, "a row of -inf"),
+        (torch.zeros(1, 2), 3, "k must be from 1 to 2, not 3."),
+    ):
+        with pytest.raises(ValueError, match=sentence):
+            top_answers(logits, k)
+    assert top_answers(torch.tensor([[0.0, -math.inf]]), 2)[0].tolist() == [[1.0, 0.0]]
+    with pytest.raises(ValueError, match=r"mention has shape \(1, 2, 2\), which is not"):
+        copy_scores(torch.ones(2, 1, 2, 2), torch.ones(1, 2, 2) > 0)

@@ -376,3 +376,57 @@ def test_positions_counted_anew_lose_the_gaps():
     kept = keep_visible(ids, torch.tensor([[0, 0, 0, 1, 0], [0, 0, 1, 0, 0]]).bool())
     latent = model.encode(kept)
     torch.testing.assert_close(latent[0], latent[1])
+
+
+def test_batches_without_rows_or_without_visible_tokens_are_answered(model, rows):
+    ids, _, _ = rows
+    none = torch.zeros(0, ids.shape[1], dtype=torch.long)
+    assert model(none, None, none > 0).shape == (0, model.config.vocab_size)
+    assert keep_visible(none, none > 0).ids.shape == (0, 1)
+
+
+def test_a_mask_of_tokens_may_have_four_axes(model):
+    ids = torch.arange(5, 14).view(3, 3)
+    visible = torch.tensor([[1, 1, 1], [1, 1, 0], [1, 0, 0]]) > 0
+    more = [torch.cat([x, x[:1]]) for x in (ids, visible, ids % 2 > 0)]  # four rows of three
+    four_axes = model(ids, visible[:, None, None], ids % 2 > 0)
+    assert torch.allclose(four_axes, model(*more)[: len(four_axes)], atol=1e-6)
+
+
+def test_masks_of_another_kind_end_in_a_sentence(model):
+    ids = torch.tensor([[5, 6, 7], [8, 9, 5], [6, 7, 8]])
+    masked = ids == 9
+    for call, sentence in (
+        (lambda: model(ids, None, masked.long()), "masked must be a tensor of dtype torch.bool"),
+        (lambda: model(ids, None, masked[:2]), "masked has shape (2, 3), but ids has (3, 3)"),
+        (lambda: model(ids, torch.ones(3, 3).tril() > 0, masked), "is it for tokens (B, T) or for"),
+        (lambda: model(ids, (ids != 0)[:, None], masked), "attention_mask has shape (3, 1, 3)"),
+        (lambda: model(ids + 10**4, None, masked), "but the vocabulary ends at"),
+    ):
+        with pytest.raises((TypeError, ValueError)) as error:
+            call()
+        assert sentence in str(error.value)
+
+
+def test_what_cannot_be_probed_ends_in_a_sentence():
+    x, answers = torch.randn(8, 2, requires_grad=True), list("abababab")
+    assert 0 <= probing.probe_accuracy(x, answers, 4) <= 1
+    for arguments, sentence in (
+        ((x, answers[1:], 4), "There are 8 vectors, but 7 answers."),
+        ((x / 0 * 0, answers, 4), "x contains NaN"),
+        ((x, answers, 0), "labels must be at least 1"),
+    ):
+        with pytest.raises(ValueError, match=sentence):
+            probing.probe_accuracy(*arguments)
+
+
+def test_a_rank_is_never_larger_than_the_space_or_made_of_nothing():
+    assert effective_rank(torch.eye(3), 1.0) == 3 and effective_rank(1e30 * torch.eye(3), 1.0) == 3
+    assert all(effective_rank(torch.randn(20, 7), 1.0) <= 7 for _ in range(50))
+    for x, share in (
+        (torch.zeros(2, 3), 0.9),
+        (torch.eye(2), 1.5),
+        (torch.full((1, 2), float("nan")), 0.9),
+    ):
+        with pytest.raises(ValueError, match=r"\.$"):
+            effective_rank(x, share)

@@ -1,26 +1,36 @@
 """BERT's published weights in our masked language model. Lesson 5.
 
     model, tokenizer = bert_from_hub("bert-base-uncased")   # needs a network, 440 MB, kept
+    model, tokenizer = bert_from_hub("my/folder/")           # the same three files on this machine
     model = from_bert(theirs.state_dict(), n_heads=12)       # from a BertForMaskedLM in memory
+    encoder = encoder_from_bert(load_file("model.safetensors"), n_heads=12)  # without an MLM head
 
 NAMES is the whole translation: what our parts are called in BERT's files.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch import Tensor
 
 from mlm_course.hub import download
-from mlm_course.models.encoder import EncoderConfig
+from mlm_course.models.encoder import Encoder, EncoderConfig
 from mlm_course.models.masked_lm import MaskedLM
-from mlm_course.models.published import Translation, check_heads, number_of_blocks
+from mlm_course.models.published import (
+    Translation,
+    check_heads,
+    check_weights,
+    number_of_blocks,
+    read_config,
+    read_weights,
+    setting,
+)
+from mlm_course.tokenization import read_tokenizer
 
 NAMES = {
     # ours                                   BERT's
@@ -52,7 +62,14 @@ SAME_TENSOR = {
 NOT_OURS = r"bert\.pooler\..*|cls\.seq_relationship\..*|.*\.position_ids"
 """Next-sentence prediction, which we leave out, and a list of the numbers 0, 1, 2, ..."""
 
+BODY, HEAD = "bert.", "cls."  # what the names of encoder and MLM head begin with
+PARTS = ("embeddings.", "encoder.", "pooler.")  # of a BertModel, which has no BODY in front
+WORDS = "embeddings.word_embeddings.weight"
+
 TRANSLATION = Translation("BERT", NAMES)
+ENCODER = Translation(
+    "BERT", {ours.removeprefix("encoder."): n for ours, n in NAMES.items() if n.startswith(BODY)}
+)
 EPS = 1e-12  # BERT's LayerNorms; not in the state dict
 FILES = ("config.json", "tokenizer.json", "model.safetensors")
 
@@ -66,26 +83,77 @@ def from_bert(state_dict: Mapping[str, Tensor], n_heads: int, eps: float = EPS) 
     Errors: ValueError names weights that are missing, unknown, of the wrong shape or not tied.
     Source: Devlin et al. 2019.
     """
-    theirs = _tied({_modern(name): value for name, value in state_dict.items()})
+    theirs = _tied(_named(state_dict))
+    if not any(name.startswith(HEAD) for name in theirs):
+        raise ValueError(
+            f"These weights are an encoder alone: the MLM head ({HEAD}...) is missing. "
+            "encoder_from_bert loads them."
+        )
     ours = TRANSLATION.ours(theirs)
     return TRANSLATION.build(MaskedLM, _sizes(ours, n_heads, eps), ours)
 
 
-def bert_from_hub(name: str = "bert-base-uncased") -> tuple[MaskedLM, Tokenizer]:
+def encoder_from_bert(state_dict: Mapping[str, Tensor], n_heads: int, eps: float = EPS) -> Encoder:
+    """An encoder with BERT's weights, in float32, in evaluation mode; any head is left out.
+
+    state_dict: as in `from_bert`, or that of a BertModel or a file of one, whose names lack "bert."
+    in front. Errors: as in `from_bert`.
+    """
+    theirs = _tied(_named(state_dict))
+    ours = TRANSLATION.ours({n: value for n, value in theirs.items() if n.startswith(BODY)})
+    config = _sizes(ours, n_heads, eps)
+    return ENCODER.build(Encoder, config, {n.removeprefix("encoder."): v for n, v in ours.items()})
+
+
+def bert_from_hub(name: str | Path = "bert-base-uncased") -> tuple[MaskedLM, Tokenizer]:
     """A published BERT and its tokenizer, downloaded once and kept by huggingface_hub.
 
-    The tokenizer's special ids are BERT's own, not this course's: in bert-base-uncased [PAD] is 0,
-    [UNK] 100, [CLS] 101, [SEP] 102, [MASK] 103. Ask `tokenizer.token_to_id("[MASK]")`.
+    name: "owner/name", or a folder with FILES. The tokenizer's special ids are BERT's own, not this
+    course's: in bert-base-uncased [PAD] is 0, [UNK] 100, [CLS] 101, [SEP] 102, [MASK] 103. Ask
+    `tokenizer.token_to_id("[MASK]")`.
     Errors: HubUnreachable without a network (unless it was downloaded before); ValueError if the
-    hub has no such model, or it is no BERT with an MLM head in the usual form.
+    hub has no such model, or it is no BERT with an MLM head in the usual form; FileNotFoundError
+    for a folder that is missing or lacks a file.
     """
+    weights, n_heads, eps, tokenizer = _downloaded(name)
+    return from_bert(weights, n_heads, eps), tokenizer
+
+
+def bert_encoder_from_hub(name: str | Path) -> tuple[Encoder, Tokenizer]:
+    """A published BERT without its head, such as "sentence-transformers/all-MiniLM-L6-v2".
+
+    As `bert_from_hub`; its files may have a head or none.
+    """
+    weights, n_heads, eps, tokenizer = _downloaded(name)
+    return encoder_from_bert(weights, n_heads, eps), tokenizer
+
+
+def _downloaded(name: str | Path) -> tuple[dict[str, Tensor], int, float, Tokenizer]:
+    """Weights, heads, epsilon and tokenizer of a published BERT."""
     files = download(name, FILES)
-    config = json.loads(files["config.json"].read_text())
-    if config.get("model_type") != "bert" or config.get("hidden_act") != "gelu":
-        raise ValueError(f"{name!r} is not a BERT with GELU: it cannot be loaded here.")
-    n_heads, eps = config["num_attention_heads"], config.get("layer_norm_eps", EPS)
-    model = from_bert(load_file(files["model.safetensors"]), n_heads, eps)
-    return model, Tokenizer.from_file(str(files["tokenizer.json"]))
+    config = read_config(files["config.json"], "bert")
+    n_heads = setting(config, "num_attention_heads", int)
+    eps = setting(config, "layer_norm_eps", (int, float), EPS)
+    tokenizer = read_tokenizer(files["tokenizer.json"])
+    return read_weights(files["model.safetensors"]), n_heads, eps, tokenizer
+
+
+def _named(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights under the names of a BertForMaskedLM of today.
+
+    Errors: ValueError if everything stands under another prefix.
+    """
+    check_weights(state_dict)
+    theirs = {_modern(name): value for name, value in state_dict.items()}
+    prefix = next((n.removesuffix(WORDS) for n in theirs if n.endswith(WORDS)), BODY)
+    if prefix == "":  # a BertModel
+        return {BODY + n if n.startswith(PARTS) else n: value for n, value in theirs.items()}
+    if prefix != BODY:
+        raise ValueError(
+            f"The names of these weights begin with {prefix!r}, those of a BERT with {BODY!r} or "
+            "with nothing: is it another model, or wrapped in one?"
+        )
+    return theirs
 
 
 def _modern(name: str) -> str:

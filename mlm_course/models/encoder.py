@@ -5,15 +5,25 @@ Shapes everywhere: B rows of a batch, T tokens, D = d_model numbers a vector, H 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mlm_course.attention import MultiHeadAttention
+from mlm_course.attention_checks import mask_over
+from mlm_course.contracts import (
+    check_callable,
+    check_count,
+    check_flag,
+    check_ids,
+    check_number,
+    check_places,
+    check_tensor,
+)
 
 Config = TypeVar("Config")
 Model = TypeVar("Model", bound=nn.Module)
@@ -39,14 +49,22 @@ class StackConfig:
     norm_eps: float = 1e-5
 
     def __post_init__(self) -> None:
+        self._check_counts("d_model", "n_layers", "n_heads")
+        self._check_counts("d_ff", least=0)
         if not self.d_ff:
             object.__setattr__(self, "d_ff", 4 * self.d_model)
-        self._at_least_one("d_model", "n_layers", "n_heads")
+        if self.d_model % self.n_heads:
+            raise ValueError(
+                f"d_model={self.d_model} cannot be split evenly over n_heads={self.n_heads}."
+            )
+        check_flag("pre_norm", self.pre_norm)
+        check_flag("bias", self.bias)
+        check_number("dropout", self.dropout, 0, 1)
+        check_number("norm_eps", self.norm_eps, 0, above=True)
 
-    def _at_least_one(self, *names: str) -> None:
+    def _check_counts(self, *names: str, least: int = 1) -> None:
         for name in names:
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}.")
+            check_count(name, getattr(self, name), least)
 
 
 @dataclass(frozen=True)
@@ -65,14 +83,17 @@ class EncoderConfig(StackConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._at_least_one("vocab_size", "max_length")
+        self._check_counts("vocab_size", "max_length")
+        self._check_counts("n_segments", least=0)
+        check_number("embedding_std", self.embedding_std, 0, above=True)
 
 
 class Embeddings(nn.Module):
     """A vector for each token: what it is, where it stands, and which segment it belongs to.
 
     ids (B, T) int64; positions and segments (B, T) or (T,) int64, by default 0..T-1 and 0.
-    Returns (B, T, D), the sum. With post-norm it is normalised, as in BERT.
+    Returns (B, T, D), the sum. With post-norm it is normalised, as in BERT. Errors: TypeError or
+    ValueError for ids, positions or segments without a row in their table.
     Source: Devlin et al. 2019, section 3.
     """
 
@@ -88,21 +109,44 @@ class Embeddings(nn.Module):
     def forward(
         self, ids: Tensor, positions: Tensor | None = None, segments: Tensor | None = None
     ) -> Tensor:
+        self._check(ids, positions, segments)
+        ids = ids.long()
         if positions is None:
-            positions = torch.arange(self._length_of(ids), device=ids.device)  # (T,)
-        x = self.token(ids) + self.position(positions)  # (B, T, D)
+            positions = torch.arange(ids.shape[-1], device=ids.device)  # (T,)
+        x = self.token(ids) + self.position(positions.long())  # (B, T, D)
         if self.segment is not None:
-            x = x + self.segment(torch.zeros_like(ids) if segments is None else segments)
+            x = x + self.segment(torch.zeros_like(ids) if segments is None else segments.long())
         return self.dropout(x if self.norm is None else self.norm(x))
 
-    def _length_of(self, ids: Tensor) -> int:
-        length, most = ids.shape[-1], self.position.num_embeddings
-        if length > most:
-            raise ValueError(
-                f"The rows have {length} tokens, but the model knows positions for {most} only: "
-                "cut them (tokenization.chunk) or build it with a larger max_length."
-            )
-        return length
+    def _check(self, ids: Tensor, positions: Tensor | None, segments: Tensor | None) -> None:
+        check_ids(ids, self.token.num_embeddings)
+        if positions is None:
+            check_length(ids, self.position.num_embeddings)
+        else:
+            _check_rows("positions", positions, ids, self.position.num_embeddings)
+        if segments is not None and self.segment is None:
+            raise ValueError("This model has no segments (n_segments=0): leave them out.")
+        if segments is not None and self.segment is not None:
+            _check_rows("segments", segments, ids, self.segment.num_embeddings)
+
+
+def check_length(ids: Tensor, most: int) -> None:
+    """ValueError unless a model has positions for all tokens of ids (B, T)."""
+    if ids.shape[-1] > most:
+        raise ValueError(
+            f"The rows have {ids.shape[-1]} tokens, but the model knows positions for {most} only: "
+            "cut them (tokenization.chunk) or build it with a larger max_length."
+        )
+
+
+def _check_rows(name: str, numbers: Tensor, ids: Tensor, count: int) -> None:
+    """Error unless numbers (T,) or (B, T) are integers from 0 to count - 1, one for each of the ids."""
+    check_tensor(name, numbers)
+    if numbers.shape not in (ids.shape, ids.shape[-1:], (1, *ids.shape[-1:])):
+        raise ValueError(
+            f"{name} must have shape (T,) or (B, T) = {tuple(ids.shape)}, not {tuple(numbers.shape)}."
+        )
+    check_places(name, numbers, count)
 
 
 class FeedForward(nn.Module):
@@ -153,12 +197,17 @@ class EncoderBlock(nn.Module):
 class Encoder(nn.Module):
     """Embeddings and a stack of blocks.
 
-    ids (B, T) int64; attention_mask as in `run_blocks`. Returns x (B, T, D); with
+    ids (B, T) int64; attention_mask bool: (B, T), True = token and False = padding, or four axes
+    that broadcast to (B, H, T, T), True where a query may attend. Returns x (B, T, D); with
     return_weights=True also the list of each block's attention weights (B, H, T, T).
+    Errors: TypeError or ValueError for a mask of another kind or shape, and where B = T for one
+    (T, T) that may be one of pairs, such as a causal mask: write mask[None, None] (pairs) or
+    mask[:, None, None] (tokens).
     """
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
+        check_config(config, EncoderConfig)
         self.config = config
         self.embeddings = Embeddings(config)
         self.blocks = nn.ModuleList(EncoderBlock(config) for _ in range(config.n_layers))
@@ -177,20 +226,27 @@ class Encoder(nn.Module):
         return_weights: bool = False,
     ) -> Tensor | tuple[Tensor, list[Tensor]]:
         x = self.embeddings(ids, positions, segments)  # (B, T, D)
+        attention_mask = mask_over(ids, attention_mask, self.config.n_heads)
         x, all_weights = run_blocks(self, x, attention_mask, return_weights)
         return (x, all_weights) if return_weights else x
 
 
 class BlockStack(nn.Module):
-    """A stack of blocks alone, for vectors that come from elsewhere: (B, T, D) -> (B, T, D)."""
+    """A stack of blocks alone, for vectors that come from elsewhere: (B, T, D) -> (B, T, D).
+
+    attention_mask bool, four axes that broadcast to (B, H, T, T), True where a query may attend.
+    """
 
     def __init__(self, config: StackConfig) -> None:
         super().__init__()
+        check_config(config, StackConfig)
+        self.config = config
         self.blocks = nn.ModuleList(EncoderBlock(config) for _ in range(config.n_layers))
         self.final_norm = layer_norm(config) if config.pre_norm else None
         self.apply(initialise)
 
     def forward(self, x: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+        cast("EncoderBlock", self.blocks[0]).attention.check_input("x", x, "B T D")
         return run_blocks(self, x, attention_mask)[0]
 
 
@@ -202,11 +258,13 @@ def run_blocks(
 ) -> tuple[Tensor, list[Tensor]]:
     """x (B, T, D) after all blocks, and with return_weights each block's weights (B, H, T, T).
 
-    attention_mask bool: (B, T) with True = token and False = padding, or any shape that broadcasts
-    to (B, H, T, T).
+    attention_mask bool, four axes that broadcast to (B, H, T, T), True where a query may attend.
     """
-    if attention_mask is not None and attention_mask.ndim == 2:
-        attention_mask = attention_mask[:, None, None, :]  # (B, 1, 1, T): one line of keys
+    if attention_mask is not None and getattr(attention_mask, "ndim", 4) != 4:
+        raise ValueError(
+            f"attention_mask must have four axes here, not shape {tuple(attention_mask.shape)}: write "
+            "mask[:, None, None] for padding (B, T), mask[None, None] for pairs (T, T)."
+        )
     all_weights = []
     for block in stack.blocks:
         x, weights = block(x, attention_mask, return_weights)
@@ -216,9 +274,26 @@ def run_blocks(
 
 def seeded_init(kind: Callable[[Config], Model], config: Config, seed: int = 0) -> Model:
     """A model with weights that follow from the seed; torch's own random numbers stay as they are."""
+    check_callable("kind", kind)
+    check_count("seed", seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return kind(config)
+
+
+def check_config(config: object, kind: type) -> None:
+    """TypeError unless a model gets the sizes that are its own."""
+    if not isinstance(config, kind):
+        raise TypeError(f"config must be of type {kind.__name__}, not {type(config).__name__}.")
+
+
+def read_stack(config: object, name: str) -> None:
+    """A stack's sizes among those of a larger model, where a dictionary, as JSON has it, will do."""
+    sizes = getattr(config, name)
+    if isinstance(sizes, Mapping):
+        object.__setattr__(config, name, StackConfig(**sizes))
+    elif not isinstance(sizes, StackConfig):
+        raise TypeError(f"{name} must be a StackConfig, not {type(sizes).__name__}.")
 
 
 def layer_norm(config: StackConfig) -> nn.LayerNorm:

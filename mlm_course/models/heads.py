@@ -15,6 +15,16 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
+from mlm_course.attention_checks import token_mask
+from mlm_course.contracts import (
+    check_bools,
+    check_count,
+    check_flag,
+    check_floats,
+    check_mask,
+    check_tensor,
+    may_look_at,
+)
 from mlm_course.models.encoder import Encoder, initialise
 
 
@@ -26,6 +36,8 @@ class _Head(nn.Module):
         if not isinstance(encoder, Encoder):
             raise TypeError(f"A head stands on an Encoder, not on {type(encoder).__name__}: "
                             "for a MaskedLM pass model.encoder.")  # fmt: skip
+        check_count("n_outputs", n_outputs, 1)
+        check_flag("frozen", frozen)
         self.encoder, self.frozen = copy.deepcopy(encoder), frozen
         self.encoder.requires_grad_(not frozen)
         self.output = nn.Linear(encoder.config.d_model, n_outputs)
@@ -41,6 +53,9 @@ class _Head(nn.Module):
 
     def vectors(self, ids: Tensor, visible: Tensor | None = None) -> Tensor:
         """The encoder's vectors: (B, T) -> (B, T, D); without gradients if it is frozen."""
+        check_tensor("ids", ids, "B T")
+        visible = token_mask(ids, visible, "visible")
+        visible = None if visible is None else visible[:, None, None]
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
             return self.encoder(ids, visible)
 
@@ -48,13 +63,14 @@ class _Head(nn.Module):
 class SequenceClassifier(_Head):
     """One class for each text, from the mean of its tokens' vectors.
 
-    ids (B, T) int64, visible (B, T) bool, True = token -> logits (B, n_outputs).
+    ids (B, T) int64, visible (B, T) or (B, 1, 1, T) bool, True = token -> logits (B, n_outputs).
     Source: mean pooling as in Reimers and Gurevych 2019, section 3. (BERT takes the vector of [CLS]
     instead. That needs a model whose pretraining used it.)
     """
 
     def forward(self, ids: Tensor, visible: Tensor | None = None) -> Tensor:
-        return self.output(mean_over_tokens(self.vectors(ids, visible), visible))
+        x = self.vectors(ids, visible)
+        return self.output(mean_over_tokens(x, token_mask(ids, visible, "visible")))
 
 
 class TokenClassifier(_Head):
@@ -78,6 +94,8 @@ class SpanExtractor(_Head):
     def forward(
         self, ids: Tensor, visible: Tensor | None = None, context: Tensor | None = None
     ) -> Tensor:
+        if context is not None:
+            check_mask("context", context, ids)
         logits = self.output(self.vectors(ids, visible)).transpose(1, 2)  # (B, 2, T)
         return logits if context is None else logits.masked_fill(~context[:, None], -math.inf)
 
@@ -87,21 +105,48 @@ def mean_over_tokens(x: Tensor, visible: Tensor | None = None) -> Tensor:
 
     A row without any token gets zeros.
     """
+    _check_vectors(x, visible)
     if visible is None:
         return x.mean(1)
     weights = visible[..., None].to(x.dtype)  # (B, T, 1)
     return (x * weights).sum(1) / weights.sum(1).clamp(min=1)
 
 
+def _check_vectors(x: Tensor, visible: Tensor | None) -> None:
+    check_floats("x", x, "B T D")
+    if not x.shape[1]:
+        raise ValueError("x has no tokens (T = 0): there is nothing to take the mean of.")
+    if visible is None:
+        return
+    check_bools("visible", visible)
+    if visible.shape != x.shape[:2]:
+        raise ValueError(
+            f"visible must have shape (B, T) = {tuple(x.shape[:2])}, not {tuple(visible.shape)}."
+        )
+
+
 def best_spans(logits: Tensor, longest: int) -> Tensor:
     """The best answer in each row: logits (B, 2, T) -> first and last token (B, 2) int64.
 
     Best is the largest start score plus end score among all spans of at most `longest` tokens that
-    do not end before they begin. Tokens with minus infinity are never part of an end of it.
+    do not end before they begin. Tokens with minus infinity are never part of an end of it; (0, 0)
+    in a row without any other. Errors: ValueError for NaN, another shape, or longest below 1.
     Source: Devlin et al. 2019, section 4.2.
     """
+    _check_spans(logits, longest)
     start, end = logits.unbind(1)  # (B, T) each
     total = start[:, :, None] + end[:, None, :]  # (B, T, T): first token, last token
-    allowed = torch.ones_like(total[0], dtype=torch.bool).triu().tril(longest - 1)
+    size = logits.shape[-1]
+    allowed = torch.ones(size, size, dtype=torch.bool, device=logits.device)
+    allowed = allowed.triu().tril(longest - 1)
     best = total.masked_fill(~allowed, -math.inf).flatten(1).argmax(1)  # (B,)
-    return torch.stack([best // logits.shape[-1], best % logits.shape[-1]], 1)
+    return torch.stack([best // size, best % size], 1)
+
+
+def _check_spans(logits: Tensor, longest: int) -> None:
+    check_floats("logits", logits, "B 2 T")
+    check_count("longest", longest, 1)
+    if logits.shape[1] != 2 or not logits.shape[2]:
+        raise ValueError(f"logits must have shape (B, 2, T), not {tuple(logits.shape)}.")
+    if may_look_at(logits) and (logits.isnan() | logits.isposinf()).any():
+        raise ValueError("logits contain NaN or inf: mend the computation before it.")

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from mlm_course.contracts import check_bools, check_count, check_floats, may_look_at
+
 
 def top_answers(logits: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """The k most likely answers to each gap: probabilities (n, k), largest first, and ids (n, k).
 
     logits (n, V), one row for each gap; the probabilities are those among all V answers.
     """
+    check_floats("logits", logits, "n V")
+    check_count("k", k, 1, logits.shape[-1])
+    if may_look_at(logits) and not logits.amax(-1).isfinite().all():
+        raise ValueError(
+            "logits contain NaN or inf, or a row of -inf: no answer is the best there."
+        )
     chances, ids = logits.softmax(-1).topk(k)
     return chances, ids
 
@@ -21,6 +29,13 @@ def copy_scores(weights: Tensor, mention: Tensor) -> Tensor:
     of the hidden word at query t. The weights on all other mentions of a word are added up; queries
     without any are left out, all others of the whole batch count the same. NaN if there is none.
     """
+    check_floats("weights", weights, "B H T S", finite=True)
+    check_bools("mention", mention, "B T S")
+    if mention.shape != (len(weights), *weights.shape[2:]):
+        raise ValueError(
+            f"mention has shape {tuple(mention.shape)}, which is not (B, T, S) of weights "
+            f"{tuple(weights.shape)}."
+        )
     paid = (weights * mention[:, None]).sum(-1)  # (B, H, T)
     asked = mention.any(-1)[:, None]  # (B, 1, T)
     return (paid * asked).sum((0, 2)) / asked.sum()

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, TypeVar
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
+
+from mlm_course.contracts import check_count
+from mlm_course.text_files import read_json
 
 Config = TypeVar("Config")
 Model = TypeVar("Model", bound=nn.Module)
@@ -128,7 +134,53 @@ def number_of_blocks(ours: Mapping[str, Tensor], stack: str) -> int:
     return max((int(number) for number in numbers), default=0) + 1
 
 
+def check_weights(weights: Any) -> None:
+    """TypeError unless these are tensors by name."""
+    if not isinstance(weights, Mapping):
+        raise TypeError(
+            f"The weights must be a dict of tensors, such as model.state_dict(), not "
+            f"{type(weights).__name__}."
+        )
+    for name, value in weights.items():
+        if not isinstance(value, Tensor):
+            raise TypeError(f"{name} must be a tensor, not {type(value).__name__}.")
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file; nothing is ever unpickled. Errors: ValueError."""
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise ValueError(f"{path} is damaged or no safetensors file: {error}.") from None
+
+
+def read_config(path: Path, kind: str) -> dict[str, Any]:
+    """A model's config.json. Errors: ValueError unless it is of such a model_type, with GELU."""
+    config = read_json(path)
+    if not isinstance(config, dict):
+        raise ValueError(f"{path} is no table of settings.")
+    for name, wanted in (("model_type", kind), ("hidden_act", "gelu")):
+        if config.get(name) != wanted:
+            raise ValueError(
+                f"{path} has {name} {config.get(name)!r}, not {wanted!r}: it cannot be loaded here."
+            )
+    return config
+
+
+def setting(
+    config: Mapping[str, Any], name: str, kinds: type | tuple[type, ...], default: Any = None
+) -> Any:
+    """One value of a config.json. Errors: ValueError if it is missing or of another kind."""
+    value = config.get(name, default)
+    if value is None:
+        raise ValueError(f"config.json lacks {name}.")
+    if not isinstance(value, kinds) or (isinstance(value, bool) and kinds is not bool):
+        raise ValueError(f"{name} in config.json cannot be {value!r}.")
+    return value
+
+
 def check_heads(n_heads: int, d_model: int, name: str = "n_heads") -> None:
     """ValueError unless each head gets equally many numbers of a vector."""
+    check_count(name, n_heads)
     if n_heads < 1 or d_model % n_heads:
         raise ValueError(f"{n_heads} heads cannot share {d_model} numbers evenly: check {name}.")

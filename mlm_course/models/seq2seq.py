@@ -23,11 +23,13 @@ from mlm_course.attention import (
     join_heads,
     split_heads,
 )
+from mlm_course.contracts import check_flag, check_ids, check_mask, check_tensor
 from mlm_course.models.encoder import (
     Encoder,
     EncoderConfig,
     FeedForward,
     StackConfig,
+    check_config,
     initialise,
     layer_norm,
 )
@@ -46,6 +48,11 @@ class Seq2SeqConfig(EncoderConfig):
     max_target: int = 64
     causal: bool = False
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_counts("decoder_layers", "max_target")
+        check_flag("causal", self.causal)
+
 
 class Memory(NamedTuple):
     """What the encoder makes of the source: vectors (B, S, D), and which are no padding (B, S)."""
@@ -56,6 +63,11 @@ class Memory(NamedTuple):
     def rows(self, index: Tensor) -> Memory:
         """The memory of some rows, in that order; a row may be asked for several times."""
         return Memory(self.vectors[index], self.visible[index])
+
+
+def _check_memory(memory: Memory) -> None:
+    if not isinstance(memory, Memory):
+        raise TypeError(f"memory is what `encode` returns, a Memory, not {type(memory).__name__}.")
 
 
 class KeyValues(NamedTuple):
@@ -116,14 +128,15 @@ class Seq2Seq(nn.Module):
     """An encoder-decoder over one vocabulary, embeddings and output layer tied.
 
     source (B, S) int64 begins with [CLS], whose vector predicts the length of the target; target
-    (B, T) int64; asked (B, T) bool: where answers are wanted. Returns their logits (n, V), of what
-    comes next (causal) or of what stands there (CMLM), and the log-probabilities of all lengths
-    (B, max_target + 1). Padding is [PAD] in both.
+    (B, T) int64; asked (B, T) bool: where answers are wanted, None for everywhere. Returns their
+    logits (n, V), of what comes next (causal) or of what stands there (CMLM), and the
+    log-probabilities of all lengths (B, max_target + 1). Padding is [PAD] in both.
     Source: Vaswani et al. 2017; Ghazvininejad et al. 2019, section 2 (CMLM, LENGTH token).
     """
 
     def __init__(self, config: Seq2SeqConfig) -> None:
         super().__init__()
+        check_config(config, Seq2SeqConfig)
         self.config = config
         self.encoder = Encoder(config)
         self.target_positions = nn.Embedding(config.max_target, config.d_model)
@@ -135,13 +148,20 @@ class Seq2Seq(nn.Module):
             part.apply(initialise)
 
     def forward(self, source: Tensor, target: Tensor, asked: Tensor) -> tuple[Tensor, Tensor]:
+        check_tensor("source", source, "B S")
+        self._check_target(target, asked, len(source))
         memory = self.encode(source)
         return self.decode(memory, target, asked), self.log_lengths(memory)
 
     def encode(self, source: Tensor) -> Memory:
         """The source's vectors and which of them are no padding."""
+        check_ids(source, self.config.vocab_size, name="source", shape="B S")
+        if not source.shape[1]:
+            raise ValueError(
+                "source has no tokens: it begins with [CLS], which predicts the length."
+            )
         visible = source != PAD_ID
-        return Memory(self.encoder(source, visible), visible)
+        return Memory(self.encoder(source, visible[:, None, None]), visible)
 
     def decode(
         self,
@@ -154,6 +174,8 @@ class Seq2Seq(nn.Module):
 
         source: what `start` returned for this memory, for a target that is decoded several times.
         """
+        _check_memory(memory)
+        self._check_target(target, asked, len(memory.vectors))
         x = self._embedded(target, 0)
         mask = self._target_mask(target)
         source_mask = memory.visible[:, None, None, :]  # (B, 1, 1, S)
@@ -184,6 +206,7 @@ class Seq2Seq(nn.Module):
 
     def log_lengths(self, memory: Memory) -> Tensor:
         """Log-probabilities (B, max_target + 1) of the target's length; a length of 0 is impossible."""
+        _check_memory(memory)
         scores = self.length_head(memory.vectors[:, 0]).float()
         is_zero = torch.arange(scores.shape[1], device=scores.device) == 0
         return scores.masked_fill(is_zero, -torch.inf).log_softmax(-1)
@@ -196,6 +219,13 @@ class Seq2Seq(nn.Module):
     def _stack(self) -> list[DecoderBlock]:
         return cast("list[DecoderBlock]", list(self.blocks))
 
+    def _check_target(self, target: Tensor, asked: Tensor | None, rows: int) -> None:
+        check_ids(target, self.config.vocab_size, name="target")
+        if asked is not None:
+            check_mask("asked", asked, target, of="target")
+        if len(target) != rows:
+            raise ValueError(f"There are {rows} sources, but {len(target)} targets.")
+
     def _embedded(self, target: Tensor, first: int) -> Tensor:
         end = first + target.shape[1]
         if end > self.config.max_target:
@@ -203,7 +233,7 @@ class Seq2Seq(nn.Module):
                 f"The target has {end} tokens, but the model knows {self.config.max_target} places."
             )
         places = torch.arange(first, end, device=target.device)
-        return self.encoder.embeddings.token(target) + self.target_positions(places)
+        return self.encoder.embeddings.token(target.long()) + self.target_positions(places)
 
     def _target_mask(self, target: Tensor) -> Tensor | None:
         visible = (target != PAD_ID)[:, None, None, :]  # (B, 1, 1, T)

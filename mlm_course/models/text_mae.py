@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from mlm_course.attention import MultiHeadAttention
+from mlm_course.attention_checks import token_mask
+from mlm_course.contracts import check_bools, check_ids, check_mask
 from mlm_course.models.encoder import (
     STD,
     BlockStack,
@@ -23,8 +25,11 @@ from mlm_course.models.encoder import (
     EncoderConfig,
     FeedForward,
     StackConfig,
+    check_config,
+    check_length,
     initialise,
     layer_norm,
+    read_stack,
 )
 from mlm_course.models.image_mae import put_back
 from mlm_course.models.masked_lm import MaskedLM
@@ -50,13 +55,17 @@ def keep_visible(ids: Tensor, masked: Tensor, attention_mask: Tensor | None = No
 
     ids (B, T) int64; masked (B, T) bool; attention_mask (B, T) bool, True = token. Unlike the
     patches of an image, their number differs from row to row: K is the largest, at least 1, and a
-    row with fewer is filled up with [PAD]. What ids hold at hidden places is never looked at.
+    row with fewer is filled up with [PAD]. Which ids stand at hidden places changes nothing.
     """
+    check_ids(ids)
+    check_mask("masked", masked, ids)
+    attention_mask = token_mask(ids, attention_mask)
     visible = ~masked if attention_mask is None else ~masked & attention_mask
     counts = visible.sum(1)  # (B,)
     # visible first, each group in reading order
     order = (~visible).int().argsort(dim=1, stable=True)
-    positions = order[:, : max(1, int(counts.max()))]  # (B, K)
+    longest = int(counts.max()) if len(counts) else 0
+    positions = order[:, : max(1, longest)]  # (B, K)
     real = visible.gather(1, positions)
     kept_ids = ids.gather(1, positions).where(real, PAD_ID)
     return KeptTokens(kept_ids, positions, None if real.all() else real, order.argsort(1))
@@ -70,22 +79,23 @@ class TextMAEConfig(EncoderConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if isinstance(self.decoder, dict):  # as read from JSON
-            object.__setattr__(self, "decoder", StackConfig(**self.decoder))
+        read_stack(self, "decoder")
 
 
 class TextMAE(MaskedLM):
     """A masked language model whose encoder works on the visible tokens alone.
 
-    Called like `MaskedLM`, with `masked` (B, T) bool; what ids hold at hidden places is never
-    looked at. The decoder gets the encoder's vectors at the places where their tokens stood, one
+    Called like `MaskedLM`, with `masked` (B, T) bool; which ids stand at hidden places
+    changes nothing. The decoder gets the encoder's vectors at the places where their tokens stood, one
     learned vector at all others, and positions again. Returns logits (n, V) of the n hidden tokens.
+    attention_mask (B, T) or (B, 1, 1, T) bool, True = token.
     Source: Meng et al. 2023, "Representation Deficiency in Masked Language Modeling", section 3.
     """
 
     config: TextMAEConfig
 
     def __init__(self, config: TextMAEConfig) -> None:
+        check_config(config, TextMAEConfig)
         super().__init__(config)
         D, decoder_D = config.d_model, config.decoder.d_model
         self.to_decoder = nn.Linear(D, decoder_D)
@@ -106,21 +116,24 @@ class TextMAE(MaskedLM):
         *,
         segments: Tensor | None = None,
     ) -> Tensor:
+        masked = self._checked(ids, masked, segments)
+        kept = keep_visible(ids, masked, attention_mask)
+        real = token_mask(ids, attention_mask)
+        return self.logits(self.decode(self.encode(kept), kept, real)[masked])
+
+    def _checked(self, ids: Tensor, masked: Tensor | None, segments: Tensor | None) -> Tensor:
         if masked is None:
             raise ValueError("A TextMAE needs `masked` (B, T): it encodes only what is not hidden.")
         if segments is not None:
             raise ValueError("A TextMAE has no segments.")
-        if ids.shape[1] > self.config.max_length:
-            raise ValueError(
-                f"The rows have {ids.shape[1]} tokens, but the model knows positions for "
-                f"{self.config.max_length} only: cut them or build it with a larger max_length."
-            )
-        kept = keep_visible(ids, masked, attention_mask)
-        return self.logits(self.decode(self.encode(kept), kept, attention_mask)[masked])
+        check_ids(ids, self.config.vocab_size)
+        check_length(ids, self.config.max_length)
+        return masked
 
     def encode(self, kept: KeptTokens) -> Tensor:
         """A vector for every visible token, which knows where it stood: (B, K, D)."""
-        return self.encoder(kept.ids, kept.real, positions=kept.positions)
+        real = None if kept.real is None else kept.real[:, None, None]  # (B, 1, 1, K)
+        return self.encoder(kept.ids, real, positions=kept.positions)
 
     def decode(
         self, latent: Tensor, kept: KeptTokens, attention_mask: Tensor | None = None
@@ -131,7 +144,8 @@ class TextMAE(MaskedLM):
             x = torch.where(kept.real[..., None], x, self.mask_token.to(x.dtype))
         x = put_back(x, kept.ids_restore, self.mask_token)  # (B, T, decoder_D)
         places = torch.arange(x.shape[1], device=x.device)
-        return self.from_decoder(self.decoder(x + self.decoder_positions(places), attention_mask))
+        real = None if attention_mask is None else attention_mask[:, None, None]  # (B, 1, 1, T)
+        return self.from_decoder(self.decoder(x + self.decoder_positions(places), real))
 
 
 class RetroMAE(nn.Module):
@@ -146,6 +160,7 @@ class RetroMAE(nn.Module):
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
+        check_config(config, EncoderConfig)
         self.config = config
         self.masked_lm = MaskedLM(config)
         self.query_norm, self.memory_norm = layer_norm(config), layer_norm(config)
@@ -168,6 +183,7 @@ class RetroMAE(nn.Module):
         true_ids: Tensor,
         seen: Tensor,
     ) -> tuple[Tensor, Tensor]:
+        check_mask("masked", masked, ids)
         x = self.encoder(ids, attention_mask)  # (B, T, D)
         restored = self.restore(x[:, 0], true_ids, seen)
         return self.masked_lm.logits(x[masked]), self.masked_lm.logits(restored)
@@ -178,6 +194,7 @@ class RetroMAE(nn.Module):
         The sentence's vector stands in the first place, and all places may look at it. A place
         asks with that vector and its position alone, so that it cannot copy its own token.
         """
+        self._check(sentence, ids, seen)
         embeddings = self.encoder.embeddings
         places = embeddings.position(torch.arange(ids.shape[1], device=ids.device))  # (T, D)
         queries = sentence[:, None] + places  # (B, T, D)
@@ -186,3 +203,12 @@ class RetroMAE(nn.Module):
         may_attend = (seen | is_first)[:, None]  # (B, 1, T, T)
         x = queries + self.attention(self.query_norm(queries), may_attend, self.memory_norm(memory))
         return self.final_norm(x + self.feed_forward(self.feed_forward_norm(x)))
+
+    def _check(self, sentence: Tensor, ids: Tensor, seen: Tensor) -> None:
+        check_ids(ids, self.config.vocab_size, name="true_ids")
+        check_bools("seen", seen)
+        if seen.shape != (*ids.shape, ids.shape[1]) or len(sentence) != len(ids):
+            raise ValueError(
+                f"true_ids {tuple(ids.shape)}, seen {tuple(seen.shape)} and the texts "
+                f"({len(sentence)}) must be (B, T), (B, T, T) and B."
+            )

@@ -8,18 +8,25 @@ NAMES is the whole translation: what our parts are called in the published files
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
+from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from mlm_course.hub import download
 from mlm_course.models.encoder import StackConfig
-from mlm_course.models.image_mae import ImageMAE, ImageMAEConfig
-from mlm_course.models.published import Translation, check_heads, number_of_blocks
+from mlm_course.models.image_mae import ImageMAE, ImageMAEConfig, check_colours
+from mlm_course.models.published import (
+    Translation,
+    check_heads,
+    check_weights,
+    number_of_blocks,
+    read_config,
+    read_weights,
+    setting,
+)
 
 BLOCK = {
     # ours                  theirs, in both stacks
@@ -87,6 +94,7 @@ def from_vit_mae(
     Errors: ValueError names weights that are missing, unknown or of the wrong shape.
     Source: He et al. 2022.
     """
+    check_weights(state_dict)
     ours = TRANSLATION.ours({_published(name): value for name, value in state_dict.items()})
     patches = _filters(ours)  # (D, C, P, P)
     config = ImageMAEConfig(
@@ -103,25 +111,23 @@ def from_vit_mae(
     return TRANSLATION.build(ImageMAE, config, ours)
 
 
-def vit_mae_from_hub(name: str = "facebook/vit-mae-base") -> ImageMAE:
-    """A published masked autoencoder, downloaded once and kept by huggingface_hub.
+def vit_mae_from_hub(name: str | Path = "facebook/vit-mae-base") -> ImageMAE:
+    """A published masked autoencoder, downloaded once and kept by huggingface_hub, or in a folder.
 
     Its images have gone through `imagenet_normalise`: so must yours.
     Errors: HubUnreachable without a network (unless it was downloaded before); ValueError if the
     hub has no such model, or it is no ViT-MAE in the usual form.
     """
     files = download(name, FILES)
-    config = json.loads(files["config.json"].read_text())
-    if config.get("model_type") != "vit_mae" or config.get("hidden_act") != "gelu":
-        raise ValueError(f"{name!r} is not a ViT-MAE with GELU: it cannot be loaded here.")
-    size = config["image_size"]
+    config = read_config(files["config.json"], "vit_mae")
+    size = setting(config, "image_size", (int, list))
     return from_vit_mae(
-        load_file(files["model.safetensors"]),
-        config["num_attention_heads"],
-        config["decoder_num_attention_heads"],
+        read_weights(files["model.safetensors"]),
+        setting(config, "num_attention_heads", int),
+        setting(config, "decoder_num_attention_heads", int),
         image_size=(size, size) if isinstance(size, int) else tuple(size),
-        norm_pix=config.get("norm_pix_loss", False),
-        eps=config.get("layer_norm_eps", EPS),
+        norm_pix=setting(config, "norm_pix_loss", bool, False),
+        eps=setting(config, "layer_norm_eps", (int, float), EPS),
     )
 
 
@@ -139,6 +145,7 @@ def imagenet_restore(images: Tensor) -> Tensor:
 
 
 def _colours(values: tuple[float, ...], images: Tensor) -> Tensor:
+    check_colours(images)
     if images.ndim < 3 or images.shape[-3] != len(values):
         raise ValueError(f"images must have shape (..., 3, H, W), not {tuple(images.shape)}.")
     return torch.tensor(values, dtype=images.dtype, device=images.device)[:, None, None]
