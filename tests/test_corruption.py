@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
+import pickle
 import random
+from array import array
 from collections import Counter
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from stand_in import DEVICE, stand_in
+from torch.utils.data import DataLoader, RandomSampler, SequentialSampler
+from torch.utils.data.distributed import DistributedSampler
 
 from mlm_course import corruption as c
-from mlm_course.corruption.noise import mix64
+from mlm_course.corruption.noise import mix64, uniform
 from mlm_course.corruption.strategies import lowest
 
 V = 60
@@ -152,7 +159,7 @@ def test_arguments_of_the_wrong_kind_are_refused():
     choose = c.choose_fixed_count
     for wrong, error, words in [
         (lambda: choose(ok.long(), 0.5, generator()), TypeError, "torch.bool"),
-        (lambda: choose([[True]], 0.5, generator()), TypeError, "torch.bool, not list"),
+        (lambda: choose([[True]], 0.5, generator()), TypeError, "tensor, not list"),
         (lambda: choose(ok[0], 0.5, generator()), ValueError, "unsqueeze"),
         (lambda: choose(ok, "half", generator()), TypeError, "number"),
         (lambda: choose(ok, torch.rand(3), generator()), ValueError, r"one per row: \(2,\)"),
@@ -165,7 +172,7 @@ def test_arguments_of_the_wrong_kind_are_refused():
         (lambda: c.pmi_scores(torch.tensor([[-100]]), ok[:1, :1]), ValueError, "-100"),
         (lambda: c.STRATEGIES["score"](ok, 0.5, generator()), ValueError, "needs scores"),
         (
-            lambda: c.choose_whole_words(ok, 0.5, generator(), word_ids=torch.zeros(2, 4)),
+            lambda: c.choose_whole_words(ok, 0.5, generator(), word_ids=torch.ones(2, 4).long()),
             ValueError,
             "shape",
         ),
@@ -175,7 +182,7 @@ def test_arguments_of_the_wrong_kind_are_refused():
             "integers",
         ),
         (lambda: c.choose_adaptive(ok, 0.5, generator(), typical=0), ValueError, "typical"),
-        (lambda: c.choose_spans(ok, 0.5, generator(), p=0), ValueError, "0 < p < 1"),
+        (lambda: c.choose_spans(ok, 0.5, generator(), p=0), ValueError, "p must be above 0"),
     ]:
         with pytest.raises(error, match=words):
             wrong()
@@ -517,7 +524,7 @@ def test_bad_replacements_are_refused():
     with pytest.raises(ValueError, match="shape"):
         replace(ids, everything(1, 4))
     with pytest.raises(TypeError, match="int64"):
-        replace(ids.int(), masked)
+        replace(ids.float(), masked)
     with pytest.raises(ValueError, match="nothing to put in"):
         c.corrupt(ids, masked, generator(), mask_id=4, ordinary_ids=torch.tensor([]).long())
     with pytest.raises(ValueError, match="outside the vocabulary"):
@@ -611,8 +618,9 @@ def test_static_shows_each_copy_in_turn():
     assert not torch.equal(epochs[0], epochs[1]) and not torch.equal(epochs[1], epochs[2])
     some = torch.tensor([4, 40])
     assert torch.equal(masking(some, 4).labels, masking(everyone, 1).labels[some])
-    with pytest.raises(ValueError, match="copies"):
-        c.StaticMasking(masker, ids, 0, generator())
+    for copies in (0, -1, 2.5, "3", None, True):
+        with pytest.raises((ValueError, TypeError), match="copies must be"):
+            c.StaticMasking(masker, ids, copies, generator())
 
 
 def test_dynamic_draws_anew_in_each_epoch_at_the_right_rate():
@@ -730,3 +738,362 @@ def test_of_equal_keys_the_leftmost_are_taken():
     keys = torch.tensor([[0.3, 0.1, 0.1, 0.2], [0.5, 0.5, 0.5, 0.5]])
     taken = lowest(keys, torch.tensor([2, 3]))
     assert taken.int().tolist() == [[0, 1, 1, 0], [1, 1, 1, 0]]
+
+
+# --- workers ----------------------------------------------------------------------------------
+
+
+def every_other(maskable, ratio, generator, *, shift=0):
+    """A learner's own strategy, bound by `partial`."""
+    places = torch.arange(maskable.shape[1]) + shift
+    return c.choose_bernoulli(maskable, ratio, generator) & (places % 2 == 0)
+
+
+@pytest.mark.parametrize("choose", [*c.STRATEGIES.values(), partial(every_other, shift=1)])
+def test_everything_can_be_sent_to_another_process(choose):
+    ids, row = make_ids(), torch.arange(9) > 2
+    masker = c.Masker(V, SPECIALS, MASK, choose=choose, ratio=0.3)
+    needs = (
+        {} if isinstance(choose, partial) and choose.func is every_other else {"scores": ids / 7}
+    )
+    for masks in (
+        c.DynamicMasking(masker, ids, 3, **needs),
+        c.StaticMasking(masker, ids, 2, generator(), **needs),
+    ):
+        again = pickle.loads(pickle.dumps(masks))
+        assert torch.equal(again(torch.arange(50), 1).masked, masks(torch.arange(50), 1).masked)
+    noise = c.CounterRNG(1, 2, range(3))
+    noise.uniform(5)
+    assert torch.equal(pickle.loads(pickle.dumps(noise)).uniform(5), noise.uniform(5))
+    hide = c.for_one_row(row, scores=row.float())["score"]
+    assert pickle.loads(pickle.dumps(hide))(0.5, 1) == hide(0.5, 1)
+
+
+def test_a_copied_collator_goes_on_where_the_first_one_stood():
+    collate = c.MaskingCollator(c.Masker(V, SPECIALS, MASK), seed=4)
+    collate(ROWS)
+    for again in (pickle.loads(pickle.dumps(collate)), copy.deepcopy(collate)):
+        assert torch.equal(again.generator.get_state(), collate.generator.get_state())
+        assert again(ROWS).masked.any()
+    assert torch.equal(pickle.loads(pickle.dumps(collate))(ROWS).masked, collate(ROWS).masked)
+
+
+MANY_ROWS = [[2, *(5 + (i * k) % 55 for k in range(i % 7 + 1)), 3] for i in range(26)]
+COLLATE = c.MaskingCollator(
+    c.Masker(V, SPECIALS, MASK, choose=c.STRATEGIES["whole words"], ratio=0.4),
+    word_ids_of=pieces,
+    seed=5,
+)
+
+
+def dealt(n_workers: int, order: str = "in order", epochs: int = 3, **options) -> list:
+    """The batches that a DataLoader deals out in some epochs."""
+    data = c.IndexedRows(MANY_ROWS)
+    sampler = {
+        "in order": SequentialSampler(data),
+        "shuffled": RandomSampler(data, generator=generator(3)),
+        "one process of two": DistributedSampler(data, num_replicas=2, rank=1, seed=2),
+    }[order]
+    loader = DataLoader(
+        data, 4, sampler=sampler, collate_fn=COLLATE, num_workers=n_workers, **options
+    )
+    batches = []
+    for epoch in range(epochs):
+        data.set_epoch(epoch)
+        if isinstance(sampler, DistributedSampler):
+            sampler.set_epoch(epoch)
+        batches += list(loader)
+    return batches
+
+
+def same_batches(one: list, other: list) -> bool:
+    pairs = [(a, b) for x, y in zip(one, other, strict=True) for a, b in zip(x, y, strict=True)]
+    return all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_masks_follow_from_seed_epoch_and_index():
+    batches = dealt(0)
+    for epoch, rows in itertools.product(range(3), range(0, 26, 4)):
+        some = range(26)[rows : rows + 4]
+        expected = COLLATE([MANY_ROWS[i] for i in some], index=some, epoch=epoch)
+        assert same_batches([batches[epoch * 7 + rows // 4]], [expected])
+    assert not same_batches(batches[:7], batches[7:14])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("persistent", [False, True])
+@pytest.mark.parametrize(
+    "n_workers, order, drop_last",
+    [(1, "in order", False), (2, "shuffled", True), (2, "one process of two", False)],
+)
+def test_forked_workers_deal_out_the_same_batches(n_workers, order, drop_last, persistent):
+    given = {"order": order, "drop_last": drop_last}
+    workers = {"multiprocessing_context": "fork", "persistent_workers": persistent}
+    assert same_batches(dealt(n_workers, **given, **workers), dealt(0, **given))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("start, persistent", [("spawn", True), ("forkserver", False)])
+def test_started_workers_deal_out_the_same_batches(start, persistent):
+    workers = {"multiprocessing_context": start, "persistent_workers": persistent}
+    assert same_batches(dealt(1, epochs=2, **workers), dealt(0, epochs=2))
+
+
+def test_a_loop_left_early_spoils_no_epoch():
+    data = c.IndexedRows(MANY_ROWS)
+    loader = DataLoader(
+        data, 4, collate_fn=COLLATE, num_workers=1, multiprocessing_context="fork",
+        persistent_workers=True,
+    )  # fmt: skip
+    data.set_epoch(0)
+    next(iter(loader))
+    data.set_epoch(2)
+    assert same_batches(list(loader), dealt(0)[14:])
+
+
+def test_a_copy_of_the_rows_reaches_its_workers_too():
+    for copied in (copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))):
+        data = copied(c.IndexedRows(MANY_ROWS))
+        loader = DataLoader(
+            data, 26, num_workers=1, multiprocessing_context="fork", persistent_workers=True,
+            collate_fn=list,
+        )  # fmt: skip
+        for epoch in (3, 4):
+            data.set_epoch(epoch)
+            assert {row.epoch for (rows,) in [list(loader)] for row in rows} == {epoch}
+
+
+def test_rows_alone_are_refused_in_a_worker():
+    loader = DataLoader(MANY_ROWS, 4, collate_fn=COLLATE, num_workers=1)
+    with pytest.raises(RuntimeError, match="IndexedRows"):
+        list(loader)
+    assert len(list(DataLoader(MANY_ROWS, 4, collate_fn=COLLATE))) == 7
+
+
+def test_indexed_rows_say_what_is_missing():
+    data = c.IndexedRows(MANY_ROWS)
+    with pytest.raises(RuntimeError, match=r"Call set_epoch\(epoch\)"):
+        data[0]
+    data.set_epoch(0)
+    early = data[0]
+    assert early == (0, 0, MANY_ROWS[0]) and [row.place for row in data] == list(range(26))
+    assert data[torch.tensor(3)].place == 3  # as some samplers say it
+    data.set_epoch(1)
+    with pytest.raises(RuntimeError, match=r"epochs \[0, 1\]"):
+        COLLATE([early, data[1]])
+    for wrong, error in [(-1, IndexError), (26, IndexError), ([0], TypeError)]:
+        with pytest.raises(error):
+            data[wrong]
+    with pytest.raises(TypeError, match="Some rows are IndexedRows"):
+        COLLATE([early, MANY_ROWS[1]])
+
+
+# --- devices ----------------------------------------------------------------------------------
+
+
+def answers(move) -> dict:
+    """What each function says for tensors moved by `move`."""
+    ids, mask = (make_ids()[:6], rows_of([0, 1, 1, 1, 1] * 4).expand(6, 20))
+    words, scores = move(pieces(ids)), move(ids.sin())
+    noise = partial(c.CounterRNG, 0, 0, range(6))
+    masker = c.Masker(V, SPECIALS, MASK, ratio=0.5)
+    per_row, on = torch.arange(6).double() / 7, move(mask)
+    out = {
+        "maskable": c.maskable(move(ids), SPECIALS),
+        "other specials": c.maskable(move(ids), [0, 9, 7]),
+        "count": c.masked_count(move(torch.arange(50)), 0.15),
+        "adaptive": c.choose_adaptive(on, move(per_row.float()), noise()),
+        "score": c.choose_by_score(on, 0.4, noise(), scores=scores, temperature=0.5),
+        "lengths": c.span_lengths(on, noise()),
+        "pmi": c.pmi_scores(move(ids % 7), on, min_count=2),
+        "words": c.find_words(on, words).maskable,
+        "corrupted": masker(move(ids), noise()).input_ids,
+        "dynamic": c.DynamicMasking(masker, move(ids), 0)(torch.arange(3), 1).labels,
+        "static": c.StaticMasking(masker, move(ids), 2, noise())(torch.arange(3), 1).labels,
+    }
+    for name, choose in c.STRATEGIES.items():
+        for ratio in (0.3, per_row):
+            out[name, str(ratio)] = choose(on, ratio, noise(), word_ids=words, scores=scores)
+    return out
+
+
+@pytest.mark.slow  # entering a mode of torch imports its compiler
+def test_a_device_without_float64_gives_the_same():
+    expected = answers(lambda x: x)
+    with stand_in():
+        there = answers(lambda x: x.to(DEVICE))
+        assert {x.device for x in there.values()} == {DEVICE}
+        there = {name: x.cpu() for name, x in there.items()}
+    assert all(torch.equal(there[name], x) for name, x in expected.items())
+
+
+def test_a_default_device_or_dtype_changes_nothing():
+    ids = make_ids()
+    for set_default, other, usual in [
+        (torch.set_default_device, "meta", None),
+        (torch.set_default_dtype, torch.float64, torch.float32),
+    ]:
+        expected = answers(lambda x: x), COLLATE(ROWS, range(8)), c.pad_rows([[], []])
+        made = c.Masker(V, SPECIALS, MASK)(ids, generator())
+        try:
+            set_default(other)
+            masker = c.Masker(V, SPECIALS, MASK)
+            rows = c.IndexedRows(ROWS)
+            rows.set_epoch(0)
+            batch, empty = COLLATE(list(rows)), c.pad_rows([[], []])
+            again = masker(ids, torch.Generator("cpu").manual_seed(0))
+            fresh = c.MaskingCollator(masker)(ROWS)
+        finally:
+            set_default(usual)
+        assert same_batches([batch, again], [expected[1], made])
+        assert same_batches([fresh], [c.MaskingCollator(masker)(ROWS)])
+        assert same_batches([empty], [expected[2]])
+
+
+def test_tensors_on_two_devices_are_refused_with_their_names():
+    ids, mask = make_ids(), everything(50, 20)
+    masker = c.Masker(V, SPECIALS, MASK)
+    there = partial(torch.Tensor.to, device="meta")
+    for wrong, words in [
+        (lambda: masker(there(ids), generator()), "generator is on cpu, the tokens are on meta"),
+        (lambda: c.mask_tokens(ids, there(mask)), "masked is on meta, but ids is on cpu"),
+        (
+            lambda: c.choose_spans(mask, 0.5, generator(), word_ids=there(ids)),
+            "word_ids is on meta, but maskable is on cpu",
+        ),
+        (lambda: c.pmi_scores(ids, there(mask)), "maskable is on meta"),
+        (
+            lambda: c.Masker(V, SPECIALS, MASK, choose=lambda m, r, g: there(m))(ids, generator()),
+            "masked is on meta",
+        ),
+    ]:
+        with pytest.raises(ValueError, match=words):
+            wrong()
+
+
+# --- slips ------------------------------------------------------------------------------------
+
+
+def test_rows_of_any_kind_are_padded_alike():
+    expected = c.pad_rows([[5], [7, 8]])
+    for rows in (
+        [[5], np.array([7, 8])],
+        [torch.tensor([5]), (7, 8)],
+        [np.array([5], dtype=np.uint8), range(7, 9)],
+        ([np.int64(5)], array("i", [7, 8])),
+    ):
+        assert same_batches([c.pad_rows(rows)], [expected])
+    assert c.pad_rows(np.array([[1, 2], [3, 4]]))[0].tolist() == [[1, 2], [3, 4]]
+    assert c.pad_rows([[2**63 - 1]])[0].tolist() == [[2**63 - 1]]
+
+
+@pytest.mark.parametrize(
+    "rows, words",
+    [
+        ([[5, 2**63]], "not as large as 9223372036854775808"),
+        ([[True, False], [True]], "True and False"),
+        ([np.array([True])], "True and False"),
+        ([np.array([1.5])], "integer"),
+        ([[5], None], "not NoneType"),
+        ([{"input_ids": [1]}], 'pass its row\\["input_ids"\\]'),
+        (["ab"], "not str"),
+        ("ab", "not str"),
+        (None, "not NoneType"),
+        (iter([[1]]), "list of rows"),
+    ],
+)
+def test_rows_that_are_none_are_refused(rows, words):
+    with pytest.raises(TypeError, match=words):
+        c.pad_rows(rows)
+    with pytest.raises(TypeError, match=words):
+        COLLATE(rows)
+
+
+@pytest.mark.parametrize(
+    "given, error, words",
+    [
+        ({"ids": [[5, 6]]}, TypeError, "not list"),
+        ({"ids": np.array([[5]])}, TypeError, "not ndarray"),
+        ({"ids": None}, TypeError, "not NoneType"),
+        ({"ids": torch.ones(1, 2)}, TypeError, "torch.int64"),
+        ({"ids": torch.tensor([5, 6])}, ValueError, "unsqueeze"),
+        ({"ids": torch.tensor([[5, -100]])}, ValueError, "-100 belongs in labels"),
+        ({"ids": torch.tensor([[5, V]])}, ValueError, "vocabulary ends at 59"),
+        ({"generator": None}, TypeError, "manual_seed"),
+        ({"word_ids": torch.zeros(2, 2).long()}, TypeError, "unexpected .* 'word_ids'"),
+        ({"choose": c.choose_whole_words}, TypeError, "missing a required argument: 'word_ids'"),
+        ({"choose": 3}, TypeError, "choose must be a function"),
+        (
+            {"choose": lambda m, r, g: m.long()},
+            TypeError,
+            "strategy returned it.* write masked == 1",
+        ),
+        ({"choose": lambda m, r, g: m.tolist()}, TypeError, "as the strategy returned it"),
+        ({"choose": lambda m, r, g: m[:, 1:]}, ValueError, r"shape \(2, 1\)"),
+        ({"choose": lambda m, r, g: ~m}, ValueError, "return masked & maskable"),
+        ({"ratio": "0.15"}, TypeError, "ratio must be a number, not str"),
+        ({"ratio": math.nan}, ValueError, "between 0 and 1"),
+        ({"ratio": True}, TypeError, "not bool"),
+        ({"ratio": torch.tensor([0.5, math.nan])}, ValueError, "between 0 and 1"),
+        ({"special_ids": []}, ValueError, "not among"),
+        ({"special_ids": 4}, TypeError, "special_ids must be integers"),
+        ({"special_ids": [4, 1.5]}, TypeError, "special_ids must be integers"),
+        ({"special_ids": [4, -5]}, ValueError, "token ids start at 0"),
+        ({"special_ids": [4, V]}, ValueError, "outside the vocabulary"),
+        ({"mask_id": 4.0}, TypeError, "mask_id must be an integer"),
+        ({"proportions": 0.8}, TypeError, "must be Proportions"),
+    ],
+)
+def test_slips_with_a_masker_are_answered(given, error, words):
+    right = {"ids": torch.tensor([[2, 6], [7, 8]]), "generator": generator()}
+    made = {"vocab_size": V, "special_ids": SPECIALS, "mask_id": MASK}
+    both = right | made | given
+    call = {name: both.pop(name) for name in ("ids", "generator", "word_ids") if name in both}
+    with pytest.raises(error, match=words):
+        c.Masker(**both)(**call)
+
+
+def test_what_means_the_same_is_taken():
+    ids = make_ids()
+    expected = c.Masker(V, [0, 4], MASK)(ids, generator())
+    for special_ids in (torch.tensor([4, 0]), np.array([0, 4, 4]), (i for i in (0, 4))):
+        masker = c.Masker(np.int64(V), special_ids, MASK)
+        for same in (ids, ids.int(), ids.T.contiguous().T):
+            assert same_batches([masker(same, generator())], [expected])
+
+
+def test_a_strategy_that_draws_from_generators_alone_is_told_how_to_draw():
+    def tossed(maskable, ratio, generator):
+        return maskable & (torch.rand(maskable.shape, generator=generator) < ratio)
+
+    def drawn(maskable, ratio, generator):
+        return maskable & (uniform(maskable, generator) < ratio)
+
+    ids, index = make_ids(), torch.arange(2)
+    for choose in (tossed, drawn):
+        assert c.Masker(V, SPECIALS, MASK, choose=choose)(ids, generator()).masked.any()
+    with pytest.raises(TypeError, match=r"tossed .*noise\.uniform\(maskable, generator\)\.$"):
+        c.DynamicMasking(c.Masker(V, SPECIALS, MASK, choose=tossed), ids, 0)(index, 0)
+    masker = c.Masker(V, SPECIALS, MASK, choose=drawn, ratio=0.9)
+    assert c.DynamicMasking(masker, ids, 0)(index, 0).masked.any()
+
+
+def test_a_strategys_own_type_error_stays_as_it_is():
+    with pytest.raises(TypeError, match="unsupported operand"):
+        c.Masker(V, SPECIALS, MASK, choose=lambda m, r, g: m + None)(make_ids(), generator())
+
+
+@pytest.mark.parametrize("wrong", [[-1], [50], [0.5], torch.tensor([True]), torch.tensor(3), None])
+def test_an_index_that_is_none_is_refused(wrong):
+    ids, masker = make_ids(), c.Masker(V, SPECIALS, MASK)
+    for masks in (c.DynamicMasking(masker, ids, 0), c.StaticMasking(masker, ids, 1, generator())):
+        with pytest.raises((TypeError, IndexError), match="index"):
+            masks(wrong, 0)
+
+
+def test_pmi_of_ids_beyond_any_vocabulary():
+    """Pairs of ids were numbered left * size + right, which ran over the end of int64."""
+    ids = make_ids() % 7
+    assert torch.equal(
+        c.pmi_scores(ids * 2**40, ids > 0), c.pmi_scores(ids, ids > 0)
+    )  # fmt: skip

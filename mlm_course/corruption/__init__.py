@@ -8,7 +8,13 @@ seed, epoch and index).
 from __future__ import annotations
 
 from mlm_course.corruption.catalogue import STRATEGIES, Strategy, for_one_row
-from mlm_course.corruption.collator import MaskedBatch, MaskingCollator, pad_rows
+from mlm_course.corruption.collator import (
+    IndexedRow,
+    IndexedRows,
+    MaskedBatch,
+    MaskingCollator,
+    pad_rows,
+)
 from mlm_course.corruption.masking import (
     BERT_PROPORTIONS,
     IGNORED,
@@ -46,6 +52,8 @@ __all__ = [
     "Corrupted",
     "CounterRNG",
     "DynamicMasking",
+    "IndexedRow",
+    "IndexedRows",
     "MaskedBatch",
     "Masker",
     "MaskingCollator",

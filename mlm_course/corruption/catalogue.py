@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from mlm_course.contracts import check_bools, check_count, check_tensor
 from mlm_course.corruption.noise import Noise
 from mlm_course.corruption.scores import choose_by_score
 from mlm_course.corruption.strategies import (
@@ -36,38 +38,31 @@ class Strategy(Protocol):
         """masked (B, T) bool; word_ids and scores (B, T) are ignored where not needed."""
 
 
-def _plain(choose: Callable[[Tensor, Ratio, Noise], Tensor]) -> Strategy:
-    def strategy(maskable, ratio, generator, *, word_ids=None, scores=None):
-        return choose(maskable, ratio, generator)
-
-    return strategy
+# Each takes the wrapped function first: a `partial` of a function that stands in a module can be
+# sent to another process, which a function made inside another one cannot.
 
 
-def _by_words(choose: Callable[..., Tensor]) -> Strategy:
-    def strategy(maskable, ratio, generator, *, word_ids=None, scores=None):
-        return choose(maskable, ratio, generator, word_ids=word_ids)
-
-    return strategy
+def _plain(choose, maskable, ratio, generator, *, word_ids=None, scores=None):
+    return choose(maskable, ratio, generator)
 
 
-def _by_scores(choose: Callable[..., Tensor]) -> Strategy:
-    def strategy(maskable, ratio, generator, *, word_ids=None, scores=None):
-        if scores is None:
-            raise ValueError("This strategy needs scores (B, T), one per token: try pmi_scores.")
-        return choose(maskable, ratio, generator, scores=scores)
+def _by_words(choose, maskable, ratio, generator, *, word_ids=None, scores=None):
+    return choose(maskable, ratio, generator, word_ids=word_ids)
 
-    return strategy
+
+def _by_scores(choose, maskable, ratio, generator, *, word_ids=None, scores=None):
+    return choose(maskable, ratio, generator, scores=scores)
 
 
 STRATEGIES: dict[str, Strategy] = {
-    "bernoulli": _plain(choose_bernoulli),
-    "fixed count": _plain(choose_fixed_count),
-    "block": _plain(choose_block),
-    "spans": _by_words(choose_spans),
-    "non-adjacent": _plain(choose_non_adjacent),
-    "whole words": _by_words(choose_whole_words),
-    "adaptive": _plain(choose_adaptive),
-    "score": _by_scores(choose_by_score),
+    "bernoulli": partial(_plain, choose_bernoulli),
+    "fixed count": partial(_plain, choose_fixed_count),
+    "block": partial(_plain, choose_block),
+    "spans": partial(_by_words, choose_spans),
+    "non-adjacent": partial(_plain, choose_non_adjacent),
+    "whole words": partial(_by_words, choose_whole_words),
+    "adaptive": partial(_plain, choose_adaptive),
+    "score": partial(_by_scores, choose_by_score),
 }
 
 
@@ -78,15 +73,29 @@ def for_one_row(
 
     maskable (T,) bool; word_ids (T,) integers and scores (T,) numbers for those that need them.
     """
+    check_bools("maskable", maskable, "T")
     row = maskable[None]  # (1, T)
-    words = None if word_ids is None else word_ids[None]
-    values = None if scores is None else scores[None]
+    words = None if word_ids is None else _as_batch("word_ids", word_ids)
+    values = None if scores is None else _as_batch("scores", scores)
+    return {
+        name: partial(_hide_in_row, strategy, row, words, values)
+        for name, strategy in STRATEGIES.items()
+    }
 
-    def bound(strategy: Strategy) -> Callable[[float, int], list[bool]]:
-        def hide(ratio: float, seed: int) -> list[bool]:
-            g = torch.Generator().manual_seed(seed)
-            return strategy(row, ratio, g, word_ids=words, scores=values)[0].tolist()
 
-        return hide
+def _as_batch(name: str, values: Tensor) -> Tensor:
+    check_tensor(name, values, "T")
+    return values[None]
 
-    return {name: bound(strategy) for name, strategy in STRATEGIES.items()}
+
+def _hide_in_row(
+    strategy: Strategy,
+    row: Tensor,
+    word_ids: Tensor | None,
+    scores: Tensor | None,
+    ratio: float,
+    seed: int,
+) -> list[bool]:
+    check_count("seed", seed)
+    g = torch.Generator(row.device).manual_seed(int(seed))
+    return strategy(row, ratio, g, word_ids=word_ids, scores=scores)[0].tolist()

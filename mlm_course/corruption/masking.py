@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
+import inspect
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from mlm_course import tokenization
-from mlm_course.corruption.noise import CounterRNG, Noise, integers_at, uniform_at
+from mlm_course.contracts import (
+    check_bools,
+    check_callable,
+    check_count,
+    check_devices_agree,
+    check_ids,
+    check_integers,
+    check_mask,
+    check_number,
+    check_shapes_agree,
+    check_tensor,
+    may_look_at,
+)
+from mlm_course.corruption.noise import CounterRNG, Noise, integers_at, row_numbers, uniform_at
 from mlm_course.corruption.strategies import (
     Ratio,
-    check_bool,
-    check_ids_form,
-    check_same_shape,
+    check_ratio,
     choose_bernoulli,
     choose_fixed_count,
     maskable,
+    sorted_specials,
 )
-from mlm_course.tokenization import MASK_ID
+from mlm_course.tokenization import MASK_ID, SPECIAL_IDS
 
 WORTH_SHARING = 1 << 18
 
@@ -58,6 +70,8 @@ class Proportions:
 
     def __post_init__(self) -> None:
         shares = (self.mask, self.keep, self.random)
+        for share in shares:
+            check_number("each of the proportions", share)
         if not all(0 <= share <= 1 for share in shares):
             raise ValueError(f"Proportions are shares between 0 and 1, not {shares}.")
         if not math.isclose(sum(shares), 1, abs_tol=1e-6):
@@ -77,16 +91,17 @@ class Corrupted(NamedTuple):
     masked: Tensor  # (B, T) bool
 
 
-def ordinary_ids(vocab_size: int, special_ids: Sequence[int]) -> Tensor:
+def ordinary_ids(vocab_size: int, special_ids: Iterable[int]) -> Tensor:
     """The ids that a random replacement may be: the whole vocabulary but the special tokens.
 
     Returns (V - specials,) int64, ascending.
     """
-    ordinary = torch.ones(vocab_size, dtype=torch.bool)
-    wrong = [i for i in special_ids if not 0 <= i < vocab_size]
-    if wrong:
-        raise ValueError(f"special_ids has {wrong}, outside the vocabulary of {vocab_size}.")
-    ordinary[torch.as_tensor(special_ids, dtype=torch.int64)] = False
+    check_count("vocab_size", vocab_size, least=1)
+    specials = sorted_specials(special_ids)
+    if specials and specials[-1] >= vocab_size:
+        raise ValueError(f"special_ids has {specials[-1]}, outside the vocabulary of {vocab_size}.")
+    ordinary = torch.ones(vocab_size, dtype=torch.bool, device="cpu")
+    ordinary[specials] = False
     return ordinary.nonzero().squeeze(1)
 
 
@@ -107,7 +122,18 @@ def corrupt(
     token has a label, also one left unchanged: the model cannot know which tokens it will be asked
     about. Source: Devlin et al. 2019, section 3.1.
     """
-    _check_replacement(ids, masked, ordinary_ids, proportions)
+    _check_replacement(ids, masked, mask_id, ordinary_ids, proportions)
+    return _replaced(ids.long(), masked, generator, mask_id, ordinary_ids.long(), proportions)
+
+
+def _replaced(
+    ids: Tensor,
+    masked: Tensor,
+    generator: Noise,
+    mask_id: int,
+    ordinary_ids: Tensor,
+    proportions: Proportions,
+) -> Corrupted:
     flat = ids.flatten()  # (B * T,)
     place = masked.flatten().nonzero().squeeze(1)  # (n,)  in reading order
     original = flat.gather(0, place)
@@ -115,19 +141,25 @@ def corrupt(
     new = original.masked_fill(fate < proportions.mask, mask_id)
     if proportions.random > 0:
         last = (fate >= max(proportions.mask, 1 - proportions.random)).nonzero().squeeze(1)
-        drawn = integers_at(place[last], ids, len(ordinary_ids), generator)
-        new[last] = ordinary_ids.to(ids.device)[drawn]
+        drawn = integers_at(place.gather(0, last), ids, len(ordinary_ids), generator)
+        new = new.scatter(0, last, ordinary_ids.to(ids.device).gather(0, drawn))
     input_ids = flat.scatter(0, place, new)
     labels = torch.full_like(flat, IGNORED).scatter_(0, place, original)
     return Corrupted(input_ids.view_as(ids), labels.view_as(ids), masked)
 
 
 def _check_replacement(
-    ids: Tensor, masked: Tensor, ordinary_ids: Tensor, proportions: Proportions
+    ids: Tensor, masked: Tensor, mask_id: int, ordinary_ids: Tensor, proportions: Proportions
 ) -> None:
-    check_ids_form(ids)
-    check_bool("masked", masked)
-    check_same_shape("masked", masked, ids)
+    check_ids(ids)
+    check_mask("masked", masked, ids)
+    check_devices_agree(ids=ids, masked=masked)
+    check_count("mask_id", mask_id)
+    check_ids(ordinary_ids, name="ordinary_ids", shape="K")
+    _check_proportions(proportions, ordinary_ids)
+
+
+def _check_proportions(proportions: Proportions, ordinary_ids: Tensor) -> None:
     if not isinstance(proportions, Proportions):
         kind = type(proportions).__name__
         raise TypeError(
@@ -139,6 +171,9 @@ def _check_replacement(
 
 def mask_tokens(ids: Tensor, masked: Tensor) -> Corrupted:
     """The rows with [MASK] at the hidden places, and what stood there: both (B, T)."""
+    check_integers("ids", ids)
+    check_mask("masked", masked, ids)
+    check_devices_agree(ids=ids, masked=masked)
     return Corrupted(ids.masked_fill(masked, MASK_ID), ids.masked_fill(~masked, IGNORED), masked)
 
 
@@ -152,21 +187,25 @@ class Masker:
     def __init__(
         self,
         vocab_size: int,
-        special_ids: Sequence[int],
+        special_ids: Iterable[int],
         mask_id: int,
         *,
         choose: Callable[..., Tensor] = choose_bernoulli,
         ratio: Ratio = 0.15,
         proportions: Proportions = BERT_PROPORTIONS,
     ) -> None:
-        if mask_id not in special_ids:
+        self.special_ids = tuple(sorted_specials(special_ids))
+        check_count("mask_id", mask_id)
+        if mask_id not in self.special_ids:
             raise ValueError(
-                f"mask_id {mask_id} is not among special_ids {list(special_ids)}: [MASK] is a "
+                f"mask_id {mask_id} is not among special_ids {list(self.special_ids)}: [MASK] is a "
                 "special token, or it would be hidden and drawn at random itself."
             )
-        self.special_ids = tuple(special_ids)
-        self.mask_id = mask_id
-        self.ordinary_ids = ordinary_ids(vocab_size, special_ids)
+        self.vocab_size, self.mask_id = vocab_size, mask_id
+        self.ordinary_ids = ordinary_ids(vocab_size, self.special_ids)
+        check_callable("choose", choose)
+        check_ratio(ratio, len(ratio) if isinstance(ratio, Tensor) and ratio.dim() else 1)
+        _check_proportions(proportions, self.ordinary_ids)
         self.choose, self.ratio, self.proportions = choose, ratio, proportions
 
     def __call__(
@@ -178,18 +217,36 @@ class Masker:
         scores: Tensor | None = None,
     ) -> Corrupted:
         """The corrupted ids (B, T); word_ids and scores (B, T) reach a strategy that needs them."""
+        check_ids(ids, self.vocab_size)
         given = {"word_ids": word_ids, "scores": scores}
         needs = {name: value for name, value in given.items() if value is not None}
+        what = self.mask_id, self.ordinary_ids, self.proportions
         with one_thread(ids.numel()):
-            masked = self.choose(maskable(ids, self.special_ids), self.ratio, generator, **needs)
-            return corrupt(
-                ids,
-                masked,
-                generator,
-                mask_id=self.mask_id,
-                ordinary_ids=self.ordinary_ids,
-                proportions=self.proportions,
+            masked = self._chosen(maskable(ids, self.special_ids), generator, needs)
+            return _replaced(ids.long(), masked, generator, *what)
+
+    def _chosen(self, candidates: Tensor, generator: Noise, needs: dict[str, Tensor]) -> Tensor:
+        """What the strategy hides, which may be anyone's: held to what a strategy may return."""
+        try:
+            masked = self.choose(candidates, self.ratio, generator, **needs)
+        except TypeError as error:
+            _check_arguments(self.choose, candidates, self.ratio, generator, **needs)
+            if isinstance(generator, CounterRNG) and "CounterRNG" in str(error):
+                raise TypeError(
+                    f"The strategy {_name(self.choose)} draws from a torch.Generator only, but here the "
+                    "numbers follow from (seed, epoch, index): draw with "
+                    "mlm_course.corruption.noise.uniform(maskable, generator)."
+                ) from None
+            raise
+        check_bools("masked, as the strategy returned it,", masked)
+        check_shapes_agree(maskable=candidates, masked=masked)
+        check_devices_agree(maskable=candidates, masked=masked)
+        wrong = (masked > candidates).view(torch.uint8)  # bytes: their max is sooner found
+        if may_look_at(wrong) and wrong.max():
+            raise ValueError(
+                "The strategy hides special tokens or padding: it must return masked & maskable."
             )
+        return masked
 
 
 class StaticMasking:
@@ -211,20 +268,19 @@ class StaticMasking:
         word_ids: Tensor | None = None,
         scores: Tensor | None = None,
     ) -> None:
-        if copies < 1:
-            raise ValueError(f"copies must be at least 1, not {copies}.")
-        _check_rows(ids)
-        self.copies = [
-            masker(ids, generator, word_ids=word_ids, scores=scores) for _ in range(copies)
-        ]
+        _check_data(masker, ids)
+        check_count("copies", copies, least=1)
+        needs = {"word_ids": word_ids, "scores": scores}
+        self.copies = [masker(ids, generator, **needs) for _ in range(copies)]
 
     def __len__(self) -> int:
         return len(self.copies[0].input_ids)
 
     def __call__(self, index: Tensor, epoch: int) -> Corrupted:
         """The rows `index` (B,) of this epoch's copy."""
-        copy = self.copies[epoch % len(self.copies)]
-        return Corrupted(*(part[index] for part in copy))
+        check_count("epoch", epoch)
+        copy, rows = self.copies[epoch % len(self.copies)], _rows_at(index, len(self))
+        return Corrupted(*(part[rows] for part in copy))
 
 
 class DynamicMasking:
@@ -245,7 +301,12 @@ class DynamicMasking:
         word_ids: Tensor | None = None,
         scores: Tensor | None = None,
     ) -> None:
-        _check_rows(ids)
+        _check_data(masker, ids)
+        CounterRNG(seed, 0, [])  # says what is wrong with a seed that is none
+        for name, values in (("word_ids", word_ids), ("scores", scores)):
+            if values is not None:
+                check_tensor(name, values, "N T")
+                check_shapes_agree(**{"ids": ids, name: values})
         self.masker, self.ids, self.seed = masker, ids, seed
         self.word_ids, self.scores = word_ids, scores
 
@@ -254,26 +315,43 @@ class DynamicMasking:
 
     def __call__(self, index: Tensor, epoch: int) -> Corrupted:
         """The rows `index` (B,), corrupted for this epoch."""
+        rows = _rows_at(index, len(self))
         return self.masker(
-            self.ids[index],
-            CounterRNG(self.seed, epoch, index),
-            word_ids=None if self.word_ids is None else self.word_ids[index],
-            scores=None if self.scores is None else self.scores[index],
+            self.ids[rows],
+            CounterRNG(self.seed, epoch, rows),
+            word_ids=None if self.word_ids is None else self.word_ids[rows],
+            scores=None if self.scores is None else self.scores[rows],
         )
 
 
 def standard_masker(vocab_size: int, ratio: float) -> Masker:
     """The corruption that most of the course trains with: a fixed share of each row, all [MASK]."""
-    return Masker(
-        vocab_size,
-        tokenization.SPECIAL_IDS,
-        tokenization.MASK_ID,
-        choose=choose_fixed_count,
-        ratio=ratio,
-        proportions=MASK_ONLY,
-    )
+    fixed, only = choose_fixed_count, MASK_ONLY
+    return Masker(vocab_size, SPECIAL_IDS, MASK_ID, choose=fixed, ratio=ratio, proportions=only)
 
 
-def _check_rows(ids: Tensor) -> None:
-    if ids.ndim != 2:
-        raise ValueError(f"ids must have shape (N, T), rows of tokens, not {tuple(ids.shape)}.")
+def _check_data(masker: Callable[..., Corrupted], ids: Tensor) -> None:
+    check_callable("masker", masker)
+    check_ids(ids, shape="N T")
+
+
+def _rows_at(index: Tensor | Sequence[int], n_rows: int) -> Tensor:
+    """index as (B,) int64 on the CPU, each from 0 to n_rows - 1."""
+    rows = row_numbers(index)
+    if len(rows) and not (rows.min() >= 0 and rows.max() < n_rows):
+        wrong = int(rows.min() if rows.min() < 0 else rows.max())
+        raise IndexError(f"index contains {wrong}, but there are {n_rows} rows, numbered from 0.")
+    return rows
+
+
+def _check_arguments(choose: Callable[..., Tensor], *given: Any, **needs: Tensor) -> None:
+    """TypeError if a strategy does not take these arguments, or needs another one."""
+    try:
+        inspect.signature(choose).bind(*given, **needs)
+    except TypeError as error:
+        takes = ", ".join(["maskable", "ratio", "generator", *needs])
+        raise TypeError(f"The strategy {_name(choose)} does not take ({takes}): {error}.") from None
+
+
+def _name(choose: Callable[..., Tensor]) -> str:
+    return getattr(choose, "__name__", type(choose).__name__)

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from mlm_course.contracts import INTEGERS, check_count, check_generator
+
 _GOLDEN = 0x9E3779B97F4A7C15 - (1 << 64)  # SplitMix64's constants as signed 64-bit numbers
 _FIRST = 0xBF58476D1CE4E5B9 - (1 << 64)
 _SECOND = 0x94D049BB133111EB - (1 << 64)
@@ -28,6 +30,20 @@ def mix64(x: Tensor) -> Tensor:
     return x ^ _shift(x, 31)
 
 
+def row_numbers(index: Tensor | Sequence[int]) -> Tensor:
+    """The places of some rows in a data set: (B,) int64 on the CPU. Errors: TypeError."""
+    try:
+        numbers = torch.as_tensor(index, device="cpu")
+    except (TypeError, ValueError, RuntimeError):
+        raise TypeError(f"index must be one integer per row, not {index!r:.60}.") from None
+    if numbers.dim() != 1 or (numbers.dtype not in INTEGERS and numbers.numel()):
+        raise TypeError(
+            "index must be one integer per row, shape (B,) int64, "
+            f"not {numbers.dtype} of shape {tuple(numbers.shape)}."
+        )
+    return numbers.long()
+
+
 class CounterRNG:
     """Random numbers for each row that depend on (seed, epoch, index) and on nothing else.
 
@@ -41,14 +57,8 @@ class CounterRNG:
     """
 
     def __init__(self, seed: int, epoch: int, index: Tensor | Sequence[int]) -> None:
-        index = torch.as_tensor(index).cpu()
-        if index.dim() != 1 or (index.dtype != torch.int64 and index.numel()):
-            raise TypeError(
-                "index must be one integer per row, shape (B,) int64, "
-                f"not {index.dtype} of shape {tuple(index.shape)}."
-            )
-        start = torch.tensor(_signed(seed))
-        self._key = mix64(mix64(mix64(start) + _signed(epoch)) + index.long())  # (B,)
+        start = torch.tensor(_signed(seed), device="cpu")
+        self._key = mix64(mix64(mix64(start) + _signed(epoch)) + row_numbers(index))  # (B,)
         self._draw = 0
 
     @property
@@ -63,8 +73,9 @@ class CounterRNG:
 
     def uniform(self, width: int) -> Tensor:
         """The next draw, (B, width) float32 in [0, 1)."""
-        row = torch.arange(self.rows).unsqueeze(1)  # (B, 1)
-        bits = self._bits(row, torch.arange(width))  # (B, width)
+        check_count("width", width)
+        row = torch.arange(self.rows, device="cpu").unsqueeze(1)  # (B, 1)
+        bits = self._bits(row, torch.arange(width, device="cpu"))  # (B, width)
         return _shift(bits, 40).float() * 2.0**-24
 
     def uniform_at(self, place: Tensor, width: int) -> Tensor:
@@ -87,7 +98,7 @@ def uniform(like: Tensor, generator: Noise) -> Tensor:
     _check_noise(like, generator)
     if isinstance(generator, CounterRNG):
         return generator.uniform(like.shape[1]).to(like.device)
-    return torch.rand(like.shape, generator=generator, device=like.device)
+    return torch.rand(like.shape, generator=generator, device=like.device, dtype=torch.float32)
 
 
 def uniform_at(place: Tensor, like: Tensor, generator: Noise) -> Tensor:
@@ -98,7 +109,7 @@ def uniform_at(place: Tensor, like: Tensor, generator: Noise) -> Tensor:
     _check_noise(like, generator)
     if isinstance(generator, CounterRNG):
         return generator.uniform_at(place.cpu(), max(like.shape[1], 1)).to(place.device)
-    return torch.rand(place.shape, generator=generator, device=place.device)
+    return torch.rand(place.shape, generator=generator, device=place.device, dtype=torch.float32)
 
 
 def gumbel(numbers: Tensor) -> Tensor:
@@ -130,13 +141,5 @@ def _check_noise(like: Tensor, generator: Noise) -> None:
                 f"The noise was made for {generator.rows} rows, but there are {len(like)}: "
                 "pass one index per row."
             )
-    elif not isinstance(generator, torch.Generator):
-        raise TypeError(
-            f"generator must be a torch.Generator or a CounterRNG, not {type(generator).__name__}: "
-            "try torch.Generator().manual_seed(0)."
-        )
-    elif generator.device.type != like.device.type:
-        raise ValueError(
-            f"The generator is on {generator.device.type}, the tokens are on {like.device.type}: "
-            f'make it with torch.Generator("{like.device.type}").'
-        )
+    else:
+        check_generator(generator, like)

@@ -7,16 +7,18 @@ import math
 import torch
 from torch import Tensor
 
-from mlm_course.corruption.noise import Noise, gumbel, uniform
-from mlm_course.corruption.strategies import (
-    Ratio,
-    check_bool,
+from mlm_course.contracts import (
+    check_bools,
+    check_count,
+    check_devices_agree,
+    check_floats,
     check_ids,
-    check_ratio,
-    check_same_shape,
-    lowest,
-    masked_count,
+    check_mask,
+    check_number,
+    check_shapes_agree,
 )
+from mlm_course.corruption.noise import Noise, gumbel, uniform
+from mlm_course.corruption.strategies import Ratio, lowest, masked_count
 
 
 def choose_by_score(
@@ -36,25 +38,26 @@ def choose_by_score(
     The higher the temperature, the closer to `choose_fixed_count`. Source of the draw:
     Kool et al. 2019 (the Gumbel-top-k trick).
     """
-    ratio = check_ratio(maskable, ratio)
+    check_bools("maskable", maskable, "B T")
     keys = _checked_scores(scores, maskable, temperature)
     count = masked_count(maskable.sum(1), ratio)
-    noise = uniform(maskable, generator)
+    noise = uniform(maskable, generator).cpu()
     if temperature > 0:
         keys = keys + temperature * gumbel(noise).double()
     shuffle = noise.argsort(dim=1, stable=True)  # (B, T)  equal keys keep this random order
-    keys = (-keys).masked_fill(~maskable, math.inf).gather(1, shuffle)
-    chosen = torch.zeros_like(maskable).scatter(1, shuffle, lowest(keys, count))
-    return chosen & maskable
+    keys = (-keys).masked_fill(~maskable.cpu(), math.inf).gather(1, shuffle)
+    taken = lowest(keys, count.cpu())
+    return torch.zeros_like(taken).scatter(1, shuffle, taken).to(maskable.device) & maskable
 
 
 def _checked_scores(scores: Tensor, maskable: Tensor, temperature: float) -> Tensor:
-    check_same_shape("scores", scores, maskable)
-    if not scores.is_floating_point():
-        raise TypeError(f"scores must be floating point, not {scores.dtype}.")
-    if not math.isfinite(temperature) or temperature < 0:
-        raise ValueError(f"temperature must be 0 or a positive number, not {temperature}.")
-    keys = scores.detach().double().masked_fill(~maskable, 0.0)
+    """The scores (B, T) in float64 on the CPU, where every machine has it; 0 where not maskable."""
+    if scores is None:
+        raise ValueError("This strategy needs scores (B, T), one per token: try pmi_scores.")
+    check_floats("scores", scores)
+    check_shapes_agree(maskable=maskable, scores=scores)
+    check_number("temperature", temperature, least=0)
+    keys = scores.detach().cpu().double().masked_fill(~maskable.cpu(), 0.0)
     if not keys.isfinite().all():
         raise ValueError("scores must be finite wherever a token may be hidden.")
     return keys
@@ -70,16 +73,16 @@ def pmi_scores(ids: Tensor, maskable: Tensor, *, min_count: int = 5) -> Tensor:
     hiding by this score leaves neither to give the other away. Source: Levine et al. 2021
     (PMI-Masking), section 3, here for pairs only.
     """
-    check_ids(ids)
-    check_bool("maskable", maskable)
-    check_same_shape("maskable", maskable, ids)
-    if min_count < 1:
-        raise ValueError(f"min_count must be at least 1, not {min_count}.")
+    check_ids(ids, shape="N T")
+    check_mask("maskable", maskable, ids)
+    check_devices_agree(ids=ids, maskable=maskable)
+    check_count("min_count", min_count, least=1)
     both = maskable[:, :-1] & maskable[:, 1:]  # (N, T-1)
     left, right = ids[:, :-1][both], ids[:, 1:][both]  # (pairs,)
-    between = torch.full(both.shape, -math.inf, device=ids.device)
-    between[both] = _pair_pmi(left, right, min_count)
-    scores = torch.full(ids.shape, -math.inf, device=ids.device)
+    never = torch.full(ids.shape, -math.inf, device=ids.device, dtype=torch.float32)
+    between = never[:, :-1].clone()
+    between[both] = _pair_pmi(left.cpu(), right.cpu(), min_count).to(ids.device)
+    scores = never
     scores[:, :-1] = between
     scores[:, 1:] = scores[:, 1:].maximum(between)
     return scores.masked_fill(scores.isneginf(), 0.0)
@@ -89,8 +92,9 @@ def _pair_pmi(left: Tensor, right: Tensor, min_count: int) -> Tensor:
     """PMI of each pair (pairs,) float32, from the counts of the pairs themselves."""
     total = len(left)
     if not total:
-        return torch.zeros(0, device=left.device)
-    size = int(torch.maximum(left.max(), right.max())) + 1
+        return torch.zeros(0, dtype=torch.float32, device=left.device)
+    tokens, numbers = torch.cat([left, right]).unique(return_inverse=True)
+    size, (left, right) = len(tokens), numbers.split(total)  # from 0, however large the ids
     kinds, kind, seen = (left * size + right).unique(return_inverse=True, return_counts=True)
     as_left, as_right = left.bincount(minlength=size), right.bincount(minlength=size)
     by_chance = as_left[kinds // size].double() * as_right[kinds % size]  # (kinds,)

@@ -6,31 +6,34 @@ bool, True where a token is removed from view; masked is never True where maskab
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import numbers
+import operator
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
 
+from mlm_course.contracts import check_bools, check_integers, check_number, may_look_at
 from mlm_course.corruption.noise import Noise, uniform
 
 Ratio = float | Tensor
+LARGEST_VOCABULARY = 1 << 24
 
 
-def maskable(ids: Tensor, special_ids: Sequence[int]) -> Tensor:
+def maskable(ids: Tensor, special_ids: Iterable[int]) -> Tensor:
     """The tokens that may be hidden: everything but special tokens, padding among them.
 
     ids (B, T) int64 -> (B, T) bool. special_ids: the ids of [PAD], [CLS], [SEP] and the like. A
     negative number is no token and never maskable.
     """
-    check_ids_form(ids)
-    specials = sorted(set(special_ids))
+    check_integers("ids", ids, "B T")
+    specials = sorted_specials(special_ids)
     if specials == list(range(len(specials))):  # 0, 1, 2 ...: one comparison will do
         return ids >= len(specials)
     last = specials[-1] + 1  # every id from here on is ordinary: one entry serves them all
-    table = torch.ones(last + 2, dtype=torch.bool, device=ids.device)  # [i] for id i - 1
-    table[0] = False
-    table[torch.tensor(specials, device=ids.device) + 1] = False
-    return table[ids.clamp(-1, last) + 1]
+    table = torch.ones(last + 2, dtype=torch.bool, device="cpu")  # [i] for id i - 1
+    table[[0, *(special + 1 for special in specials)]] = False
+    return table.to(ids.device)[ids.long().clamp(-1, last) + 1]
 
 
 def masked_count(candidates: Tensor, ratio: Ratio) -> Tensor:
@@ -41,9 +44,14 @@ def masked_count(candidates: Tensor, ratio: Ratio) -> Tensor:
     halves to the even number, exactly as Python's round does: of 10 tokens at .25, two. A tensor
     of ratios is taken at its own precision: make it float64 if exactness at the halves matters.
     """
-    ratio = torch.as_tensor(ratio, dtype=torch.float64, device=candidates.device)
-    wanted = (candidates.double() * ratio).round().long().clamp(min=1)
-    return wanted.minimum(candidates).where(ratio > 0, 0)
+    check_integers("candidates", candidates, "B")
+    ratio = check_ratio(ratio, len(candidates))
+    counts = candidates.cpu()  # not every device has float64
+    if may_look_at(counts) and counts.min() < 0:
+        raise ValueError(f"candidates contains {int(counts.min())}: no row has fewer than 0.")
+    ratio = torch.as_tensor(ratio, dtype=torch.float64, device="cpu")
+    wanted = (counts.double() * ratio).round().long().clamp(min=1)
+    return wanted.minimum(counts).where(ratio > 0, 0).to(candidates.device)
 
 
 def choose_bernoulli(maskable: Tensor, ratio: Ratio, generator: Noise) -> Tensor:
@@ -53,10 +61,12 @@ def choose_bernoulli(maskable: Tensor, ratio: Ratio, generator: Noise) -> Tensor
     tokens varies: a short row can end up with none. Source: transformers,
     DataCollatorForLanguageModeling.
     """
-    ratio = check_ratio(maskable, ratio)
+    check_bools("maskable", maskable, "B T")
+    ratio = check_ratio(ratio, len(maskable))
     noise = uniform(maskable, generator)  # (B, T)
-    bound = ratio.unsqueeze(1) if isinstance(ratio, Tensor) else ratio
-    return (noise < bound) & maskable
+    if isinstance(ratio, Tensor):
+        return (noise.cpu() < ratio.unsqueeze(1)).to(maskable.device) & maskable
+    return (noise < ratio) & maskable
 
 
 def choose_fixed_count(maskable: Tensor, ratio: Ratio, generator: Noise) -> Tensor:
@@ -66,7 +76,7 @@ def choose_fixed_count(maskable: Tensor, ratio: Ratio, generator: Noise) -> Tens
     the ratio is 0 or nothing may be hidden. Source: Devlin et al. 2019, create_pretraining_data
     (which counts special tokens too; here only candidates count).
     """
-    ratio = check_ratio(maskable, ratio)
+    check_bools("maskable", maskable, "B T")
     return choose_count(maskable, masked_count(maskable.sum(1), ratio), generator)
 
 
@@ -82,7 +92,7 @@ def choose_any_count(maskable: Tensor, generator: Noise) -> Tensor:
     What a model must train on that is to fill an empty page.
     Source: Ghazvininejad et al. 2019, section 2.1.
     """
-    share = uniform(maskable[:, :1], generator)[:, 0]  # (B,)
+    share = uniform(maskable[:, :1], generator).sum(1)  # (B,)  0 where T is 0
     return choose_count(maskable, 1 + (share * maskable.sum(1)).long(), generator)
 
 
@@ -104,11 +114,12 @@ def choose_block(maskable: Tensor, ratio: Ratio, generator: Noise) -> Tensor:
     `masked_count` tokens. A special token inside it stays visible. The first and last tokens of a
     row lie in fewer blocks and are hidden less often than the middle.
     """
-    ratio = check_ratio(maskable, ratio)
+    check_bools("maskable", maskable, "B T")
     candidates = maskable.sum(1)
     count = masked_count(candidates, ratio)
-    noise = uniform(maskable[:, :1], generator).double().sum(1)  # (B,)  0 where T is 0
-    start = (noise * (candidates - count + 1)).long()
+    noise = uniform(maskable[:, :1], generator).sum(1)  # (B,)  0 where T is 0
+    places = candidates - count + 1
+    start = ((noise * 2**24).long() * places) >> 24  # noise has 24 bits: nothing is rounded
     place = maskable.cumsum(1) - 1  # (B, T)  0, 1, 2 ... along the candidates
     start, end = start.unsqueeze(1), (start + count).unsqueeze(1)
     return maskable & (place >= start) & (place < end)
@@ -124,7 +135,7 @@ def choose_non_adjacent(maskable: Tensor, ratio: Ratio, generator: Noise) -> Ten
     n separated places among m correspond to any n places among m - n + 1: draw those freely, then
     move the i-th (from 0) by i places to the right, which puts a gap between each two.
     """
-    ratio = check_ratio(maskable, ratio)
+    check_bools("maskable", maskable, "B T")
     candidates = maskable.sum(1)
     count = masked_count(candidates, ratio).minimum((candidates + 1) // 2)
     slots = torch.arange(maskable.shape[1], device=maskable.device)  # (T,)
@@ -139,13 +150,14 @@ def choose_non_adjacent(maskable: Tensor, ratio: Ratio, generator: Noise) -> Ten
 def adaptive_ratio(lengths: Tensor, ratio: Ratio, *, typical: int = 64) -> Tensor:
     """A ratio that grows with the row: in proportion to its length, from half to one and a half.
 
-    lengths (B,) -> (B,) float64, `ratio` itself for a row of `typical` tokens, never above 1. A
-    short row has little context to lose, a long one has some to spare. A heuristic without a
+    lengths (B,) -> (B,) float64 on the CPU, `ratio` itself for a row of `typical` tokens, never
+    above 1. A short row has little context to lose, a long one has some to spare. A heuristic without a
     paper behind it, and not what RoBERTa calls dynamic masking.
     """
-    if typical < 1:
-        raise ValueError(f"typical must be at least 1 token, not {typical}.")
-    return ((lengths.double() / typical).clamp(0.5, 1.5) * ratio).clamp(max=1.0)
+    check_integers("lengths", lengths, "B")
+    check_number("typical", typical, least=1)
+    ratio = check_ratio(ratio, len(lengths))
+    return ((lengths.cpu().double() / typical).clamp(0.5, 1.5) * ratio).clamp(max=1.0)
 
 
 def choose_adaptive(
@@ -155,73 +167,47 @@ def choose_adaptive(
 
     maskable (B, T) bool; ratio in [0, 1] is that of a row of `typical` candidates.
     """
-    ratio = check_ratio(maskable, ratio)
+    check_bools("maskable", maskable, "B T")
     lengths = maskable.sum(1)
     return choose_fixed_count(maskable, adaptive_ratio(lengths, ratio, typical=typical), generator)
 
 
-def check_ratio(maskable: Tensor, ratio: Ratio) -> Ratio:
-    """The ratio as a float or a (B,) tensor, once it and maskable are known to make sense.
+def check_ratio(ratio: Ratio, n_rows: int) -> Ratio:
+    """The ratio as a float or as a tensor (B,) on the CPU, once it is known to make sense.
 
-    Errors: TypeError or ValueError that says which argument is wrong and what it should be.
+    Errors: TypeError or ValueError that says what it is and what it should be.
     """
-    check_bool("maskable", maskable)
     if isinstance(ratio, Tensor) and ratio.dim() > 0:
-        if ratio.shape != maskable.shape[:1]:
+        if ratio.shape != (n_rows,):
             raise ValueError(
-                f"ratio has shape {tuple(ratio.shape)}; give one number, or one per row: "
-                f"({len(maskable)},)."
+                f"ratio has shape {tuple(ratio.shape)}; give one number, or one per row: ({n_rows},)."
             )
+        if ratio.dtype == torch.bool or ratio.is_complex():
+            raise TypeError(f"ratio must hold numbers, not {ratio.dtype}.")
+        ratio = ratio.detach().cpu()
         if not ((ratio >= 0) & (ratio <= 1)).all():  # NaN fails both comparisons
-            raise ValueError("Every ratio must lie between 0 and 1.")
-        return ratio.to(maskable.device)
+            values = f"{ratio.min():g} to {ratio.max():g}"
+            raise ValueError(f"Every ratio must lie between 0 and 1, not from {values}.")
+        return ratio
+    number = ratio.item() if isinstance(ratio, Tensor) else ratio
+    if isinstance(number, bool) or not isinstance(number, numbers.Real):
+        raise TypeError(f"ratio must be a number, not {type(number).__name__}.")
+    if not 0 <= number <= 1:
+        raise ValueError(f"ratio must lie between 0 and 1, not {number}.")
+    return float(number)
+
+
+def sorted_specials(special_ids: Iterable[int]) -> list[int]:
+    """The special ids in order, each once. Errors: one that is not an integer from 0 on."""
     try:
-        ratio = float(ratio)
-    except (TypeError, ValueError):
-        raise TypeError(f"ratio must be a number, not {type(ratio).__name__}.") from None
-    if not 0 <= ratio <= 1:
-        raise ValueError(f"ratio must lie between 0 and 1, not {ratio}.")
-    return ratio
-
-
-def check_bool(name: str, mask: Tensor) -> None:
-    """Nothing, or an error unless mask is a boolean tensor (B, T)."""
-    if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
-        kind = mask.dtype if isinstance(mask, Tensor) else type(mask).__name__
-        raise TypeError(f"{name} must be a tensor of dtype torch.bool, not {kind}.")
-    if mask.dim() != 2:
+        specials = sorted({operator.index(i) for i in special_ids})
+    except TypeError:
+        raise TypeError(
+            f"special_ids must be integers such as [0, 2, 3], not {special_ids!r:.60}."
+        ) from None
+    if specials and not (specials[0] >= 0 and specials[-1] < LARGEST_VOCABULARY):
+        wrong = specials[0] if specials[0] < 0 else specials[-1]
         raise ValueError(
-            f"{name} must have shape (B, T), not {tuple(mask.shape)}: "
-            "a single row becomes a batch with unsqueeze(0)."
+            f"special_ids has {wrong}: token ids start at 0, and no vocabulary is that large."
         )
-
-
-def check_ids_form(ids: Tensor) -> None:
-    """Nothing, or an error unless ids is an int64 tensor (B, T)."""
-    if not isinstance(ids, Tensor) or ids.dtype != torch.int64:
-        kind = ids.dtype if isinstance(ids, Tensor) else type(ids).__name__
-        raise TypeError(f"ids must be a tensor of dtype torch.int64, not {kind}.")
-    if ids.dim() != 2:
-        raise ValueError(
-            f"ids must have shape (B, T), not {tuple(ids.shape)}: "
-            "a single row becomes a batch with unsqueeze(0)."
-        )
-
-
-def check_ids(ids: Tensor) -> None:
-    """Nothing, or an error unless ids is an int64 tensor (B, T) without negative numbers."""
-    check_ids_form(ids)
-    if ids.numel() and ids.min() < 0:
-        raise ValueError(
-            f"ids contains {int(ids.min())}: token ids start at 0, and -100 belongs in labels."
-        )
-
-
-def check_same_shape(name: str, given: Tensor, maskable: Tensor) -> None:
-    """Nothing, or an error unless `given` is a tensor of maskable's shape."""
-    if not isinstance(given, Tensor):
-        raise TypeError(f"{name} must be a tensor, not {type(given).__name__}.")
-    if given.shape != maskable.shape:
-        raise ValueError(
-            f"{name} has shape {tuple(given.shape)}, the tokens have {tuple(maskable.shape)}."
-        )
+    return specials

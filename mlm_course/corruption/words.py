@@ -7,15 +7,17 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from mlm_course.corruption.noise import Noise, uniform
-from mlm_course.corruption.strategies import (
-    Ratio,
-    check_ratio,
-    check_same_shape,
-    choose_fixed_count,
-    lowest,
-    masked_count,
+from mlm_course.contracts import (
+    check_bools,
+    check_count,
+    check_devices_agree,
+    check_integers,
+    check_number,
+    check_shapes_agree,
+    check_tensor,
 )
+from mlm_course.corruption.noise import Noise, uniform
+from mlm_course.corruption.strategies import Ratio, choose_fixed_count, lowest, masked_count
 
 SPAN_P = 0.2
 LONGEST_SPAN = 10
@@ -34,12 +36,13 @@ def find_words(maskable: Tensor, word_ids: Tensor | None = None) -> Words:
     maskable (B, T) bool. word_ids (B, T) integers: neighbours with the same number are one word,
     a negative number belongs to none. Without word_ids every token is a word.
     """
+    check_bools("maskable", maskable, "B T")
     if word_ids is None:
         columns = torch.arange(maskable.shape[1], device=maskable.device)
         return Words(columns.expand_as(maskable), maskable)
-    check_same_shape("word_ids", word_ids, maskable)
-    if word_ids.is_floating_point() or word_ids.dtype == torch.bool:
-        raise TypeError(f"word_ids must hold integers, not {word_ids.dtype}.")
+    check_integers("word_ids", word_ids)
+    check_shapes_agree(maskable=maskable, word_ids=word_ids)
+    check_devices_agree(maskable=maskable, word_ids=word_ids)
     starts = torch.ones_like(maskable)
     starts[:, 1:] = word_ids[:, 1:] != word_ids[:, :-1]
     number = starts.cumsum(1) - 1
@@ -60,7 +63,6 @@ def choose_whole_words(
     al., BERT repository 2019, "whole word masking" (which counts tokens and skips words that
     would exceed the budget). Replacement stays a matter of the single piece.
     """
-    ratio = check_ratio(maskable, ratio)
     words = find_words(maskable, word_ids)
     chosen = choose_fixed_count(words.maskable, ratio, generator)  # (B, words)
     return chosen.gather(1, words.number)
@@ -74,10 +76,11 @@ def span_lengths(
     Geometric(p), cut off at `longest` and *renormalised*, which with .2 and 10 has mean 3.797;
     clipping longer draws to 10 would give 4.46. Source: Joshi et al. 2020 (SpanBERT), section 3.1.
     """
-    if not 0 < p < 1 or longest < 1:
-        raise ValueError(f"Need 0 < p < 1 and longest >= 1, not p={p} and longest={longest}.")
-    share = p * (1 - p) ** torch.arange(longest, device=like.device, dtype=torch.float64)
-    edges = (share.cumsum(0) / share.sum())[:-1].float()  # (longest - 1,)
+    check_tensor("like", like, "B T")
+    check_number("p", p, 0, 1, above=True, below=True)
+    check_count("longest", longest, least=1)
+    share = p * (1 - p) ** torch.arange(longest, device="cpu", dtype=torch.float64)
+    edges = (share.cumsum(0) / share.sum())[:-1].float().to(like.device)  # (longest - 1,)
     return 1 + torch.searchsorted(edges, uniform(like, generator), right=True)
 
 
@@ -99,7 +102,6 @@ def choose_spans(
     budget ends, inside a word if need be, as in the authors' code. Source: Joshi et al. 2020
     (SpanBERT), section 3.1; their code also draws again where a start is already hidden.
     """
-    ratio = check_ratio(maskable, ratio)
     words = find_words(maskable, word_ids)
     candidates = words.maskable.gather(1, words.number)  # (B, T)
     lengths = span_lengths(maskable, generator, p=p, longest=longest)  # (B, words)
