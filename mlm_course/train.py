@@ -24,6 +24,7 @@ import torch
 from accelerate import PartialState
 from torch import nn
 
+from mlm_course.contracts import check_count
 from mlm_course.corruption import DynamicMasking
 from mlm_course.models.storage import save_model
 from mlm_course.training import (
@@ -38,6 +39,7 @@ from mlm_course.training import (
     masked_lm_loss,
     masked_pixel_loss,
 )
+from mlm_course.training.checkpoints import reason, remedy, saved_elsewhere, usable_folder
 from mlm_course.training.loop import Evaluate
 from mlm_course.widgets import progress_display
 
@@ -106,12 +108,19 @@ def train_lesson(
     """Training of one of `TASKS`; checkpoints, model.safetensors and history.json go into the folder.
 
     rows: of the training data, None for all. precision, changes: fields of its `Recipe`. The same
-    call again goes on from the newest checkpoint. Errors: see `fit`.
+    call again goes on from the newest checkpoint. Errors: see `fit`. What cannot be written into the
+    folder in the end is written elsewhere, and a warning says where.
 
     In fp32 the number of processes changes the losses by rounding only: below 1e-5 with AdamW. Muon
     rounds to bf16 within each step, which makes some 1e-3 of it in the first 40 steps of `mlm`.
     """
     _warn_if_alone()
+    if name not in TASKS:
+        raise ValueError(f"name must be one of {', '.join(TASKS)}, not {name!r}.")
+    if rows is not None:
+        check_count("rows", rows, 1)
+    folder = usable_folder(folder)
+    _check_results(folder)
     task = TASKS[name](rows)
     recipe = replace(task.recipe, precision=precision, **changes)
     history = fit(
@@ -120,11 +129,55 @@ def train_lesson(
         display=progress_display(recipe.steps),
     )  # fmt: skip
     if PartialState().is_main_process:
-        save_model(task.model, Path(folder) / "model.safetensors")
-        text = json.dumps(history.to_dict(), indent=1)
-        (Path(folder) / "history.json").write_text(text + "\n", "utf-8")
-        print(f"{_devices()}: {history!r}. Written to {folder}", flush=True)
+        place = write_results(task.model, history, folder)
+        print(f"{_devices()}: {history!r}. Written to {place}", flush=True)
     return history
+
+
+RESULTS = ("model.safetensors", "history.json")
+
+
+def _check_results(folder: Path) -> None:
+    for name in RESULTS:
+        if (folder / name).is_dir():
+            raise IsADirectoryError(
+                f"{folder / name} is a folder: move it, or choose another --folder."
+            )
+        if (folder / name).exists() and not any(folder.glob("step-*.pt*")):
+            raise FileExistsError(
+                f"{folder / name} is there without the checkpoints of its run, so training would "
+                "overwrite it: move it, or choose another --folder."
+            )
+
+
+def write_results(model: nn.Module, history: History, folder: Path) -> Path:
+    """The folder in which model and history now are: this one, or another one, with a warning.
+
+    Errors: OSError if they can be written nowhere.
+    """
+
+    def save(folder: Path) -> None:
+        save_model(model, folder / RESULTS[0])
+        text = json.dumps(history.to_dict(), indent=1)
+        (folder / RESULTS[1]).write_text(text + "\n", "utf-8")
+
+    try:
+        save(folder)
+        return folder
+    except OSError as error:
+        said = f"({reason(error)}): {remedy(error, folder)}"
+    place = saved_elsewhere(folder, save)
+    if place is None:
+        kept = max(folder.glob("step-*.pt"), default=None)
+        raise OSError(
+            f"The trained model could be saved nowhere {said}. "
+            + (f"Its weights are in {kept}: the same command goes on from there." if kept else "")
+        )
+    warnings.warn(
+        f"The trained model could not be saved in {folder} {said}. It is in {place} instead.",
+        stacklevel=3,
+    )
+    return place
 
 
 def _warn_if_alone() -> None:

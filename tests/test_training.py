@@ -1,10 +1,13 @@
 """The training loop: what a step does, what decides it, and what is reported."""
 
 import math
+from collections import UserDict
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from typing import NamedTuple
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -13,16 +16,24 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 import mlm_course.training.reporting as tracking
 from mlm_course.corruption import Corrupted, DynamicMasking, Masker, StaticMasking, choose_bernoulli
-from mlm_course.models import EncoderConfig, MaskedLM
+from mlm_course.models import EncoderConfig, MaskedLM, Seq2Seq, Seq2SeqConfig, seeded_init
 from mlm_course.tokenization import MASK_ID, SPECIAL_IDS
 from mlm_course.training import (
     SCHEDULES,
+    GapPairs,
+    GapRows,
     History,
+    MaskedImages,
+    NextWordPairs,
     Recipe,
+    RetroRows,
     fit,
+    gap_loss,
     make_optimizer,
     masked_lm_loss,
+    masked_pixel_loss,
     optimizer_groups,
+    retro_mae_loss,
 )
 from mlm_course.training.datasets import rows_of_step, share, shuffled
 from mlm_course.training.optim import MuonAndAdamW
@@ -128,6 +139,103 @@ def test_label_smoothing_equals_torchs():
     assert trained(loss=smooth)[1].losses != trained()[1].losses
 
 
+@pytest.mark.parametrize("dtype", [torch.int32, torch.int16])
+def test_a_loss_is_the_same_whatever_the_integers(dtype):
+    batch, model = rows()(torch.arange(4), 0), small_model()
+    ids, labels, masked = batch
+    given = (ids.to(dtype), labels.to(dtype), masked)
+    torch.testing.assert_close(masked_lm_loss(model, given), masked_lm_loss(model, batch))
+
+
+def test_nothing_and_everything_masked():
+    batch, model = rows()(torch.arange(4), 0), small_model()
+    nothing = batch._replace(masked=torch.zeros_like(batch.masked))
+    summed, count = masked_lm_loss(model, nothing)
+    summed.backward()
+    assert summed == count == 0 and not any(p.grad.any() for p in model.parameters())
+    ids = torch.where(batch.masked, batch.labels, batch.input_ids)
+    everything = Corrupted(batch.input_ids, ids, torch.ones_like(batch.masked))
+    assert masked_lm_loss(model, everything)[1] == ids.numel()
+
+
+@pytest.mark.parametrize(
+    ("use", "error", "message"),
+    [
+        (lambda model, b: masked_lm_loss(model, b.input_ids), TypeError, "input_ids, labels and masked"),
+        (lambda model, b: masked_lm_loss(model, b._replace(input_ids=b.input_ids.float())), TypeError,
+         "input_ids must hold integers"),
+        (lambda model, b: masked_lm_loss(model, b._replace(labels=b.labels.float())), TypeError,
+         "labels must hold integers"),
+        (lambda model, b: masked_lm_loss(model, b._replace(masked=b.masked.long())), TypeError,
+         r"masked must be a tensor of dtype torch\.bool"),
+        (lambda model, b: masked_lm_loss(model, b._replace(masked=b.masked[:1])), ValueError,
+         "masked has shape"),
+        (lambda model, b: masked_lm_loss(model, b._replace(labels=b.labels + V)), ValueError,
+         "A label at a masked place is"),
+        (lambda model, b: masked_lm_loss(model, b._replace(masked=~b.masked)), ValueError,
+         "A label at a masked place is -100"),
+        (lambda model, b: masked_lm_loss(lambda *_: torch.zeros(4, T, V), b), ValueError,
+         r"must answer logits \(\d+, V\), a row for each masked token, not \(4, 10, 30\)"),
+        (lambda model, b: masked_lm_loss("model", b), TypeError, "model must be a function"),
+        (lambda model, b: masked_lm_loss(model, b, 1.0), ValueError, "must be at least 0 and below 1"),
+        (lambda model, b: masked_lm_loss(model, b, -0.1), ValueError, "label_smoothing must be at least 0"),
+        (lambda model, b: masked_lm_loss(model, b, "0.1"), TypeError, "label_smoothing must be a number"),
+        (lambda model, b: gap_loss(model, b), TypeError, "of kind PairBatch, not Corrupted"),
+        (lambda model, b: retro_mae_loss(model, b), TypeError, "of kind RetroBatch, not Corrupted"),
+        (lambda model, b: masked_pixel_loss(model, b), TypeError, "of kind ImageBatch, not Corrupted"),
+    ],
+)  # fmt: skip
+def test_slips_in_losses_are_named(use, error, message):
+    with pytest.raises(error, match=message):
+        use(small_model(), rows()(torch.arange(4), 0))
+
+
+def test_a_model_that_answers_nan_ends_the_run_with_the_step():
+    model = small_model()
+    with torch.no_grad():
+        model.decoder_bias.fill_(math.nan)
+    with pytest.raises(FloatingPointError, match="loss became nan at step 1"):
+        fit(model, rows(), masked_lm_loss, QUICK)
+
+
+def test_a_target_without_words_does_no_harm():
+    source, target = torch.tensor([[2, 7], [2, 8]]), torch.tensor([[5, 6], [0, 0]])
+    sizes = Seq2SeqConfig(V, T, d_model=16, n_layers=1, n_heads=2, max_target=4)
+    batch = GapPairs(source, target, 0)(torch.arange(2), 0)
+    summed, _ = gap_loss(seeded_init(Seq2Seq, sizes), batch)
+    summed.backward()
+    assert summed.isfinite()
+
+
+IDS = torch.randint(5, V, (3, 4))
+
+
+@pytest.mark.parametrize(
+    ("use", "error", "message"),
+    [
+        (lambda: GapRows(IDS.float(), 0), TypeError, "ids must hold integers"),
+        (lambda: GapRows(IDS - V, 0), ValueError, "token ids start at 0"),
+        (lambda: GapRows(IDS, 0)(torch.tensor([3]), 0), ValueError, "asks for row 3, but rows go from 0 to 2"),
+        (lambda: GapRows(IDS, 0)(torch.tensor([-1]), 0), ValueError, "asks for row -1"),
+        (lambda: GapRows(IDS, 0)([0], 0), TypeError, "index must be a tensor"),
+        (lambda: GapRows(IDS, 0)(torch.tensor([True]), 0), TypeError, "index must hold integers"),
+        (lambda: GapPairs(IDS, IDS.float(), 0), TypeError, "target must hold integers"),
+        (lambda: NextWordPairs(IDS, IDS[:2]), ValueError, "as many of the one as of the other"),
+        (lambda: RetroRows(None, 0), TypeError, "rows must be a function"),
+        (lambda: RetroRows(GapRows(IDS, 0), 0, ratio=1.5), ValueError, "ratio must be at least 0"),
+        (lambda: MaskedImages(torch.full((1, 1, 2, 2), math.nan), 4, 0), ValueError, "images contains NaN"),
+        (lambda: MaskedImages(IDS, 4, 0), ValueError, r"images must have shape \(N, C, H, W\)"),
+        (lambda: MaskedImages(torch.rand(1, 1, 2, 2), 0, 0), ValueError, "n_patches must be at least 1"),
+        (lambda: make_optimizer("model", QUICK), TypeError, r"model must be a torch\.nn\.Module"),
+        (lambda: make_optimizer(small_model(), 3), TypeError, "recipe must be a Recipe"),
+        (lambda: optimizer_groups(None), TypeError, r"model must be a torch\.nn\.Module, not None"),
+    ],
+)  # fmt: skip
+def test_slips_in_data_and_optimisers_are_named(use, error, message):
+    with pytest.raises(error, match=message):
+        use()
+
+
 def test_a_step_equals_the_loop_of_a_learner():
     """fit against AdamW, clipping and a schedule written out by hand."""
     model, data = small_model(), rows()
@@ -195,7 +303,7 @@ def test_clipping_shortens_the_gradient():
 
     with before_each_step(note):
         for clip in (None, 0.5):
-            trained(replace(QUICK, steps=1, clip=clip), loss=large_loss)
+            trained(replace(QUICK, steps=1, warmup=0, clip=clip), loss=large_loss)
     assert lengths[0] > 1 and lengths[1] == pytest.approx(0.5, rel=1e-3)
 
 
@@ -258,17 +366,55 @@ def test_warmup_may_be_a_share_of_the_steps():
     assert Recipe(100, warmup=0.1).factor(4) == Recipe(100, warmup=10).factor(4) == 5 / 11
 
 
-def test_recipes_refuse_what_makes_no_sense():
-    for wrong in (
-        {"steps": 0},
-        {"accumulate": 0},
-        {"warmup": -1},
-        {"optimizer": "sgd"},
-        {"schedule": "zigzag"},
-        {"precision": "fp8"},
-    ):
-        with pytest.raises(ValueError, match=next(iter(wrong))):
-            Recipe(**({"steps": 3} | wrong))
+NAN, INF = math.nan, math.inf
+OUTSIDE = {
+    "steps": [0, -5],
+    "batch_size": [0, -1],
+    "accumulate": [0, -1, 65],
+    "lr": [0, -0.1, NAN, INF],
+    "adamw_lr": [0, -1e-3, NAN, INF],
+    "weight_decay": [-0.1, NAN, INF, 50.0],  # 50 x .02 would turn weights over in one step
+    "betas": [(0.9, 1.0), (-0.1, 0.9), (NAN, 0.9), (0.9, INF)],
+    "warmup": [-1, NAN, INF, 4],
+    "clip": [0, -1, NAN, INF],
+    "optimizer": ["sgd", "AdamW", ""],
+    "schedule": ["zigzag", "Linear", ""],
+    "precision": ["fp8", "bf-16", ""],
+}
+OTHER_TYPES = {
+    "steps": [3.0, "3", True, None, torch.tensor([1, 2])],
+    "batch_size": [8.5, "8", True, None],
+    "accumulate": [1.0, "1", True, None],
+    "seed": [0.5, "0", True, None],
+    "lr": ["0.1", True, [0.1]],
+    "adamw_lr": ["0.1", True, None],
+    "weight_decay": ["0", None, True],
+    "betas": [0.9, "ab", (0.9,), (0.9, 0.9, 0.9), (0.9, "b"), None],
+    "warmup": ["2", None, True],
+    "clip": ["1", True],
+    "optimizer": [None, torch.optim.AdamW, ["adamw"]],
+    "schedule": [None, math.cos],
+    "precision": [None, 16, torch.bfloat16],
+    "compile": [1, "yes", None],
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "value"),
+    [(ValueError, name, value) for name, values in OUTSIDE.items() for value in values]
+    + [(TypeError, name, value) for name, values in OTHER_TYPES.items() for value in values],
+)
+def test_recipes_refuse_what_makes_no_sense(kind, name, value):
+    with pytest.raises(kind, match=rf"{name} .*must be .*, not .*[.:]") as caught:
+        Recipe(**({"steps": 3} | {name: value}))
+    assert str(caught.value).endswith(".") and "\n" not in str(caught.value)
+
+
+def test_recipes_take_numbers_of_every_kind():
+    recipe = Recipe(np.int64(30), lr=np.float32(0.5), clip=np.float64(2), betas=[0, 0.5])
+    assert recipe == Recipe(30, lr=0.5, clip=2.0, betas=(0.0, 0.5))
+    assert [type(value) for value in (recipe.steps, recipe.lr, recipe.clip)] == [int, float, float]
+    assert Recipe(3, warmup=3, clip=None, lr=None, seed=-1).factor(2) == 0.75
 
 
 def test_decay_and_muon_reach_the_parameters_they_should():
@@ -447,6 +593,39 @@ def test_the_speed_is_in_tokens_for_ids_and_in_rows_for_images():
     assert size_of({"images": torch.zeros(3, 1, 4, 4)}) == (3, "rows")
 
 
+@pytest.mark.parametrize(
+    "batch",
+    [
+        lambda ids: {"texts": ["a text"] * len(ids), "ids": ids},
+        lambda ids: ("a text", {"nested": [None, ids]}),
+        lambda ids: UserDict(texts=["a text"], ids=ids),
+        lambda ids: ids.numpy(),
+    ],
+)
+def test_a_batch_may_hold_what_is_no_tensor(batch):
+    class Texts:
+        def __len__(self):
+            return 16
+
+        def __call__(self, index, epoch):
+            return batch(index[:, None])
+
+    def loss(model, batch):
+        return model(torch.ones(8, 3, dtype=torch.long)).square().sum(), np.int64(8)
+
+    assert len(fit(small_model(), Texts(), loss, QUICK).losses) == QUICK.steps
+    assert size_of(batch(torch.ones(8, 3, dtype=torch.int64)), 8)[0] in (24, 8)
+
+
+def test_the_sum_and_the_count_may_come_as_a_list():
+    losses = [trained(loss=kind)[1].losses for kind in (masked_lm_loss, in_a_list)]
+    assert losses[0] == losses[1]
+
+
+def in_a_list(model, batch):
+    return list(masked_lm_loss(model, batch))
+
+
 def test_the_display_is_closed_when_training_fails():
     def loss(model, batch):
         raise RuntimeError("no")
@@ -463,6 +642,101 @@ def test_status_lines_are_few(monkeypatch):
     screen = Screen()
     trained(replace(QUICK, steps=60), display=screen)
     assert 3 < len(screen.lines) < 20
+
+
+# --- what is no training
+
+
+def without_gradient(model, batch):
+    return torch.tensor(1.0), 3
+
+
+class EvaluatedTwice(NamedTuple):
+    first: float
+    second: float
+
+
+WRONG = {
+    "no model": ({"model": None}, TypeError, "model must be a torch.nn.Module, not None"),
+    "class": ({"model": nn.Linear}, TypeError, "model must be a torch.nn.Module, not type"),
+    "ids": ({"data": torch.zeros(9, 3)}, TypeError, r"data must .* DynamicMasking\(masker, ids"),
+    "loader": ({"data": [1, 2]}, TypeError, "data must have a length and be callable"),
+    "no rows": ({"data": rows()(torch.arange(0), 0)}, TypeError, "data must have a length"),
+    "none": (
+        {"data": DynamicMasking(rows().masker, torch.zeros(0, 3, dtype=torch.int64), 0)},
+        ValueError,
+        "data has no rows",
+    ),
+    "name": ({"loss": "mse"}, TypeError, "loss must be a function"),
+    "criterion": (
+        {"loss": nn.CrossEntropyLoss()},
+        TypeError,
+        "a function .*, not CrossEntropyLoss",
+    ),
+    "steps": ({"recipe": 100}, TypeError, "recipe must be Recipe"),
+    "mean": ({"loss": lambda m, b: masked_lm_loss(m, b)[0]}, TypeError, "must return two values"),
+    "rows' losses": (
+        {"loss": lambda m, b: (m(b.input_ids).sum((1, 2)), 3)},
+        ValueError,
+        r"without axes .* not one of shape \(8,\)",
+    ),
+    "item": ({"loss": lambda m, b: (1.5, 3)}, ValueError, "depends on the model's .*, not float"),
+    "detached": ({"loss": without_gradient}, ValueError, "not one without gradient"),
+    "no count": (
+        {"loss": lambda m, b: (m(b.input_ids).sum(), None)},
+        ValueError,
+        "number, how many",
+    ),
+    "less than none": (
+        {"loss": lambda m, b: (m(b.input_ids).sum(), -3)},
+        ValueError,
+        "over -3 losses",
+    ),
+    "a sum of none": (
+        {"loss": lambda m, b: (m(b.input_ids).square().sum(), b.masked.sum() * 0)},
+        ValueError,
+        "over 0 losses",
+    ),
+    "fields": (
+        {"evaluate": lambda m: EvaluatedTwice(1.0, 2.0)},
+        TypeError,
+        r"not EvaluatedTwice: write \._asdict\(\)",
+    ),
+    "says its step": ({"evaluate": lambda m: {"step": 1}}, ValueError, 'may not call .* "step"'),
+    "evaluate": ({"evaluate": {"loss": 1}}, TypeError, "evaluate must be a function"),
+    "says a number": (
+        {"evaluate": lambda m: 0.5},
+        TypeError,
+        "evaluate must return numbers by name",
+    ),
+    "says words": ({"evaluate": lambda m: {"a": "good"}}, TypeError, "by name, .* not str for 'a'"),
+    "never": ({"evaluate_every": 3}, ValueError, "evaluate_every needs evaluate"),
+    "half a step": ({"save_every": 2.5}, TypeError, "save_every must be an integer, not 2.5"),
+    "backwards": ({"save_every": -2}, ValueError, "save_every must be at least 0, not -2"),
+    "floor": ({"floor": "0.3"}, TypeError, "floor must be a number, not '0.3'"),
+}
+
+
+@pytest.mark.parametrize(("given", "kind", "sentence"), WRONG.values(), ids=WRONG)
+def test_what_cannot_be_trained_is_a_sentence(given, kind, sentence):
+    given = {
+        "model": small_model(),
+        "data": rows(),
+        "loss": masked_lm_loss,
+        "recipe": QUICK,
+    } | given
+    with pytest.raises(kind, match=sentence) as caught:
+        fit(**given)
+    assert str(caught.value).endswith(".") and "\n" not in str(caught.value)
+
+
+def test_a_setting_of_accelerate_changes_nothing(monkeypatch):
+    """ACCELERATE_GRADIENT_ACCUMULATION_STEPS set by hand would divide the loss and clip no more."""
+    recipe = replace(QUICK, accumulate=2, clip=1e-3, optimizer="muon")
+    expected = trained(recipe)
+    monkeypatch.setenv("ACCELERATE_GRADIENT_ACCUMULATION_STEPS", "4")
+    weights, history = trained(recipe)
+    assert torch.equal(weights, expected[0]) and history == expected[1]
 
 
 # --- precision, trackers, devices

@@ -14,11 +14,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from mlm_course.corruption import (
-    Corrupted,
-    CounterRNG,
-    maskable,
+from mlm_course.contracts import (
+    check_callable,
+    check_count,
+    check_floats,
+    check_ids,
+    check_integers,
+    check_number,
+    may_look_at,
 )
+from mlm_course.corruption import Corrupted, CounterRNG, maskable
 from mlm_course.corruption.masking import IGNORED, mask_tokens
 from mlm_course.corruption.strategies import choose_any_count
 from mlm_course.tokenization import CLS_ID, MASK_ID, PAD_ID, SEP_ID, SPECIAL_IDS
@@ -36,6 +41,14 @@ class Data(Protocol):
     def __call__(self, index: Tensor, epoch: int, /) -> Any: ...
 
 
+def _check_index(index: Tensor, n_rows: int) -> None:
+    """Error unless an index (B,) names rows that there are."""
+    check_integers("index", index, "B")
+    if may_look_at(index) and not 0 <= int(index.min()) <= int(index.max()) < n_rows:
+        worst = int(index.min() if index.min() < 0 else index.max())
+        raise ValueError(f"index asks for row {worst}, but rows go from 0 to {n_rows - 1}.")
+
+
 class ImageBatch(NamedTuple):
     """Images (B, C, H, W), and noise (B, L) by which their patches are sorted."""
 
@@ -51,14 +64,15 @@ class MaskedImages:
     """
 
     def __init__(self, images: Tensor, n_patches: int, seed: int) -> None:
-        if images.ndim != 4:
-            raise ValueError(f"images must have shape (N, C, H, W), not {tuple(images.shape)}.")
-        self.images, self.n_patches, self.seed = images, n_patches, seed
+        check_floats("images", images, "N C H W", finite=True)
+        check_count("n_patches", n_patches, 1)
+        self.images, self.n_patches, self.seed = images.float(), n_patches, seed
 
     def __len__(self) -> int:
         return len(self.images)
 
     def __call__(self, index: Tensor, epoch: int) -> ImageBatch:
+        _check_index(index, len(self))
         noise = CounterRNG(self.seed, epoch, index).uniform(self.n_patches)
         return ImageBatch(self.images[index], noise)
 
@@ -119,12 +133,14 @@ class GapPairs:
     """
 
     def __init__(self, source: Tensor, target: Tensor, seed: int) -> None:
-        self.source, self.target, self.seed = _checked(source, target), target, seed
+        self.source, self.target = _checked(source, target)
+        self.seed = seed
 
     def __len__(self) -> int:
         return len(self.source)
 
     def __call__(self, index: Tensor, epoch: int) -> PairBatch:
+        _check_index(index, len(self))
         target, noise = self.target[index], CounterRNG(self.seed, epoch, index)
         real = target != PAD_ID
         masked = choose_any_count(real, noise)
@@ -139,7 +155,7 @@ class NextWordPairs:
     """
 
     def __init__(self, source: Tensor, target: Tensor) -> None:
-        self.source = _checked(source, target)
+        self.source, target = _checked(source, target)
         padded = F.pad(target, (0, 1), value=PAD_ID)  # (N, T + 1)
         ends = (target != PAD_ID).sum(1, keepdim=True)
         asked = padded.scatter(1, ends, SEP_ID)
@@ -150,16 +166,19 @@ class NextWordPairs:
         return len(self.source)
 
     def __call__(self, index: Tensor, epoch: int) -> PairBatch:
+        _check_index(index, len(self))
         return PairBatch(self.source[index], self.shown[index], self.labels[index])
 
 
-def _checked(source: Tensor, target: Tensor) -> Tensor:
-    if source.ndim != 2 or target.ndim != 2 or len(source) != len(target):
+def _checked(source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    check_ids(source, name="source", shape="N S")
+    check_ids(target, name="target", shape="N T")
+    if len(source) != len(target):
         raise ValueError(
             "source and target must be rows of ids, as many of the one as of the other, not "
             f"{tuple(source.shape)} and {tuple(target.shape)}."
         )
-    return source
+    return source.long(), target.long()
 
 
 class RetroBatch(NamedTuple):
@@ -179,12 +198,15 @@ class RetroRows:
     """
 
     def __init__(self, rows: Data, seed: int, ratio: float = 0.5) -> None:
+        check_callable("rows", rows)
+        check_number("ratio", ratio, 0, 1)
         self.rows, self.seed, self.ratio = rows, seed, ratio
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __call__(self, index: Tensor, epoch: int) -> RetroBatch:
+        _check_index(index, len(self))
         ids, labels, masked = self.rows(index, epoch)
         B, T = ids.shape
         noise = CounterRNG(derive_seed(self.seed, 1), epoch, index).uniform(T * T).view(B, T, T)
@@ -201,14 +223,14 @@ class GapRows:
     """
 
     def __init__(self, ids: Tensor, seed: int) -> None:
-        if ids.ndim != 2:
-            raise ValueError(f"ids must have shape (R, T), rows of tokens, not {tuple(ids.shape)}.")
-        self.ids, self.seed = ids, seed
+        check_ids(ids, shape="R T")
+        self.ids, self.seed = ids.long(), seed
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def __call__(self, index: Tensor, epoch: int) -> Corrupted:
+        _check_index(index, len(self))
         ids, noise = self.ids[index], CounterRNG(self.seed, epoch, index)
         words = maskable(ids, SPECIAL_IDS)
         return mask_tokens(ids, choose_any_count(words, noise))

@@ -10,6 +10,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mlm_course.attention import visible_mask
+from mlm_course.contracts import (
+    check_answers,
+    check_bools,
+    check_callable,
+    check_floats,
+    check_ids,
+    check_integers,
+    check_masked_batch,
+    check_number,
+    check_shapes_agree,
+)
 from mlm_course.corruption import Corrupted, maskable
 from mlm_course.corruption.masking import IGNORED
 from mlm_course.diffusion import row_bounds, token_nll
@@ -26,20 +37,18 @@ Loss = Callable[[nn.Module, Any], tuple[Tensor, Tensor | int]]
 def masked_lm_loss(
     model: nn.Module, batch: Corrupted, label_smoothing: float = 0.0
 ) -> tuple[Tensor, int]:
-    """Cross-entropy of the hidden tokens, summed, and their number.
+    """Cross-entropy of the masked tokens, summed, and their number.
 
-    batch: input_ids, labels and masked (B, T). Nothing hidden: 0 and 0, and zero gradients.
-    With label_smoothing e the target is 1 - e on the right word and e spread over all words; use
-    `functools.partial(masked_lm_loss, label_smoothing=.1)` with `fit`.
+    batch: input_ids, labels and masked (B, T). Nothing masked: 0 and 0, and zero gradients.
+    With label_smoothing e, from 0 to below 1, the target is 1 - e on the right word and e spread over
+    all words; use `functools.partial(masked_lm_loss, label_smoothing=.1)` with `fit`.
     Source: Devlin et al. 2019, section 3.1; Szegedy et al. 2016, section 7 (label smoothing).
     """
-    ids, labels, masked = batch
+    check_callable("model", model)
+    ids, labels, masked = check_masked_batch(batch)
     logits = model(ids, visible_mask(ids), masked)  # (n, V)
     target = labels[masked]  # (n,)
-    summed = F.cross_entropy(
-        logits.float(), target, reduction="sum", label_smoothing=label_smoothing
-    )
-    return summed, len(target)
+    return _summed(logits, target, label_smoothing), len(target)
 
 
 def masked_pixel_loss(
@@ -49,7 +58,11 @@ def masked_pixel_loss(
 
     With `fit` use `functools.partial(masked_pixel_loss, ratio=...)`. Source: He et al. 2022.
     """
-    reconstruction = model(batch.images, ratio, batch.noise)
+    check_callable("model", model)
+    batch = _fields(batch, ImageBatch)
+    check_floats("images", batch.images, "B C H W")
+    check_floats("noise", batch.noise, "B L")
+    reconstruction = model(batch.images.float(), ratio, batch.noise)
     error = patch_loss(reconstruction.patches.float(), reconstruction.target, reconstruction.mask)
     count = reconstruction.mask.sum()
     return error * count, count
@@ -59,6 +72,7 @@ def next_word_loss(
     model: nn.Module, batch: PairBatch, label_smoothing: float = 0.1
 ) -> tuple[Tensor, int]:
     """Cross-entropy of every next word, summed, and their number. Source: Vaswani et al. 2017."""
+    batch = _checked_pairs(model, batch, causal=True)
     asked = batch.labels != IGNORED
     logits, _ = model(batch.source, batch.shown, asked)
     return _summed(logits, batch.labels[asked], label_smoothing), len(logits)
@@ -67,32 +81,39 @@ def next_word_loss(
 def gap_loss(
     model: nn.Module, batch: PairBatch, label_smoothing: float = 0.1, length_weight: float = 0.1
 ) -> tuple[Tensor, int]:
-    """Cross-entropy of the hidden words, summed, and their number; with it the length's.
+    """Cross-entropy of the masked words, summed, and their number; with it the length's.
 
-    A row's length counts length_weight times for each of its hidden words, as if every word asked for
+    A row's length counts length_weight times for each of its masked words, as if every word asked for
     it: so the sum stays the same however rows are shared among pieces and processes.
     Source: Ghazvininejad et al. 2019, section 2 (and code for the weight).
     """
+    batch = _checked_pairs(model, batch, causal=False)
+    check_number("length_weight", length_weight, 0)
     asked = batch.labels != IGNORED
     logits, log_lengths = model(batch.source, batch.shown, asked)
     lengths = (batch.shown != PAD_ID).sum(1)
-    of_rows = F.nll_loss(log_lengths, lengths, reduction="none")  # (B,)
-    length_loss = length_weight * (of_rows * asked.sum(1)).sum()
+    of_rows = F.nll_loss(log_lengths, lengths, reduction="none")  # (B,), infinite for no words
+    n_asked = asked.sum(1)
+    length_loss = length_weight * (of_rows * n_asked).where(n_asked > 0, 0.0).sum()
     return _summed(logits, batch.labels[asked], label_smoothing) + length_loss, len(logits)
 
 
 def _summed(logits: Tensor, target: Tensor, label_smoothing: float) -> Tensor:
+    check_answers(logits, target)
+    check_number("label_smoothing", label_smoothing, 0, 1, below=True)
+    target = target.long()
     return F.cross_entropy(logits.float(), target, reduction="sum", label_smoothing=label_smoothing)
 
 
 def retro_mae_loss(model: nn.Module, batch: RetroBatch) -> tuple[Tensor, int]:
-    """Cross-entropy of the encoder's hidden tokens plus that of all ordinary ones in the decoder.
+    """Cross-entropy of the encoder's masked tokens plus that of all ordinary ones in the decoder.
 
     Both are means, 0 where nothing is asked; their sum is given back times the number of rows, by
     which it is to be divided.
     Source: Xiao et al. 2022, section 3.
     """
-    ids, labels, masked, seen = batch
+    check_callable("model", model)
+    ids, labels, masked, seen = _checked_retro(batch)
     true_ids = torch.where(masked, labels, ids)
     special = torch.tensor(SPECIAL_IDS, device=ids.device)
     ordinary = ~torch.isin(true_ids, special)  # (B, T)
@@ -104,8 +125,21 @@ def retro_mae_loss(model: nn.Module, batch: RetroBatch) -> tuple[Tensor, int]:
     return (encoder_loss + decoder_loss) * len(ids), len(ids)
 
 
+def _checked_retro(batch: RetroBatch) -> RetroBatch:
+    batch = _fields(batch, RetroBatch)
+    ids, labels, masked = check_masked_batch(batch)
+    check_bools("seen", batch.seen, "B T T")
+    if batch.seen.shape != (*ids.shape, ids.shape[1]):
+        raise ValueError(
+            f"seen must have shape (B, T, T) for ids {tuple(ids.shape)}, not "
+            f"{tuple(batch.seen.shape)}."
+        )
+    return RetroBatch(ids, labels, masked, batch.seen)
+
+
 def _mean_loss(logits: Tensor, target: Tensor) -> Tensor:
     """Mean cross-entropy: logits (n, V), target (n,); 0 if there is nothing to predict."""
+    check_answers(logits, target)
     return F.cross_entropy(logits.float(), target, reduction="sum") / max(1, len(target))
 
 
@@ -114,6 +148,35 @@ def diffusion_loss(model: nn.Module, batch: Corrupted) -> tuple[Tensor, Tensor]:
 
     batch: as `GapRows` gives it. For `fit`.
     """
-    words = maskable(batch.input_ids, SPECIAL_IDS) | batch.masked
-    n_words = words.sum(1)
-    return row_bounds(token_nll(model, batch), batch.masked, n_words).sum(), n_words.sum()
+    surprise = token_nll(model, batch)
+    n_words = (maskable(batch.input_ids.long(), SPECIAL_IDS) | batch.masked).sum(1)
+    return row_bounds(surprise, batch.masked, n_words).sum(), n_words.sum()
+
+
+def _fields(batch: Any, kind: Any) -> Any:
+    """The batch with its fields named. TypeError unless it is of the kind that the loss works on."""
+    if isinstance(batch, kind):
+        return batch
+    if type(batch) not in (tuple, list) or len(batch) != len(kind._fields):
+        raise TypeError(
+            f"This loss works on a batch of kind {kind.__name__}, not {type(batch).__name__}: "
+            "data and loss belong together."
+        )
+    return kind(*batch)
+
+
+def _checked_pairs(model: nn.Module, batch: PairBatch, causal: bool) -> PairBatch:
+    """The batch with its fields named. ValueError for a model that would see the answers, or too little."""
+    check_callable("model", model)
+    config = getattr(getattr(model, "module", model), "config", None)  # of a wrapped model, too
+    if getattr(config, "causal", causal) != causal:
+        right, other = ("next_word_loss", "gap_loss") if causal else ("gap_loss", "next_word_loss")
+        raise ValueError(
+            f"{right} needs a model built with causal={causal}: this one goes with {other}."
+        )
+    batch = _fields(batch, PairBatch)
+    check_ids(batch.source, name="source", shape="B S")
+    check_ids(batch.shown, name="shown")
+    check_integers("labels", batch.labels)
+    check_shapes_agree(shown=batch.shown, labels=batch.labels)
+    return batch

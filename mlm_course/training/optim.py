@@ -12,11 +12,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from torch import nn
 from torch.nn import Parameter
 from torch.optim import AdamW, Muon, Optimizer
 
 from mlm_course.attention import MultiHeadAttention
+from mlm_course.contracts import check_count, check_flag, check_module, check_number
 
 OPTIMIZERS = {"muon": 0.02, "adamw": 2e-3}  # and the learning rate each starts from
 PRECISIONS = ("no", "bf16", "fp16")
@@ -55,13 +57,51 @@ class Recipe:
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch_size", "accumulate"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}.")
-        if self.warmup < 0:
-            raise ValueError(f"warmup must be a number of steps or a share, not {self.warmup}.")
+            check_count(name, getattr(self, name), 1)
+        check_count("seed", self.seed, -(2**63))
+        for name in ("lr", "adamw_lr", "clip"):
+            if getattr(self, name) is not None or name == "adamw_lr":
+                check_number(name, getattr(self, name), 0, above=True)
+        for name in ("weight_decay", "warmup"):
+            check_number(name, getattr(self, name), 0)
         _known("optimizer", self.optimizer, OPTIMIZERS)
         _known("schedule", self.schedule, SCHEDULES)
         _known("precision", self.precision, PRECISIONS)
+        check_flag("compile", self.compile)
+        self._check_betas()
+        self._as_plain_numbers()
+        self._check_together()
+
+    def _check_betas(self) -> None:
+        if not isinstance(self.betas, tuple | list) or len(self.betas) != 2:
+            raise TypeError(f"betas must be two numbers, such as (0.9, 0.98), not {self.betas!r}.")
+        for beta in self.betas:
+            check_number("each of betas", beta, 0, 1, below=True)
+
+    def _as_plain_numbers(self) -> None:
+        """Numbers of numpy become Python's, so that they can be compared, printed and stored."""
+        for name, value in vars(self).items():
+            if isinstance(value, np.generic):
+                object.__setattr__(self, name, value.item())
+        object.__setattr__(self, "betas", tuple(map(float, self.betas)))
+
+    def _check_together(self) -> None:
+        """ValueError for numbers that make sense alone, but not beside each other."""
+        if self.accumulate > self.batch_size:
+            raise ValueError(
+                f"accumulate must be at most batch_size, not {self.accumulate}: "
+                f"{self.batch_size} rows cannot be cut into more pieces."
+            )
+        if self.warmup > self.steps:
+            raise ValueError(
+                f"warmup must be at most steps, not {self.warmup}: in {self.steps} steps the learning "
+                "rate would never reach its peak. Below 1 it is a share of all steps."
+            )
+        if self.peak * self.weight_decay >= 1:
+            raise ValueError(
+                f"weight_decay must be below 1 / lr, {1 / self.peak:g} here, not {self.weight_decay}: "
+                "a step would turn weights over instead of shrinking them."
+            )
 
     @property
     def peak(self) -> float:
@@ -74,9 +114,10 @@ class Recipe:
         return SCHEDULES[self.schedule](step, self.steps, round(warmup))
 
 
-def _known(name: str, value: str, known: Collection[str]) -> None:
-    if value not in known:
-        raise ValueError(f"{name} must be one of {', '.join(known)}, not {value!r}.")
+def _known(name: str, value: Any, known: Collection[str]) -> None:
+    if not isinstance(value, str) or value not in known:
+        kind = ValueError if isinstance(value, str) else TypeError
+        raise kind(f"{name} must be one of {', '.join(known)}, not {value!r}.")
 
 
 def constant(step: int, steps: int, warmup: int = 0) -> float:
@@ -144,6 +185,7 @@ def optimizer_groups(model: nn.Module) -> dict[str, list[Parameter]]:
     those matrices that are three, attention's qkv.
     Source: as in BERT's code for biases and norms; Jordan 2024 (Muon) for the matrices.
     """
+    check_module("model", model)
     inside = {id(parameter) for block in _blocks(model) for parameter in block.parameters()}
     three = {id(m.qkv.weight) for m in model.modules() if isinstance(m, MultiHeadAttention)}
     groups: dict[str, list[Parameter]] = {"matrices": [], "stacked": [], "decayed": [], "free": []}
@@ -168,6 +210,8 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> Optimizer:
 
     Errors: ValueError if nothing is trainable, or if there is no matrix for Muon.
     """
+    if not isinstance(recipe, Recipe):
+        raise TypeError(f"recipe must be a Recipe, not {type(recipe).__name__}.")
     groups = optimizer_groups(model)
     if not any(groups.values()):
         raise ValueError("No parameter of the model can be trained: all have requires_grad=False.")
@@ -192,7 +236,7 @@ class MuonAndAdamW(Optimizer):
         if not self.matrices + self.stacked:
             raise ValueError(
                 "Muon works on the matrices of blocks, modules in an nn.ModuleList; "
-                'the model has none to train: use optimizer="adamw".'
+                'the model has none to train that is not pruned: use optimizer="adamw".'
             )
         self.thirds = [
             Parameter(rows) for whole in self.stacked for rows in whole.detach().chunk(3)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from accelerate import Accelerator, PartialState
 from accelerate.state import AcceleratorState
-from accelerate.utils import parse_flag_from_env
+from accelerate.utils import GradientAccumulationPlugin, parse_flag_from_env
 from torch import Tensor
 
 from mlm_course.training.optim import Recipe
@@ -72,7 +72,8 @@ class History:
     weights. evaluations: dicts of "step" (so many steps were done) and the values of `evaluate`.
     best_step and best_value: the evaluation whose weights were kept, None without keep_best.
     seconds[i]: seconds from the start to step i + 1, breaks between resumed runs left out; no part
-    of comparisons or of what is printed, as no two runs agree on it.
+    of comparisons or of what is printed, as no two runs agree on it. interrupted: by Ctrl-C, so that
+    there are fewer steps than the recipe has.
     """
 
     losses: list[float] = field(default_factory=list)
@@ -81,6 +82,7 @@ class History:
     best_step: int | None = None
     best_value: float | None = None
     seconds: list[float] = field(default_factory=list, compare=False)
+    interrupted: bool = field(default=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.losses)
@@ -102,7 +104,8 @@ class History:
         points = [(int(row["step"]), row[name]) for row in self.records if name in row]
         if not points:
             known = sorted({key for row in self.records for key in row} - {"step"})
-            raise ValueError(f"Nothing called {name!r} was recorded, only {', '.join(known)}.")
+            only = f", only {', '.join(known)}" if known else ": there are no steps"
+            raise ValueError(f"Nothing called {name!r} was recorded{only}.")
         return points
 
     def to_dict(self) -> dict[str, Any]:
@@ -110,9 +113,10 @@ class History:
         return asdict(self)
 
     def __repr__(self) -> str:
+        text = f"History of {len(self)} steps{', interrupted' if self.interrupted else ''}"
         if not self.losses:
-            return "History of 0 steps"
-        text = f"History of {len(self)} steps: loss {self.losses[0]:.4f} -> {self.losses[-1]:.4f}"
+            return text
+        text += f": loss {self.losses[0]:.4f} -> {self.losses[-1]:.4f}"
         for name, value in (self.evaluations[-1] if self.evaluations else {}).items():
             text += "" if name == "step" else f", validation_{name} {value:.4f}"
         return text + (f"; best after step {self.best_step}" if self.best_step is not None else "")
@@ -134,6 +138,10 @@ class Display(Protocol):
     def finish(self, best: int | None = None, /) -> Any: ...
 
 
+# Pieces are put together in `TrainingStep`, whatever ACCELERATE_GRADIENT_ACCUMULATION_STEPS says.
+ALL_AT_ONCE = GradientAccumulationPlugin(num_steps=1)
+
+
 def start_accelerator(recipe: Recipe, tracker: str | None, logs: str) -> Accelerator:
     """Hugging Face's Accelerator: it knows the device, the precision and the other processes.
 
@@ -145,8 +153,9 @@ def start_accelerator(recipe: Recipe, tracker: str | None, logs: str) -> Acceler
     if AcceleratorState._shared_state.get("_mixed_precision", recipe.precision) != recipe.precision:
         AcceleratorState._reset_state()  # else a notebook's first precision would be its only one
     accelerator = Accelerator(
-        mixed_precision=recipe.precision, log_with=tracker, project_dir=logs, cpu=_share_a_cpu()
-    )
+        mixed_precision=recipe.precision, log_with=tracker, project_dir=logs, cpu=_share_a_cpu(),
+        gradient_accumulation_plugin=ALL_AT_ONCE,
+    )  # fmt: skip
     if recipe.precision == "fp16" and accelerator.device.type == "cpu":
         raise ValueError('precision="fp16" needs a GPU: use "bf16" or "no" on a CPU.')
     if tracker is not None:
@@ -178,7 +187,7 @@ class Reporter:
     """Takes what each step and evaluation came to, and passes it on.
 
     A step's loss stays on the device until somebody needs it: every step on a CPU, every
-    `ASKED_EVERY` on a GPU. Errors: FloatingPointError for a loss that is no number.
+    `ASKED_EVERY` on a GPU. Errors: FloatingPointError for a loss of NaN or inf.
     """
 
     accelerator: Accelerator

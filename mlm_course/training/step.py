@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from numbers import Real
 from typing import Any, NamedTuple
 
 import torch
@@ -71,10 +72,10 @@ class TrainingStep:
         for number, piece in enumerate(pieces, start=1):
             batch = self._on_device(self.data(piece, epoch))
             with self._together_if(number == len(pieces)):
-                summed, count = self.loss(self.called, batch)
+                summed, count = checked_loss(self.loss(self.called, batch))
                 here.backward(summed / recipe.batch_size)  # any fixed number; see below
             totals += torch.stack([summed.detach().float(), _tensor(count, self.device)])
-            more, unit = size_of(batch)
+            more, unit = size_of(batch, len(piece))
             size += more
         summed, count = here.reduce(totals, "sum") if here.num_processes > 1 else totals
         return summed, count, size, unit
@@ -111,12 +112,12 @@ class TrainingStep:
         return batch if self.device.type == "cpu" else send_to_device(batch, self.device)
 
     def state_dict(self) -> dict[str, Any]:
-        """All that the next step depends on besides its number. Errors: weights that are no numbers."""
+        """All that the next step depends on besides its number. Errors: weights that are NaN or infinite."""
         weights = self.model.state_dict()
         if not all(value.isfinite().all() for value in weights.values()):
             raise FloatingPointError(
-                "Some weights are no numbers any more, so they were not saved: try a smaller "
-                "learning rate, a longer warm-up or clip=1.0."
+                "Some weights are NaN or infinite, so they were not saved: try a smaller learning "
+                "rate, a longer warm-up or clip=1.0."
             )
         scaler = self.accelerator.scaler.state_dict() if self.accelerator.scaler else {}
         return {"weights": weights, "optimizer": self.optimizer.state_dict(), "scaler": scaler}
@@ -148,6 +149,40 @@ class TrainingStep:
             self.model.to(self.original_device)
 
 
+def checked_loss(result: Any) -> tuple[Tensor, Tensor | float]:
+    """What a loss returned. Errors: TypeError or ValueError unless it is a sum to minimise, and a count."""
+    if not isinstance(result, tuple | list) or len(result) != 2:
+        raise TypeError(
+            "loss(model, batch) must return two values, the sum of the losses and how many there are, "
+            f"not {type(result).__name__}."
+        )
+    summed, count = result
+    if not isinstance(summed, Tensor) or summed.ndim or not summed.requires_grad:
+        raise ValueError(
+            "The first value of loss(model, batch) must be a tensor without axes that depends on the "
+            f"model's weights, not {_form(summed)}."
+        )
+    if not isinstance(count, Tensor | Real) or (isinstance(count, Tensor) and count.ndim):
+        raise ValueError(
+            "The second value of loss(model, batch) must be a number, how many losses were summed, "
+            f"not {_form(count)}."
+        )
+    count = count if isinstance(count, Tensor) else float(count)
+    on_cpu = summed.is_cpu  # to look at numbers would make a GPU wait
+    if on_cpu and (not count >= 0 or (count == 0 and summed != 0)):
+        raise ValueError(
+            f"loss(model, batch) returned a sum of {summed.item():g} over {float(count):g} losses: "
+            "the second value says how many were summed."
+        )
+    return summed, count
+
+
+def _form(value: Any) -> str:
+    if not isinstance(value, Tensor):
+        return type(value).__name__
+    return f"one of shape {tuple(value.shape)}" if value.ndim else "one without gradient"
+
+
 def seed_dropout(seed: int, device: torch.device) -> None:
     """Seeds what dropout draws from; torch.manual_seed does too, 100 times as slowly."""
     if device.type not in ("cpu", "cuda"):
@@ -158,7 +193,7 @@ def seed_dropout(seed: int, device: torch.device) -> None:
 
 
 def stop_if_infinite(value: float, step: int, name: str = "loss") -> None:
-    """FloatingPointError if the loss (or `name`) of a step, counted from 1, is no number."""
+    """FloatingPointError if the loss (or `name`) of a step, counted from 1, is NaN or infinite."""
     if not math.isfinite(value):
         raise FloatingPointError(
             f"The {name} became {value} at step {step}: try a smaller learning rate, a longer "
@@ -166,12 +201,22 @@ def stop_if_infinite(value: float, step: int, name: str = "loss") -> None:
         )
 
 
-def size_of(batch: Any) -> tuple[int, str]:
-    """How much a batch holds, and of what: tokens if it holds ids, else rows."""
-    while not isinstance(batch, Tensor):
-        batch = next(iter(batch.values() if isinstance(batch, dict) else batch))
-    return (len(batch), "rows") if batch.is_floating_point() else (batch.numel(), "tokens")
+def size_of(batch: Any, rows: int = 0) -> tuple[int, str]:
+    """How much a batch of some rows holds, and of what: tokens if its first tensor is ids, else rows."""
+    first = next(_tensors(batch), None)
+    if first is None or not first.ndim:
+        return rows, "rows"
+    return (len(first), "rows") if first.is_floating_point() else (first.numel(), "tokens")
 
 
-def _tensor(count: Tensor | int, device: torch.device) -> Tensor:
+def _tensors(batch: Any) -> Iterator[Tensor]:
+    """The tensors of a batch, which may also hold texts and other things."""
+    if isinstance(batch, Tensor):
+        yield batch
+    elif isinstance(batch, Mapping | list | tuple):
+        for part in batch.values() if isinstance(batch, Mapping) else batch:
+            yield from _tensors(part)
+
+
+def _tensor(count: Tensor | float, device: torch.device) -> Tensor:
     return torch.as_tensor(count, dtype=torch.float32, device=device)
