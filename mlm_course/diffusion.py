@@ -18,10 +18,24 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mlm_course.attention import visible_mask
+from mlm_course.contracts import (
+    check_answers,
+    check_bools,
+    check_callable,
+    check_count,
+    check_counts,
+    check_floats,
+    check_ids,
+    check_mask,
+    check_masked_batch,
+    check_shapes_agree,
+)
 from mlm_course.corruption import Corrupted, maskable
 from mlm_course.corruption.masking import mask_tokens
+from mlm_course.corruption.noise import uniform
 from mlm_course.corruption.strategies import choose_count
 from mlm_course.decoding import Predict
+from mlm_course.evaluation import evaluation_mode
 from mlm_course.tokenization import CLS_ID, MASK_ID, PAD_ID, SEP_ID, SPECIAL_IDS
 
 # answers(masked (M, N) bool) -> log-probabilities (M, N) of the true words at the hidden places
@@ -29,20 +43,27 @@ Answers = Callable[[Tensor], Tensor]
 
 
 def token_nll(model: nn.Module, batch: Corrupted) -> Tensor:
-    """-log p of each hidden word, 0 at all other places: (B, T), in nats."""
-    ids, labels, masked = batch
-    logits = model(ids, visible_mask(ids), masked)  # (n, V)
-    each = F.cross_entropy(logits.float(), labels[masked], reduction="none")
+    """-log p of each masked word, 0 at all other places: (B, T), in nats."""
+    check_callable("model", model)
+    ids, labels, masked = check_masked_batch(batch)
+    logits, target = model(ids, visible_mask(ids), masked), labels[masked]  # (n, V), (n,)
+    check_answers(logits, target)
+    each = F.cross_entropy(logits.float(), target, reduction="none")
     return torch.zeros(ids.shape, device=ids.device).masked_scatter(masked, each)
 
 
 def row_bounds(surprise: Tensor, masked: Tensor, n_words: Tensor) -> Tensor:
-    """One draw of the bound for each row, in nats: N times the mean surprise of its hidden words.
+    """One draw of the bound for each row, in nats: N times the mean surprise of its masked words.
 
     surprise, masked (B, T); n_words (B,): N. Its mean over n ~ U{1..N} and over the places is at
     least -log p(text). Source: Liao et al. 2020, section 3; Sahoo et al. 2024, section 3.
     """
-    return n_words * (surprise * masked).sum(1) / masked.sum(1).clamp(min=1)
+    check_floats("surprise", surprise, "B T")
+    check_mask("masked", masked, surprise, of="surprise")
+    check_counts("n_words", n_words, "B")
+    if len(n_words) != len(surprise):
+        raise ValueError(f"There are {len(n_words)} numbers of words for {len(surprise)} rows.")
+    return n_words * surprise.where(masked, 0.0).sum(1) / masked.sum(1).clamp(min=1)
 
 
 @torch.no_grad()
@@ -51,15 +72,21 @@ def likelihood_bound(
 ) -> Tensor:
     """The bound on -log p of each row (B,), in nats; lengths are taken as given.
 
-    Each draw hides n words; the draws of a row spread n evenly over 1..N, which keeps the noise low.
+    Each draw masks n words; the draws of a row spread n evenly over 1..N, which keeps the noise low.
+    ids, model and generator lie on one device. Dropout is off.
     """
+    check_ids(ids)
+    check_count("draws", draws, 1, 10_000)
+    ids = ids.long()
     words = maskable(ids, SPECIAL_IDS)
-    total, start = torch.zeros(len(ids)), torch.rand(len(ids), generator=generator)
-    for draw in range(draws):
-        share = (start + draw) / draws  # (B,) below 2: stratified
-        n = 1 + (share % 1 * words.sum(1)).long()
-        batch = mask_tokens(ids, choose_count(words, n, generator))
-        total += row_bounds(token_nll(model, batch), batch.masked, words.sum(1))
+    first = uniform(ids.new_zeros(len(ids), 1), generator)[:, 0]  # (B,)
+    total = torch.zeros_like(first)
+    with evaluation_mode(model):
+        for draw in range(draws):
+            share = (first + draw) / draws  # (B,) below 2: stratified
+            n = 1 + (share % 1 * words.sum(1)).long()
+            batch = mask_tokens(ids, choose_count(words, n, generator))
+            total += row_bounds(token_nll(model, batch), batch.masked, words.sum(1))
     return total / draws
 
 
@@ -67,16 +94,23 @@ def likelihood_bound(
 
 
 def blank(lengths: Tensor) -> tuple[Tensor, Tensor]:
-    """Rows of [MASK] between [CLS] and [SEP], and which places are to be filled: two (B, T)."""
-    places = torch.arange(int(lengths.max()) + 2)
+    """Rows of [MASK] between [CLS] and [SEP], and which places are to be filled: two (B, T).
+
+    lengths (B,) int64: how many words each row gets.
+    """
+    check_counts("lengths", lengths, "B")
+    longest = int(lengths.max()) if len(lengths) else 0
+    check_count("The longest of the lengths", longest, 0, 100_000)
+    places = torch.arange(longest + 2, device=lengths.device)
     masked = (places >= 1) & (places <= lengths[:, None])
     canvas = torch.where(masked, MASK_ID, PAD_ID)
     canvas[:, 0] = CLS_ID
-    return canvas.scatter(1, lengths[:, None] + 1, SEP_ID), masked
+    return canvas.scatter(1, lengths[:, None].long() + 1, SEP_ID), masked
 
 
 def predictor(model: nn.Module) -> Predict:
     """A masked language model as `decoding.refine` asks it; it never answers with a special token."""
+    check_callable("model", model)
 
     @torch.no_grad()
     def predict(canvas: Tensor) -> Tensor:
@@ -94,12 +128,19 @@ def exact_answers(joint: Tensor, text: Tensor) -> Answers:
 
     joint (V, ..., V), N axes, sums to 1: the probability of every text; text (N,) int64.
     """
+    _check_table(joint)
+    check_ids(text, joint.shape[0], name="text", shape="N")
     N = joint.ndim
+    if len(text) != N:
+        raise ValueError(f"joint is a table of texts of {N} words, but text has {len(text)}.")
+    text = text.long()
 
     @cache
     def of(*masked: bool) -> Tensor:
         seen = tuple(slice(None) if gap else word for gap, word in zip(masked, text, strict=True))
-        left = joint[seen] / joint[seen].sum()  # an axis for each hidden word
+        if not joint[seen].sum() > 0:
+            raise ValueError("No text of the table has the visible words: nothing follows them.")
+        left = joint[seen] / joint[seen].sum()  # an axis for each masked word
         gaps = [i for i in range(N) if masked[i]]
         log_probabilities = torch.zeros(N, dtype=joint.dtype)
         for axis, i in enumerate(gaps):
@@ -107,11 +148,27 @@ def exact_answers(joint: Tensor, text: Tensor) -> Answers:
             log_probabilities[i] = (left.sum(others) if others else left)[text[i]].log()
         return log_probabilities
 
-    return lambda masked: torch.stack([of(*row) for row in masked.tolist()])
+    def answers(masked: Tensor) -> Tensor:
+        check_bools("masked", masked, "M N")
+        if masked.shape[1] != N:
+            raise ValueError(f"The text has {N} words, but masked has {masked.shape[1]} columns.")
+        rows = [of(*row) for row in masked.tolist()]
+        return torch.stack(rows) if rows else joint.new_zeros(0, N)
+
+    return answers
+
+
+def _check_table(joint: Tensor) -> None:
+    check_floats("joint", joint, "V ...", finite=True)
+    if len(set(joint.shape)) != 1 or not joint.numel():
+        raise ValueError(f"joint must have shape (V, ..., V), not {tuple(joint.shape)}.")
+    if joint.min() < 0 or abs(joint.double().sum() - 1) > 1e-2:
+        raise ValueError("joint must hold probabilities that sum to 1: divide it by its sum.")
 
 
 def all_ways_to_hide(N: int) -> Tensor:
-    """Every way to hide at least one of N places: (2^N - 1, N) bool."""
+    """Every way to hide at least one of N places, N at most 20: (2^N - 1, N) bool."""
+    check_count("N", N, 1, 20)
     numbers = torch.arange(1, 2**N)[:, None]
     return (numbers >> torch.arange(N)) % 2 == 1
 
@@ -120,7 +177,7 @@ def bound_by_count(answers: Answers, N: int) -> Tensor:
     """N times the mean over n = 1..N of the mean surprise of n hidden words; all ways, no chance."""
     masked = all_ways_to_hide(N)
     n = masked.sum(1)  # (M,)
-    means = -(answers(masked) * masked).sum(1) / n
+    means = _surprises(answers, masked) / n
     ways = torch.tensor([math.comb(N, k) for k in n.tolist()])  # with as many words hidden
     return (N * means / (N * ways)).sum()
 
@@ -134,7 +191,7 @@ def bound_by_rate(answers: Answers, N: int) -> Tensor:
 
     masked = all_ways_to_hide(N)
     n = masked.sum(1)  # (M,)
-    summed = -(answers(masked) * masked).sum(1)  # (M,)
+    summed = _surprises(answers, masked)  # (M,)
     points, weights = (torch.from_numpy(x) for x in np.polynomial.legendre.leggauss(N))
     total = torch.zeros((), dtype=torch.float64)
     for t, weight in zip((points + 1) / 2, weights / 2, strict=True):
@@ -145,5 +202,15 @@ def bound_by_rate(answers: Answers, N: int) -> Tensor:
 
 def leave_one_out(answers: Answers, N: int) -> Tensor:
     """Minus the pseudo-log-likelihood: each word hidden alone, the surprises summed."""
+    check_count("N", N, 1, 10_000)
     one = torch.eye(N, dtype=torch.bool)
-    return -(answers(one) * one).sum()
+    return _surprises(answers, one).sum()
+
+
+def _surprises(answers: Answers, masked: Tensor) -> Tensor:
+    """How surprising the masked words are, summed for each way to hide them: (M, N) bool -> (M,)."""
+    check_callable("answers", answers)
+    log_probabilities = answers(masked)
+    check_floats("answers(masked)", log_probabilities)
+    check_shapes_agree(masked=masked, **{"answers(masked)": log_probabilities})
+    return -log_probabilities.where(masked, 0.0).sum(1)

@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mlm_course.attention import visible_mask
+from mlm_course.contracts import (
+    check_answers,
+    check_count,
+    check_counts,
+    check_ids,
+    check_mask,
+    check_masked_batch,
+    check_module,
+    check_shapes_agree,
+    check_tensor,
+)
+from mlm_course.corpora.tinyworld import vocabulary
 from mlm_course.corpora.tinyworld_oracle import exact_nll
 from mlm_course.corruption import Corrupted
 from mlm_course.tokenization import PAD_ID, SPECIAL_IDS
 
 
 class MaskedScores(NamedTuple):
-    """Scores over hidden tokens: mean loss in nats, share of right first answers, and how many."""
+    """Scores over masked tokens: mean loss in nats, share of right first answers, and how many."""
 
     loss: float
     accuracy: float
@@ -25,8 +38,21 @@ class MaskedScores(NamedTuple):
 
     @property
     def perplexity(self) -> float:
-        """exp(loss): among how many equally likely words the model hesitates, so to speak."""
-        return math.exp(self.loss)
+        """exp(loss): as uncertain as among so many equally likely words."""
+        return math.inf if self.loss > 700 else math.exp(self.loss)
+
+
+@contextmanager
+def evaluation_mode(model: nn.Module) -> Iterator[None]:
+    """A stretch of code without dropout; behind it, errors included, every part is as it was."""
+    check_module("model", model)
+    modes = [(part, part.training) for part in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for part, was_training in modes:
+            part.training = was_training
 
 
 @torch.no_grad()
@@ -35,24 +61,31 @@ def score_masked(
 ) -> MaskedScores:
     """Scores of a masked language model on rows whose masks are fixed: the same at every call.
 
-    corrupted: ids, labels and masked (N, T). Sums over all hidden tokens and divides once; the mean of
+    corrupted: ids, labels and masked (N, T). Sums over all masked tokens and divides once; the mean of
     batch means would weigh a token by how many share its batch. only bool (N, T) restricts the
     scores, for example to whole words. Dropout is off; the model's mode is put back. Without any
-    hidden token the loss and the accuracy are NaN, the count 0.
+    masked token the loss and the accuracy are NaN, the count 0.
+    Errors: ValueError for a model that answers NaN, or a label it has no token for.
     """
-    was_training, device = model.training, next(model.parameters()).device
-    model.eval()
+    ids, labels, masked = check_masked_batch(corrupted)
+    check_count("batch_size", batch_size, 1)
+    if only is not None:
+        check_mask("only", only, masked, of="masked")
+        masked = masked & only.to(masked.device)
     loss = right = count = 0.0
-    for start in range(0, len(corrupted.masked), batch_size):
-        ids, labels, masked = (part[start : start + batch_size].to(device) for part in corrupted)
-        if only is not None:
-            masked = masked & only[start : start + batch_size].to(device)
-        logits = model(ids, visible_mask(ids), masked).float()  # (n, V)
-        target = labels[masked]  # (n,)
-        loss += F.cross_entropy(logits, target, reduction="sum").item()
-        right += (logits.argmax(-1) == target).sum().item()
-        count += len(target)
-    model.train(was_training)
+    with evaluation_mode(model):
+        device = next((p.device for p in model.parameters()), ids.device)
+        pieces = (part.split(int(batch_size)) for part in (ids, labels, masked))
+        for rows in zip(*pieces, strict=True):
+            shown, answers, asked = (part.to(device) for part in rows)
+            logits = model(shown, visible_mask(shown), asked).float()  # (n, V)
+            target = answers[asked]  # (n,)
+            check_answers(logits, target.cpu())
+            loss += F.cross_entropy(logits, target, reduction="sum").item()
+            right += (logits.argmax(-1) == target).sum().item()
+            count += len(target)
+    if math.isnan(loss):
+        raise ValueError("The model answers NaN or inf, which has no score: look at its weights.")
     n = count or math.nan
     return MaskedScores(loss / n, right / n, int(count))
 
@@ -78,10 +111,25 @@ def confusion(predicted: Tensor, actual: Tensor, n_classes: int) -> Tensor:
     """How often each class was taken for which: (C, C) int64, actual class in rows.
 
     predicted and actual int64 of one shape; places where actual is -100 do not count.
+    Errors: ValueError for a class outside 0 to C - 1.
     """
+    check_count("n_classes", n_classes, 1, 10_000)
+    check_tensor("predicted", predicted)
+    check_tensor("actual", actual)
+    check_shapes_agree(predicted=predicted, actual=actual)
     asked = actual != -100
-    pairs = actual[asked] * n_classes + predicted[asked]
+    predicted, actual = predicted[asked], actual[asked]
+    _check_classes("predicted", predicted, n_classes)
+    _check_classes("actual", actual, n_classes)
+    pairs = actual.long() * n_classes + predicted.long()
     return torch.bincount(pairs, minlength=n_classes**2).reshape(n_classes, n_classes)
+
+
+def _check_classes(name: str, classes: Tensor, n: int) -> None:
+    check_counts(name, classes, "N")
+    if len(classes) and not 0 <= int(classes.min()) <= int(classes.max()) < n:
+        values = sorted(set(classes.tolist()) - set(range(n)))
+        raise ValueError(f"{name} names class {values[0]}, but n_classes={n} ends at {n - 1}.")
 
 
 def classification_scores(counts: Tensor) -> Scores:
@@ -90,6 +138,9 @@ def classification_scores(counts: Tensor) -> Scores:
     0 / 0 counts as 0: the precision of a class that was never predicted, the recall of one that
     never occurred, and the F1 of one with neither. Source: Sokolova and Lapalme 2009.
     """
+    check_counts("counts", counts, "C C")
+    if counts.shape[0] != counts.shape[1] or not len(counts):
+        raise ValueError(f"counts must be square, (C, C), not {tuple(counts.shape)}.")
     right = counts.diagonal().double()  # (C,)
     predicted, actual = counts.sum(0), counts.sum(1)
     each = (right / predicted.clamp(min=1), right / actual.clamp(min=1))
@@ -103,7 +154,9 @@ def entities(tags: Sequence[str]) -> set[tuple[str, int, int]]:
 
     B-X begins an entity of kind X and I-X goes on with it. An I-X that follows nothing of its kind
     begins one, as in the scorer of the shared task. Source: Tjong Kim Sang and De Meulder 2003.
+    Errors: TypeError or ValueError for a tag that is not O, B-X or I-X.
     """
+    _check_tags(tags)
     spans, kind, start = set(), "", 0
     for place, tag in enumerate([*tags, "O"]):
         mark, _, here = tag.partition("-")
@@ -115,6 +168,16 @@ def entities(tags: Sequence[str]) -> set[tuple[str, int, int]]:
     return spans
 
 
+def _check_tags(tags: Any) -> None:
+    if isinstance(tags, str) or not isinstance(tags, Sequence):
+        raise TypeError(f'tags must be a list such as ["O", "B-PER"], not {tags!r}.')
+    for place, tag in enumerate(tags):
+        if not isinstance(tag, str):
+            raise TypeError(f"tags must be strings, but tag {place} is {tag!r}.")
+        if tag != "O" and not (tag[:2] in ("B-", "I-") and tag[2:]):
+            raise ValueError(f"Tag {place} is {tag!r}: a BIO tag is O, B-X or I-X, X a kind.")
+
+
 def entity_scores(
     predicted: Iterable[Sequence[str]], actual: Iterable[Sequence[str]]
 ) -> EntityScores:
@@ -124,7 +187,7 @@ def entity_scores(
     missing one. Source: Tjong Kim Sang and De Meulder 2003, section 4.
     """
     right = n_predicted = n_actual = 0
-    for ours, theirs in zip(predicted, actual, strict=True):
+    for ours, theirs in _sentence_pairs(predicted, actual):
         guessed, wanted = entities(ours), entities(theirs)
         right += len(guessed & wanted)
         n_predicted += len(guessed)
@@ -133,13 +196,34 @@ def entity_scores(
     return EntityScores(precision, recall, 2 * right / max(n_predicted + n_actual, 1))
 
 
+def _sentence_pairs(predicted: Any, actual: Any) -> list[tuple[Sequence[str], Sequence[str]]]:
+    for name, sentences in (("predicted", predicted), ("actual", actual)):
+        if isinstance(sentences, str) or not isinstance(sentences, Iterable):
+            raise TypeError(
+                f"{name} must be a list of sentences, lists of tags, not {sentences!r}."
+            )
+    predicted, actual = list(predicted), list(actual)
+    if len(predicted) != len(actual):
+        raise ValueError(f"{len(predicted)} sentences are predicted, {len(actual)} are actual.")
+    for i, (ours, theirs) in enumerate(zip(predicted, actual, strict=True)):
+        _check_tags(ours)
+        _check_tags(theirs)
+        if len(ours) != len(theirs):
+            raise ValueError(
+                f"Sentence {i} has {len(ours)} predicted tags, but {len(theirs)} actual ones."
+            )
+    return list(zip(predicted, actual, strict=True))
+
+
 def answer_scores(predicted: Tensor, actual: Tensor) -> tuple[float, float]:
     """Exact match and token F1 of spans (N, 2), first and last token, both within the answer.
 
     Exact match: the share of answers with both ends right. Token F1: the mean over questions of
     2 * common / (predicted + actual) tokens. Source: Rajpurkar et al. 2016, section 6.1 (on words
-    of text there; on token places here, so a right word at a wrong place is wrong).
+    of text there; on token places here, so a right word at a wrong place is wrong). A predicted span
+    that ends before it starts holds no token: it is wrong, and its F1 is 0.
     """
+    _check_spans(predicted, actual)
     exact = (predicted == actual).all(1).double().mean().item()
     first = torch.maximum(predicted[:, 0], actual[:, 0])
     last = torch.minimum(predicted[:, 1], actual[:, 1])
@@ -148,14 +232,28 @@ def answer_scores(predicted: Tensor, actual: Tensor) -> tuple[float, float]:
     return exact, (2 * common / sizes).double().mean().item()
 
 
+def _check_spans(predicted: Tensor, actual: Tensor) -> None:
+    check_counts("predicted", predicted, "N 2")
+    check_counts("actual", actual, "N 2")
+    check_shapes_agree(predicted=predicted, actual=actual)
+    if predicted.shape[1] != 2 or not len(predicted):
+        raise ValueError(f"Spans have shape (N, 2), N at least 1, not {tuple(predicted.shape)}.")
+    backwards = actual[actual[:, 1] < actual[:, 0]]
+    if len(backwards):
+        first = backwards[0].tolist()
+        raise ValueError(f"An actual answer ends before it starts: {first} (first, last).")
+
+
 def repeat_share(tokens: Tensor, counted: Tensor | None = None) -> float:
     """The share of tokens (B, N) that say what their left neighbour says.
 
-    counted (B, N) bool: the tokens that matter, by default all but [PAD].
+    counted (B, N) bool: the tokens that matter, by default all but [PAD]. 0 / 0 counts as 0.
     """
+    check_ids(tokens, name="tokens", shape="B N")
     counted = tokens != PAD_ID if counted is None else counted
+    check_mask("counted", counted, tokens, of="tokens")
     again = (tokens[:, 1:] == tokens[:, :-1]) & counted[:, 1:]
-    return (again.sum() / counted.sum()).item()
+    return (again.sum() / counted.sum().clamp(min=1)).item()
 
 
 def judge_sentences(ids: Tensor) -> dict[str, float | None]:
@@ -164,6 +262,9 @@ def judge_sentences(ids: Tensor) -> dict[str, float | None]:
     repeats: words that stand right behind themselves. surprise: of the valid ones, in nats, given
     their lengths, None if there are none; the language's own texts have its entropy.
     """
+    check_ids(ids, len(vocabulary()))
+    if not len(ids):
+        raise ValueError("There are no sentences to judge.")
     surprise = exact_nll(ids)
     valid = surprise.isfinite()
     different = len({tuple(row) for row in ids.tolist()})

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import chain
+from numbers import Integral
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import (
@@ -23,6 +25,9 @@ from tokenizers import (
 )
 from torch import Tensor
 from torch.nn import functional as F
+
+from mlm_course.contracts import check_bools, check_count, check_flag, check_ids
+from mlm_course.text_files import checked_path, read_text, write_text
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 PAD_ID, UNK_ID, CLS_ID, SEP_ID, MASK_ID = SPECIAL_IDS = (0, 1, 2, 3, 4)
@@ -43,7 +48,8 @@ def train_wordpiece(
     BPE's rule, the most frequent pair; what makes it WordPiece is how it encodes: the longest piece
     that fits, from the left.)
     """
-    texts = _checked_texts(texts)
+    texts = _training_texts(texts, vocab_size, min_frequency)
+    check_flag("lowercase", lowercase)
     tokenizer = _bert_frame(models.WordPiece(unk_token="[UNK]"), lowercase)
     letters = _letters(tokenizer, texts)
     if len(letters) > vocab_size:
@@ -95,11 +101,12 @@ def train_bpe(texts: Iterable[str], vocab_size: int, *, min_frequency: int = 2) 
 
     A text is first written with one sign per byte, so that 256 signs spell everything; a space is
     the sign Ġ and belongs to the word after it. White space is normalised to single spaces; up to
-    that, decoding returns the text. Byte-level because it shows what WordPiece lacks: no [UNK], at
-    the price of more pieces for rare scripts. Source: Sennrich et al. 2016; Radford et al. 2019,
-    section 2.2; Liu et al. 2019, section 4.4.
+    that, decoding returns the text. [MASK] takes the space before it along, as a word does: what
+    stands around it is cut as if the word were there. Byte-level because it shows what WordPiece
+    lacks: no [UNK], at the price of more pieces for rare scripts.
+    Source: Sennrich et al. 2016; Radford et al. 2019, section 2.2; Liu et al. 2019, section 4.4.
     """
-    texts = _checked_texts(texts)
+    texts = _training_texts(texts, vocab_size, min_frequency)
     signs = sorted(pre_tokenizers.ByteLevel.alphabet())
     if vocab_size < len(signs) + len(SPECIAL_TOKENS):
         raise ValueError(
@@ -107,10 +114,17 @@ def train_bpe(texts: Iterable[str], vocab_size: int, *, min_frequency: int = 2) 
             f"{len(signs) + len(SPECIAL_TOKENS)}, one for each byte and special token."
         )
     tokenizer = Tokenizer(models.BPE())
+    # Both see the stretches between special tokens one by one: the space before a word stays, and
+    # only the very first word is given one.
     tokenizer.normalizer = normalizers.Sequence(
-        [normalizers.Replace(Regex(r"\s+"), " "), normalizers.Strip()]
+        [normalizers.Replace(Regex(r"\s+"), " "), normalizers.Strip(left=False, right=True)]
     )
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Metaspace(" ", prepend_scheme="first", split=False),
+            pre_tokenizers.ByteLevel(add_prefix_space=False),
+        ]
+    )
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size,
         min_frequency=min_frequency,
@@ -119,8 +133,11 @@ def train_bpe(texts: Iterable[str], vocab_size: int, *, min_frequency: int = 2) 
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
+    mask_is_a_word = decoders.Replace("[MASK]", f"{_SPACE}[MASK]")
     no_first_space = decoders.Strip(" ", 1, 0)
-    return _finish(tokenizer, decoders.Sequence([decoders.ByteLevel(), no_first_space]))
+    return _finish(
+        tokenizer, decoders.Sequence([mask_is_a_word, decoders.ByteLevel(), no_first_space])
+    )
 
 
 def _finish(tokenizer: Tokenizer, decoder: decoders.Decoder) -> Tokenizer:
@@ -134,27 +151,75 @@ def _finish(tokenizer: Tokenizer, decoder: decoders.Decoder) -> Tokenizer:
     return tokenizer
 
 
-def _checked_texts(texts: Iterable[str]) -> list[str]:
-    if isinstance(texts, str):
-        raise TypeError("texts must be several texts: put a single one into a list.")
-    texts = list(texts)
+def _training_texts(texts: Iterable[str], vocab_size: int, min_frequency: int) -> list[str]:
+    check_count("vocab_size", vocab_size)
+    check_count("min_frequency", min_frequency)
+    texts = _checked_texts(texts)
     if not any(text.strip() for text in texts):
         raise ValueError("There is no text to train on.")
     return texts
 
 
+def _checked_texts(texts: Iterable[str]) -> list[str]:
+    """The texts as a list, or an error that says which of them, counted from 0, is none."""
+    if isinstance(texts, str | bytes):
+        raise TypeError("texts must be several texts: put a single one into a list.")
+    if not isinstance(texts, Iterable):
+        raise TypeError(f"texts must be several texts in a list, not {type(texts).__name__}.")
+    texts = list(texts)
+    for i, text in enumerate(texts):
+        if not isinstance(text, str):
+            kind = "None" if text is None else f"of type {type(text).__name__}"
+            raise TypeError(f"texts must be strings, but text {i} is {kind}.")
+        if not text.isascii() and (place := _surrogate(text)) is not None:
+            raise ValueError(
+                f"text {i} has half a character at place {place}, {text[place]!r}: it was read or "
+                'cut wrongly. text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") '
+                "mends it."
+            )
+    return texts
+
+
+def _surrogate(text: str) -> int | None:
+    """Where a text has half of a pair that stands for one character, and so cannot be encoded."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        return error.start
+    return None
+
+
+def _checked_tokenizer(tokenizer: Any) -> Tokenizer:
+    if not isinstance(tokenizer, Tokenizer):
+        raise TypeError(
+            "tokenizer must be a tokenizers.Tokenizer, as train_wordpiece, train_bpe and load "
+            f"return it, not {type(tokenizer).__name__}."
+        )
+    return tokenizer
+
+
 def save(tokenizer: Tokenizer, path: str | Path) -> None:
-    """The tokenizer as a JSON file that `load` and the `tokenizers` library read."""
-    Path(path).write_text(tokenizer.to_str(), encoding="utf-8")
+    """The tokenizer as a JSON file that `load` and the `tokenizers` library read.
+
+    Missing folders are made. Errors: OSError where the file cannot be written; one that was there
+    before is then as it was.
+    """
+    content, path = _checked_tokenizer(tokenizer).to_str(), checked_path(path, "tokenizer.json")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, content)
+    except OSError as error:
+        raise OSError(f"The tokenizer cannot be saved as {path}: {error.strerror}.") from None
 
 
 def load(path: str | Path) -> Tokenizer:
     """A tokenizer saved by `save`.
 
-    Errors: FileNotFoundError; ValueError if the file is damaged, or holds a tokenizer of another
-    kind or with other special tokens.
+    Errors: FileNotFoundError, or OSError where the file cannot be read; ValueError if it is damaged,
+    no UTF-8, or holds a tokenizer of another kind or with other special tokens.
     """
-    tokenizer = _parsed(Path(path))
+    path = checked_path(path, "tokenizer.json")
+    tokenizer = read_tokenizer(path)
     special_ids = tuple(tokenizer.token_to_id(token) for token in SPECIAL_TOKENS)
     if special_ids != SPECIAL_IDS:
         raise ValueError(
@@ -168,19 +233,25 @@ def load(path: str | Path) -> Tokenizer:
     return tokenizer
 
 
-def _parsed(path: Path) -> Tokenizer:
-    content = path.read_bytes()
+def read_tokenizer(path: Path) -> Tokenizer:
+    """The tokenizer in a JSON file, of any kind. Errors: OSError, ValueError; see `load`."""
     try:
-        return Tokenizer.from_str(content.decode("utf-8"))
+        text = read_text(path)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"There is no file {path}.") from None
+    except OSError as error:
+        raise OSError(f"{path} cannot be read: {error.strerror}.") from None
+    try:
+        return Tokenizer.from_str(text)
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # some damage makes the library panic, which is no Exception
-        raise ValueError(f"{path} holds no tokenizer, or a damaged one: {error}") from None
+        raise ValueError(f"{path} holds no tokenizer, or a damaged one: {error}.") from None
 
 
 def _kind(tokenizer: Tokenizer, subject: str = "The tokenizer") -> type:
     for kind in (models.WordPiece, models.BPE):
-        if isinstance(tokenizer.model, kind):
+        if isinstance(_checked_tokenizer(tokenizer).model, kind):
             return kind
     name = type(tokenizer.model).__name__
     raise ValueError(f"{subject} is a {name}; only WordPiece and byte-level BPE are known.")
@@ -192,10 +263,11 @@ def encode(
     """The token ids of each text, with [CLS] before and [SEP] after it unless told otherwise.
 
     A special token written out in a text, such as "The [MASK] sat", is that token.
+    Errors: TypeError or ValueError that names the text, counted from 0, which is none.
     """
-    if isinstance(texts, str):
-        raise TypeError("texts must be several texts: put a single one into a list.")
-    encodings = tokenizer.encode_batch(list(texts), add_special_tokens=special_tokens)
+    check_flag("special_tokens", special_tokens)
+    texts = _checked_texts(texts)
+    encodings = _checked_tokenizer(tokenizer).encode_batch(texts, add_special_tokens=special_tokens)
     return [encoding.ids for encoding in encodings]
 
 
@@ -220,6 +292,9 @@ def word_ids(ids: Tensor, starts: Tensor) -> Tensor:
     ids (B, T) int64, starts (V,) bool from `word_starts`; returns (B, T) int64. A piece whose
     beginning was cut off, at the left edge or after a special token, counts as a word.
     """
+    check_bools("starts", starts, "V")
+    check_ids(ids, len(starts))
+    ids = ids.long()
     special = ids <= max(SPECIAL_IDS)  # (B, T)
     begins = starts[ids]
     begins[:, :1] = True
@@ -235,11 +310,17 @@ def pack(rows: Iterable[Sequence[int]], length: int, *, cls: bool = False) -> li
     row. cls puts [CLS] before every row and counts towards the length. Empty texts are left out.
     Source: "full sentences" of Liu et al. 2019 (RoBERTa), section 4.2.
     """
+    check_count("length", length)
+    check_flag("cls", cls)
     head = [CLS_ID] if cls else []
     room = length - len(head)
     if room < 1:
         raise ValueError(f"length {length} leaves no room for text: choose at least {1 + cls}.")
-    texts = [row for row in rows if len(row)]
+    texts = [text for i, row in enumerate(_listed("rows", rows)) if (text := _row(row, f"row {i}"))]
+    present = {PAD_ID, CLS_ID, SEP_ID}.intersection(*[chain.from_iterable(texts)])
+    if present:
+        names = ", ".join(SPECIAL_TOKENS[i] for i in sorted(present))
+        raise ValueError(f"rows must come without special tokens, but {names} is in them.")
     joined = list(chain.from_iterable([SEP_ID, *text] for text in texts))[1:]
     return [head + joined[start : start + room] for start in range(0, len(joined), room)]
 
@@ -251,14 +332,35 @@ def chunk(ids: Sequence[int], length: int, stride: int | None = None) -> list[li
     (transformers and tokenizers call that overlap "stride"). Without stride they do not overlap. No
     window lies within the one before it. An empty text has no window.
     """
+    check_count("length", length)
     stride = length if stride is None else stride
+    check_count("stride", stride)
     if length < 1 or not 1 <= stride <= length:
         raise ValueError(
             f"Need length >= 1 and 1 <= stride <= length, not {length} and {stride}: "
             "a larger stride would lose ids between two windows."
         )
-    starts = range(0, max(len(ids) - length, 0) + stride, stride) if len(ids) else ()
-    return [list(ids[start : start + length]) for start in starts]
+    ids = _row(ids, "ids")
+    starts = range(0, max(len(ids) - length, 0) + stride, stride) if ids else ()
+    return [ids[start : start + length] for start in starts]
+
+
+def _listed(name: str, values: Any) -> list[Any]:
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        raise TypeError(f"{name} must be a list, not {type(values).__name__}.")
+    return list(values)
+
+
+def _row(ids: Any, name: str) -> list[int]:
+    """Token ids as a list: of a list, a tensor or an array."""
+    ids = ids if type(ids) is list else _listed(name, getattr(ids, "tolist", lambda: ids)())
+    kinds = set(map(type, ids))
+    if not all(kind is int or (issubclass(kind, Integral) and kind is not bool) for kind in kinds):
+        names = ", ".join(sorted(kind.__name__ for kind in kinds))
+        raise TypeError(f"{name} must hold token ids, integers in a flat list, not {names}.")
+    if ids and min(ids) < 0:
+        raise ValueError(f"{name} contains {min(ids)}: token ids start at 0.")
+    return ids if kinds <= {int} else list(map(int, ids))
 
 
 def texts_in_rows(ids: Tensor) -> tuple[Tensor, Tensor]:
@@ -267,8 +369,9 @@ def texts_in_rows(ids: Tensor) -> tuple[Tensor, Tensor]:
     ids (B, T) int64 with [SEP] between texts; a [SEP] belongs to the text before it, padding to
     the last. Returns two (B, T) int64: for `same_document_mask`, and for `Encoder`'s positions.
     """
+    check_ids(ids)
     ends = (ids == SEP_ID).long()  # (B, T)
-    begins = F.pad(ends, (1, -1))  # one behind each [SEP]
+    begins = F.pad(ends, (1, 0))[:, :-1]  # one behind each [SEP]
     texts = begins.cumsum(1)
     places = begins.new_ones(begins.shape).cumsum(1) - 1  # 0, 1, 2, ...
     first = (places * begins).cummax(1).values  # where the token's text begins
@@ -277,4 +380,7 @@ def texts_in_rows(ids: Tensor) -> tuple[Tensor, Tensor]:
 
 def padding_share(ids: Tensor) -> float:
     """The share of ids (B, T) that is padding."""
+    check_ids(ids)
+    if ids.numel() == 0:
+        raise ValueError("ids holds no tokens, of which a share could be padding.")
     return (ids == PAD_ID).double().mean().item()

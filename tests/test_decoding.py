@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from functools import partial
@@ -9,7 +10,7 @@ from itertools import pairwise
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mlm_course.decoding import (
     LLADA,
@@ -18,10 +19,9 @@ from mlm_course.decoding import (
     MDLM,
     Sampler,
     autoregressive,
-    candidate_lengths,
     choose_tokens,
     mask_predict,
-    n_open,
+    n_masked,
     refine,
 )
 from mlm_course.models import seeded_init
@@ -72,8 +72,8 @@ def told_plainly(predict: Callable[[Tensor], Tensor], N: int, T: int) -> tuple[T
     return tokens, p
 
 
-@pytest.mark.parametrize("N", [1, 2, 3, 7, 9, 12])
-@pytest.mark.parametrize("T", [1, 2, 4, 10])
+@pytest.mark.parametrize("N", [1, 2, 3, 7, 9, 12, 22])
+@pytest.mark.parametrize("T", [1, 2, 4, 10, 22])
 def test_mask_predict_is_the_papers(N, T):
     for seed in range(5):
         predict = stub(seed)
@@ -84,15 +84,73 @@ def test_mask_predict_is_the_papers(N, T):
         torch.testing.assert_close(last.confidence[0], p, atol=1e-5, rtol=0)
 
 
-def test_how_many_places_are_open():
-    row = torch.ones(1, 12, dtype=torch.bool)
-    counts = [int(n_open(row, t, 10, MASK_PREDICT)) for t in range(1, 10)]
-    assert counts == [10, 9, 8, 7, 6, 4, 3, 2, 1]
-    ten = torch.ones(1, 10, dtype=torch.bool)
-    assert [int(n_open(ten, t, 10, MASK_PREDICT)) for t in range(1, 10)] == list(range(9, 0, -1))
-    cosine = [int(n_open(ten, t, 4, MASKGIT)) for t in range(1, 4)]
-    assert cosine == [math.floor(10 * math.cos(math.pi / 2 * t / 4)) for t in range(1, 4)]
-    assert int(n_open(torch.zeros(1, 5, dtype=torch.bool), 1, 4, MASK_PREDICT)) == 0
+def masks_by_llada(n: int, steps: int) -> list[int]:
+    """LLaDA's code: the same number is kept in each step, one more in the first n % steps."""
+    base, remainder = divmod(n, steps)
+    kept = [base + (step < remainder) for step in range(steps)]
+    return [n - sum(kept[:step]) for step in range(steps)]
+
+
+def masks_by_maskgit(n: int, steps: int) -> list[int]:
+    """MaskGIT's code: at least one is kept, at least one masked."""
+    counts = [n]
+    for step in range(steps - 1):
+        share = round(math.cos(math.pi / 2 * (step + 1) / steps), 12)  # cos(pi / 3) is 0.5
+        counts.append(max(1, min(counts[-1] - 1, math.floor(n * share))))
+    return counts
+
+
+def masks_by_mask_predict(n: int, steps: int) -> list[int]:
+    """The paper's floor(n (1 - t / T)), at least one, in exact numbers."""
+    return [n] + [max(1, n * (steps - t) // steps) for t in range(1, steps)]
+
+
+@pytest.mark.parametrize(
+    ("sampler", "plain"),
+    [
+        (MASK_PREDICT, masks_by_mask_predict),
+        (MASKGIT, masks_by_maskgit),
+        (LLADA, masks_by_llada),
+    ],
+)
+def test_how_many_places_are_masked(sampler, plain):
+    for n, steps in itertools.product(range(1, 65), repeat=2):
+        assert n_masked(n, steps, sampler) == plain(n, steps), (n, steps)
+    assert n_masked(0, 4, sampler) == [0, 0, 0, 0]
+
+
+def test_how_many_places_are_masked_in_examples():
+    assert n_masked(22, 22, MASK_PREDICT) == list(range(22, 0, -1))  # one word a step
+    assert n_masked(12, 10, MASK_PREDICT) == [12, 10, 9, 8, 7, 6, 4, 3, 2, 1]
+    assert n_masked(6, 4, LLADA) == [6, 4, 2, 1]  # 2, 2, 1 and 1 are kept
+    assert n_masked(2, 5, LLADA) == [2, 1, 0, 0, 0]
+    assert n_masked(20, 10, MASKGIT)[:4] == [20, 19, 18, 17]
+    assert n_masked(2, 5, MASKGIT) == [2, 1, 1, 1, 1]
+    assert n_masked(12, 3, Sampler(lambda done: 0.0)) == [12, 1, 1]
+
+
+def test_mask_predicts_own_float32_has_other_counts():
+    """As the docstring of n_masked says: in 24 of the pairs up to 64."""
+    differing: dict[tuple[int, int], int] = {}
+    for n, steps in itertools.product(range(1, 65), repeat=2):
+        shares = torch.tensor([1.0 - t / steps for t in range(1, steps)])  # float32
+        theirs = [n, *(torch.tensor(n).float() * shares).long().clamp(min=1).tolist()]
+        ours = n_masked(n, steps, MASK_PREDICT)
+        if theirs != ours:
+            differing[n, steps] = sum(a != b for a, b in zip(theirs, ours, strict=True))
+    assert (len(differing), sum(differing.values())) == (24, 53)
+    assert differing.keys().isdisjoint(itertools.product(range(1, 22), range(1, 65)))
+
+
+@pytest.mark.parametrize("name", ["maskgit", "llada"])
+@pytest.mark.parametrize(("n", "steps"), [(22, 22), (20, 10), (6, 4), (3, 7)])
+def test_each_step_fills_so_many(name, n, steps):
+    everything = torch.ones(2, n, dtype=torch.bool)
+    everything[1, 1:] = False
+    canvas, sampler = torch.full((2, n), 7), SAMPLERS[name]
+    trace = refine(stub(), canvas, everything, MASK_ID, steps, sampler, generator())
+    for row, total in enumerate((n, 1)):
+        assert [int(step.masked[row].sum()) for step in trace] == n_masked(total, steps, sampler)
 
 
 def test_rows_of_several_lengths_do_not_disturb_each_other():
@@ -166,7 +224,7 @@ def test_a_drawn_token_has_the_models_probability_whatever_the_temperature():
 
 def test_bad_settings_are_named():
     row = torch.full((1, 3), MASK_ID)
-    with pytest.raises(ValueError, match="steps must be at least 1, not 0"):
+    with pytest.raises(ValueError, match="steps must be from 1 to 100000, not 0"):
         refine(stub(), row, row == MASK_ID, MASK_ID, 0)
     with pytest.raises(ValueError, match='order must be "confidence"'):
         Sampler(order="best")
@@ -174,7 +232,7 @@ def test_bad_settings_are_named():
         mask_predict(model(), sources(), 2, n_lengths=0)
     with pytest.raises(ValueError, match="use mask_predict"):
         autoregressive(model(), sources())
-    with pytest.raises(ValueError, match="beam must be at least 1"):
+    with pytest.raises(ValueError, match="beam must be from 1 to 40, not 0"):
         autoregressive(model(causal=True), sources(), beam=0)
     with pytest.raises(ValueError, match="13 tokens, but the model knows 12 places"):
         model().decode(model().encode(sources()), torch.full((3, 13), 7))
@@ -261,14 +319,15 @@ def test_a_length_of_0_is_never_proposed():
     with torch.no_grad():
         twin.length_head.bias[0] = 100.0
     memory = twin.encode(sources())
-    assert (candidate_lengths(twin, memory, 12) >= 1).all()
+    assert (twin.log_lengths(memory).topk(12).indices >= 1).all()
+    assert (mask_predict(twin, sources(), 1, n_lengths=12).tokens[:, 0] > MASK_ID).all()
     assert twin.log_lengths(memory).exp().sum(1).tolist() == pytest.approx([1, 1, 1])
 
 
 def test_of_several_lengths_the_surest_wins():
     twin, source = model(), sources()
     together = mask_predict(twin, source, 3, n_lengths=4)
-    tried = candidate_lengths(twin, twin.encode(source), 4)
+    tried = twin.log_lengths(twin.encode(source)).topk(4).indices
     alone = [mask_predict(twin, source, 3, lengths=tried[:, i]) for i in range(4)]
     scores = torch.stack([a.scores for a in alone], 1)
     torch.testing.assert_close(together.scores, scores.max(1).values)
@@ -317,6 +376,22 @@ def test_next_words_are_asked_and_the_end_with_them():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("wrap", [lambda twin: twin, nn.DataParallel])
+def test_a_model_is_not_trained_to_do_what_it_was_not_built_for(causal, wrap):
+    """One that sees the canvas would only copy the next word."""
+    source, target = sources()[:, :6], sources()[:, 1:6]
+    data, loss = (
+        (GapPairs(source, target, 0), gap_loss)
+        if causal
+        else (NextWordPairs(source, target), next_word_loss)
+    )
+    batch = data(torch.arange(2), 0)
+    with pytest.raises(ValueError, match=f"needs a model built with causal={not causal}"):
+        loss(wrap(model(causal)), batch)
+    assert loss(wrap(model(not causal)), batch)[0].isfinite()
+
+
+@pytest.mark.parametrize("causal", [False, True])
 def test_both_learn(causal):
     source, target = pairs()
     twin = seeded_init(Seq2Seq, Seq2SeqConfig(causal=causal, max_target=12, **SIZES))
@@ -329,3 +404,119 @@ def test_both_learn(causal):
 def test_rows_that_do_not_match_are_named():
     with pytest.raises(ValueError, match=r"as many of the one as of the other"):
         GapPairs(torch.zeros(3, 4, dtype=torch.int64), torch.zeros(2, 4, dtype=torch.int64), 0)
+
+
+# --- slips ---
+
+
+def spoilt(seed: int = 0, value: float = math.nan, **where: bool) -> Seq2Seq:
+    twin = model(seed=seed, **where)
+    with torch.no_grad():
+        twin.output_bias += value
+    return twin
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_model_that_answers_nan_is_not_decoded(value):
+    with pytest.raises(ValueError, match="The model answers NaN"):
+        mask_predict(spoilt(value=value), sources(), 2)
+    with pytest.raises(ValueError, match="The model answers NaN"):
+        autoregressive(spoilt(value=value, causal=True), sources())
+    everything = torch.ones(2, 3, dtype=torch.bool)
+    for sampler in SAMPLERS.values():
+        with pytest.raises(ValueError, match="The model answers NaN"):
+            refine(lambda c: torch.full((*c.shape, V), value), everything.long(), everything,
+                   MASK_ID, 2, sampler, generator())  # fmt: skip
+    for temperature in (0.0, 1.0):
+        with pytest.raises(ValueError, match="The model answers NaN"):
+            choose_tokens(torch.full((1, 2, V), value), temperature, generator())
+
+
+def test_nan_where_nothing_is_asked_does_no_harm():
+    def half(canvas):
+        return stub()(canvas).masked_fill((torch.arange(4) < 2)[:, None], math.nan)
+
+    masked = torch.tensor([[False, False, True, True]])
+    for sampler in SAMPLERS.values():
+        last = refine(half, torch.full((1, 4), 7), masked, MASK_ID, 3, sampler, generator())[-1]
+        assert last.tokens[0, :2].tolist() == [7, 7] and last.confidence.isfinite().all()
+
+
+def test_lengths_that_are_nan_are_named():
+    twin = model()
+    with torch.no_grad():
+        twin.length_head.bias.fill_(math.nan)
+    with pytest.raises(ValueError, match="lengths are NaN"):
+        mask_predict(twin, sources(), 2)
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_nothing_to_write_is_written(name):
+    none = sources()[:0]
+    answer = mask_predict(model(), none, 3, 2, SAMPLERS[name], generator())
+    assert answer.tokens.shape == (0, 0) and answer.scores.shape == (0,) and len(answer.trace) == 3
+    assert autoregressive(model(causal=True), none, beam=2).scores.shape == (0,)
+    for shape in ((0, 4), (2, 0)):
+        empty = torch.ones(shape, dtype=torch.bool)
+        trace = refine(stub(), empty.long(), empty, MASK_ID, 3, SAMPLERS[name], generator())
+        assert [tuple(step.tokens.shape) for step in trace] == [shape] * 3
+    row = torch.full((1, 4), 7)
+    assert torch.equal(refine(stub(), row, row == MASK_ID, MASK_ID, 3)[-1].tokens, row)
+
+
+@pytest.mark.parametrize(
+    ("fields", "error", "message"),
+    [
+        ({"temperature": -1.0}, ValueError, "temperature must be at least 0, not -1.0"),
+        ({"temperature": math.nan}, ValueError, "temperature"),
+        ({"temperature": "warm"}, TypeError, "temperature must be a number"),
+        ({"gumbel": -4.5}, ValueError, "gumbel must be at least 0"),
+        ({"schedule": 0.5}, TypeError, "schedule must be a function, not 0.5"),
+        ({"may_remask": 0}, TypeError, "may_remask must be True or False, not 0"),
+        ({"order": None}, ValueError, 'order must be "confidence"'),
+    ],
+)
+def test_samplers_with_wrong_settings_are_refused(fields, error, message):
+    with pytest.raises(error, match=message):
+        Sampler(**fields)
+
+
+@pytest.mark.parametrize(
+    ("use", "error", "message"),
+    [
+        (lambda: mask_predict(model(), sources(), 2.0), TypeError, "steps must be an integer"),
+        (lambda: mask_predict(model(), sources(), -1), ValueError, "steps must be from 1"),
+        (lambda: mask_predict(model(), sources(), 2, True), TypeError, "n_lengths must be an int"),
+        (lambda: mask_predict(model(), sources(), 2, sampler="llada"), TypeError, "be a Sampler"),
+        (lambda: mask_predict(model(), sources(), 2, sampler=MDLM), TypeError, "needs a generator"),
+        (lambda: mask_predict(model(causal=True), sources(), 2), ValueError, "use autoregressive"),
+        (lambda: mask_predict(model(), sources() + V, 2), ValueError, "vocabulary ends at 39"),
+        (lambda: mask_predict(model(), sources()[0], 2), ValueError, r"shape \(B, S\)"),
+        (lambda: mask_predict(model(), sources(), 2, lengths=torch.tensor([1, 2])), ValueError,
+         "2 lengths for 3 sources"),
+        (lambda: mask_predict(model(), sources(), 2, lengths=torch.tensor([1, 2, 13])), ValueError,
+         "from 1 to 12"),
+        (lambda: mask_predict(lambda x: x, sources(), 2), TypeError, "must be a Seq2Seq"),
+        (lambda: autoregressive(model(causal=True), sources(), "4"), TypeError, "beam must be an"),
+        (lambda: choose_tokens(torch.zeros(1, 2, V), -1.0), ValueError, "temperature must be"),
+        (lambda: choose_tokens(torch.zeros(1, 2, V), 1.0), TypeError, "needs a generator"),
+        (lambda: refine(lambda c: c, sources(), sources() > 0, 4, 2), ValueError, "logits \\(B, N"),
+        (lambda: refine(stub(), sources(), sources(), 4, 2), TypeError, r"torch\.bool"),
+        (lambda: refine(stub(), sources(), sources()[1:] > 0, 4, 2), ValueError, "has shape"),
+        (lambda: n_masked(4, 3, Sampler(lambda done: 2.0)), ValueError, r"schedule\(0.33"),
+    ],
+)  # fmt: skip
+def test_slips_in_decoding_are_named(use, error, message):
+    with pytest.raises(error, match=message):
+        use()
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_all_tensors_are_made_on_the_device_of_the_source(name):
+    """As on a GPU: what is made without a device lands on another one, here "meta"."""
+    twin, causal, source, drawn = model(), model(causal=True), sources(), generator()
+    expected = mask_predict(twin, source, 4, 2, SAMPLERS[name], generator()).tokens
+    written = autoregressive(causal, source, beam=2).tokens
+    with torch.device("meta"):
+        assert torch.equal(mask_predict(twin, source, 4, 2, SAMPLERS[name], drawn).tokens, expected)
+        assert torch.equal(autoregressive(causal, source, beam=2).tokens, written)

@@ -307,3 +307,54 @@ def test_the_record_bears_out_what_the_lesson_says():
     for rows in (perfect, trained):
         assert rows["MDLM"]["1"]["valid"] < 0.05 < 0.5 < rows["MDLM"]["32"]["valid"]
     assert perfect["LLaDA, drawing"]["32"]["valid"] == 1
+
+
+def test_all_tensors_are_made_on_the_device_of_the_ids():
+    """As on a GPU: what is made without a device lands on another one, here "meta"."""
+    ids, model = sentences(5, 0), small_model()
+    expected = likelihood_bound(model, ids, generator(), draws=3)
+    canvas, masked = blank(torch.tensor([2, 5]))
+    lengths, drawn = torch.tensor([2, 5]), generator()
+    with torch.device("meta"):
+        assert torch.equal(likelihood_bound(model, ids, drawn, draws=3), expected)
+        again = blank(lengths)
+        assert torch.equal(again[0], canvas) and torch.equal(again[1], masked)
+        assert predictor(model)(canvas).shape == (*canvas.shape, len(tinyworld.vocabulary()))
+
+
+def test_a_bound_has_no_dropout_and_leaves_the_mode_as_it_was():
+    sizes = EncoderConfig(len(tinyworld.vocabulary()), 26, d_model=32, n_heads=2, dropout=0.5)
+    model, ids = seeded_init(MaskedLM, sizes).train(), sentences(4, 0)
+    one, two = (likelihood_bound(model, ids, generator(), draws=2) for _ in range(2))
+    assert torch.equal(one, two) and all(part.training for part in model.modules())
+    with pytest.raises(ValueError, match="vocabulary ends at"):
+        likelihood_bound(model, ids + 10_000, generator(), draws=2)
+    assert all(part.training for part in model.modules())
+
+
+def test_bounds_of_rows_without_words_are_0():
+    ids = torch.tensor([[CLS_ID, SEP_ID, PAD_ID]])
+    assert likelihood_bound(small_model(), ids, generator(), draws=2).tolist() == [0]
+    assert likelihood_bound(small_model(), ids[:0], generator(), draws=2).shape == (0,)
+    canvas, masked = blank(torch.tensor([], dtype=torch.int64))
+    assert canvas.shape == masked.shape == (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("use", "error", "message"),
+    [
+        (lambda: likelihood_bound(small_model(), sentences(2, 0), None), TypeError, "generator must"),
+        (lambda: likelihood_bound(small_model(), sentences(2, 0), generator(), 0), ValueError,
+         "draws must be from 1"),
+        (lambda: blank(torch.tensor([2, -1])), ValueError, "lengths must hold no negative"),
+        (lambda: blank(3), TypeError, "lengths must be a tensor"),
+        (lambda: exact_answers(table(), torch.tensor([0, 1])), ValueError, "has 2"),
+        (lambda: exact_answers(table() * 2, texts()[0]), ValueError, "sum to 1"),
+        (lambda: bound_by_count(exact_answers(table(), texts()[0]), 3), ValueError, "has 4 words"),
+        (lambda: all_ways_to_hide(-1), ValueError, "N must be from 1 to 20"),
+        (lambda: predictor("model"), TypeError, "model must be a function"),
+    ],
+)  # fmt: skip
+def test_slips_in_diffusion_are_named(use, error, message):
+    with pytest.raises(error, match=message):
+        use()

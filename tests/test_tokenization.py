@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from itertools import chain, pairwise
@@ -75,10 +76,66 @@ def test_unknown_letters(wordpiece, bpe):
 @tidy
 @given(text=st.text(st.characters(exclude_categories=["Cs"]), max_size=40))
 def test_byte_level_bpe_gives_every_text_back(bpe, text):
-    plain = bpe.normalizer.normalize_str(text)
+    plain = bpe.normalizer.normalize_str(text).removeprefix(" ")
     assert bpe.decode(t.encode(bpe, [text])[0]) == plain
     if text.isascii() and text.isprintable():
         assert plain == " ".join(text.split())
+
+
+def drawn_sentence(data) -> tuple[str, list[tuple[int, int]]]:
+    """Words, punctuation and white space of all kinds, and where each word lies in it."""
+    text, words = data.draw(st.sampled_from(["", " ", "(", "\n "])), []
+    for _ in range(data.draw(st.integers(1, 6))):
+        word = data.draw(st.sampled_from(["the", "café", "dog", "Masked", "xq", "漢字"]))
+        words.append((len(text), len(text) + len(word)))
+        text += word + data.draw(
+            st.sampled_from([" ", ". ", ", ", " (", ") ", "  ", "\t", " - ", "-"])
+        )
+    return text + data.draw(st.sampled_from(["", ".", "?!"])), words
+
+
+@tidy
+@given(data=st.data())
+def test_a_mask_changes_no_token_around_it(wordpiece, bpe, data):
+    text, words = drawn_sentence(data)
+    masked = [word for word in words if data.draw(st.booleans())]
+    with_masks = text
+    for start, end in reversed(masked):
+        with_masks = f"{with_masks[:start]}[MASK]{with_masks[end:]}"
+    for tokenizer in (wordpiece, bpe):
+        plain = tokenizer.encode(text, add_special_tokens=False)
+        expected: list[str | int] = []
+        ends = [end for _, end in plain.offsets]
+        for i, token in enumerate(plain.tokens):
+            end = ends[i + 1] if token == "Ġ" else ends[i]  # a space goes with what follows
+            place = next((start for start, stop in masked if start < end <= stop), None)
+            if place is None:
+                expected.append(token)
+            elif expected[-1:] != [place]:  # the first token of a masked word
+                expected.append(place)
+        expected = ["[MASK]" if isinstance(token, int) else token for token in expected]
+        assert tokenizer.encode(with_masks, add_special_tokens=False).tokens == expected
+
+
+MASKED = [
+    "She likes [MASK]. He",
+    "[MASK] likes tea.",
+    "She [MASK] [MASK], he",
+    "[MASK]",
+    "The [MASK]-dog's [MASK]",
+]
+
+
+@pytest.mark.parametrize("text", MASKED)
+def test_a_text_with_masks_comes_back(bpe, text):
+    (ids,) = t.encode(bpe, [text], special_tokens=False)
+    assert bpe.decode(ids, skip_special_tokens=False) == text
+    assert ids.count(t.MASK_ID) == text.count("[MASK]")
+
+
+def test_byte_level_bpe_gives_no_token_to_the_end_of_a_mask(bpe):
+    (encoded,) = bpe.encode_batch(["She likes [MASK]. He"], add_special_tokens=False)
+    assert encoded.tokens[encoded.tokens.index("[MASK]") + 1] == "."
 
 
 WORDS = ["walk", "talk", "read", "lead", "mark", "bark", "jump", "dump"]
@@ -123,6 +180,41 @@ def test_bad_training_is_refused(train):
         t.encode(t.train_bpe(TEXTS, 270), "one text")
 
 
+BAD_TEXTS = [
+    (["a", None], TypeError, "text 1 is None"),
+    (["a", 3], TypeError, "text 1 is of type int"),
+    ([b"a"], TypeError, "text 0 is of type bytes"),
+    ([["a", "b"]], TypeError, "text 0 is of type list"),  # the library takes it for a pair
+    ([("a", "b")], TypeError, "text 0 is of type tuple"),
+    (["ab \ud800 c"], ValueError, "text 0 has half a character at place 3"),
+    (None, TypeError, "several texts in a list, not NoneType"),
+    (b"ab", TypeError, "put a single one into a list"),
+]
+
+
+@pytest.mark.parametrize(("texts", "error", "message"), BAD_TEXTS)
+def test_texts_that_are_none_are_named(bpe, texts, error, message):
+    for use in (lambda: t.train_wordpiece(texts, 300), lambda: t.train_bpe(texts, 300),
+                lambda: t.encode(bpe, texts)):  # fmt: skip
+        with pytest.raises(error, match=message):
+            use()
+
+
+def test_no_texts_and_empty_texts_are_encoded(tokenizer):
+    assert t.encode(tokenizer, []) == []
+    assert t.encode(tokenizer, ["", " ", "\n"], special_tokens=False) == [[], [], []]
+    assert t.encode(tokenizer, ["the\0"])[0][:2] == t.encode(tokenizer, ["the"])[0][:2]
+
+
+@pytest.mark.parametrize("size", [None, "300", 300.0, True])
+def test_a_size_that_is_no_number_is_refused(size):
+    for train in (t.train_wordpiece, t.train_bpe):
+        with pytest.raises(TypeError, match="vocab_size must be an integer"):
+            train(TEXTS, size)
+        with pytest.raises(TypeError, match="min_frequency must be an integer"):
+            train(TEXTS, 300, min_frequency=size)
+
+
 # --- saving and loading -----------------------------------------------------------------------
 
 
@@ -135,6 +227,62 @@ def test_loading_gives_the_tokenizer_back(tokenizer, tmp_path):
     assert torch.equal(t.word_starts(loaded), t.word_starts(tokenizer))
     with pytest.raises(FileNotFoundError):
         t.load(tmp_path / "nowhere.json")
+
+
+def test_a_path_may_begin_at_home(bpe, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    t.save(bpe, "~/mine/t.json")
+    assert (tmp_path / "mine" / "t.json").exists() and t.load("~/mine/t.json")
+
+
+def test_folders_and_missing_files_are_named(bpe, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"There is no file .*nowhere\.json"):
+        t.load(tmp_path / "nowhere.json")
+    for use in (t.load, lambda path: t.save(bpe, path)):
+        with pytest.raises(IsADirectoryError, match="is a folder"):
+            use(tmp_path)
+        with pytest.raises(TypeError, match="path must name a file"):
+            use(None)
+        with pytest.raises(TypeError, match="path must name a file"):
+            use("")
+    with pytest.raises(TypeError, match=r"tokenizer must be a tokenizers\.Tokenizer"):
+        t.save("tokenizer", tmp_path / "t.json")
+    t.save(bpe, tmp_path / "new" / "t.json")
+    assert t.load(tmp_path / "new" / "t.json").to_str() == bpe.to_str()
+
+
+def test_a_save_that_fails_leaves_what_was_there(wordpiece, bpe, tmp_path, monkeypatch):
+    path = tmp_path / "t.json"
+    t.save(wordpiece, path)
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(t.Path, "replace", full)
+    with pytest.raises(OSError, match=r"cannot be saved as .*: No space left"):
+        t.save(bpe, path)
+    assert t.load(path).to_str() == wordpiece.to_str()
+    assert [file.name for file in tmp_path.iterdir()] == ["t.json"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+def test_a_pipe_or_device_is_never_replaced_by_a_tokenizer(bpe, tmp_path):
+    os.mkfifo(pipe := tmp_path / "pipe")
+    for use in (lambda: t.save(bpe, pipe), lambda: t.load(pipe)):
+        with pytest.raises(OSError, match="is a device or pipe"):
+            use()
+    assert pipe.is_fifo()
+
+
+def test_a_byte_order_mark_is_no_damage_and_another_encoding_is_named(bpe, tmp_path):
+    path = tmp_path / "t.json"
+    path.write_text(bpe.to_str(), encoding="utf-8-sig")
+    assert t.load(path).to_str() == bpe.to_str()
+    for encoding in ("utf-16", "latin-1"):
+        path.write_text(f"é {json.loads('[1]')}", encoding=encoding)
+        with pytest.raises(ValueError, match="is not UTF-8 text"):
+            t.load(path)
 
 
 def damaged(content: str, bpe: str) -> dict[str, bytes]:
@@ -201,6 +349,17 @@ def test_words_cut_at_an_edge_and_between_texts(wordpiece):
     assert not starts[:5].any()
 
 
+@pytest.mark.parametrize("dtype", [torch.int32, torch.uint8])
+def test_words_are_the_same_whatever_the_integers(wordpiece, dtype):
+    ids = torch.tensor(t.encode(wordpiece, ["the coffee cafeteria"]))
+    starts = t.word_starts(wordpiece)
+    assert torch.equal(t.word_ids(ids.to(dtype), starts), t.word_ids(ids, starts))
+    with pytest.raises(ValueError, match="the vocabulary ends at 9"):
+        t.word_ids(ids, starts[:10])
+    with pytest.raises(ValueError, match="token ids start at 0"):
+        t.word_ids(ids - 3, starts)
+
+
 # --- packing and chunking ---------------------------------------------------------------------
 
 id_lists = st.lists(st.lists(st.integers(5, 99), max_size=12), max_size=8)
@@ -248,3 +407,34 @@ def test_bad_lengths_are_refused():
     for length, stride in [(0, None), (4, 0), (4, 5), (4, -1)]:
         with pytest.raises(ValueError, match="stride"):
             t.chunk([7], length, stride)
+
+
+@pytest.mark.parametrize(
+    ("use", "error", "message"),
+    [
+        (lambda: t.pack([[7, t.SEP_ID, 8]], 4), ValueError, r"without special tokens, but \[SEP\]"),
+        (lambda: t.pack([[7], [0, 0]], 4), ValueError, r"but \[PAD\] is in them"),
+        (lambda: t.pack(["ab"], 4), TypeError, "row 0 must be a list, not str"),
+        (lambda: t.pack([[7], None], 4), TypeError, "row 1 must be a list, not NoneType"),
+        (lambda: t.pack([[7.0]], 4), TypeError, "row 0 must hold token ids.*not float"),
+        (lambda: t.pack([[7, -1]], 4), ValueError, "row 0 contains -1"),
+        (lambda: t.pack([[7]], 4.0), TypeError, "length must be an integer"),
+        (lambda: t.pack([[7]], -4), ValueError, "length must be at least 0, not -4"),
+        (lambda: t.pack([[7]], 4, cls="yes"), TypeError, "cls must be True or False"),
+        (lambda: t.chunk("word", 4), TypeError, "ids must be a list, not str"),
+        (lambda: t.chunk([[7], [8]], 4), TypeError, "ids must hold token ids.*not list"),
+        (lambda: t.chunk([7], None), TypeError, "length must be an integer, not None"),
+        (lambda: t.padding_share(torch.zeros(0, 4).long()), ValueError, "holds no tokens"),
+        (lambda: t.padding_share(torch.zeros(4)), ValueError, r"must have shape \(B, T\)"),
+        (lambda: t.texts_in_rows(torch.zeros(1, 4)), TypeError, "must hold integers"),
+    ],
+)  # fmt: skip
+def test_rows_that_are_none_are_named(use, error, message):
+    with pytest.raises(error, match=message):
+        use()
+
+
+def test_rows_may_be_tensors_and_arrays():
+    rows = [torch.tensor([7, 8, 9]), torch.tensor([7]).numpy(), [t.UNK_ID, t.MASK_ID]]
+    assert t.pack(rows, 4) == [[7, 8, 9, t.SEP_ID], [7, t.SEP_ID, 1, 4]]
+    assert t.chunk(torch.arange(5, 10), 3) == [[5, 6, 7], [8, 9]]

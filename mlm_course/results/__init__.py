@@ -19,17 +19,19 @@ from typing import Any
 
 import torch
 
+from mlm_course.text_files import read_json, write_text
+
 HERE = Path(__file__).parent
 _PACKAGES = ("torch", "numpy", "tokenizers", "scikit-learn", "scipy", "matplotlib", "transformers")
 
 
 def recorded(name: str) -> dict[str, Any]:
-    """The record of an experiment. Raises ValueError for one that has not been recorded."""
+    """The record of an experiment. Raises ValueError for one that is not recorded, or damaged."""
     path = HERE / f"{name}.json"
     if not path.exists():
         known = ", ".join(sorted(p.stem for p in HERE.glob("*.json"))) or "none yet"
         raise ValueError(f'No experiment "{name}" is recorded. Recorded: {known}.')
-    return json.loads(path.read_text("utf-8"))
+    return read_json(path)
 
 
 def write_record(name: str, findings: Mapping[str, Any], seconds: float) -> Path:
@@ -42,7 +44,7 @@ def write_record(name: str, findings: Mapping[str, Any], seconds: float) -> Path
         "versions": versions(),
     }
     path = HERE / f"{name}.json"
-    path.write_text(json.dumps({**about, **findings}, indent=1) + "\n", "utf-8")
+    write_text(path, json.dumps({**about, **findings}, indent=1) + "\n")
     return path
 
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mlm_course.text_files import read_json, write_text
+
 COLUMNS = ("what", "ours", "peer", "ratio (quartiles)", "bar", "met")
 UNMEASURED = ("not measured", "failed")  # why a part has no findings
 
@@ -92,11 +94,11 @@ def write_part(path: Path, name: str, part: Mapping[str, Any]) -> None:
 
     A part that could not be measured here does not take the place of one that was elsewhere.
     """
-    parts = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    parts = read_json(path) if path.exists() else {}
     if "not measured" in part and "findings" in parts.get(name, {}):
         return
     parts[name] = part
-    path.write_text(json.dumps(dict(sorted(parts.items())), indent=1) + "\n", "utf-8")
+    write_text(path, json.dumps(dict(sorted(parts.items())), indent=1) + "\n")
 
 
 def table(part: Mapping[str, Any]) -> Iterator[str]:

@@ -25,10 +25,18 @@ of the file in `mlm_course/experiments`, or in `tests/bench` for a benchmark.
 def results_page() -> str:
     """The whole page as Markdown: experiments in the order of their names, then benchmarks."""
     names = sorted(path.stem for path in HERE.glob("*.json"))
-    sections = [section(name, recorded(name)) for name in names if name != BENCHMARKS]
-    if BENCHMARKS in names:
-        sections.append(benchmark_section(recorded(BENCHMARKS)))
-    return "\n".join([HEAD, *sections])
+    names.sort(key=lambda name: name == BENCHMARKS)
+    return "\n".join([HEAD, *map(_section, names)])
+
+
+def _section(name: str) -> str:
+    """The section of one record. Errors: ValueError that names the file if it is no record."""
+    record = recorded(name)
+    try:
+        return benchmark_section(record) if name == BENCHMARKS else section(name, record)
+    except (AttributeError, KeyError, TypeError) as error:
+        said = f"{type(error).__name__}, {error}"
+        raise ValueError(f"{HERE / name}.json is no record: {said}.") from None
 
 
 def section(name: str, record: Mapping[str, Any]) -> str:
