@@ -1,6 +1,7 @@
 """What `make` does, in plain Python, so that it works on Windows too: python tasks.py lab
 
-lab         create .venv if missing and open JupyterLab on lesson 1 (LAB_ARGS adds options)
+lab         create .venv and your copies of the lessons if missing, open JupyterLab on lesson 1
+            (LAB_ARGS adds options)
 test-quick  create .venv if missing and run the tests of the package that take a moment (2 minutes)
 test        all tests of the package, the browser in short, and the notebooks (15 minutes)
 test-all    style and types, every test, and the notebooks (45 minutes): what CI runs
@@ -15,6 +16,7 @@ bench       run every benchmark, record what it finds, and render course/RESULTS
 
 import hashlib
 import os
+import platform
 import re
 import shlex
 import subprocess
@@ -28,7 +30,17 @@ VENV = ROOT / ".venv"
 INSIDE = "Scripts/python.exe" if os.name == "nt" else "bin/python"  # of an environment
 PYTHON = VENV / INSIDE
 CPU_INDEX = ["--extra-index-url", "https://download.pytorch.org/whl/cpu"]
-FIRST_LESSON = "lessons/01_attention.ipynb"
+FIRST_LESSON = "01_attention.ipynb"
+MACHINES = {
+    "Linux": ("x86_64", "aarch64"),
+    "Darwin": ("arm64",),
+    "Windows": ("amd64", "arm64"),
+}  # for which PyTorch has packages
+SUPPORTED = (
+    "PyTorch supports 64-bit Pythons from 3.11 to 3.15 on Linux with glibc (x86_64, aarch64), on "
+    "Windows, and on Macs with Apple silicon (where Python must be one for arm64, not for Intel). "
+    "Elsewhere open the lessons in Google Colab, https://colab.research.google.com, in a browser."
+)
 BINDER_GB = 2.0
 
 
@@ -44,51 +56,113 @@ def run(*command: object, **environment: str) -> int:
 
 
 def fingerprint() -> str:
-    """A hash of everything that decides what is installed."""
+    """A hash of everything that decides what is installed, and below it the folder it is for."""
     texts = [(ROOT / name).read_bytes() for name in ("pyproject.toml", "constraints.txt")]
-    return hashlib.sha256(b"\0".join([*texts, sys.version.encode()])).hexdigest()
+    digest = hashlib.sha256(b"\0".join([*texts, sys.version.encode()])).hexdigest()
+    return f"{digest}\n{ROOT}"
 
 
 def ensure_environment() -> None:
     """.venv with the project and its pinned dependencies; nothing to do when it is up to date."""
     if sys.version_info < (3, 11):
-        found = ".".join(map(str, sys.version_info[:2]))
         sys.exit(
-            f"The course needs Python 3.11 or newer; this is {found}. "
+            f"The course needs Python 3.11 or newer; this is {version_here()}. "
             "Name a newer one: make lab PYTHON=python3.12"
         )
-    stamp = VENV / "installed"
-    if stamp.exists() and stamp.read_text() == fingerprint():
+    stamp, wanted = VENV / "installed", fingerprint()
+    there = stamp.read_text(encoding="utf-8", errors="replace") if stamp.is_file() else ""
+    usable = version_inside() == version_here()
+    if usable and there == wanted:
         say("The environment in .venv is up to date.")
         return
-    if not PYTHON.exists():
-        say("Creating the environment in .venv.")
-        venv.create(VENV, with_pip=True)
+    if not has_torch():
+        sys.exit(no_torch())
+    place = there.partition("\n")[2]
+    if place not in ("", str(ROOT)):
+        say(f"This folder was moved or copied: .venv is still that of {place}.")
+    if not usable:
+        create_environment()
+    install(stamp, wanted)
+
+
+def install(stamp: Path, wanted: str) -> None:
+    """The course and its dependencies in .venv; the stamp says for what."""
     say("Installing the course and its pinned dependencies (a few minutes, once).")
     index = CPU_INDEX if os.environ.get("TORCH") == "cpu" else []
-    if run(
-        PYTHON,
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "-e",
-        ".[dev]",
-        "-c",
-        "constraints.txt",
-        *index,
-    ):
-        sys.exit("The installation failed; pip says why above. Run the same command to try again.")
-    stamp.write_text(fingerprint())
+    pip = (PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+    if run(*pip, "-e", ".[dev]", "-c", "constraints.txt", *index):
+        sys.exit(
+            "The installation failed; pip says why above. Without a network it cannot succeed; "
+            f"else run the same command to try again. If pip finds no torch: {SUPPORTED}"
+        )
+    stamp.write_text(wanted, encoding="utf-8", errors="replace")
+
+
+def version_here() -> str:
+    """The version of the running Python, such as "3.12"."""
+    return ".".join(map(str, sys.version_info[:2]))
+
+
+def version_inside() -> str:
+    """The version of the Python in .venv; "" if it cannot be run, as after a copy from elsewhere."""
+    ask = "import sys; print('.'.join(map(str, sys.version_info[:2])))"
+    try:
+        said = subprocess.check_output([str(PYTHON), "-c", ask], stderr=subprocess.DEVNULL)
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return said.decode().strip()
+
+
+def create_environment() -> None:
+    """A new .venv; one that another Python or another machine made is replaced, nothing else is."""
+    if (VENV / "pyvenv.cfg").is_file():
+        inside = version_inside()
+        reason = f"was made by Python {inside}" if inside else "does not run on this machine"
+        say(f"The environment in .venv {reason}: replacing it, for Python {version_here()}.")
+    elif (VENV.is_dir() and any(VENV.iterdir())) or VENV.is_file():
+        sys.exit(f"{VENV} is no Python environment: rename it, then run the same command again.")
+    else:
+        say("Creating the environment in .venv.")
+    try:
+        venv.create(VENV, with_pip=True, clear=True)
+    except (ImportError, subprocess.CalledProcessError):
+        sys.exit(
+            "This Python cannot make an environment with pip. On Debian and Ubuntu: "
+            f"sudo apt install python{version_here()}-venv"
+        )
+    except (OSError, ValueError) as error:
+        sys.exit(f"The environment could not be made: {error}.")
+
+
+def has_torch() -> bool:
+    """Whether there are PyTorch packages for this Python and machine."""
+    kinds = MACHINES.get(platform.system(), ())
+    glibc = platform.system() != "Linux" or platform.libc_ver()[0] == "glibc"
+    return platform.machine().lower() in kinds and sys.maxsize > 2**32 and glibc
+
+
+def no_torch() -> str:
+    bits = 64 if sys.maxsize > 2**32 else 32
+    here = f"{platform.system()} on {platform.machine()}, a {bits}-bit Python {version_here()}"
+    return f"PyTorch, which the course needs, has no packages for this Python ({here}). {SUPPORTED}"
 
 
 def lab() -> int:
     """JupyterLab over the whole course, so that the package can be opened beside the lessons."""
-    say(f"Opening JupyterLab on {FIRST_LESSON}. Stop it with Ctrl-C.")
-    where = ["--ServerApp.root_dir=.", f"--LabApp.default_url=/lab/tree/{FIRST_LESSON}"]
+    failed = run(PYTHON, "-m", "mlm_course", "start")
+    first = f"{'lessons' if failed else 'my_lessons'}/{FIRST_LESSON}"
+    say(f"Opening JupyterLab on {first}. Stop it with Ctrl-C.")
+    where = ["--ServerApp.root_dir=.", f"--LabApp.default_url=/lab/tree/{first}"]
     options = shlex.split(os.environ.get("LAB_ARGS", ""))
-    return run(PYTHON, "-m", "jupyterlab", *where, *options)
+    startup = os.environ.get("PYTHONSTARTUP", str(ROOT / "mlm_course/practice/startup.py"))
+    settings = {"PYTHONSTARTUP": startup, "JUPYTER_CONFIG_PATH": settings_path()}
+    return run(PYTHON, "-m", "jupyterlab", *where, *options, **settings)
+
+
+def settings_path() -> str:
+    """Where Jupyter looks for settings: in jupyter/ too, where widgets are saved with notebooks."""
+    named = os.environ.get("JUPYTER_CONFIG_PATH")
+    return os.pathsep.join([*([named] if named else []), str(ROOT / "jupyter")])
 
 
 def nbval(
@@ -96,7 +170,7 @@ def nbval(
     mode: str,
     python: Path = PYTHON,
     workers: int = 2,
-    within: tuple[object, ...] = (),
+    within: "tuple[object, ...]" = (),
     **environment: str,
 ) -> int:
     """nbval over a folder or notebook, one torch thread a kernel, the CPU only, without a network
@@ -179,7 +253,7 @@ def torch_here() -> str:
     return next(line for line in lines if line.startswith("torch=="))
 
 
-def lower_bounds() -> list[str]:
+def lower_bounds() -> "list[str]":
     """Every package that pyproject.toml names, at the oldest version it supports, as pins."""
     import tomllib  # not in a Python too old for the course, which must get as far as its sentence
 
@@ -190,7 +264,7 @@ def lower_bounds() -> list[str]:
     return [*pins, torch_here()]
 
 
-def test_supported(name: str, pins: list[str]) -> int:
+def test_supported(name: str, pins: "list[str]") -> int:
     """Tests, without browser and style, and lessons in fast mode, in .venv-NAME with such pins."""
     with tempfile.TemporaryDirectory() as scratch:
         constraints = Path(scratch) / f"constraints-{name}.txt"

@@ -9,11 +9,18 @@ from __future__ import annotations
 import html
 import importlib
 import importlib.metadata
+import importlib.util
+import io
 import os
 import platform
+import re
 import shutil
+import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import tempfile
+import textwrap
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,8 +28,11 @@ import mlm_course
 
 PYTHON = (3, 11)
 NEEDED_MEMORY, NEEDED_DISK = 2.0, 3.0  # GB: a lesson takes up to 1.2 GB beside browser and server
+LEAST_DISK = 0.1  # GB, below which a notebook may not even be saved
 HUB_DATASET = "Salesforce/wikitext"  # one that is there, to ask about
-CONSTRAINTS = Path(__file__).parents[1] / "constraints.txt"
+PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
+CONSTRAINTS = PYPROJECT.with_name("constraints.txt")
+BACKEND = "MPLBACKEND"
 SIGNS = {"ok": "ok", "note": "note", "problem": "PROBLEM"}
 
 
@@ -85,20 +95,32 @@ def this_machine() -> str:
 
 
 def examine() -> HealthReport:
-    """A report on Python, packages, device, memory, disk, hub and widgets."""
-    checks: tuple[Callable[[], Iterator[Finding]], ...] = (
-        python, packages, device, memory, disk, hub, widgets
+    """A report on Python, packages, course, device, memory, disk, pictures, notebooks, hub, widgets."""
+    checks: tuple[Callable[[], Iterable[Finding]], ...] = (
+        python, packages, course, device, memory, disk, own_folders, pictures, notebooks, hub, widgets
     )  # fmt: skip
-    return HealthReport(finding for check in checks for finding in _survived(check))
+    return HealthReport(
+        finding
+        for check in checks
+        for finding in _survived(check.__name__.replace("_", " "), check)
+    )
 
 
-def _survived(check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
-    """What a check finds; one that fails itself is a finding too."""
+def _survived(what: str, check: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
+    """What a check finds; one that fails itself is a problem."""
     try:
         yield from check()
     except Exception as problem:
-        said = f"could not be looked at: {type(problem).__name__}: {problem}"
-        yield Finding(check.__name__, said, "note", "Please report this line.")
+        said = f"could not be looked at: {type(problem).__name__}: {_first_line(problem)}"
+        missing = isinstance(problem, ImportError)
+        fix = "Mend what is named above, then again." if missing else "Please report this line."
+        yield Finding(what, said, "problem", fix)
+
+
+def _first_line(error: BaseException) -> str:
+    """The first line of what an error says, cut to a length that a table can hold."""
+    line = next(iter(str(error).splitlines()), "") or type(error).__name__
+    return textwrap.shorten(line, 160)
 
 
 def python() -> Iterator[Finding]:
@@ -114,11 +136,24 @@ def python() -> Iterator[Finding]:
 
 def packages() -> Iterator[Finding]:
     """Every package the course needs: there, new enough, as tested."""
-    requirements = importlib.metadata.requires("mlm-course")
-    tested = tested_versions()
-    for text in requirements or []:
-        if "extra ==" not in text:
-            yield package(text, tested)
+    look = partial(package, tested=tested_versions())
+    for text in requirements():
+        yield from _survived(_name(text), partial(map, look, [text]))
+
+
+def requirements() -> list[str]:
+    """What pyproject.toml asks for, such as "torch>=2.9,<3", as installed or as it stands there."""
+    try:
+        lines = importlib.metadata.requires("mlm-course") or []
+    except importlib.metadata.PackageNotFoundError:
+        import tomllib  # not in a Python too old for the course
+
+        lines = tomllib.loads(PYPROJECT.read_text("utf-8"))["project"]["dependencies"]
+    return [line for line in lines if "extra ==" not in line]
+
+
+def _name(requirement: str) -> str:
+    return re.split(r"[^\w.-]", requirement)[0]
 
 
 def package(requirement: str, tested: dict[str, str]) -> Finding:
@@ -126,33 +161,45 @@ def package(requirement: str, tested: dict[str, str]) -> Finding:
 
     requirement: such as "torch>=2.9,<3"; tested: versions by name, where the repository is there.
     """
-    from packaging.requirements import Requirement
-
-    wanted = Requirement(requirement)
-    name, install = wanted.name, f'pip install "{requirement}"'
+    name = _name(requirement)
+    install = f'pip install "{requirement}"'
     try:
         version = importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return Finding(name, "is missing", "problem", install)
-    if not wanted.specifier.contains(version, prereleases=True):
-        fix = install + ", then restart the kernel"
-        return Finding(name, f"{version}, supported is {wanted.specifier}", "problem", fix)
     if broken := _import_error(name):
-        fix = f"pip install --force-reinstall --no-deps {name}=={version}"
+        fix = _mending(broken) or f"pip install --force-reinstall --no-deps {name}=={version}"
         return Finding(name, f"{version}, but cannot be imported: {broken}", "problem", fix)
+    if not _supported(requirement, version):
+        fix = install + ", then restart the kernel"
+        supported = requirement.removeprefix(name)
+        return Finding(name, f"{version}, supported is {supported}", "problem", fix)
     known = tested.get(name.lower().replace("_", "-"))
     if known and known != version.split("+")[0]:
         return Finding(name, f"{version} (tested with {known})")
     return Finding(name, version)
 
 
+def _supported(requirement: str, version: str) -> bool:
+    from packaging.requirements import Requirement
+
+    return Requirement(requirement).specifier.contains(version, prereleases=True)
+
+
 def _import_error(name: str) -> str:
-    """Why a package cannot be imported, "" if it can; ImportError and OSError are what it takes."""
-    modules = {"pillow": "PIL", "scikit-learn": "sklearn", "ipython": "IPython"}
+    """Why a package cannot be imported, "" if it can. A broken one may raise anything."""
+    module = {"pillow": "PIL", "scikit-learn": "sklearn", "ipython": "IPython"}.get(name.lower())
     try:
-        importlib.import_module(modules.get(name.lower(), name))
-    except (ImportError, OSError) as error:
-        return str(error).splitlines()[0] if str(error) else type(error).__name__
+        importlib.import_module(module or name)
+    except Exception as error:
+        return _first_line(error)
+    return ""
+
+
+def _mending(error: str) -> str:
+    """What else than a new installation mends an import; "" where nothing else is known."""
+    if BACKEND in os.environ and "backend" in error:
+        return f"Remove the environment variable {BACKEND} (it is {os.environ[BACKEND]!r})."
     return ""
 
 
@@ -163,6 +210,21 @@ def tested_versions() -> dict[str, str]:
     lines = CONSTRAINTS.read_text("utf-8").splitlines()
     pairs = [line.split(";")[0].split("==") for line in lines if "==" in line]
     return {name.strip().lower().replace("_", "-"): version.strip() for name, version in pairs}
+
+
+def course() -> Iterator[Finding]:
+    """Whether a lesson would find this package, and not another copy of it or none."""
+    ask = "import mlm_course; print(mlm_course.__file__)"
+    with tempfile.TemporaryDirectory() as elsewhere:
+        asked = subprocess.run([sys.executable, "-c", ask], cwd=elsewhere, capture_output=True)
+    here, there = Path(mlm_course.__file__).resolve(), os.fsdecode(asked.stdout).strip()
+    fix = "In the course's folder: make lab, or pip install -e ."
+    if asked.returncode:
+        yield Finding("course", "is not installed in this Python", "problem", fix)
+    elif Path(there).resolve() != here:
+        yield Finding("course", f"lessons would use another copy, {there}", "problem", fix)
+    else:
+        yield Finding("course", f"{mlm_course.__version__} in {here.parent}")
 
 
 def device() -> Iterator[Finding]:
@@ -193,21 +255,75 @@ def memory() -> Iterator[Finding]:
 
 def disk() -> Iterator[Finding]:
     """Room in the working folder, and whether it may be written to."""
-    here = Path.cwd()
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:
+        yield Finding("folder", "this folder has been deleted", "problem", "cd to another one.")
+        return
     free = shutil.disk_usage(here).free / 1e9
     fix = "Make room: checkpoints lie in runs/, downloads in the Hugging Face cache."
-    enough = ("ok",) if free >= NEEDED_DISK else ("note", fix)
-    yield Finding("disk", f"{free:.1f} GB free", *enough)
-    if not os.access(here, os.W_OK):
+    level = "ok" if free >= NEEDED_DISK else "note" if free >= LEAST_DISK else "problem"
+    yield Finding("disk", f"{free:.1f} GB free", level, "" if level == "ok" else fix)
+    if reason := not_writable(here):
         fix = "Copy the course to a folder of your own; else progress and checkpoints are lost."
-        yield Finding("folder", f"{here} cannot be written to", "note", fix)
+        yield Finding("folder", f"{here} cannot be written to ({reason})", "note", fix)
+
+
+def own_folders() -> Iterator[Finding]:
+    """The folders outside the course that Jupyter and the hub write to."""
+    from huggingface_hub import constants
+
+    jupyter, cache = os.environ.get("JUPYTER_RUNTIME_DIR") or str(Path.home()), constants.HF_HOME
+    if reason := not_writable(Path(jupyter)):
+        fix = "No kernel can start: set JUPYTER_RUNTIME_DIR to a folder of yours, or mend HOME."
+        yield Finding("Jupyter", f"{jupyter} cannot be written to ({reason})", "problem", fix)
+    if reason := not_writable(Path(cache)):
+        fix = "Nothing can be downloaded: set HF_HOME to a folder of yours, or mend HOME."
+        yield Finding("downloads", f"{cache} cannot be written to ({reason})", "note", fix)
+
+
+def not_writable(folder: Path) -> str:
+    """Why nothing can be written to a folder, or to the nearest one above it; "" if it can."""
+    try:
+        there = next(place for place in (folder, *folder.parents) if place.exists())
+        with tempfile.TemporaryFile(dir=there):
+            return ""
+    except OSError as error:
+        return error.strerror or type(error).__name__
+
+
+def pictures() -> Iterator[Finding]:
+    """Whether matplotlib can draw, if it is there."""
+    if importlib.util.find_spec("matplotlib") is None:
+        return
+    try:
+        from matplotlib import pyplot
+
+        figure = pyplot.figure(figsize=(1, 1))
+        figure.savefig(io.BytesIO())
+        pyplot.close(figure)
+    except Exception as error:
+        fix = _mending(f"backend: {error}") or "pip install --force-reinstall --no-deps matplotlib"
+        yield Finding("pictures", f"cannot be drawn: {_first_line(error)}", "problem", fix)
+
+
+def notebooks() -> Iterator[Finding]:
+    """Whether this Python can run a notebook, and show one."""
+    if "google.colab" in sys.modules:
+        return
+    if importlib.util.find_spec("ipykernel") is None:
+        fix = 'pip install "ipykernel"'
+        yield Finding("notebooks", "no kernel: ipykernel is missing", "problem", fix)
+    elif importlib.util.find_spec("jupyterlab") is None:
+        fix = 'pip install "jupyterlab", or open the lessons in another program with this Python.'
+        yield Finding("notebooks", "JupyterLab is missing", "note", fix)
 
 
 def hub(timeout: float = 3.0) -> Iterator[Finding]:
     """Whether data sets can be downloaded."""
     from huggingface_hub import constants
 
-    from mlm_course.hub import ask_about
+    from mlm_course.hub import HubUnreachable, ask_about
 
     fix = "Nothing to do: every lesson has its own data. Only larger data sets are missing."
     if constants.HF_HUB_OFFLINE:
@@ -215,9 +331,11 @@ def hub(timeout: float = 3.0) -> Iterator[Finding]:
         return
     try:
         ask_about("dataset", HUB_DATASET, timeout)
-    except Exception as problem:  # the network's errors have no common class
-        said = f"{constants.ENDPOINT} cannot be reached ({type(problem).__name__})"
-        yield Finding("hub", said, "note", fix)
+    except HubUnreachable as reason:
+        state = f"{constants.ENDPOINT}: {reason}"
+        yield Finding("hub", state, "note", f"{reason.advice} {fix}".strip())
+    except ValueError:
+        yield Finding("hub", f"{constants.ENDPOINT} answers, but lacks {HUB_DATASET}", "note", fix)
     else:
         yield Finding("hub", f"{constants.ENDPOINT} answers")
 

@@ -1,13 +1,18 @@
 """The doctor: every finding with its fix, and no failure of its own."""
 
+import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 
 from mlm_course import __main__ as command
 from mlm_course import doctor as clinic
 from mlm_course.doctor import Finding, HealthReport, examine, package
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture
@@ -76,14 +81,90 @@ def test_tested_versions_are_read_from_the_constraints(monkeypatch, tmp_path):
     assert clinic.tested_versions() == {"hugging-face": "1.0", "colorama": "0.4"}
 
 
-def test_a_check_that_fails_is_a_finding(monkeypatch):
+@pytest.mark.parametrize("error", [RuntimeError("no sensors\nat all"), OSError(), KeyError("cpu")])
+def test_a_check_that_fails_is_a_problem(error, monkeypatch):
     def memory():
-        raise RuntimeError("no sensors")
+        raise error
         yield
 
     monkeypatch.setattr(clinic, "memory", memory)
-    (finding,) = (f for f in examine() if f.what == "memory")
-    assert finding.level == "note" and "RuntimeError: no sensors" in finding.state
+    report = examine()
+    (finding,) = (f for f in report if f.what == "memory")
+    assert finding.level == "problem" and type(error).__name__ in finding.state and finding.fix
+    assert "\n" not in finding.state and report.summary() != "Every lesson can run here."
+
+
+def test_a_python_without_anything_is_told_so(tmp_path):
+    """Neither torch nor a package that the doctor itself would use."""
+    bare = [sys.executable, "-S", "-m", "mlm_course", "doctor"]
+    done = subprocess.run(bare, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1 and not done.stderr
+    lines = done.stdout.splitlines()
+    assert ["PROBLEM", "torch", "is", "missing"] in [line.split() for line in lines]
+    assert any("-> pip install" in line and '"torch>=2.9,<3"' in line for line in lines)
+    assert "Every lesson can run here." not in done.stdout and lines[-1].startswith("To mend: ")
+
+
+@pytest.mark.parametrize(
+    "error", [AttributeError("no attribute _ufunc"), SystemError("half built")]
+)
+def test_a_package_may_break_in_any_way(error, versions, monkeypatch):
+    versions["matplotlib"] = "3.11"
+    monkeypatch.setattr(clinic.importlib, "import_module", Mock(side_effect=error))
+    finding = package("matplotlib>=3.9", {})
+    assert finding.level == "problem" and str(error) in finding.state
+
+
+def test_a_nonsense_backend_is_named_and_nothing_installed_for_it(monkeypatch):
+    from matplotlib import pyplot
+
+    monkeypatch.setenv("MPLBACKEND", "nonsense")
+    broken = ValueError("'nonsense' is not a valid value for backend; supported values are ...")
+    monkeypatch.setattr(pyplot, "figure", Mock(side_effect=broken))
+    (finding,) = clinic.pictures()
+    assert finding.level == "problem"
+    assert finding.fix == "Remove the environment variable MPLBACKEND (it is 'nonsense')."
+    monkeypatch.delenv("MPLBACKEND")
+    assert next(clinic.pictures()).fix.startswith("pip install")
+
+
+def test_a_python_without_a_kernel(monkeypatch):
+    absent = {"ipykernel", "jupyterlab"}
+    monkeypatch.setattr(clinic.importlib.util, "find_spec", lambda name: name not in absent or None)
+    assert [f.level for f in clinic.notebooks()] == ["problem"]
+    absent.remove("ipykernel")
+    assert [f.level for f in clinic.notebooks()] == ["note"]
+    absent.clear()
+    assert not list(clinic.notebooks())
+
+
+def test_a_home_that_cannot_be_written_to(monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "file" / "runtime"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HOME", str(tmp_path / "file" / "hub"))
+    kernel, downloads = clinic.own_folders()
+    assert (kernel.level, downloads.level) == ("problem", "note")
+    assert "JUPYTER_RUNTIME_DIR" in kernel.fix and "HF_HOME" in downloads.fix
+    assert clinic.not_writable(tmp_path / "new" / "folder") == ""
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_folder_that_was_deleted(monkeypatch):
+    monkeypatch.setattr(clinic.Path, "cwd", Mock(side_effect=FileNotFoundError()))
+    (finding,) = clinic.disk()
+    assert finding.level == "problem" and "deleted" in finding.state
+
+
+@pytest.mark.parametrize(
+    ("there", "level"), [(clinic.mlm_course.__file__, "ok"), ("/other", "problem")]
+)
+def test_lessons_must_find_this_copy_of_the_course(there, level, monkeypatch):
+    answer = SimpleNamespace(returncode=0, stdout=f"{there}\n".encode())
+    monkeypatch.setattr(clinic.subprocess, "run", lambda *_, **__: answer)
+    (finding,) = clinic.course()
+    assert finding.level == level
+    answer.returncode = 1
+    assert "is not installed" in next(clinic.course()).state
 
 
 def test_an_old_python(monkeypatch):
@@ -101,12 +182,14 @@ def test_the_hub_answers_or_not(monkeypatch):
     monkeypatch.setattr(mlm_course.hub, "ask_about", lambda *question: None)
     assert next(clinic.hub()).level == "ok"
 
-    def silent(*question):
-        raise mlm_course.hub.HubUnreachable("the hub does not answer")
-
-    monkeypatch.setattr(mlm_course.hub, "ask_about", silent)
+    silent = mlm_course.hub.HubUnreachable("the hub does not answer", "Wait.")
+    monkeypatch.setattr(mlm_course.hub, "ask_about", Mock(side_effect=silent))
+    monkeypatch.setattr(constants, "ENDPOINT", "https://mirror.example")
     (gone,) = clinic.hub(timeout=0.5)
-    assert gone.level == "note" and "cannot be reached" in gone.state
+    assert gone.level == "note" and gone.fix.startswith("Wait. Nothing to do: ")
+    assert gone.state == "https://mirror.example: the hub does not answer"
+    monkeypatch.setattr(mlm_course.hub, "ask_about", Mock(side_effect=ValueError()))
+    assert "answers, but lacks" in next(clinic.hub()).state
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     assert "HF_HUB_OFFLINE" in next(clinic.hub()).state
 
@@ -118,8 +201,9 @@ def test_too_little_memory_and_disk(monkeypatch, tmp_path):
     monkeypatch.setattr(psutil, "virtual_memory", lambda: small)
     (finding,) = clinic.memory()
     assert finding.level == "problem" and finding.state == "0.5 of 4.0 GB free" and finding.fix
-    monkeypatch.setattr(clinic.shutil, "disk_usage", lambda _: SimpleNamespace(free=1e9))
-    assert next(clinic.disk()).level == "note"
+    for free, level in ((1e9, "note"), (1e7, "problem")):
+        monkeypatch.setattr(clinic.shutil, "disk_usage", lambda _, f=free: SimpleNamespace(free=f))
+        assert next(clinic.disk()).level == level
 
 
 def test_widgets_are_live_in_a_kernel_only(monkeypatch):

@@ -1,11 +1,14 @@
 """tasks.py, which `make` calls: clear words, and nothing done twice."""
 
+import ast
 import importlib.util
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from unittest.mock import Mock
 
 import nbformat
 import psutil
@@ -24,10 +27,20 @@ def tasks(tmp_path, monkeypatch):
     module.calls = []
     python = tmp_path / ".venv" / "bin" / "python"
 
-    def create(folder, with_pip):
+    def create(folder, with_pip, clear):
+        assert with_pip and clear
+        shutil.rmtree(folder, ignore_errors=True)
         python.parent.mkdir(parents=True)
-        python.touch()
+        (folder / "pyvenv.cfg").touch()
+        inside(module.version_here())
         module.calls.append(("venv", folder))
+
+    def inside(version):
+        """A Python in .venv that says it is such a one."""
+        python.write_text(f"#!/bin/sh\necho {version}\n")
+        python.chmod(0o755)
+
+    module.inside = inside
 
     monkeypatch.setattr(module, "VENV", tmp_path / ".venv")
     monkeypatch.setattr(module, "PYTHON", python)
@@ -63,6 +76,146 @@ def test_torch_cpu_names_the_cpu_index(tasks, monkeypatch):
     monkeypatch.setenv("TORCH", "cpu")
     tasks.ensure_environment()
     assert "--extra-index-url" in tasks.calls[1]
+
+
+@pytest.mark.parametrize(("status", "folder"), [(0, "my_lessons"), (1, "lessons")])
+def test_the_lab_opens_a_copy_or_else_the_lesson(tasks, monkeypatch, status, folder):
+    def run(*words, **_):
+        tasks.calls.append(words)
+        return status if words[-1] == "start" else 0
+
+    monkeypatch.setattr(tasks, "run", run)
+    assert tasks.lab() == 0
+    assert tasks.calls[0][1:] == ("-m", "mlm_course", "start")
+    assert f"--LabApp.default_url=/lab/tree/{folder}/01_attention.ipynb" in tasks.calls[1]
+
+
+def test_a_folder_that_was_moved_or_copied_is_installed_anew(tasks, monkeypatch, capsys, tmp_path):
+    tasks.ensure_environment()
+    for name in ("pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    monkeypatch.setattr(tasks, "ROOT", tmp_path)
+    tasks.ensure_environment()
+    assert [call[0] for call in tasks.calls] == ["venv", tasks.PYTHON, tasks.PYTHON]
+    assert f"moved or copied: .venv is still that of {ROOT}." in capsys.readouterr().out
+    tasks.ensure_environment()
+    assert "up to date" in capsys.readouterr().out
+
+
+def spoil(kind, tasks):
+    python = tasks.PYTHON
+    if kind == "another version":
+        tasks.inside("3.99")
+    elif kind == "of another system":
+        python.write_bytes(b"MZ")
+    elif kind == "without its Python":
+        shutil.rmtree(python.parent)
+    elif kind == "dangling":
+        python.unlink()
+        python.symlink_to("/no/python")
+    elif kind == "failing":
+        python.write_text("#!/bin/sh\nexit 1\n")
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("another version", "was made by Python 3.99: replacing it, for Python 3."),
+        ("of another system", "does not run on this machine: replacing it"),
+        ("without its Python", "does not run on this machine: replacing it"),
+        ("dangling", "does not run on this machine: replacing it"),
+        ("failing", "does not run on this machine: replacing it"),
+    ],
+)
+def test_an_environment_of_another_python_or_machine_is_replaced(tasks, kind, words, capsys):
+    tasks.ensure_environment()
+    (tasks.VENV / "leftover").touch()
+    spoil(kind, tasks)
+    tasks.ensure_environment()
+    assert [call[0] for call in tasks.calls] == ["venv", tasks.PYTHON] * 2
+    assert words in capsys.readouterr().out and not (tasks.VENV / "leftover").exists()
+
+
+@pytest.mark.parametrize("kind", ["a file", "a folder"])
+def test_what_is_no_environment_is_never_replaced(tasks, kind):
+    if kind == "a file":
+        tasks.VENV.write_text("mine")
+    else:
+        tasks.VENV.mkdir()
+        (tasks.VENV / "mine").touch()
+    with pytest.raises(SystemExit, match="is no Python environment: rename it"):
+        tasks.ensure_environment()
+    assert tasks.VENV.is_file() or (tasks.VENV / "mine").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"another"])
+def test_a_damaged_stamp_is_an_installation_and_no_more(tasks, content):
+    tasks.ensure_environment()
+    (tasks.VENV / "installed").write_bytes(content)
+    tasks.ensure_environment()
+    assert [call[0] for call in tasks.calls] == ["venv", tasks.PYTHON, tasks.PYTHON]
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (subprocess.CalledProcessError(1, "ensurepip"), r"sudo apt install python3\.\d+-venv"),
+        (ImportError("ensurepip"), r"sudo apt install python3\.\d+-venv"),
+        (PermissionError(13, "Permission denied"), "could not be made: .*Permission denied"),
+        (ValueError("contains the PATH separator :"), "could not be made: .*separator"),
+    ],
+)
+def test_an_environment_that_cannot_be_made(tasks, monkeypatch, error, words):
+    monkeypatch.setattr(tasks.venv, "create", Mock(side_effect=error))
+    with pytest.raises(SystemExit, match=words):
+        tasks.ensure_environment()
+
+
+@pytest.mark.parametrize(
+    ("system", "machine", "libc", "maxsize", "supported"),
+    [
+        ("Linux", "x86_64", "glibc", 2**63 - 1, True),
+        ("Linux", "aarch64", "glibc", 2**63 - 1, True),
+        ("Darwin", "arm64", "", 2**63 - 1, True),
+        ("Windows", "AMD64", "", 2**63 - 1, True),
+        ("Darwin", "x86_64", "", 2**63 - 1, False),
+        ("Windows", "x86", "", 2**31 - 1, False),
+        ("Windows", "AMD64", "", 2**31 - 1, False),
+        ("Linux", "armv7l", "glibc", 2**31 - 1, False),
+        ("Linux", "x86_64", "", 2**63 - 1, False),
+        ("FreeBSD", "amd64", "", 2**63 - 1, False),
+    ],
+)
+def test_a_machine_without_torch_is_told_before_anything_is_downloaded(
+    tasks, monkeypatch, system, machine, libc, maxsize, supported
+):
+    monkeypatch.setattr(tasks.platform, "system", lambda: system)
+    monkeypatch.setattr(tasks.platform, "machine", lambda: machine)
+    monkeypatch.setattr(tasks.platform, "libc_ver", lambda: (libc, ""))
+    monkeypatch.setattr(tasks.sys, "maxsize", maxsize)
+    if supported:
+        return tasks.ensure_environment()
+    with pytest.raises(SystemExit) as told:
+        tasks.ensure_environment()
+    said = str(told.value)
+    assert f"{system} on {machine}" in said and "Google Colab" in said and "Apple silicon" in said
+    assert "again" not in said and tasks.calls == []
+
+
+def test_a_failed_installation_names_what_is_supported(tasks, monkeypatch):
+    """As for a Python newer than PyTorch's packages."""
+    monkeypatch.setattr(tasks, "run", lambda *words, **_: 1)
+    with pytest.raises(SystemExit, match=r"finds no torch: .* 3\.11 to 3\.15 .* Google Colab"):
+        tasks.ensure_environment()
+
+
+def test_an_old_python_reads_as_far_as_its_sentence():
+    """No syntax, and no name at the top, that is newer than Python 3.6."""
+    text = (ROOT / "tasks.py").read_text(encoding="utf-8")
+    tree = ast.parse(text, feature_version=(3, 6))
+    for node in ast.walk(tree):
+        notes = [getattr(node, "returns", None), getattr(node, "annotation", None)]
+        assert not any(isinstance(note, ast.Subscript) for note in notes), ast.unparse(node)
 
 
 def test_an_old_python_is_told_so(tasks, monkeypatch):

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from mlm_course.corpora.images import digits
-from mlm_course.hub import HubUnreachable, Known, rows_from_hub
+from mlm_course.hub import HubUnreachable, Known, check_n, rows_from_hub
 
 KNOWN_IMAGES = {
     "mnist": Known("ylecun/mnist", None, "image"),
@@ -41,12 +41,11 @@ def load_images(
     """
     if name not in KNOWN_IMAGES:
         raise ValueError(f"name must be one of {', '.join(KNOWN_IMAGES)}, not {name!r}.")
-    if n is not None and n < 1:
-        raise ValueError(f"n must be at least 1, or None for all images, not {n}.")
+    check_n(n, "images")
     try:
         return images_from_hub(name, split, n, timeout)
     except HubUnreachable as reason:
-        print(f"{name!r} is not available ({reason}): scikit-learn's digits take its place.")
+        print(reason.replaced(name, "scikit-learn's digits take"))
         substitute = digits()
         return Labelled(substitute.train[:n], substitute.train_labels[:n])
 

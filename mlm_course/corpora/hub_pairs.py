@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from mlm_course.corpora.pairs import Pair, cheques
-from mlm_course.hub import HubUnreachable, Known, rows_from_hub
+from mlm_course.hub import HubUnreachable, Known, check_n, rows_from_hub
 
 
 class KnownPairs(NamedTuple):
@@ -36,12 +36,11 @@ def load_pairs(
     """
     if name not in KNOWN_PAIRS:
         raise ValueError(f"name must be one of {', '.join(KNOWN_PAIRS)}, not {name!r}.")
-    if n is not None and n < 1:
-        raise ValueError(f"n must be at least 1, or None for all pairs, not {n}.")
+    check_n(n, "pairs")
     try:
         return pairs_from_hub(name, split, n, timeout)
     except HubUnreachable as reason:
-        print(f"{name!r} is not available ({reason}): cheques, French to English, take its place.")
+        print(reason.replaced(name, "cheques, French to English, take"))
         return cheques(n or 1000, seed=0 if split == "train" else 1)
 
 

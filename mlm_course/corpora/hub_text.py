@@ -11,10 +11,12 @@ reached, and returns Python's manual instead. `datasets` is imported only when i
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from mlm_course.corpora import python_docs
-from mlm_course.hub import DataFiles, HubUnreachable, Known, open_dataset, rows_from_hub
+from mlm_course.hub import DataFiles, HubUnreachable, Known, check_n, open_dataset, rows_from_hub
+from mlm_course.text_files import read_text
 
 LOCAL = ("text", "parquet", "json", "csv", "arrow")  # names that mean files of this kind
 
@@ -36,7 +38,7 @@ def load_text(
     *,
     config: str | None = None,
     column: str | None = None,
-    data_files: DataFiles | None = None,
+    data_files: DataFiles | Path | None = None,
     streaming: bool = True,
     timeout: float = 5.0,
 ) -> list[str]:
@@ -49,23 +51,75 @@ def load_text(
 
     If the hub does not answer within timeout seconds (or HF_HUB_OFFLINE=1 is set and the data set
     was never downloaded), prints one sentence and returns the first n paragraphs of Python's
-    manual. Raises ValueError for a name, configuration, split or column that does not exist, and
-    FileNotFoundError for missing files.
+    manual. Raises ValueError for a name, configuration, split or column that does not exist and for
+    files without text or of another kind or encoding, FileNotFoundError for missing ones.
     """
-    if n is not None and n < 1:
-        raise ValueError(f"n must be at least 1, or None for all texts, not {n}.")
+    check_n(n, "texts")
+    data_files = str(data_files) if isinstance(data_files, Path) else data_files
     if (name in LOCAL) != (data_files is not None):
         raise ValueError(f"data_files goes together with one of the names {', '.join(LOCAL)}.")
     if data_files is not None:
-        rows = open_dataset(name, config, split, streaming, data_files=data_files)
-        return list(islice(_texts(rows, column), n))
+        rows = _rows_of_files(name, config, split, streaming, data_files)
+        return _checked(list(islice(_texts(rows, column), n)), name, data_files)
     try:
         return texts_from_hub(
             name, split, n, config=config, column=column, streaming=streaming, timeout=timeout
         )
     except HubUnreachable as reason:
-        print(f"{name!r} is not available ({reason}): Python's own manual takes its place.")
+        print(reason.replaced(name, "Python's own manual takes"))
         return python_docs.paragraphs(python_docs.manual())[:n]
+
+
+def _rows_of_files(
+    name: str, config: str | None, split: str, streaming: bool, data_files: DataFiles
+) -> Iterator[Mapping[str, Any]]:
+    """The rows of files of one kind; an error names the file that cannot be read."""
+    try:
+        yield from open_dataset(name, config, split, streaming, data_files=data_files)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"There is no such file: {_names(data_files)}.") from error
+    except Exception as error:  # those of pyarrow, pandas and datasets have no common class
+        if type(error) is ValueError:  # a split that does not exist
+            raise
+        _check_encoding(name, data_files)
+        if not any(_size(path) for path in _paths(data_files)):
+            return
+        reason = next(iter(str(error.__cause__ or error).splitlines()), "").rstrip(".")
+        raise ValueError(f"{_names(data_files)} cannot be read as {name}: {reason}.") from error
+
+
+def _checked(texts: list[str], name: str, data_files: DataFiles) -> list[str]:
+    """The texts, or an error if there is none, or if they are none."""
+    if any("\0" in text for text in texts):
+        _check_encoding(name, data_files)
+    if not texts:
+        raise ValueError(f"There is no text in {_names(data_files)}.")
+    return texts
+
+
+def _check_encoding(name: str, data_files: DataFiles) -> None:
+    """ValueError that names the first file which should be text, and is not."""
+    if name in ("text", "csv", "json"):
+        for path in _paths(data_files):
+            if Path(path).is_file():
+                read_text(path)
+
+
+def _paths(data_files: DataFiles) -> list[str]:
+    """The names in `data_files`, however they are given."""
+    if isinstance(data_files, str):
+        return [data_files]
+    values = data_files.values() if isinstance(data_files, Mapping) else data_files
+    return [path for value in values for path in _paths(value)]
+
+
+def _names(data_files: DataFiles) -> str:
+    return ", ".join(_paths(data_files))
+
+
+def _size(path: str) -> int:
+    """Bytes of a file here; of one elsewhere, which is not asked, some."""
+    return Path(path).stat().st_size if Path(path).is_file() else 1
 
 
 def texts_from_hub(
@@ -94,6 +148,7 @@ def _texts(rows: Iterable[Mapping[str, Any]], column: str | None) -> Iterator[st
         text = row[column]
         if text is not None and not isinstance(text, str):
             raise ValueError(f"Column {column!r} holds {type(text).__name__}, not text.")
+        text = (text or "").removeprefix("\ufeff")  # a BOM, where a file begins
         if text and not text.isspace():
             yield text
 

@@ -1,0 +1,93 @@
+"""Text files as people have them: UTF-8, with or without a BOM, or a sentence that names the file."""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from pathlib import Path
+from typing import Any
+
+BOMS = {b"\xff\xfe\0\0": "UTF-32", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
+
+
+def read_text(path: str | Path) -> str:
+    """The text of a file; every end of a line is "\\n", a BOM is left out.
+
+    Errors: ValueError if it is not UTF-8; OSError if it cannot be read.
+    """
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            text = file.read()
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:
+        raise ValueError(f"{path} is not UTF-8 text: {_looks_like(Path(path).read_bytes())}.")
+    return text
+
+
+def _looks_like(content: bytes) -> str:
+    """What a file may be, and what to do about it."""
+    for bom, encoding in BOMS.items():
+        if content.startswith(bom):
+            return f"it begins as {encoding} does, save it as UTF-8"
+    if content[1::2].count(0) > len(content) // 4:
+        return "it looks like UTF-16 without a BOM, save it as UTF-8"
+    if 0 in content:
+        return "it is binary"
+    return "it may be Latin-1 or Windows-1252, save it as UTF-8"
+
+
+def read_json(path: str | Path) -> Any:
+    """What a JSON file holds. Errors: ValueError that names the file; OSError."""
+    try:
+        return json.loads(read_text(path))
+    except json.JSONDecodeError as error:
+        raise ValueError(
+            f"{path} is damaged or not JSON: {error.msg} (line {error.lineno})."
+        ) from None
+    except RecursionError:
+        raise ValueError(f"{path} is damaged: it is nested too deeply.") from None
+
+
+def read_toml(path: str | Path) -> dict[str, Any]:
+    """What a TOML file holds. Errors: ValueError that names the file; OSError."""
+    try:
+        return tomllib.loads(read_text(path))
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{path} is damaged or not TOML: {error}.") from None
+
+
+def write_text(path: Path, text: str) -> None:
+    """A new text for a file, in UTF-8: it has the old text or the new one, never half of one."""
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    try:
+        unfinished.write_text(text, encoding="utf-8")
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def checked_path(path: str | Path, example: str) -> Path:
+    """The path, if a file may be written or read there: never a device or a pipe.
+
+    Errors: TypeError for what is no path; ValueError; OSError for what is there and no file.
+    """
+    if not isinstance(path, str | os.PathLike) or not str(path).strip():
+        raise TypeError(f"path must name a file, such as {example}, not {path!r}.")
+    path = Path(path).expanduser()
+    if "\0" in str(path):
+        raise ValueError(f"A path cannot hold the character NUL: {str(path)!r}.")
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder: name a file in it, such as {example}.")
+    if path.exists() and not path.is_file():
+        raise OSError(f"{path} is a device or pipe: name a file.")
+    return path
+
+
+def os_error_sentence(error: OSError) -> str:
+    """An error of the system as a sentence: "course: no such file or directory."."""
+    reason = error.strerror or str(error) or type(error).__name__
+    if error.filename:
+        reason = f"{error.filename}: {reason[:1].lower()}{reason[1:]}"
+    return reason.rstrip(".") + "."
