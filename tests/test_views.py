@@ -1,5 +1,7 @@
 # ruff: noqa: RUF001
 import json
+import re
+import unicodedata
 from html.parser import HTMLParser
 
 import numpy as np
@@ -13,8 +15,10 @@ from mlm_course.views import (
     Picture,
     attention_view,
     heat_map,
+    large,
     mask_matrix,
     patch_grid,
+    pixels,
     refinement_steps,
     render_html,
     show,
@@ -23,6 +27,7 @@ from mlm_course.views import (
     weights_view,
 )
 from mlm_course.views.mask import sentence
+from mlm_course.views.style import BLUE, RUST
 from mlm_course.views.text import LONGEST, label, number
 
 WORDS = ["the", "cat", "sat"]
@@ -56,8 +61,8 @@ class Reader(HTMLParser):
             self.rows[-1].append(data)
 
 
-def weights_of(view, head=0):
-    return np.array(view["stages"][2]["values"][head])
+def weights_of(view, head=0, stage=2):
+    return np.array(view["stages"][stage]["values"][head])
 
 
 # ---------------------------------------------------------------- text and numbers
@@ -89,14 +94,58 @@ def test_a_number_has_two_decimals_and_is_the_same_everywhere(value, text):
         ("  ", "␣␣"),
         ("a b", "a b"),
         ("\u0301", "◌\u0301"),
-        ("\ud800", "�"),
-        ("\u202eabc", "�abc"),
+        ("\ud800", "⟨U+D800⟩"),
+        ("\u202eabc", "⟨U+202E⟩abc"),
+        ("\0", "⟨U+0000⟩"),
+        ("\u200b", "⟨U+200B⟩"),  # zero width
+        ("a\u200b", "a⟨U+200B⟩"),
+        ("a\u200bb", "a⟨U+200B⟩b"),
+        ("\u00a0", "⟨U+00A0⟩"),  # no-break space
+        ("\u3000", "⟨U+3000⟩"),  # ideographic space
+        ("co\u00adop", "co⟨U+00AD⟩op"),  # soft hyphen
+        ("\ufeff", "⟨U+FEFF⟩"),
+        ("\u200f", "⟨U+200F⟩"),  # a mark of direction
+        ("\u3164", "⟨U+3164⟩"),  # a letter of Hangul that shows nothing
+        ("\u2800", "⟨U+2800⟩"),  # Braille without dots
+        ("\ufe0f", "⟨U+FE0F⟩"),
+        ("❤\ufe0f", "❤\ufe0f"),
+        ("می\u200cخ", "می\u200cخ"),  # a joiner that Persian writes inside words
+        ("a\u200cb", "a⟨U+200C⟩b"),
+        ("\r", "␍"),
+        ("\t", "⇥"),
+        ("a  b", "a␣␣b"),  # a page would show one
+        ("a ", "a␣"),
+        ("\u200b" * 9, "⟨U+200B⟩⟨U+200B⟩…"),
         ("x" * 99, "x" * (LONGEST - 1) + "…"),
         ("👩‍🔬", "👩‍🔬"),
     ],
 )
 def test_a_label_is_visible(token, text):
     assert label(token) == text
+    assert label(text) == text  # a label of a label is itself
+
+
+UNSEEN = [
+    chr(n)
+    for n in range(0x110000)
+    if unicodedata.category(chr(n)) in ("Cc", "Cf", "Cs", "Zl", "Zp", "Zs")
+]
+
+
+def test_no_character_that_shows_nothing_is_left_in_a_label():
+    assert len(UNSEEN) > 2000
+    for character in UNSEEN:
+        for token in (character, f"a{character}", f"{character}a"):
+            assert not set(label(token)) & set(UNSEEN), ascii(token)
+
+
+def test_tokens_from_right_to_left_stand_alone_in_every_sentence():
+    """Each is set apart by the two characters that Unicode has for it."""
+    for view in all_views(["שלום", "مرحبا"]):
+        said = view["summary"].removeprefix(view.get("title", ""))
+        assert not re.search("[א-ת]|[ء-ي]", re.sub("\u2068[^\u2069]*\u2069", "", said)), view[
+            "kind"
+        ]
 
 
 # ---------------------------------------------------------------- attention
@@ -186,6 +235,112 @@ def test_without_a_mask_there_is_no_masked_stage_to_look_at():
     html = render_html(attention_view(WORDS, SCORES))
     assert "+ mask" not in html
     assert "gradient(135deg" not in html  # and nothing is hatched
+
+
+# ---------------------------------------------------------------- weights in place of scores
+
+WEIGHTS = [[0.9, 0.1, 0.0], [0.2, 0.3, 0.5], [0.0, 0.0, 1.0]]
+
+
+@pytest.mark.parametrize("weights", [WEIGHTS, torch.tensor(WEIGHTS)[None], np.array(WEIGHTS)])
+def test_weights_are_shown_as_they_are(weights):
+    view = attention_view(WORDS, weights=weights)
+    assert [s["label"] for s in view["stages"]] == ["softmax"]
+    np.testing.assert_allclose(weights_of(view, stage=0), WEIGHTS, atol=1e-6)
+    assert view["summary"] == (
+        "Attention, 1 head: 3 queries by 3 keys; weights as given.\n"
+        "Head 0, largest weight: the → the 0.90, cat → sat 0.50, sat → sat 1.00."
+    )
+    assert ["the", "0.90", "0.10", "0.00"] in Reader(render_html({**view, "query": 1})).rows
+
+
+def test_weights_may_be_rounded_to_16_bits_and_empty():
+    half = torch.randn(2, 3, 3).softmax(-1).bfloat16()
+    half[0, 1] = 0
+    assert "cat → nothing" in attention_view(WORDS, weights=half)["summary"]
+
+
+@pytest.mark.parametrize("scores", [WEIGHTS, np.eye(3), torch.rand(2, 3, 3).softmax(-1)])
+def test_scores_that_look_like_weights_say_so(scores):
+    view = attention_view(WORDS, scores)
+    assert "has now been taken a second time" in view["note"]
+    assert view["note"] in render_html(view) and view["note"] in view["summary"]
+
+
+@pytest.mark.parametrize("scores", [SCORES, np.zeros((3, 3)), np.ones((3, 3)), -np.array(WEIGHTS)])
+def test_other_scores_do_not(scores):
+    assert attention_view(WORDS, scores)["note"] == ""
+    assert attention_view(WORDS, np.ones((3, 1)), keys=["k"])["note"] == ""
+
+
+# ---------------------------------------------------------------- what is too large
+
+LONG = [f"w{i}" for i in range(512)]
+CAUSAL_512 = np.tri(512) == 1
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: attention_view(LONG, np.random.default_rng(0).normal(size=(12, 512, 512))),
+        lambda: heat_map(LONG, LONG, np.random.default_rng(0).normal(size=(512, 512))),
+        lambda: mask_matrix(LONG, LONG, CAUSAL_512, {"future": CAUSAL_512}),
+        lambda: token_strip(LONG, [True] * 512, numbers=np.arange(512.0)),
+        lambda: refinement_steps([LONG] * 30, [[0.5] * 512] * 30, [[True] * 512] * 30),
+        lambda: patch_grid(image_named("x", 64), 1),
+        lambda: weights_view(LONG, np.full(512, 1 / 512)),
+    ],
+    ids="attention heat mask strip refinement patches weights".split(),
+)
+def test_512_tokens_stay_a_picture_of_a_megabyte(make):
+    view = make()
+    assert len(render_html(view)) < 1_500_000
+    assert len(view["summary"]) < 20_000
+
+
+def test_what_is_too_large_to_walk_through_says_what_to_pass():
+    view = attention_view(LONG, np.zeros((12, 512, 512), np.float16))
+    said = "12 heads of 512 by 512 weights are too many to walk through (at most 200,000 in all and"
+    assert said in view["summary"] and "scores[:1, :64, :64] and tokens[:64]" in view["instead"]
+    assert len(json.dumps(view)) < 600_000
+    small = attention_view(LONG[:64], np.zeros((1, 64, 64)))  # what it says is true
+    assert small["stages"] and "<td" in render_html(small)
+    assert attention_view(LONG[:128], np.zeros((1, 128, 128)))["stages"]
+    assert not attention_view(LONG[:129], np.zeros((1, 129, 129)))["stages"]
+
+
+def test_images_show_weights_and_masks_a_pixel_a_pair():
+    weights = np.eye(200)
+    weights[0] = 0.25 * (np.arange(200) < 4)
+    image = pixels.read(attention_view(LONG[:200], weights=weights)["images"][0]["source"])
+    assert image.shape == (200, 200, 4) and (image[image[..., 3] > 0][:, :3] == BLUE).all()
+    assert image[0, :5, 3].tolist() == [128] * 4 + [0]  # the root of a quarter
+    assert image[7, 7, 3] == 255 and image[7, 8, 3] == 0
+    some, causal = LONG[:130], CAUSAL_512[:130, :130]
+    mask = pixels.read(mask_matrix(some, some, causal, {"future": causal})["image"]["source"])
+    assert mask[5, 5, :3].tolist() == list(BLUE) and mask[5, 6, :3].tolist() == list(RUST)
+
+
+def test_a_large_heat_map_keeps_its_peaks_when_it_shrinks():
+    values = np.zeros((1000, 1000))
+    values[501, 777] = -3
+    image = pixels.read(large.heat_image(values))
+    assert image.shape == (500, 500, 4) and image[250, 388].tolist() == [*RUST, 255]
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda: token_strip(["a"] * 5000), "tokens: 5,000 are more than a page can show, 4,096"),
+        (lambda: weights_view(["a"] * 5000, [0.0] * 5000), "weights: 5,000 are more"),
+        (lambda: refinement_steps([["a"] * 100] * 201, [[0.5] * 100] * 201, [[True] * 100] * 201),
+         r"steps times tokens: 20,100 .* Pass every second step"),
+        (lambda: patch_grid(image_named("x", 66), 1), "patches of “x”: 4,356 are more"),
+    ],
+)  # fmt: skip
+def test_what_no_page_can_show_says_what_to_pass(call, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        call()
 
 
 def test_many_tokens_lose_the_numbers_but_not_the_tooltips():
@@ -317,6 +472,19 @@ WRONG = [
     (lambda: weights_view(["a", "b"], [0.5, -0.5]), "zero or more"),
     (lambda: weights_view(["a"], [NAN]), "NaN"),
     (lambda: weights_view(["a"], [[1.0]]), "one axis"),
+    (lambda: weights_view([], []), r"not empty; the shape is \(0,\)"),
+    (lambda: weights_view(WORDS, CAUSAL[0]), "holds True and False, as a mask does"),
+    (lambda: attention_view(WORDS, CAUSAL), "scores must hold numbers; it holds True and False"),
+    (lambda: attention_view(WORDS), "Pass scores, before the softmax, or weights"),
+    (lambda: attention_view(WORDS, SCORES, weights=WEIGHTS), "and not both"),
+    (
+        lambda: attention_view(WORDS, attention_mask=CAUSAL, weights=WEIGHTS),
+        "leave attention_mask out",
+    ),
+    (lambda: attention_view(WORDS, weights=SCORES), "negative numbers are scores"),
+    (lambda: attention_view(WORDS, weights=np.ones((3, 3))), "head 0, query 0 sums to 3.00"),
+    (lambda: attention_view(WORDS, np.zeros((2, 1, 2, 3, 3))), r"Pick a layer and a text first"),
+    (lambda: refinement_steps([["a"]], [[-0.5]], [[True]]), r"look like logarithms: use \.exp\(\)"),
     (lambda: weights_view("the", [1.0, 1.0, 1.0]), "one string"),
     (lambda: weights_view([3.5], [1.0]), "must be a string"),
     (lambda: heat_map(WORDS, WORDS, np.zeros((2, 3))), "rows has 3 entries where 2"),
@@ -328,6 +496,8 @@ WRONG = [
     (lambda: heat_map(["a"], ["b"], [["x"]]), "must hold numbers"),
     (lambda: heat_map([], [], np.zeros((0, 0))), "two axes"),
     (lambda: attention_view(WORDS, np.zeros((2, 2, 3, 3))), r"Pick one text first"),
+    (lambda: attention_view(WORDS, np.zeros(3)), r"its shape is \(3,\)\.$"),
+    (lambda: attention_view([], np.zeros((0, 0))), r"scores is empty; it must be \(T, S\) or"),
     (lambda: attention_view(WORDS, np.zeros((2, 3))), "tokens has 3 entries where 2"),
     (lambda: attention_view(WORDS, np.zeros((3, 4))), "tokens has 3|entries where 4"),
     (lambda: attention_view(WORDS, np.zeros((3, 3)), keys=["a"]), "keys has 1 entries where 3"),
@@ -338,6 +508,12 @@ WRONG = [
     (lambda: attention_view(WORDS, SCORES, query=-1), "query -1 does not exist"),
     (lambda: mask_matrix(WORDS, WORDS, np.ones((2, 3), bool)), "does not fit"),
     (lambda: mask_matrix(WORDS, WORDS, np.ones((3, 3))), "must be boolean"),
+    (lambda: mask_matrix(WORDS, WORDS, np.where(np.eye(3), 0, -np.inf)), "write allowed == 0 "),
+    (
+        lambda: mask_matrix(WORDS, WORDS, np.eye(3) > 0, {"far": np.eye(3, dtype=int)}),
+        r"write reasons\['far'\] == 1",
+    ),
+    (lambda: token_strip(WORDS, masked=[5, 6, 7]), "if they are token ids, write masked != 0"),
     (lambda: mask_matrix([], [], np.ones((0, 0), bool)), "at least one"),
     (lambda: mask_matrix(WORDS, WORDS, CAUSAL, {"x": ~CAUSAL}), "leaves open"),
     (lambda: mask_matrix(WORDS, WORDS, CAUSAL, [["x"]]), "3 rows of 3 strings"),
@@ -365,9 +541,10 @@ def test_what_does_not_fit_ends_in_one_sentence(call, sentence):
 # ---------------------------------------------------------------- all views alike
 
 
-def image_named(name):
-    frames = [PatchFrame(ratio, np.eye(2), np.zeros((4, 4))) for ratio in (0.5, 0.75)]
-    return PatchImage(name, np.full((4, 4), 0.5), frames)
+def image_named(name, side=4):
+    mask = np.eye(2).repeat(side // 2, 0).repeat(side // 2, 1) if side > 4 else np.eye(2)
+    frames = [PatchFrame(ratio, mask, np.zeros((side, side))) for ratio in (0.5, 0.75)]
+    return PatchImage(name, np.full((side, side), 0.5), frames)
 
 
 def all_views(tokens):
@@ -419,7 +596,15 @@ def test_styles_load_nothing_and_leak_nothing(view):
     html = render_html(view)
     assert "url(" not in html
     assert "<style" not in html
-    assert "class=" not in html.replace('class="mlm-picture"', "")
+    assert html.count("class=") == 1
+
+
+@pytest.mark.parametrize("view", all_views(["$5", "$10", "\\(x\\)"]), ids=lambda v: v["kind"])
+def test_no_page_takes_a_text_for_mathematics(view):
+    """By these names MathJax, in JupyterLab and in exported notebooks, leaves everything inside alone."""
+    html = render_html(view)
+    assert html.startswith('<figure class="mlm-picture mathjax_ignore tex2jax_ignore"')
+    assert html.endswith("</figure>") and html.count("<figure") == 1
 
 
 @pytest.mark.parametrize("pair", list(zip(all_views(WORDS), all_views(WORDS), strict=True)))

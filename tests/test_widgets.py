@@ -1,15 +1,33 @@
 import json
+import os
 import random
 import re
+from pathlib import Path
+from types import SimpleNamespace
 
 import ipywidgets
+import numpy as np
 import pytest
 import torch
 from hostile import HOSTILE
 from IPython.core.formatters import DisplayFormatter
 from traitlets import TraitError
 
-from mlm_course.views import PatchFrame, PatchImage, attention_view, mask_matrix, render_html
+import mlm_course.practice.quiz_widget  # noqa: F401 one more CourseWidget
+from mlm_course.authoring import saving
+from mlm_course.authoring.saving import STATE, VIEW, complete, keep_widgets, states
+from mlm_course.views import (
+    PatchFrame,
+    PatchImage,
+    attention_view,
+    heat_map,
+    mask_matrix,
+    render_html,
+    show,
+    token_strip,
+    training_curve,
+    weights_view,
+)
 from mlm_course.widgets import (
     AttentionExplorer,
     MaskMatrix,
@@ -18,12 +36,15 @@ from mlm_course.widgets import (
     RefinementSteps,
     TrainingCurve,
 )
+from mlm_course.widgets.base import script
 
+PACKAGE = Path(__file__).parents[1] / "mlm_course"
 WORDS = ["[CLS]", "the", "cat", "sat"]
 CAN_HIDE = [False, True, True, True]
 SCORES = torch.arange(32.0).reshape(2, 4, 4) / 8
 CAUSAL = torch.ones(4, 4).tril().bool()
 LIVE = "application/vnd.jupyter.widget-view+json"
+SCRIPTS = sorted(set(PACKAGE.rglob("*.js")) - {PACKAGE / "widgets/shared.js"})
 
 
 def bernoulli(ratio, seed):
@@ -133,6 +154,12 @@ def test_the_script_needs_no_network_and_writes_no_html(make):
     assert "@import" not in make()._css
 
 
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+def test_no_script_declares_what_the_shared_one_has(path):
+    names = re.findall(r"^(?:const|let|function) (\w+)", script(str(path)), re.MULTILINE)
+    assert len(names) > 15 and len(names) == len(set(names))
+
+
 def test_every_rule_of_the_style_sheet_stays_inside(make):
     css = re.sub(r"/\*.*?\*/", "", make()._css, flags=re.DOTALL)
     blocks = [b for b in css.split("}") if "{" in b]
@@ -140,6 +167,228 @@ def test_every_rule_of_the_style_sheet_stays_inside(make):
     assert len(selectors) > 40
     assert "transition" not in css and "animation" not in css  # nothing moves
     assert all(s.startswith(".mlm") for s in selectors), selectors
+
+
+def odd_numbers():
+    scores = torch.randn(2, 4, 4, generator=torch.Generator().manual_seed(0))
+    grown = scores.clone().requires_grad_()
+    return {
+        "needs a gradient": grown,
+        "a tuple that needs one": tuple(grown),
+        "lists of tensors": [list(head) for head in grown],
+        "bfloat16": scores.bfloat16(),
+        "a list of bfloat16": list(scores.bfloat16()),
+        "attentions of a model": tuple(grown[None] for _ in range(2)),
+        "sparse": scores[0].to_sparse(),
+        "without data": torch.zeros(4, 4, device="meta"),
+        "complex": scores.to(torch.complex64),
+        "integers": torch.ones(4, 4, dtype=torch.int8),
+        "a mask": CAUSAL,
+        "NaN": np.full((4, 4), np.nan),
+        "infinite": np.full((4, 4), np.inf),
+        "minus infinity": np.full((4, 4), -np.inf),
+        "None": None,
+        "Nones": [[None] * 4] * 4,
+        "a number": 3.0,
+        "text": "abcd",
+        "texts": [["x"] * 4] * 4,
+        "mixed": [[1, "x", 2, 3]] * 4,
+        "ragged": [[1.0, 2.0], [1.0]],
+        "nothing": [],
+        "no rows": np.zeros((0, 0)),
+        "one row": [0.1, 0.2, 0.3, 0.4],
+        "a batch": torch.zeros(2, 2, 4, 4),
+        "huge": [[10**400] * 4] * 4,
+        "a mapping": {"a": 1},
+        "a function": len,
+    }
+
+
+ODD_TOKENS = {
+    "None": None,
+    "a number": 4,
+    "numbers": [1, 2, 3, 4],
+    "ids": torch.arange(4),
+    "a list of ids": list(torch.arange(4)),
+    "NumPy": np.array(WORDS),
+    "a generator": (word for word in WORDS),
+    "decimals": [1.0, 2.0, 3.0, 4.0],
+    "Nones": [None] * 4,
+    "bytes": [b"a"] * 4,
+    "text": "abcd",
+    "too few": ["a"],
+    "too many": list("abcde"),
+    "nothing": [],
+    "lists": [["a"]] * 4,
+    "booleans": [True] * 4,
+}
+EYE = np.eye(4)
+
+
+def image_of(pixels, mask=EYE, made=EYE, ratio=0.5):
+    return PatchImage("x", pixels, [PatchFrame(ratio, mask, made)])
+
+
+TAKES_NUMBERS = {
+    "explorer": lambda x: AttentionExplorer(WORDS, x),
+    "weights of the explorer": lambda x: AttentionExplorer(WORDS, weights=x),
+    "mask of the explorer": lambda x: AttentionExplorer(WORDS, SCORES, x),
+    "head": lambda x: AttentionExplorer(WORDS, SCORES, head=x),
+    "matrix": lambda x: MaskMatrix(WORDS, WORDS, x),
+    "reasons": lambda x: MaskMatrix(WORDS, WORDS, CAUSAL, x),
+    "maskable": lambda x: MaskPlayground(WORDS, {"all": lambda r, s: CAN_HIDE}, maskable=x),
+    "strategies": lambda x: MaskPlayground(WORDS, x),
+    "ratio": lambda x: MaskPlayground(WORDS, {"all": lambda r, s: CAN_HIDE}, ratio=x),
+    "seed": lambda x: MaskPlayground(WORDS, {"all": lambda r, s: CAN_HIDE}, seed=x),
+    "pixels": lambda x: PatchGrid(image_of(x), 1),
+    "reconstruction": lambda x: PatchGrid(image_of(EYE, made=x), 1),
+    "mask of an image": lambda x: PatchGrid(image_of(EYE, mask=x), 1),
+    "ratio of an image": lambda x: PatchGrid(image_of(EYE, ratio=x), 1),
+    "images": lambda x: PatchGrid(x, 1),
+    "frames": lambda x: PatchGrid(PatchImage("x", EYE, x), 1),
+    "patch_size": lambda x: PatchGrid(image_of(EYE), x),
+    "chosen": lambda x: PatchGrid(image_of(EYE), 1, chosen=x),
+    "confidences": lambda x: RefinementSteps([WORDS] * 4, x, [[True] * 4] * 4),
+    "masked": lambda x: RefinementSteps([WORDS] * 4, [[0.5] * 4] * 4, x),
+    "right": lambda x: RefinementSteps([WORDS] * 4, [[0.5] * 4] * 4, [[True] * 4] * 4, x),
+    "step": lambda x: RefinementSteps([WORDS], [[0.5] * 4], [[True] * 4], step=x),
+    "floor": lambda x: TrainingCurve(floor=x),
+    "value": lambda x: TrainingCurve().add(1, loss=x),
+    "step of a value": lambda x: TrainingCurve().add(x, loss=1.0),
+    "curve": lambda x: training_curve({"a": x}),
+    "curves": lambda x: training_curve(x),
+    "weights": lambda x: weights_view(WORDS, x),
+    "heat map": lambda x: heat_map(WORDS, WORDS, x),
+    "title": lambda x: show(heat_map(WORDS, WORDS, EYE, title=x)),
+    "numbers": lambda x: token_strip(WORDS, numbers=x),
+    "shown": lambda x: token_strip(WORDS, [True] * 4, shown=x),
+}
+TAKES_TOKENS = {
+    **MAKERS,
+    "keys": lambda x: AttentionExplorer(WORDS, SCORES, keys=x),
+    "columns": lambda x: MaskMatrix(WORDS, x, CAUSAL),
+    "weights": lambda x: weights_view(x, [0.25] * 4),
+    "heat map": lambda x: heat_map(x, WORDS, EYE),
+    "strip": lambda x: token_strip(x, CAN_HIDE),
+    "refined": lambda x: RefinementSteps([x], [[0.5] * 4], [[True] * 4]),
+}
+
+
+def right_or_a_sentence(call, what):
+    """Whether a call went well; else it has to end in one sentence of ours."""
+    try:
+        call(what)
+    except (ValueError, TraitError) as problem:
+        said = str(problem)
+        assert said.endswith(".") and "\n" not in said and len(said) < 250, said
+        return False
+    return True
+
+
+@pytest.mark.parametrize("name", TAKES_NUMBERS)
+def test_odd_numbers_are_read_or_refused_in_a_sentence(name):
+    read = {k for k, v in odd_numbers().items() if right_or_a_sentence(TAKES_NUMBERS[name], v)}
+    if name == "explorer":
+        assert read == {
+            "needs a gradient", "a tuple that needs one", "lists of tensors", "bfloat16",
+            "a list of bfloat16", "integers", "minus infinity",
+        }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in TAKES_TOKENS if n not in ("patches", "curve", "refinement")]
+)
+def test_odd_tokens_are_read_or_refused_in_a_sentence(name):
+    odd = {**ODD_TOKENS, "a generator": (word for word in WORDS)}
+    read = {k for k, v in odd.items() if right_or_a_sentence(TAKES_TOKENS[name], v)}
+    assert {"numbers", "ids", "a list of ids", "NumPy"} <= read
+    assert not read & {"a number", "decimals", "Nones", "bytes", "text", "lists", "booleans"}
+
+
+def test_lists_of_tensors_are_the_scores_they_hold():
+    scores = odd_numbers()["needs a gradient"]
+    wanted = AttentionExplorer(WORDS, scores.detach().numpy()).view
+    for same in (tuple(scores), [list(head) for head in scores], scores[None], scores.double()):
+        assert AttentionExplorer(WORDS, same).view == wanted
+
+
+# ---------------------------------------------------------------- a notebook as it is stored
+
+
+def notebook_of(*ids, state=()):
+    """A notebook with a cell for each widget, and the state of some of them."""
+    twin = {"text/plain": "words", "text/html": "<figure></figure>"}
+    views = [{VIEW: {"model_id": name}, **twin} for name in ids]
+    cells = [{"outputs": [{"output_type": "display_data", "data": data}]} for data in views]
+    states = {n: {"model_name": "AnyModel", "state": {"layout": f"IPY_MODEL_l{n}"}} for n in state}
+    states |= {f"l{n}": {"model_name": "LayoutModel", "state": {}} for n in state}
+    metadata = {"widgets": {STATE: {"state": states}}} if state else {}
+    return {"cells": [{"cell_type": "markdown"}, *cells], "metadata": metadata}
+
+
+def stored_state(notebook):
+    return set(notebook["metadata"].get("widgets", {STATE: {"state": {}}})[STATE]["state"])
+
+
+def live(notebook):
+    return [VIEW in cell["outputs"][0]["data"] for cell in notebook["cells"][1:]]
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "kept", "is_live"),
+    [
+        ("ab", "", {"a", "la", "b", "lb"}, [True, True]),  # as JupyterLab leaves it
+        ("", "ab", {"a", "la", "b", "lb"}, [True, True]),  # opened, and saved without a run
+        ("a", "ab", {"a", "la", "b", "lb"}, [True, True]),  # one cell run again
+        ("abc", "d", {"a", "la", "b", "lb"}, [True, True]),  # widgets that no cell shows any more
+        ("a", "", {"a", "la"}, [True, False]),  # nothing known of b: its static picture stays
+        ("", "", set(), [False, False]),
+    ],
+)
+def test_a_stored_notebook_holds_the_state_of_what_it_shows(now, before, kept, is_live):
+    notebook = notebook_of("a", "b", state=now)
+    complete(notebook, states(notebook_of(state=before)))
+    assert stored_state(notebook) == kept
+    assert live(notebook) == is_live
+    assert all("text/html" in cell["outputs"][0]["data"] for cell in notebook["cells"][1:])
+
+
+@pytest.mark.parametrize(
+    "content", ["", "no JSON", "[]", '{"metadata": []}', '{"metadata": {"widgets": 3}}']
+)
+def test_a_file_that_is_no_notebook_stops_no_save(tmp_path, content):
+    (tmp_path / "a.ipynb").write_text(content)
+    model = {"type": "notebook", "content": notebook_of("a", state="a")}
+    manager = SimpleNamespace(root_dir=str(tmp_path))
+    for path in ("a.ipynb", "new.ipynb"):
+        keep_widgets(model=model, path=path, contents_manager=manager)
+        assert stored_state(model["content"]) == {"a", "la"}
+    keep_widgets(model={"type": "file", "content": "text"}, path="a.txt", contents_manager=manager)
+
+
+def test_make_lab_has_jupyter_store_and_export_widgets(monkeypatch):
+    """The settings that it names are those that JupyterLab, its server and nbconvert read."""
+    root = Path(__file__).parents[1]
+    monkeypatch.syspath_prepend(str(root))
+    import tasks
+
+    started = {}
+    monkeypatch.setattr(tasks, "run", lambda *command, **environment: started.update(environment))
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", "/mine")
+    tasks.lab()
+    assert started["JUPYTER_CONFIG_PATH"].split(os.pathsep) == ["/mine", str(root / "jupyter")]
+    read = {
+        path.relative_to(root / "jupyter").parts[0]: json.loads(path.read_text("utf-8"))
+        for path in (root / "jupyter").rglob("*.json")
+    }
+    assert read["labconfig"] == {"@jupyter-widgets/jupyterlab-manager:plugin": {"saveState": True}}
+    extensions = read["jupyter_server_config.d"].pop("ServerApp")["jpserver_extensions"]
+    assert extensions == {"mlm_course.authoring.saving": True}
+    assert read["jupyter_server_config.d"] == read["jupyter_nbconvert_config.json"]
+    hooks = []
+    manager = SimpleNamespace(register_pre_save_hook=hooks.append)
+    saving._load_jupyter_server_extension(SimpleNamespace(contents_manager=manager))
+    assert hooks == [keep_widgets]
 
 
 # ---------------------------------------------------------------- attention explorer
@@ -174,6 +423,24 @@ def test_the_explorer_passes_on_what_is_wrong_with_its_scores():
         AttentionExplorer(WORDS, torch.zeros(3, 4))
 
 
+def test_the_explorer_shows_weights_that_are_weights():
+    weights = torch.tensor([[0.9, 0.1], [0.25, 0.75]])
+    explorer = AttentionExplorer(["a", "b"], weights=weights, stage="scores")
+    assert explorer.view["stages"][0]["values"] == [[[0.9, 0.1], [0.25, 0.75]]]
+    assert "a → a 0.90" in repr(explorer)
+    assert "pass them by name: weights=..." in repr(AttentionExplorer(["a", "b"], weights))
+
+
+def test_an_explorer_of_512_tokens_is_an_image():
+    explorer = AttentionExplorer([f"w{i}" for i in range(512)], torch.zeros(12, 512, 512))
+    data = explorer._repr_mimebundle_()[0]
+    assert len(json.dumps(explorer.view)) < 600_000 and len(data["text/html"]) < 600_000
+    assert "too many to walk through" in data["text/plain"]
+    explorer.head = 11  # it exists
+    with pytest.raises(TraitError):
+        explorer.head = 12
+
+
 # ---------------------------------------------------------------- mask matrix
 
 
@@ -183,6 +450,13 @@ def test_the_matrix_is_its_view():
 
 
 # ---------------------------------------------------------------- mask playground
+
+
+def test_a_page_that_asks_is_answered(make, monkeypatch):
+    widget, sent = make(), []
+    monkeypatch.setattr(widget, "send", sent.append)
+    widget._handle_custom_msg({"ask": "here?"}, [])
+    assert sent == [{"answer": "here"}]
 
 
 def test_the_playground_draws_again_when_something_changes():

@@ -6,51 +6,126 @@ from typing import Any
 
 import numpy as np
 
-from mlm_course.views import checks, table, text
+from mlm_course.views import checks, large, table, text
 from mlm_course.views.heat import boxes
 from mlm_course.views.style import LINE, MONO, bar, heat
 
 STAGES = {"scores": "scores", "masked": "+ mask", "weights": "softmax"}
 MOST_ROWS_IN_WORDS = 8
 MOST_CELLS_BESIDE = 800  # of the heads that are not selected, in the static picture
+MOST_NUMBERS = 200_000  # weights of all heads in a page, about five megabytes; more as an image
+FEW = 20_000  # numbers that are kept to the sixth decimal
+MOST_IMAGES = 24  # heads that are shown as images
+CLOSE = 0.02  # what a row of weights in 16 bits may miss 1 by
 
 
 def attention_view(
     tokens: Iterable[str],
-    scores: Any,
+    scores: Any = None,
     attention_mask: Any = None,
     keys: Iterable[str] | None = None,
     head: int = 0,
     query: int = 0,
+    weights: Any = None,
 ) -> dict[str, Any]:
-    """View of attention as three stages: scores, scores + mask, softmax.
+    """View of attention as three stages: scores, scores + mask, softmax; or of weights alone.
 
-    scores (T, S) or (H, T, S), before softmax; attention_mask bool, broadcast to them, True = may
+    scores (T, S) or (H, T, S), before softmax, or in their place weights of the same shape, after
+    it, in rows that sum to 1 (or 0); attention_mask bool, broadcast to the scores, True = may
     attend; tokens, T queries; keys, S strings (the tokens themselves if left out). A query that
     may attend to nothing gets zero weights. Minus infinity is None in the view. head and query
-    are the ones selected at first. ValueError where lengths or shapes do not match.
+    are the ones selected at first. More than 200,000 weights, or 128 by 128 a head, become
+    images. ValueError where lengths or shapes do not match, or rows of weights do not sum to 1.
     """
-    raw = _scores(scores)
-    names = checks.tokens_of("tokens", tokens, raw.shape[1])
-    others = names if keys is None else list(keys)
+    arrays = _stages(scores, attention_mask, weights)
+    n_heads, n_queries, n_keys = arrays["weights"].shape
+    names = checks.tokens_of("tokens", tokens, n_queries)
+    others = checks.tokens_of("keys", names if keys is None else keys, n_keys)
+    view: dict[str, Any] = {
+        "kind": "attention",
+        "shape": [n_heads, n_queries, n_keys],
+        "tokens": [text.label(t) for t in names],
+        "keys": [text.label(t) for t in others],
+        "has_mask": attention_mask is not None,
+        "note": TWICE if weights is None and _look_like_weights(arrays["scores"]) else "",
+        "head": _within("head", head, n_heads),
+        "query": _within("query", query, n_queries),
+    }
+    if large.too_large(n_queries, n_keys, large.MOST_LIVE) or arrays["weights"].size > MOST_NUMBERS:
+        view |= _images(arrays["weights"], view["head"])
+    else:
+        view["stages"] = [
+            {"name": name, "label": STAGES[name], "values": _plain(array)}
+            for name, array in arrays.items()
+        ]
+    return {**view, "summary": _summary(view, arrays)}
+
+
+TWICE = (
+    "Each row of these scores sums to 1, as weights do, after the softmax. It has now been taken a "
+    "second time. If they are weights, pass them by name: weights=..."
+)
+
+
+def _stages(scores: Any, attention_mask: Any, weights: Any) -> dict[str, np.ndarray]:
+    """Arrays (H, T, S) of each stage; of weights that are given there is one."""
+    if (scores is None) == (weights is None):
+        raise ValueError("Pass scores, before the softmax, or weights, after it, and not both.")
+    if weights is not None:
+        if attention_mask is not None:
+            raise ValueError("weights are what the mask has left; leave attention_mask out.")
+        return {"weights": _weights(_matrices("weights", weights))}
+    raw = _matrices("scores", scores)
     masked = raw
     if attention_mask is not None:
         allowed = checks.booleans("attention_mask", attention_mask, raw.shape)
         masked = np.where(allowed, raw, -np.inf)
-    arrays = {"scores": raw, "masked": masked, "weights": softmax(masked)}
-    view = {
-        "kind": "attention",
-        "tokens": [text.label(t) for t in names],
-        "keys": [text.label(t) for t in checks.tokens_of("keys", others, raw.shape[2])],
-        "has_mask": attention_mask is not None,
-        "head": _within("head", head, raw.shape[0]),
-        "query": _within("query", query, raw.shape[1]),
-        "stages": [
-            {"name": name, "label": STAGES[name], "values": _plain(array)}
-            for name, array in arrays.items()
-        ],
-    }
-    return {**view, "summary": _summary(view)}
+    return {"scores": raw, "masked": masked, "weights": softmax(masked)}
+
+
+def _weights(array: np.ndarray) -> np.ndarray:
+    """Weights whose rows sum to 1, or to 0 where a query may attend to nothing."""
+    if (array < 0).any():
+        raise ValueError(
+            "weights must be zero or more; negative numbers are scores=... before the softmax."
+        )
+    sums = array.sum(-1)
+    off = np.argwhere((np.abs(sums - 1) > CLOSE) & (sums > 0))
+    if len(off):
+        head, query = off[0]
+        raise ValueError(
+            f"Each row of weights must sum to 1; that of head {head}, query {query} sums to "
+            f"{text.number(sums[head, query])}. Numbers before the softmax are scores=...; dropout "
+            "changes the sum too, which model.eval() switches off."
+        )
+    return array
+
+
+def _look_like_weights(scores: np.ndarray) -> bool:
+    """Whether rows of several scores are all such that they could come out of a softmax."""
+    sums_to_one = np.abs(scores.sum(-1) - 1) < 0.5 * CLOSE
+    return scores.shape[-1] > 1 and bool((scores >= 0).all() and sums_to_one.all())
+
+
+def _images(weights: np.ndarray, head: int) -> dict[str, Any]:
+    """Images in place of numbers: the selected head, and the others small."""
+    n_heads, n_queries, n_keys = weights.shape
+    most = large.MOST_LIVE
+    instead = f"{text.count(n_heads, 'head')} of {n_queries:,} by {n_keys:,} weights are too many to walk "
+    instead += f"through (at most {MOST_NUMBERS:,} in all and {most:,} a head). To do so, pass fewer heads or "
+    instead += "tokens, such as scores[:1, :64, :64] and tokens[:64]."
+    shown = [head, *(h for h in range(n_heads) if h != head)][:MOST_IMAGES]
+    said = [
+        f"Head {h}: {n_queries} queries down, {n_keys} keys across, as an image." for h in shown
+    ]
+    sources = [
+        large.heat_image(weights[h], widest=large.WIDEST if h == head else 128) for h in shown
+    ]
+    images = [
+        {"source": source, "alternative": words, "said": f"head {h}"}
+        for h, source, words in zip(shown, sources, said, strict=True)
+    ]
+    return {"stages": [], "images": images, "instead": instead}
 
 
 def softmax(masked: np.ndarray) -> np.ndarray:
@@ -60,28 +135,37 @@ def softmax(masked: np.ndarray) -> np.ndarray:
     return shares / np.maximum(shares.sum(-1, keepdims=True), np.finfo(float).tiny)
 
 
-def _scores(scores: Any) -> np.ndarray:
-    array = checks.numbers("scores", scores, allow_minus_infinity=True)
+def _matrices(name: str, values: Any) -> np.ndarray:
+    """Scores or weights as an array (H, T, S)."""
+    array = checks.numbers(name, values, allow_minus_infinity=name == "scores", allow_flags=False)
     if array.ndim == 4 and array.shape[0] == 1:
         array = array[0]
     if array.ndim == 2:
         array = array[None]
-    if array.ndim != 3 or not array.size:
+    if not array.size:
+        raise ValueError(f"{name} is empty; it must be (T, S) or (H, T, S).")
+    if array.ndim != 3:
+        picks = {
+            4: f" Pick one text first, as in {name}[0].",
+            5: f" Pick a layer and a text first, as in {name}[0][0].",
+        }
         raise ValueError(
-            "scores must be (T, S) or (H, T, S) and not empty; "
-            f"its shape is {array.shape}. Pick one text first, as in scores[0]."
+            f"{name} must be (T, S) or (H, T, S); its shape is {array.shape}."
+            + picks.get(array.ndim, "")
         )
     return array
 
 
 def _within(name: str, index: int, size: int) -> int:
-    if not 0 <= index < size:
-        raise ValueError(f"{name} {index} does not exist; it must lie between 0 and {size - 1}.")
-    return int(index)
+    place = checks.whole(name, index)
+    if not 0 <= place < size:
+        raise ValueError(f"{name} {place} does not exist; it must lie between 0 and {size - 1}.")
+    return place
 
 
 def _plain(array: np.ndarray) -> list[list[list[float | None]]]:
-    return [[[text.encoded(x) for x in row] for row in head] for head in array.tolist()]
+    decimals = 6 if array.size < FEW else 4  # a page of many numbers shows two anyway
+    return [[[text.encoded(x, decimals) for x in row] for row in head] for head in array.tolist()]
 
 
 def stage(view: dict[str, Any], name: str, head: int) -> list[list[float | None]]:
@@ -89,47 +173,58 @@ def stage(view: dict[str, Any], name: str, head: int) -> list[list[float | None]
     return next(s["values"][head] for s in view["stages"] if s["name"] == name)
 
 
-def _summary(view: dict[str, Any]) -> str:
+def _summary(view: dict[str, Any], arrays: dict[str, np.ndarray]) -> str:
     tokens, keys, head = view["tokens"], view["keys"], view["head"]
-    heads = len(view["stages"][0]["values"])
-    lead = f"Attention, {text.count(heads, 'head')}: {len(tokens)} queries by {len(keys)} keys"
-    masked = stage(view, "masked", head)
-    closed = sum(x is None for row in masked for x in row)
+    n_heads = text.count(len(arrays["weights"]), "head")
+    lead = f"Attention, {n_heads}: {len(tokens)} queries by {len(keys)} keys"
+    closed = int(np.isinf(arrays["masked"][head]).sum()) if "masked" in arrays else 0
     lead += f"; {closed} of {len(tokens) * len(keys)} pairs masked." if closed else "; no mask."
-    weights = stage(view, "weights", head)
-    told = [_most(tokens[t], keys, weights[t]) for t in range(len(tokens))][:MOST_ROWS_IN_WORDS]
+    if "masked" not in arrays:
+        lead = f"{lead.removesuffix('; no mask.')}; weights as given."
+    weights = arrays["weights"][head].round(6)
+    told = [_most(tokens[t], keys, row) for t, row in enumerate(weights[:MOST_ROWS_IN_WORDS])]
     more = ", …" if len(tokens) > len(told) else ""
-    return f"{lead}\nHead {head}, largest weight: {', '.join(told)}{more}."
+    said = [lead, f"Head {head}, largest weight: {', '.join(told)}{more}."]
+    return "\n".join(said + [view[name] for name in ("note", "instead") if view.get(name)])
 
 
-def _most(token: str, keys: list[str], row: list[float | None]) -> str:
-    largest, where = max((w or 0.0, -s) for s, w in enumerate(row))
-    if not largest:
-        return f"{token} → nothing"
-    return f"{token} → {keys[-where]} {text.number(largest)}"
+def _most(token: str, keys: list[str], row: np.ndarray) -> str:
+    where = int(row.argmax())
+    if not row[where]:
+        return f"{text.isolated(token)} → nothing"
+    return f"{text.isolated(token)} → {text.isolated(keys[where])} {text.number(float(row[where]))}"
 
 
 def html(view: dict[str, Any]) -> str:
     """Static HTML: the stages of the selected head, its selected row, the other heads small."""
     head, query = view["head"], view["query"]
+    if not view["stages"]:
+        return table.figure(_drawn(view), summary=view["summary"], title="Attention")
     small = max(len(view["tokens"]), len(view["keys"])) > 12
     names = ["weights"] if small else _stages_shown(view)
     parts = [_stage_table(view, name, head, selected=query) for name in names]
     parts.append(_row_table(view, head, query))
     parts.append(_other_heads(view, head))
-    title = f"Head {head}, query “{view['tokens'][query]}”"
+    title = f"Head {head}, query {text.quoted(view['tokens'][query])}"
     return table.figure(*parts, summary=view["summary"], title=title)
 
 
+def _drawn(view: dict[str, Any]) -> str:
+    """The heads as images."""
+    first, *others = view["images"]
+    parts = [large.element(**first), *(large.element(**image, width=128) for image in others)]
+    return f'<div style="display:flex;flex-wrap:wrap;gap:12px">{"".join(parts)}</div>'
+
+
 def _stage_table(view: dict[str, Any], name: str, head: int, **how: Any) -> str:
-    masked = stage(view, "masked" if name == "weights" else name, head)
     values = stage(view, name, head)
+    masked = _masked(view, head) if name == "weights" else values
     how = {**how, "corner": table.AXES}
     return boxes(view["tokens"], view["keys"], values, STAGES[name], masked, **how)
 
 
 def _other_heads(view: dict[str, Any], head: int) -> str:
-    heads = range(len(view["stages"][0]["values"]))
+    heads = range(view["shape"][0])
     tiny = table.Size(14, 14, False)
     if (len(heads) - 1) * len(view["tokens"]) * len(view["keys"]) > MOST_CELLS_BESIDE:
         return f"<div>{text.count(len(heads) - 1, 'other head')}: see the live widget.</div>"
@@ -142,20 +237,27 @@ def _other_heads(view: dict[str, Any], head: int) -> str:
 
 def _stages_shown(view: dict[str, Any]) -> list[str]:
     """Names of the stages; without a mask the second would only repeat the first."""
-    return [name for name in STAGES if name != "masked" or view["has_mask"]]
+    names = [s["name"] for s in view["stages"]]
+    return [name for name in names if name != "masked" or view["has_mask"]]
+
+
+def _masked(view: dict[str, Any], head: int) -> list[list[float | None]]:
+    """Scores with the mask, None where it closes; of weights that were given, themselves."""
+    name = "masked" if len(view["stages"]) > 1 else "weights"
+    return stage(view, name, head)
 
 
 def _row_table(view: dict[str, Any], head: int, query: int) -> str:
     names = _stages_shown(view)
     columns = [stage(view, name, head)[query] for name in names]
-    masked = stage(view, "masked", head)[query]
+    masked = _masked(view, head)[query]
     top = max(w or 0.0 for w in columns[-1])
     heads = "".join(f'<th scope="col" style="{_HEAD}">{STAGES[n]}</th>' for n in names)
     body = "".join(
         _line(key, [column[s] for column in columns], masked[s] is None, top)
         for s, key in enumerate(view["keys"])
     )
-    caption = escape(f"What “{view['tokens'][query]}” sees", True)
+    caption = escape(f"What {text.quoted(view['tokens'][query])} sees", True)
     return (
         f'<table style="{_ROW_TABLE}"><caption style="{_CAPTION}">{caption}</caption>'
         f'<tr style="background:none"><th scope="col" style="{_HEAD}">key</th>{heads}</tr>'

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any
 
-from mlm_course.views import chart, table, text
+from mlm_course.views import chart, checks, table, text
 
 Point = tuple[float, float | None]  # None: a gap
 MOST = 300  # points a curve keeps; a picture is not wider
@@ -29,26 +29,29 @@ def training_curve(
     are not finite numbers.
     """
     for name, value in (("floor", floor), ("best", best)):
-        if value is not None and not math.isfinite(value):
+        if value is not None and not math.isfinite(checks.number(name, value)):
             raise ValueError(f"{name} must be a finite number; it is {value}.")
+    if not isinstance(curves, Mapping):
+        kind = type(curves).__name__
+        raise ValueError(f"curves must map a name to (step, value) pairs; it is {kind}.")
     read = [(text.label(str(name)), _points(name, pairs)) for name, pairs in curves.items()]
     view = {
         "kind": "training_curve",
-        "title": title,
-        "x": x,
-        "y": y,
-        "floor": None if floor is None else float(floor),
-        "best": None if best is None else float(best),
+        "title": text.heading(title),
+        "x": text.heading(x),
+        "y": text.heading(y),
+        "floor": None if floor is None else checks.number("floor", floor),
+        "best": None if best is None else checks.number("best", best),
         "curves": [{"name": name, "points": thinned(points)} for name, points in read],
     }
     return {**view, "summary": _summary(view, read)}
 
 
 def _points(name: str, pairs: Any) -> list[Point]:
-    plain = pairs.tolist() if hasattr(pairs, "tolist") else list(pairs)
     try:
+        plain = checks.plain("pairs", pairs if hasattr(pairs, "tolist") else list(pairs))
         points = [(float(step), float(value)) for step, value in plain]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"Curve {name!r} must hold (step, value) pairs of numbers.") from None
     if not all(math.isfinite(step) for step, _ in points):
         raise ValueError(f"Curve {name!r} has a step that is not a finite number.")
@@ -82,7 +85,7 @@ def _summary(view: dict[str, Any], read: list[tuple[str, list[Point]]]) -> str:
     known = f"; floor {value_text(floor)}" if floor is not None else ""
     marked = f"; best at {step_text(best)}" if best is not None else ""
     lines = [f"{view['title']}: {view['y']} by {view['x']}{known}{marked}."]
-    lines += [f"{name}: {_told(points, floor)}" for name, points in read]
+    lines += [f"{text.isolated(name)}: {_told(points, floor)}" for name, points in read]
     return "\n".join(lines if read else [*lines, "No curve yet."])
 
 
@@ -136,7 +139,7 @@ def image(view: dict[str, Any]) -> str:
 
 def alternative(view: dict[str, Any]) -> str:
     """What a screen reader says in place of the chart; the summary stands below it."""
-    names = ", ".join(curve["name"] for curve in view["curves"]) or "no curve yet"
+    names = ", ".join(text.isolated(curve["name"]) for curve in view["curves"]) or "no curve yet"
     return f"Line chart, {view['title']}: {names}. The text below says the same in numbers."
 
 

@@ -3,7 +3,9 @@
 from collections.abc import Iterable
 from typing import Any
 
-from mlm_course.views import checks, table, text
+import numpy as np
+
+from mlm_course.views import checks, large, table, text
 from mlm_course.views.style import heat
 
 Matrix = list[list[float | None]]
@@ -22,7 +24,7 @@ def heat_map(
         raise ValueError(f"values must have two axes (rows, columns); its shape is {array.shape}.")
     view = {
         "kind": "heat_map",
-        "title": title or "",
+        "title": text.heading(title),
         "rows": [text.label(r) for r in checks.tokens_of("rows", rows, array.shape[0])],
         "columns": [text.label(c) for c in checks.tokens_of("columns", columns, array.shape[1])],
         "values": [[text.encoded(x) for x in row] for row in array.tolist()],
@@ -39,9 +41,15 @@ def _summary(view: dict[str, Any]) -> str:
     if not cells:
         return f"{lead}, all of them minus infinity."
     low, high = min(cells, key=lambda c: c[0]), max(cells, key=lambda c: c[0])
-    ends = " to ".join(f"{text.number(x)} ({rows[t]}, {columns[s]})" for x, t, s in (low, high))
+    ends = " to ".join(
+        f"{text.number(x)} ({_pair(rows[t], columns[s])})" for x, t, s in (low, high)
+    )
     tail = f"; {text.count(missing, 'cell is', 'cells are')} minus infinity" if missing else ""
     return f"{lead}, from {ends}{tail}."
+
+
+def _pair(row: str, column: str) -> str:
+    return f"{text.isolated(row)}, {text.isolated(column)}"
 
 
 def largest(values: Matrix) -> float:
@@ -57,9 +65,18 @@ def boxes(
     masked: Matrix | None = None,
     **how: Any,
 ) -> str:
-    """HTML table of numbers, coloured by their size, hatched where masked is None."""
+    """HTML table of numbers, coloured by their size, hatched where masked is None.
+
+    A matrix too large for boxes becomes an image, with a sentence.
+    """
     top = largest(values)
     closed = values if masked is None else masked
+    if large.too_large(len(rows), len(columns)):
+        gone = np.array([[x is None for x in row] for row in closed])
+        numbers = np.array([[x or 0.0 for x in row] for row in values])
+        name = f"{caption or 'Numbers'}: {len(rows)} rows by {len(columns)} columns, as an image."
+        said = large.sentence(len(rows), len(columns), "Pass a part of it to see the numbers.")
+        return large.element(large.heat_image(numbers, gone), name, said)
 
     def cell(t: int, s: int) -> table.TableCell:
         value = values[t][s]

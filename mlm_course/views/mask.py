@@ -1,12 +1,12 @@
 """Who may attend to whom, and why not."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from html import escape
 from typing import Any
 
 import numpy as np
 
-from mlm_course.views import checks, table, text
+from mlm_course.views import checks, large, table, text
 from mlm_course.views.style import BLUE, LINE, hatch, tint
 
 ALLOWED = "✓"
@@ -34,7 +34,7 @@ def mask_matrix(
     names, why = _reasons(reasons, open_)
     view = {
         "kind": "mask_matrix",
-        "title": title or "",
+        "title": text.heading(title),
         "rows": [text.label(t) for t in queries],
         "columns": [text.label(t) for t in keys],
         "allowed": open_.tolist(),
@@ -42,8 +42,12 @@ def mask_matrix(
         "letters": _letters(names),
         "patterns": _patterns(names),
         "why": why,
+        "image": None,
     }
-    return {**view, "summary": _summary(view)}
+    view["summary"] = _summary(view)
+    if large.too_large(len(queries), len(keys), large.MOST_LIVE):
+        view |= {"image": _image(view, large.MOST_LIVE), "allowed": [], "why": []}
+    return view
 
 
 def _reasons(reasons: Any, allowed: np.ndarray) -> tuple[list[str], list[list[list[int]]]]:
@@ -57,15 +61,15 @@ def _reasons(reasons: Any, allowed: np.ndarray) -> tuple[list[str], list[list[li
     for name, closed in closing.items():
         if (closed & allowed).any():
             t, s = np.argwhere(closed & allowed)[0]
-            raise ValueError(f"{name!r} closes query {t}, key {s}, which `allowed` leaves open.")
+            raise ValueError(
+                f"{text.label(name)!r} closes query {t}, key {s}, which `allowed` leaves open."
+            )
     unexplained = ~allowed & ~np.any([np.zeros_like(allowed), *closing.values()], axis=0)
     if unexplained.any():
         closing["blocked"] = unexplained | closing.get("blocked", False)
     layers = np.stack([*closing.values()]) if closing else np.zeros((0, *allowed.shape), bool)
-    why = [
-        [np.flatnonzero(layers[:, t, s]).tolist() for s in range(allowed.shape[1])]
-        for t in range(allowed.shape[0])
-    ]
+    pairs = layers.transpose(1, 2, 0).tolist()
+    why = [[[r for r, closes in enumerate(pair) if closes] for pair in row] for row in pairs]
     return list(closing), why
 
 
@@ -73,7 +77,8 @@ def _from_words(reasons: Any, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
     """One boolean layer per distinct word, in the order in which they first appear."""
     if reasons is None:
         return {}
-    words = [list(row) for row in reasons]
+    read = checks.plain("reasons", reasons)
+    words = [list(row) for row in read if isinstance(row, list)] if isinstance(read, list) else []
     if (len(words), *{len(row) for row in words}) != shape:
         raise ValueError(f"reasons must hold {shape[0]} rows of {shape[1]} strings.")
     names = dict.fromkeys(w for row in words for w in row if w)
@@ -96,11 +101,11 @@ def _patterns(names: list[str]) -> list[int]:
 
 def sentence(view: dict[str, Any], t: int, s: int) -> str:
     """One pair in words."""
-    query, key = view["rows"][t], view["columns"][s]
+    query, key = text.quoted(view["rows"][t]), text.quoted(view["columns"][s])
     if view["allowed"][t][s]:
-        return f"query “{query}” may attend to key “{key}”."
-    reasons = " and ".join(view["reasons"][r] for r in view["why"][t][s])
-    return f"query “{query}” may not attend to key “{key}”: {reasons}."
+        return f"query {query} may attend to key {key}."
+    reasons = " and ".join(text.isolated(view["reasons"][r]) for r in view["why"][t][s])
+    return f"query {query} may not attend to key {key}: {reasons}."
 
 
 def _counts(view: dict[str, Any]) -> list[int]:
@@ -114,10 +119,14 @@ def _summary(view: dict[str, Any]) -> str:
     closed = sum(not cell for row in view["allowed"] for cell in row)
     lead = f"{view['title']}: " if view["title"] else ""
     shape = f"{len(view['rows'])} queries by {len(view['columns'])} keys"
-    causes = ", ".join(f"{n} {c}" for n, c in zip(view["reasons"], _counts(view), strict=True))
+    causes = ", ".join(
+        f"{text.isolated(n)} {c}" for n, c in zip(view["reasons"], _counts(view), strict=True)
+    )
     tail = f" ({causes})" if causes else ""
     lines = [f"{lead}{shape}: {total - closed} pairs allowed, {closed} masked{tail}."]
-    alone = [view["rows"][t] for t, row in enumerate(view["allowed"]) if not any(row)]
+    alone = [
+        text.isolated(view["rows"][t]) for t, row in enumerate(view["allowed"]) if not any(row)
+    ]
     if alone:
         lines.append(f"Nothing to attend to: {', '.join(alone)}.")
     return "\n".join(lines)
@@ -134,16 +143,36 @@ def html(view: dict[str, Any]) -> str:
         style = hatch(*(view["patterns"][r] for r in why))
         return table.TableCell("".join(view["letters"][r] for r in why), style, words)
 
-    size = table.size_for(len(view["columns"]))
-    size = table.Size(36, 26, True) if size.text else size
-    picture = table.matrix(view["rows"], view["columns"], cell, size=size, corner=table.AXES)
-    return table.figure(picture, _legend(view), summary=view["summary"], title=view["title"])
+    look: Callable[[int], str] = hatch
+    if large.too_large(len(view["rows"]), len(view["columns"])):
+        picture, look = large.element(**(view["image"] or _image(view))), large.reason
+    else:
+        size = table.size_for(len(view["columns"]))
+        size = table.Size(36, 26, True) if size.text else size
+        picture = table.matrix(view["rows"], view["columns"], cell, size=size, corner=table.AXES)
+    legend = _legend(view, look)
+    return table.figure(picture, legend, summary=view["summary"], title=view["title"])
 
 
-def _legend(view: dict[str, Any]) -> str:
+def _image(view: dict[str, Any], most: int = large.MOST_BOXES) -> dict[str, str]:
+    """The mask with one pixel a pair, coloured by the first of the reasons."""
+    patterns = view["patterns"]
+    first = [[patterns[cell[0]] if cell else 0 for cell in row] for row in view["why"]]
+    shape = len(first), len(first[0])
+    named = zip(view["reasons"], patterns, strict=True)
+    told = "".join(f", {large.NAMES[p % 4]} masked: {text.isolated(n)}" for n, p in named)
+    instead = "Pass a part of it to see each pair."
+    return {
+        "source": large.mask_image(np.array(view["allowed"]), np.array(first)),
+        "alternative": f"Attention mask, {shape[0]} queries by {shape[1]} keys, as an image.",
+        "said": f"{large.sentence(*shape, instead, most)} Blue may attend{told}.",
+    }
+
+
+def _legend(view: dict[str, Any], look: Callable[[int], str]) -> str:
     entries = [(ALLOWED, f"background-color:{tint(BLUE, 0.35)}", "may attend")]
     for letter, which, name in zip(view["letters"], view["patterns"], view["reasons"], strict=True):
-        entries.append((letter, hatch(which), f"masked: {name}"))
+        entries.append((letter, look(which), f"masked: {name}"))
     lines = "".join(
         f'<tr style="background:none"><td style="{_SWATCH};{style}">{escape(sign, True)}</td>'
         f'<td style="padding:4px 10px;text-align:left">{escape(words, True)}</td></tr>'

@@ -10,6 +10,8 @@ from mlm_course.views import checks, pixels, table, text
 from mlm_course.views.curve import LARGEST, value_text
 
 Array = np.ndarray
+MOST_PATCHES = 64 * 64  # of one image, each a box in the page
+MOST_PIXELS = 10_000_000  # of all images and frames
 MOST_IN_WORDS = 12  # images that the summary tells of
 FEWER_SHADES = 64  # of each colour in a reconstruction: a third less to store, and not seen
 
@@ -51,20 +53,27 @@ def patch_grid(
     squared errors of a removed patch over its pixels and channels, before clipping. ValueError
     for sizes that patch_size (in pixels) does not divide, shapes that differ, NaN, no frame.
     """
-    given: list[PatchImage] = [images] if isinstance(images, PatchImage) else list(images)
+    alone = isinstance(images, PatchImage) or not isinstance(images, Iterable)
+    given: list[Any] = [images] if alone else [*images]
     if not given:
         raise ValueError("A patch grid needs at least one image.")
-    if isinstance(patch_size, bool) or not isinstance(patch_size, int) or patch_size < 1:
+    for place, image in enumerate(given):
+        if not isinstance(image, PatchImage):
+            raise ValueError(f"images[{place}] must be a PatchImage; it is {type(image).__name__}.")
+    size = checks.whole("patch_size", patch_size, ", in pixels")
+    if size < 1:
         raise ValueError(f"patch_size must be an integer, in pixels; it is {patch_size!r}.")
     ratios = _ratios(given)
-    view = {
+    view: dict[str, Any] = {
         "kind": "patch_grid",
-        "title": title or "",
-        "patch": patch_size,
+        "title": text.heading(title),
+        "patch": size,
         "ratios": ratios,
         "frame": _nearest(ratios, chosen),
-        "images": [_image(image, patch_size) for image in given],
+        "images": [_image(image, size) for image in given],
     }
+    drawn = sum(i["height"] * i["width"] * (1 + len(i["frames"])) for i in view["images"])
+    checks.at_most("pixels of all frames", drawn, MOST_PIXELS, "Pass fewer or smaller images.")
     return {**view, "summary": _summary(view)}
 
 
@@ -75,7 +84,10 @@ def _ratios(images: list[PatchImage]) -> list[float]:
     """The ratios in rising order; every image has each of them once."""
     ratios = []
     for image in images:
-        if not len(image.frames):
+        frames: list[Any] = [*image.frames] if isinstance(image.frames, list | tuple) else [None]
+        if not all(isinstance(frame, PatchFrame) for frame in frames):
+            raise ValueError(f"{_said(image)} needs a list of PatchFrame, one for each ratio.")
+        if not frames:
             raise ValueError(f"{_said(image)} has no frames; it needs one for each ratio.")
         ratios.append(sorted(_share("ratio", frame.ratio) for frame in image.frames))
         if len(set(ratios[-1])) < len(ratios[-1]):
@@ -101,7 +113,7 @@ def _nearest(ratios: list[float], chosen: float) -> int:
 
 
 def _said(image: PatchImage) -> str:
-    return f"“{_name(image)}”"
+    return text.quoted(_name(image))
 
 
 def _name(image: PatchImage) -> str:
@@ -118,6 +130,9 @@ def _image(image: PatchImage, patch: int) -> dict[str, Any]:
     if height % patch or width % patch:
         sides = f"{height} by {width} pixels"
         raise ValueError(f"{_said(image)} has {sides}, which patches of {patch} do not divide.")
+    patches = height * width // patch**2
+    instead = "Take larger patches, or a part of the image."
+    checks.at_most(f"patches of {_said(image)}", patches, MOST_PATCHES, instead)
     frames = sorted(image.frames, key=lambda frame: _share("ratio", frame.ratio))
     read = [_frame(_said(image), original, frame, patch) for frame in frames]
     return {
@@ -125,9 +140,9 @@ def _image(image: PatchImage, patch: int) -> dict[str, Any]:
         "height": height,
         "width": width,
         "original": pixels.address(pixels.colours(original)),
-        "alternative": f"{_name(image)}, original: {height} by {width} pixels.",
+        "alternative": f"{text.isolated(_name(image))}, original: {height} by {width} pixels.",
         "largest": max((e for frame in read for e, _, _ in _told(frame)), default=0.0),
-        "frames": [{**frame, **_words(_name(image), frame)} for frame in read],
+        "frames": [{**frame, **_words(text.isolated(_name(image)), frame)} for frame in read],
     }
 
 

@@ -9,6 +9,9 @@ from typing import Any
 from mlm_course.views import checks, table, text
 from mlm_course.views.style import BLUE, LINE, MONO, PAPER, RUST, SANS, hatch, tint
 
+MOST = 20_000  # steps times tokens, about a megabyte in the page
+MOST_TOKENS = 1024
+MOST_BOXES = 2_000  # of the static picture; beyond it some of the steps
 MOST_IN_WORDS = 12  # steps that the summary tells of
 WIDEST = 800  # pixels of one table; what does not fit goes on in another below it
 STRONGEST = 0.6  # shade of a confidence of 1: most tokens end there, and are to be read
@@ -34,13 +37,16 @@ def refinement_steps(
     """
     words = _tokens(tokens)
     shape = (len(words), len(words[0]))
+    checks.at_most("tokens of a step", shape[1], MOST_TOKENS, "Pass a part of the text.")
+    instead = "Pass every second step, as in tokens[::2], or a part of the text."
+    checks.at_most("steps times tokens", shape[0] * shape[1], MOST, instead)
     sure = _confidences(_plain("confidences", confidences), shape)
     gone = _flags("masked", _plain("masked", masked), shape)
     _only_masked_tokens_change(words, gone)
     labels = [[text.label(token) for token in row] for row in words]
     view: dict[str, Any] = {
         "kind": "refinement",
-        "title": title or "",
+        "title": text.heading(title),
         "given": [not any(column) for column in zip(*gone, strict=True)],
         "right": None if right is None else _flags("right", _plain("right", right), shape[1:]),
         "steps": [_step(labels, sure, gone, place) for place in range(shape[0])],
@@ -55,12 +61,11 @@ def refinement_steps(
 
 def _plain(name: str, values: Any) -> list[Any]:
     """Lists in place of whatever has .tolist(), at both levels."""
-    if hasattr(values, "tolist"):
-        values = values.tolist()
-    if isinstance(values, str) or not isinstance(values, Iterable):
+    read = checks.plain(name, values) if hasattr(values, "tolist") else values
+    if isinstance(read, str) or not isinstance(read, Iterable):
         kind = type(values).__name__
         raise ValueError(f"{name} must be a list or an array; it is {kind}.")
-    return [row.tolist() if hasattr(row, "tolist") else row for row in values]
+    return [checks.plain(name, row) for row in read]
 
 
 def _tokens(tokens: Any) -> list[list[str]]:
@@ -87,7 +92,10 @@ def _confidences(values: Any, shape: tuple[int, ...]) -> list[list[float | None]
     array = _shaped("confidences", values, shape)
     if array.min() < -SLACK or array.max() > 1 + SLACK:
         ends = f"{text.number(array.min())} to {text.number(array.max())}"
-        raise ValueError(f"confidences must be probabilities from 0 to 1; they go from {ends}.")
+        logs = " These look like logarithms: use .exp()." if array.max() <= 0 else ""
+        raise ValueError(
+            f"confidences must be probabilities from 0 to 1; they go from {ends}.{logs}"
+        )
     return [[text.encoded(x) for x in row] for row in array.clip(0, 1).tolist()]
 
 
@@ -102,8 +110,8 @@ def _only_masked_tokens_change(words: list[list[str]], masked: list[list[bool]])
             before, after = words[step - 1][place], words[step][place]
             if before != after and not gone:
                 raise ValueError(
-                    f"Token {place + 1} changes from {_quoted(text.label(before))} to "
-                    f"{_quoted(text.label(after))} in step {step + 1}, but masked says that it "
+                    f"Token {place + 1} changes from {text.quoted(text.label(before))} to "
+                    f"{text.quoted(text.label(after))} in step {step + 1}, but masked says that it "
                     "was not masked."
                 )
 
@@ -147,7 +155,7 @@ def _lowest(step: Step, given: list[bool]) -> str:
     if not told:
         return ""
     sure, token = min(told, key=lambda pair: pair[0])
-    return f"; lowest confidence {text.number(sure)}, {_quoted(token)}"
+    return f"; lowest confidence {text.number(sure)}, {text.quoted(token)}"
 
 
 def _why(step: Step, given: list[bool], last: bool) -> str:
@@ -192,12 +200,6 @@ def _least_confident(n: int) -> str:
     return "least confident" if n == 1 else f"{n} least confident"
 
 
-def _quoted(token: str) -> str:
-    """A token in a sentence; one that runs from right to left does not turn what follows it."""
-    turns = any(unicodedata.bidirectional(letter) in ("R", "AL", "AN") for letter in token)
-    return f"“\u2068{token}\u2069”" if turns else f"“{token}”"
-
-
 def _history(view: dict[str, Any], place: int) -> list[list[Any]]:
     """What happened to one token: words, and the first and last step at which they are said."""
     steps, last = view["steps"], len(view["steps"])
@@ -215,7 +217,7 @@ def _history(view: dict[str, Any], place: int) -> list[list[Any]]:
 def _choice(view: dict[str, Any], place: int, number: int) -> str:
     """What a step put in the place of one token, or what stood there when the first began."""
     step = view["steps"][number - 1]
-    token, sure = _quoted(step["tokens"][place]), text.number(step["confidences"][place])
+    token, sure = text.quoted(step["tokens"][place]), text.number(step["confidences"][place])
     if view["given"][place]:
         return f"{token} is given, never masked"
     if not step["masked"][place]:
@@ -241,7 +243,7 @@ def _summary(view: dict[str, Any]) -> str:
 def _result(view: dict[str, Any]) -> str:
     tokens, right = view["steps"][-1]["tokens"], view["right"]
     letters = all(len(token) == 1 for token in tokens)  # a word, not a row of them
-    said = "Result: " + ("" if letters else " ").join(tokens)
+    said = "Result: " + ("" if letters else " ").join(map(text.isolated, tokens))
     if not right:
         return said
     return f"{said}\nRight: {right.count(True)} of {text.count(len(right), 'token')}."
@@ -270,6 +272,15 @@ def _blocks(view: dict[str, Any]) -> list[list[int]]:
     return [block for block in blocks if block]
 
 
+def _shown(view: dict[str, Any]) -> list[int]:
+    """Numbers of the steps that the static picture shows: all, or as many as it has room for."""
+    last = len(view["steps"])
+    room = max(2, MOST_BOXES // len(view["given"]))
+    if last <= room:
+        return list(range(1, last + 1))
+    return sorted({1 + round(place * (last - 1) / (room - 1)) for place in range(room)})
+
+
 def _width(label: str) -> int:
     """Pixels of a box: letters of a typewriter, some of them twice as wide."""
     cells = sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in label)
@@ -279,7 +290,8 @@ def _width(label: str) -> int:
 def _block(view: dict[str, Any], places: list[int]) -> str:
     heads = "".join(f'<th scope="col" style="{_HEAD}">{n + 1}</th>' for n in places)
     rows = [f'<tr style="{_ROW}"><td style="{_SIDE}">step</td>{heads}</tr>']
-    for number, step in enumerate(view["steps"], start=1):
+    for number in _shown(view):
+        step = view["steps"][number - 1]
         boxes = "".join(_box(step, n, view["given"][n]) for n in places)
         rows.append(f'<tr style="{_ROW}"><th scope="row" style="{_SIDE}">{number}</th>{boxes}</tr>')
     if view["right"]:
@@ -321,6 +333,8 @@ def _legend(view: dict[str, Any]) -> str:
     )
     if any(view["given"]):
         words += " Dotted: given, never masked."
+    if len(_shown(view)) < len(view["steps"]):
+        words += f" {len(_shown(view))} of {len(view['steps'])} steps are shown."
     return f'<div style="width:100%;font-size:12px">{words}</div>'
 
 

@@ -8,6 +8,7 @@ from mlm_course.views import checks, table, text
 from mlm_course.views.style import BLUE, LINE, MONO, PAPER, RUST, hatch, tint
 
 MASK = "[MASK]"
+MOST = 4096  # tokens of a strip: a text fits, a corpus does not
 
 
 def token_strip(
@@ -28,6 +29,7 @@ def token_strip(
     """
     names = checks.tokens_of("tokens", tokens)
     size = len(names)
+    checks.at_most("tokens", size, MOST, "Pass a part of the text, such as tokens[:512].")
     removed = _flags("masked", masked, size, False)
     candidates = _flags("maskable", maskable, size, True)
     for place in range(size):
@@ -35,7 +37,7 @@ def token_strip(
             raise ValueError(f"Token {place} ({text.label(names[place])}) may not be hidden.")
     view = {
         "kind": "token_strip",
-        "title": title or "",
+        "title": text.heading(title),
         "tokens": [text.label(t) for t in names],
         "masked": removed,
         "shown": _shown(shown, size),
@@ -49,14 +51,12 @@ def token_strip(
 def _flags(name: str, values: Any, size: int, default: bool) -> list[bool]:
     if values is None:
         return [default] * size
-    plain = values.tolist() if hasattr(values, "tolist") else list(values)
-    if len(plain) != size:
-        raise ValueError(f"{name} has {len(plain)} entries where {size} are needed.")
+    plain = checks.entries(name, values, size)
     return checks.booleans(name, plain, (size,)).tolist() if size else []
 
 
 def _shown(shown: Sequence[str | None] | None, size: int) -> list[str]:
-    places = [None] * size if shown is None else list(shown)
+    places = [None] * size if shown is None else checks.entries("shown", shown, size)
     filled = [MASK if s is None else s for s in places]
     return [text.label(s) for s in checks.tokens_of("shown", filled, size)]
 
@@ -64,10 +64,10 @@ def _shown(shown: Sequence[str | None] | None, size: int) -> list[str]:
 def _numbers(values: Any, size: int) -> list[float | None] | None:
     if values is None:
         return None
-    plain = values.tolist() if hasattr(values, "tolist") else list(values)
-    if len(plain) != size:
-        raise ValueError(f"numbers has {len(plain)} entries where {size} are needed.")
-    checks.numbers("numbers", [x for x in plain if x is not None])
+    plain = checks.entries("numbers", values, size)
+    array = checks.numbers("numbers", [x for x in plain if x is not None])
+    if array.ndim != 1:
+        raise ValueError(f"numbers must have one axis (one number a token), not {array.ndim}.")
     return [None if x is None else text.encoded(x) for x in plain]
 
 
@@ -83,12 +83,12 @@ def counts(masked: Sequence[bool], maskable: Sequence[bool]) -> str:
 
 def _summary(view: dict[str, Any], asked: bool) -> str:
     pairs = zip(view["tokens"], view["shown"], view["masked"], strict=True)
-    seen = " ".join(s if gone else t for t, s, gone in pairs)
+    seen = " ".join(text.isolated(s if gone else t) for t, s, gone in pairs)
     lead = f"{view['title']}: " if view["title"] else ""
     lines = [lead + seen, *([counts(view["masked"], view["maskable"])] if asked else [])]
     if view["numbers"]:
         named = zip(view["tokens"], view["numbers"], strict=True)
-        told = ", ".join(f"{t} {text.number(x)}" for t, x in named if x is not None)
+        told = ", ".join(f"{text.isolated(t)} {text.number(x)}" for t, x in named if x is not None)
         lines.append(f"Numbers: {told}.")
     return "\n".join(lines)
 

@@ -60,11 +60,15 @@ def matrix(
 def scrolling(content: str, name: str) -> str:
     """Content that scrolls inside itself where the page is narrow, by keyboard too."""
     said = escape(name or "Table", True)
-    keys = 'tabindex="0" data-lm-suppress-shortcuts="true"'  # or JupyterLab takes the arrow keys
-    return f'<div {keys} role="region" aria-label="{said}" style="{_SCROLL}">{content}</div>'
+    # A stop for Tab that keeps the arrow keys from JupyterLab, beside the content and not around it:
+    # a click on the content leaves the focus with the cell, and Shift+Enter runs.
+    keys = 'tabindex="0" data-lm-suppress-shortcuts="true" role="group"'
+    stop = f'<div {keys} aria-label="{said}: the arrow keys scroll it" style="{_STOP}"></div>'
+    return f'<div role="region" aria-label="{said}" style="{_SCROLL}">{stop}{content}</div>'
 
 
 _SCROLL = "max-width:100%;overflow-x:auto;padding:2px"
+_STOP = "height:0;position:sticky;left:0"
 
 
 _CAPTION = "caption-side:top;text-align:left;padding:0 0 4px 0;font-weight:600;color:inherit"
@@ -116,12 +120,14 @@ def figure(*parts: str, summary: str, title: str = "") -> str:
     head = f'<div style="font-weight:600;margin:0 0 8px 0">{escape(title, True)}</div>'
     words = "<br>".join(escape(line, True) for line in summary.splitlines())
     return (
-        f'<figure class="mlm-picture" style="{_FIGURE}">{head if title else ""}'
+        f'<figure class="{_CLASSES}" style="{_FIGURE}">{head if title else ""}'
         f'<div style="{_PARTS}">{"".join(parts)}</div>'
         f'<figcaption style="margin:10px 0 0 0;font-size:12px">{words}</figcaption></figure>'
     )
 
 
+# Two names by which pages that typeset mathematics let a text be: its $ stands for itself.
+_CLASSES = "mlm-picture mathjax_ignore tex2jax_ignore"
 _FIGURE = (
     f"margin:4px 0;padding:10px 12px;font-family:{SANS};font-size:13px;line-height:1.4;"
     f"color:{TEXT};background-color:{PAPER};max-width:100%"

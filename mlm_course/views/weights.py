@@ -7,6 +7,7 @@ from typing import Any
 from mlm_course.views import checks, table, text
 from mlm_course.views.style import BLUE, LINE, MONO, tint
 
+MOST = 4096  # weights
 WIDEST = 200  # pixels of the longest bar
 
 
@@ -15,19 +16,24 @@ def weights_view(tokens: Iterable[str], weights: Any) -> dict[str, Any]:
 
     weights (S,), zero or more; tokens, S strings. ValueError otherwise.
     """
-    array = checks.numbers("weights", weights)
+    array = checks.numbers("weights", weights, allow_flags=False)
     if array.ndim != 1 or not array.size:
-        raise ValueError(f"weights must have one axis (one weight a token), not {array.ndim}.")
+        shape = f"the shape is {array.shape}"
+        raise ValueError(f"weights must have one axis (one weight a token), not empty; {shape}.")
+    checks.at_most("weights", array.size, MOST, "Pass a part, such as weights[:512].")
     if (array < 0).any():
         raise ValueError("weights must be zero or more; these look like scores, before softmax.")
     labels = [text.label(t) for t in checks.tokens_of("tokens", tokens, len(array))]
-    pairs = ", ".join(f"{t} {text.number(w)}" for t, w in zip(labels, array.tolist(), strict=True))
+    pairs = ", ".join(
+        f"{text.isolated(t)} {text.number(w)}" for t, w in zip(labels, array.tolist(), strict=True)
+    )
     total = text.number(float(array.sum()))
+    made = total if total == "1.00" else f"{total}, not 1"
     return {
         "kind": "weights",
         "tokens": labels,
         "weights": [text.encoded(w) for w in array.tolist()],
-        "summary": f"Weights: {pairs}. Together they make {total}.",
+        "summary": f"Weights: {pairs}. Together they make {made}.",
     }
 
 

@@ -19,12 +19,14 @@ function rowTable(keys, stages) {
   const lines = keys.map((key) => make("tr", {},
     make("th", { scope: "row", dir: "auto" }, key), ...stages.map(() => make("td"))));
   const caption = make("caption");
-  const node = make("table", { class: `mlm-row ${keys.length > 20 ? "mlm-tight" : ""}` }, caption,
+  const table = make("table", { class: `mlm-row ${keys.length > 20 ? "mlm-tight" : ""}` }, caption,
     make("thead", {}, make("tr", {}, ...heads.map((h) => make("th", { scope: "col" }, h)))),
     make("tbody", {}, ...lines));
+  const scrolls = keys.length > 12 ? { tabindex: "0", role: "region", "aria-label": "What the query sees", ...KEYS } : {};
+  const node = make("div", { class: "mlm-side", ...scrolls }, table);
 
   function show(token, columns, key) {
-    caption.textContent = `What \u201c${token}\u201d sees`;
+    caption.replaceChildren("What \u201c", apart(token), "\u201d sees");
     const top = largest([columns.at(-1)]) || 1;
     lines.forEach((line, s) => {
       line.classList.toggle("mlm-current", s === key);
@@ -35,6 +37,15 @@ function rowTable(keys, stages) {
       });
       line.lastChild.style.backgroundSize = `${(columns.at(-1)[s] / top) * 100}% 100%`;
     });
+    if (scrolls.role && key !== null) reveal(lines[key]);
+  }
+
+  // Scrolls to a line inside the table only: the page stays where it is.
+  function reveal(line) {
+    const [at, box] = [line.getBoundingClientRect(), node.getBoundingClientRect()];
+    const covered = table.tHead.rows[0].cells[0].getBoundingClientRect().bottom - box.top; // by what stays above
+    if (at.top < box.top + covered) node.scrollTop -= box.top + covered - at.top;
+    if (at.bottom > box.bottom) node.scrollTop += at.bottom - box.bottom;
   }
   return { node, show };
 }
@@ -42,13 +53,20 @@ function rowTable(keys, stages) {
 function draw(model, root, on) {
   const view = model.get("view");
   const { tokens, keys } = view;
+  const note = make("p", { class: "mlm-note", role: "note" }, view.note);
+  if (view.images) {
+    const sentence = make("p", { class: "mlm-words" }, view.instead);
+    const [first, ...others] = view.images.map(picture);
+    return root.append(sentence, note, first, make("div", { class: "mlm-parts" }, ...others));
+  }
   const stages = view.stages.filter((s) => s.name !== "masked" || view.has_mask);
   const all = Object.fromEntries(view.stages.map((s) => [s.name, s.values]));
   const within = (x, size) => Math.min(Math.max(x, 0), size - 1);
-  let head = within(model.get("head"), all.scores.length);
+  let head = within(model.get("head"), all.weights.length);
   let stage = model.get("stage");
   let query = within(model.get("selected_query"), tokens.length);
   let key = null;
+  let held = null; // the pair that was clicked on: a pointer leaves it in sight
   const told = []; // boxes with a sentence of their own
 
   const heads = choice("Head", all.weights.map((w, h) => [h, thumbnail(w), String(h)]),
@@ -64,13 +82,13 @@ function draw(model, root, on) {
   const words = make("p", { class: "mlm-words" }); // a focused box says it itself
 
   function repaint() {
-    if (!stages.some((s) => s.name === stage)) stage = "scores"; // no mask, no masked stage
+    if (!stages.some((s) => s.name === stage)) stage = stages[0].name; // no mask, no masked stage
     heads.set(head);
     shown.set(stage);
     const values = all[stage][head];
     const top = largest(values);
     values.forEach((line, t) => line.forEach((value, s) => {
-      const closed = value === null || (stage === "weights" && all.masked[head][t][s] === null);
+      const closed = value === null || (stage === "weights" && all.masked?.[head][t][s] === null);
       paint(t, s, heat(value, top), closed);
       if (!grid.small) grid.boxes[t][s].textContent = number(value);
     }));
@@ -87,7 +105,7 @@ function draw(model, root, on) {
     row.show(tokens[t], stages.map((x) => all[x.name][head][t]), s);
     if (s === null) return;
     const parts = stages.map((x) => `${x.label} ${number(all[x.name][head][t][s])}`);
-    words.textContent = `${tokens[t]} \u2192 ${keys[s]}: ${parts.join(", ")}`;
+    words.replaceChildren(apart(tokens[t]), " \u2192 ", apart(keys[s]), `: ${parts.join(", ")}`);
     grid.boxes[t][s].setAttribute("aria-label", words.textContent);
     told.push(grid.boxes[t][s]);
   }
@@ -100,20 +118,34 @@ function draw(model, root, on) {
     if (moved) send(model, { selected_query: t });
   });
   grid.table.addEventListener("click", (event) => {
-    if (event.target.closest("tbody th")) go(under(event)[0], 0, true);
+    if (event.target.closest("tbody th")) return go(under(event)[0], 0, true);
+    const spot = event.target.closest("tbody td") && String(under(event));
+    held = spot === held ? null : spot;
   });
-  grid.table.addEventListener("mouseover", (event) => under(event) && look(...under(event)));
-  grid.table.addEventListener("mouseleave", () => look(query));
+  const tip = tooltip(root);
+  grid.table.addEventListener("mouseover", (event) => {
+    const box = event.target.closest("tbody td");
+    if (!under(event)) return tip(null);
+    const [t, s] = under(event);
+    tip(box, apart(tokens[t]), " \u2192 ", apart(keys[s]), ` ${number(all[stage][head][t][s])}`);
+    if (!held) look(t, s);
+  });
+  grid.table.addEventListener("mouseleave", () => {
+    tip(null);
+    look(query);
+  });
 
-  on("change:head", () => { head = within(model.get("head"), all.scores.length); repaint(); });
+  on("change:head", () => { head = within(model.get("head"), all.weights.length); repaint(); });
   on("change:stage", () => { stage = model.get("stage"); repaint(); });
   on("change:selected_query", () => {
     if (model.get("selected_query") !== query) go(model.get("selected_query"), key ?? 0);
   });
 
   const controls = make("div", { class: "mlm-controls" }, shown.node);
-  if (all.scores.length > 1) controls.prepend(heads.node);
-  root.append(controls, make("div", { class: "mlm-parts" }, grid.node, row.node), words);
+  if (all.weights.length > 1) controls.prepend(heads.node);
+  if (view.note) root.append(note);
+  const hint = make("small", { class: "mlm-hint" }, "Point at a box to read it; click to hold it, click again to let it go.");
+  root.append(controls, words, make("div", { class: "mlm-parts mlm-beside" }, grid.node, row.node), hint);
   go(query, 0);
   repaint();
 }

@@ -1,7 +1,8 @@
 // Who may attend to whom: point at a pair, or walk to it, and read why.
 
 function draw(model, root, on) {
-  const { title, rows, columns, allowed, reasons, letters, patterns, why } = model.get("view");
+  const { title, image, rows, columns, allowed, reasons, letters, patterns, why } = model.get("view");
+  if (image) return root.append(make("strong", {}, title), picture(image));
   const grid = matrix(rows, columns, title || "Attention mask");
   const words = make("p", { class: "mlm-words" }); // a focused box says it itself
   grid.table.classList.add("mlm-mask");
@@ -20,7 +21,8 @@ function draw(model, root, on) {
   function say(t, s) {
     const may = allowed[t][s] ? "may attend to" : "may not attend to";
     const because = why[t][s].map((r) => reasons[r]).join(" and ");
-    words.textContent = `query \u201c${rows[t]}\u201d ${may} key \u201c${columns[s]}\u201d${because ? `: ${because}` : ""}.`;
+    words.replaceChildren("query \u201c", apart(rows[t]), `\u201d ${may} key \u201c`, apart(columns[s]),
+      `\u201d${because ? `: ${because}` : ""}.`);
     grid.boxes[t][s].setAttribute("aria-label", words.textContent);
   }
 

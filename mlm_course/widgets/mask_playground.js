@@ -48,12 +48,18 @@ function draw(model, root, on) {
     }
   }
 
+  const python = connection(model, on);
+  function draws(traits) { // what only Python can do
+    send(model, traits);
+    python.ask();
+  }
+
   // Sends each number that Python accepts while it is typed; puts the old one back at the end.
   function listen(node, name, fits) {
     const back = () => { node.value = model.get(name); };
     node.addEventListener("input", () => {
       const value = Number(node.value);
-      if (node.value.trim() !== "" && fits(value)) send(model, { [name]: value });
+      if (node.value.trim() !== "" && fits(value)) draws({ [name]: value });
     });
     node.addEventListener("change", back);
     node.addEventListener("keydown", (event) => event.key === "Enter" && back()); // no change event in JupyterLab
@@ -62,8 +68,8 @@ function draw(model, root, on) {
   listen(slider, "ratio", share);
   listen(ratio, "ratio", share);
   listen(seed, "seed", (value) => Number.isSafeInteger(value) && value >= 0);
-  strategy.addEventListener("change", () => send(model, { strategy: strategy.value }));
-  again.addEventListener("click", () => send(model, { seed: model.get("seed") + 1 }));
+  strategy.addEventListener("change", () => draws({ strategy: strategy.value }));
+  again.addEventListener("click", () => draws({ seed: model.get("seed") + 1 }));
 
   const strip = make("ul", { class: "mlm-strip", role: "list", "aria-label": "Tokens" },
     ...buttons.map((button) => make("li", {}, button)));
@@ -78,7 +84,7 @@ function draw(model, root, on) {
   root.append(
     make("div", { class: "mlm-controls" }, field("Strategy", strategy), field("Ratio", slider, ratio),
       field("Seed", seed, again)),
-    strip, words, error);
+    strip, words, python.node, error);
   go(0, 0);
   repaint();
 }

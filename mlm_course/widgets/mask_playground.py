@@ -5,7 +5,7 @@ from typing import Any
 
 import traitlets
 
-from mlm_course.views import token_strip
+from mlm_course.views import checks, token_strip
 from mlm_course.widgets.base import CourseWidget, script
 
 Strategy = Callable[[float, int], Sequence[bool]]
@@ -37,16 +37,19 @@ class MaskPlayground(CourseWidget):
         seed: int = 0,
         maskable: Any = None,
     ) -> None:
+        if not isinstance(strategies, Mapping):
+            kind = type(strategies).__name__
+            raise ValueError(f"strategies must map a name to a function; it is {kind}.")
         view = token_strip(tokens, maskable=maskable)
         if not view["tokens"] or not strategies:
             raise ValueError("A playground needs at least one token and one strategy.")
-        self._strategies = dict(strategies)
+        self._strategies = {str(name): strategy for name, strategy in strategies.items()}
         names = list(self._strategies)
         super().__init__(
             view={**view, "strategies": names},
             strategy=names[0],
-            ratio=ratio,
-            seed=seed,
+            ratio=checks.number("ratio", ratio),
+            seed=checks.whole("seed", seed),
             masked=view["masked"],
         )
         self._draw()

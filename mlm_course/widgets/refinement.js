@@ -31,13 +31,22 @@ function draw(model, root, on) {
     return { node, ...parts };
   });
   const nodes = boxes.map(({ node }) => node);
-  const lines = ["model sees", "after the step", "confidence"].map((line) => make("span", {}, line));
   const strip = make("ul", { class: "mlm-strip mlm-refined", role: "list", "aria-label": "Tokens" },
-    make("li", { "aria-hidden": "true" }, make("div", {}, ...lines)), ...nodes.map((node) => make("li", {}, node)));
+    ...nodes.map((node) => make("li", {}, node)));
   nodes.forEach(({ parentNode }, place) => { // as wide at every step
     const widest = Math.max(...steps.map((step) => letters(step.tokens[place])), 6);
     parentNode.style.minWidth = `min(100%, ${widest}ch + 20px)`;
   });
+
+  // Names of the three lines, beside each row into which the tokens are broken.
+  const sides = make("div", { class: "mlm-sides", "aria-hidden": "true" });
+  const beside = new ResizeObserver(() => {
+    const tops = new Set(nodes.map((node) => node.parentNode.offsetTop));
+    sides.replaceChildren(...[...tops].map((top) => make("div", { style: `top:${top}px` },
+      ...["model sees", "after the step", "confidence"].map((line) => make("span", {}, line)))));
+  });
+  beside.observe(strip);
+  on("leave", () => beside.disconnect());
 
   function go(step) {
     if (step >= 1 && step <= last) send(model, { step });
@@ -106,7 +115,7 @@ function draw(model, root, on) {
   }
   const legend = "Bold: another token than before. Dashed, \u2193: masked again for the next step. "
     + "Point at a token, or go there with Tab, \u2190 and \u2192, to see what happened to it; \u2191 and \u2193 change the step.";
-  root.append(strip, words, told, make("small", {}, legend));
+  root.append(make("div", { class: "mlm-rows" }, sides, strip), words, told, make("small", {}, legend));
   repaint();
 }
 

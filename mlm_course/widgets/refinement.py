@@ -5,7 +5,7 @@ from typing import Any
 
 import traitlets
 
-from mlm_course.views import refinement_steps
+from mlm_course.views import checks, refinement_steps
 from mlm_course.widgets.base import CourseWidget, script
 
 
@@ -33,7 +33,7 @@ class RefinementSteps(CourseWidget):
         step: int = 1,
     ) -> None:
         view = refinement_steps(tokens, confidences, masked, right, title)
-        super().__init__(view=view, step=step)
+        super().__init__(view=view, step=checks.whole("step", step))
 
     @traitlets.validate("step")
     def _exists(self, proposal: dict[str, Any]) -> int:

@@ -7,6 +7,21 @@ const RUST = "193, 87, 27";
 // JupyterLab takes keys away from a widget unless the focused element itself says this.
 const KEYS = { "data-lm-suppress-shortcuts": "true" };
 
+// Hands Run, Save and Esc back to the cell: KEYS keeps them from JupyterLab with all the letters (dd, b, m).
+function handBack(event) {
+  const cell = event.target.closest(".jp-Cell");
+  const modified = event.ctrlKey || event.metaKey;
+  const saves = modified && event.key.toLowerCase() === "s";
+  const runs = event.key === "Enter" && (modified || event.shiftKey || event.altKey);
+  if (!cell || !(saves || runs || event.key === "Escape")) return;
+  event.preventDefault();
+  event.stopPropagation();
+  if (!saves) cell.focus();
+  const { key, code, keyCode, ctrlKey, metaKey, shiftKey, altKey } = event;
+  const pressed = { key, code, keyCode, ctrlKey, metaKey, shiftKey, altKey, bubbles: true, cancelable: true };
+  cell.dispatchEvent(new KeyboardEvent("keydown", pressed));
+}
+
 // An element with attributes; strings among the children become text.
 function make(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
@@ -16,6 +31,9 @@ function make(tag, attributes = {}, ...children) {
   node.append(...children);
   return node;
 }
+
+// A token inside a sentence: one that runs from right to left does not turn what follows it.
+const apart = (token) => make("bdi", {}, token);
 
 // Two decimals with a real minus sign; null is minus infinity. The same as views/text.py.
 function number(value) {
@@ -115,6 +133,12 @@ function roving(root, rows, onMove) {
   return go;
 }
 
+// A matrix too large for boxes: an image with a sentence.
+function picture({ alternative, source, said }) {
+  const image = make("img", { class: "mlm-image", alt: alternative, src: source });
+  return make("figure", { class: "mlm-large" }, image, make("figcaption", {}, said));
+}
+
 // Table of boxes with labels; boxes[row][column] are its cells.
 function matrix(rows, columns, name) {
   const small = columns.length > 20;
@@ -123,11 +147,30 @@ function matrix(rows, columns, name) {
   const head = columns.map((c) => make("th", { scope: "col", title: c }, make("span", { dir: "auto" }, c)));
   const heads = rows.map((r) => make("th", { scope: "row", title: r }, make("span", { dir: "auto" }, r)));
   const lines = boxes.map((line, t) => make("tr", {}, heads[t], ...line));
-  const table = make("table", { role: "grid", "aria-label": name },
-    make("thead", {}, make("tr", {}, make("td", {}, "key \u2192", make("br"), "query \u2193"), ...head)),
-    make("tbody", {}, ...lines));
+  const top = make("thead", {}, make("tr", {}, make("td", {}, "key \u2192", make("br"), "query \u2193"), ...head));
+  const table = make("table", { role: "grid", "aria-label": name }, top, make("tbody", {}, ...lines));
   table.className = `mlm-matrix ${small ? "mlm-small" : ""} ${long ? "mlm-long" : ""}`;
-  return { node: make("div", { class: "mlm-scroll" }, table), table, boxes, lines, small };
+  const node = make("div", { class: "mlm-scroll" }, table);
+  const uncover = () => { // a box with the focus does not lie under the heads that stay
+    node.style.scrollPadding = `${top.offsetHeight}px 0 0 ${heads[0].offsetWidth}px`;
+  };
+  table.addEventListener("focusin", uncover);
+  return { node, table, boxes, lines, small };
+}
+
+// A few words beside the box that is pointed at, inside root. Returns tip(box, text); null hides it.
+function tooltip(root) {
+  const node = make("div", { class: "mlm-tip", "aria-hidden": "true" });
+  node.hidden = true;
+  root.append(node);
+  return (box, ...text) => {
+    node.hidden = !box;
+    if (!box) return;
+    node.replaceChildren(...text);
+    const [at, all] = [box.getBoundingClientRect(), root.getBoundingClientRect()];
+    const left = Math.min(at.right - all.left + 4, all.width - node.offsetWidth);
+    Object.assign(node.style, { left: `${Math.max(left, 0)}px`, top: `${at.bottom - all.top + 4}px` });
+  };
 }
 
 // [row, column] of the box or row label under an event, or null.
@@ -143,20 +186,46 @@ function send(model, traits) {
   model.save_changes();
 }
 
+const PATIENCE = 3000; // milliseconds that Python may take to answer
+const SILENT = "Python does not answer. While a cell runs, it has no time: wait for it. Otherwise it was "
+  + "restarted or shut down: run this cell again (Shift+Enter).";
+
+// Asks Python whether it is there, and says where it is not: a kernel that was restarted, or is
+// gone, does not know this widget and would leave every click without a word.
+function connection(model, on) {
+  const node = make("p", { class: "mlm-note", role: "status" });
+  let timer = null;
+  function ask() {
+    clearTimeout(timer);
+    timer = setTimeout(() => { node.textContent = SILENT; }, PATIENCE);
+    model.send({ ask: "here?" });
+  }
+  on("msg:custom", () => {
+    clearTimeout(timer);
+    node.textContent = "";
+  });
+  on("comm_live_update", ask);
+  on("leave", () => clearTimeout(timer));
+  ask();
+  return { node, ask };
+}
+
 // A widget out of draw(model, root, on): draws now and whenever Python replaces the view.
-// on(event, f) listens to the model and is undone by itself.
+// on(event, f) listens to the model and is undone by itself; "leave" is the end of the drawing.
 function widget(draw) {
   return {
     render({ model, el }) {
       let undo = [];
       const on = (event, f) => {
+        if (event === "leave") return undo.push(f);
         model.on(event, f);
         undo.push(() => model.off(event, f));
       };
       function redraw() {
         undo.forEach((f) => f());
         undo = [];
-        const root = make("div", { class: "mlm" });
+        const root = make("div", { class: "mlm mathjax_ignore tex2jax_ignore" }); // $ is no formula
+        root.addEventListener("keydown", handBack, true);
         draw(model, root, on);
         el.replaceChildren(root);
       }

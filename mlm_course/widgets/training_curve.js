@@ -9,7 +9,9 @@ function render({ model, el }) {
   const status = make("p", { class: "mlm-words" });
   const words = make("div", { class: "mlm-words", style: "font-size:12px;white-space:pre-line" });
   const said = make("div", { "aria-live": "polite", style: HIDDEN });
-  const root = make("div", { class: "mlm", style: "position:relative" }, title, image, status, words, said);
+  const lost = make("div", { class: "mlm-note", role: "status" });
+  const root = make("div", { class: "mlm mathjax_ignore tex2jax_ignore", style: "position:relative" },
+    title, image, status, lost, words, said);
 
   function repaint() {
     const view = model.get("view");
@@ -19,7 +21,14 @@ function render({ model, el }) {
     image.alt = view.alternative;
     words.textContent = view.summary;
     status.textContent = model.get("status_text");
+    lost.textContent = "";
     wait();
+  }
+
+  // JupyterLab marks the widgets of a kernel that was restarted; that of a training that ended needs none.
+  function check() {
+    const gone = el.classList.contains("jupyter-widgets-disconnected") && model.get("view").open;
+    lost.textContent = gone ? "Python was restarted: no more points will come. Run this cell again." : "";
   }
 
   let timer = null;
@@ -32,10 +41,14 @@ function render({ model, el }) {
 
   const events = ["change:view", "change:status_text"];
   events.forEach((event) => model.on(event, repaint));
+  const later = () => setTimeout(check); // after JupyterLab's own mark
+  model.on("comm_live_update", later);
   el.replaceChildren(root);
   repaint();
+  check();
   return () => {
     clearTimeout(timer);
+    model.off("comm_live_update", later);
     events.forEach((event) => model.off(event, repaint));
   };
 }

@@ -7,7 +7,7 @@ from typing import Any
 import traitlets
 from IPython.display import display
 
-from mlm_course.views import show, training_curve
+from mlm_course.views import checks, show, training_curve
 from mlm_course.views.curve import alternative, image
 from mlm_course.widgets.base import CourseWidget, script
 from mlm_course.widgets.status import said, status_line
@@ -46,15 +46,16 @@ class TrainingCurve(CourseWidget):
         self._total, self._step, self._status = total, 0.0, ""
         self._only = only or ""
         self._clock, self._next = clock, 0.0
-        self._is_live, self._has_left = False, False
+        self._is_live, self._has_left, self._is_open = False, False, True
         super().__init__(view=self._drawn())
 
     def add(self, step: float, **values: float | None) -> None:
         """New points, one a curve: add(300, train=0.81, validation=0.79); None adds none."""
-        self._step = step
+        self._step = checks.number("step", step)
         for name, value in values.items():
             if value is not None and name.endswith(self._only):
-                self._curves.setdefault(said(name), []).append((float(step), float(value)))
+                point = (self._step, checks.number(name, value))
+                self._curves.setdefault(said(name), []).append(point)
         self._refresh()
 
     def status(self, text: str = "", **values: Any) -> None:
@@ -72,6 +73,7 @@ class TrainingCurve(CourseWidget):
         if self._has_left:
             return
         self._how["best"] = best
+        self._is_open = False
         self._refresh(now=True)
         if self._is_live:
             self._has_left = True
@@ -107,4 +109,5 @@ class TrainingCurve(CourseWidget):
         """What the page needs: it shows the same picture as the static twin."""
         view = self.picture()
         kept = {key: view[key] for key in ("kind", "title", "summary")}
-        return {**kept, "image": image(view), "alternative": alternative(view)}
+        more = {"image": image(view), "alternative": alternative(view), "open": self._is_open}
+        return {**kept, **more}

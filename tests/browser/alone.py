@@ -25,6 +25,9 @@ MOUNT = """async ([esm, css, state]) => {
     },
     on: (event, f) => (heard[event] ??= []).push(f),
     off: (event, f) => (heard[event] = (heard[event] ?? []).filter((g) => g !== f)),
+    send(content) { // Python answers at once, unless the test takes it away
+      if (!window.silent) (heard["msg:custom"] ?? []).slice().forEach((f) => f({ answer: "here" }));
+    },
     save_changes() {
       const sent = Object.fromEntries([...dirty].map((name) => [name, state[name]]));
       dirty.clear();

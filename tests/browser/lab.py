@@ -74,6 +74,7 @@ def _folders(home: Path, dark: bool) -> dict[str, str]:
         "JUPYTER_CONFIG_DIR": str(home / "config"),
         "JUPYTER_DATA_DIR": str(home / "data"),
         "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
+        "JUPYTER_CONFIG_PATH": str(Path(__file__).parents[2] / "jupyter"),  # as `make lab` has it
         "IPYTHONDIR": str(home / "ipython"),
     }
 

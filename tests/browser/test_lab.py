@@ -1,6 +1,9 @@
 # ruff: noqa: RUF001
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +12,8 @@ import pytest
 from lab import open_notebook, run_all, running_lab
 from playwright.sync_api import Browser, Page, expect
 from samples import WIDGETS
+
+from mlm_course.authoring.saving import states
 
 pytestmark = pytest.mark.browser
 
@@ -28,6 +33,9 @@ CELLS = [
     "    running.status(f'now at {step}')\n"
     "    time.sleep(0.01)\n"
     "running.finish()",
+    "from mlm_course.views import show, token_strip\n"
+    "show(token_strip(['$5', 'or', '$10', '\\\\(x\\\\)', '$$y$$', '**a**'], title='a $b$'))",
+    "ran = globals().get('ran', 0) + 1",
 ]
 WATCH = """() => {
   window.seen = new Set();
@@ -64,15 +72,24 @@ def write_notebook(path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def page(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("lab") / "widgets.ipynb"
+
+
+@pytest.fixture(scope="module")
+def url(path: Path) -> Iterator[str]:
+    write_notebook(path)
+    with running_lab(path.parent) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser, url: str) -> Iterator[Page]:
     """The notebook in JupyterLab, opened and not yet run."""
-    folder = tmp_path_factory.mktemp("lab")
-    write_notebook(folder / "widgets.ipynb")
-    with running_lab(folder) as url:
-        page = browser.new_page(viewport={"width": 1200, "height": 1400})
-        open_notebook(page, url, "widgets.ipynb")
-        yield page
-        page.close()
+    page = browser.new_page(viewport={"width": 1200, "height": 1400})
+    open_notebook(page, url, "widgets.ipynb")
+    yield page
+    page.close()
 
 
 @pytest.fixture(scope="module")
@@ -246,6 +263,15 @@ def test_a_training_moves_and_leaves_its_curve_behind_once(ran):
     assert 4 <= ran.evaluate("seen.size") <= 12  # a second and a half
 
 
+ACTIVE = """() => {
+  const { content } = jupyterapp.shell.currentWidget;
+  return { cell: content.activeCellIndex, focused: document.activeElement === content.activeCell.node };
+}"""
+RING = """(node) => {
+  const shown = node.type === "radio" ? node.nextSibling : node;
+  const { outlineWidth: width, outlineStyle: style, outlineColor: colour } = getComputedStyle(shown);
+  return { width, style, colour, text: getComputedStyle(node.closest(".mlm")).color };
+}"""
 STOPS = {
     "explorer": 7,
     "matrix": 1,
@@ -270,3 +296,137 @@ def test_no_key_reaches_the_notebook(ran, name):
         for key in ("a", "b", "x", "m", "y", "d", "d", "ArrowDown", "ArrowUp", "Shift+M"):
             ran.keyboard.press(key)
     assert json.loads(ran.evaluate(STATE)) == json.loads(before)
+
+
+def test_no_text_of_a_picture_becomes_a_formula(ran):
+    figure = ran.locator("figure.mlm-picture").filter(has_text="$5")
+    expect(figure).to_contain_text("a $b$: $5 or $10 \\(x\\) $$y$$ **a**")
+    assert ran.locator("mjx-container").count() == 0
+
+
+@pytest.mark.smoke
+def test_run_save_and_escape_work_after_a_click_in_a_widget(ran):
+    ran.set_viewport_size({"width": 1200, "height": 1400})
+    last = f"jupyterapp.shell.currentWidget.content.activeCellIndex = {len(CELLS) - 1}"
+    ran.evaluate(f"() => {{ {last} }}")  # any other cell than the widget's
+    spots = {
+        0: ".mlm-matrix tbody td",
+        1: "tbody td",
+        2: "input[type=number]",
+        4: "[role=gridcell]",
+        5: "button",
+    }
+    for place, spot in spots.items():
+        ran.locator(".mlm").nth(place).locator(spot).last.click()
+        cell = ran.evaluate(ACTIVE)["cell"]
+        ran.keyboard.press("Escape")
+        assert ran.evaluate(ACTIVE)["focused"]
+        ran.locator(".mlm").nth(place).locator(spot).last.click()
+        assert ran.evaluate(ACTIVE) == {"cell": cell, "focused": False}
+        ran.keyboard.press("Shift+Enter")
+        ran.wait_for_function(f"({ACTIVE})().cell === {cell + 1}")
+        ran.wait_for_function(f"document.querySelectorAll('.mlm').length === {len(WIDGETS)}")
+    widget = ran.locator(".mlm").nth(0)
+    expect_python(ran, "explorer.head", "0")  # a new one, of the cell that ran again
+    widget.get_by_role("radio", name="1").click()
+    before = ran.locator(".jp-CodeCell").nth(1).locator(".jp-InputPrompt").text_content()
+    ran.keyboard.press("Control+Enter")
+    expect(ran.locator(".jp-CodeCell").nth(1).locator(".jp-InputPrompt")).not_to_have_text(before)
+    ran.locator(".mlm").nth(0).locator(".mlm-matrix tbody td").last.click()
+    ran.keyboard.press("Control+s")
+    ran.wait_for_function("() => !jupyterapp.shell.currentWidget.context.model.dirty")
+
+
+def test_a_click_in_a_static_picture_leaves_the_keys_to_the_notebook(ran):
+    ran.locator("figure.mlm-picture li").last.click()
+    cell = ran.evaluate(ACTIVE)["cell"]
+    ran.keyboard.press("Shift+Enter")
+    ran.wait_for_function(f"({ACTIVE})().cell === {cell + 1}")
+
+
+THEMES = ["JupyterLab Light", "JupyterLab Dark"]
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_what_has_the_focus_has_a_ring_in_jupyterlab(ran, theme):
+    ran.evaluate(
+        "(theme) => jupyterapp.commands.execute('apputils:change-theme', { theme })", theme
+    )
+    ran.wait_for_function(f"document.body.dataset.jpThemeName === {theme!r}")
+    focusable = "input:not([type=radio]), select, button, [tabindex='0'], input:checked"
+    for stop in ran.locator(".mlm").locator(focusable).all():
+        stop.focus()
+        ran.keyboard.press("Shift")  # a key, so that the browser shows the focus
+        look = stop.evaluate(RING)
+        assert look["width"] == "3px" and look["style"] == "solid", (stop, look)
+        assert look["colour"] == look["text"], (stop, look)
+    ran.evaluate(
+        "jupyterapp.commands.execute('apputils:change-theme', { theme: 'JupyterLab Light' })"
+    )
+
+
+def save(page: Page, path: Path) -> dict:
+    page.evaluate("jupyterapp.commands.execute('docmanager:save')")
+    page.wait_for_function("() => !jupyterapp.shell.currentWidget.context.model.dirty")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def test_a_kernel_that_was_restarted_is_told_of(ran):
+    expect(ran.locator(".mlm-note").first).to_have_text("")
+    ran.evaluate("jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+    note = ran.locator(".mlm").nth(2).locator(".mlm-note")
+    expect(note).to_contain_text("Python does not answer.", timeout=20_000)
+    run_all(ran)
+    expect(ran.locator(".mlm").nth(2).locator(".mlm-note")).to_have_text("")
+
+
+@pytest.mark.smoke
+def test_the_day_after_every_widget_is_there_before_any_cell_runs(ran, browser, url, path):
+    """Saved, kernel shut down, opened again; then the same once more, with nothing run in between."""
+    stored = save(ran, path)
+    assert path.stat().st_size < 600_000
+    ran.evaluate("jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+    for _ in range(2):
+        page = browser.new_page(viewport={"width": 1200, "height": 1400})
+        open_notebook(page, url, "widgets.ipynb")
+        expect(page.locator(".mlm")).to_have_count(len(WIDGETS), timeout=30_000)
+        expect(page.get_by_text("model not found")).to_have_count(0)
+        alive(page)
+        again = save(page, path)
+        assert states(again).keys() == states(stored).keys()
+        page.evaluate("jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+        page.close()
+
+
+def alive(page: Page) -> None:
+    """Each widget answers in the page; what only Python can do says so."""
+    widgets = page.locator(".mlm")
+    widgets.nth(0).locator("tbody tr").nth(3).locator("td").nth(1).click()
+    expect(widgets.nth(0).locator(".mlm-row caption")).to_have_text("What “sat” sees")
+    widgets.nth(1).locator("tbody tr").nth(1).locator("td").nth(5).hover()
+    expect(widgets.nth(1).locator(".mlm-words")).to_contain_text("padding and future")
+    expect(widgets.nth(2).locator(".mlm-note")).to_contain_text(
+        "run this cell again", timeout=20_000
+    )
+    expect(widgets.nth(3).get_by_role("img")).to_have_count(1)
+    slider = widgets.nth(4).get_by_role("slider")
+    slider.focus()
+    page.keyboard.press("Home")
+    expect(widgets.nth(4).locator("[aria-live]")).to_contain_text("ratio 0.25")
+    widgets.nth(5).get_by_role("button", name="Next").click()
+    expect(widgets.nth(5).locator(".mlm-words").first).to_contain_text("Step 2 of 3")
+
+
+def test_an_exported_notebook_needs_no_network(path, browser):
+    """With the state of its widgets in the file too, each is the picture beside it."""
+    config = str(Path(__file__).parents[2] / "jupyter")
+    out = path.with_suffix(".html")
+    subprocess.run(
+        [sys.executable, "-m", "nbconvert", "--to", "html", str(path), "--output", out.name],
+        env={**os.environ, "JUPYTER_CONFIG_PATH": config}, check=True, capture_output=True,
+    )  # fmt: skip
+    context = browser.new_context(offline=True)
+    page = context.new_page()
+    page.goto(out.as_uri())
+    expect(page.locator("figure.mlm-picture")).to_have_count(len(WIDGETS) + 2)
+    context.close()

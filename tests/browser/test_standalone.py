@@ -1,5 +1,6 @@
 # ruff: noqa: RUF001
 import base64
+import re
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ from mlm_course.views import attention_view, refinement_steps, render_html
 from mlm_course.views.curve import value_text
 from mlm_course.views.mask import sentence
 from mlm_course.views.text import label, number
-from mlm_course.widgets import AttentionExplorer, PatchGrid, RefinementSteps
+from mlm_course.widgets import AttentionExplorer, MaskMatrix, PatchGrid, RefinementSteps
 
 pytestmark = pytest.mark.browser
 
@@ -201,6 +202,98 @@ def test_many_tokens_are_painted_behind_their_boxes(page):
     assert page.evaluate(colour, [0, 31])[4]
 
 
+def test_a_box_that_is_pointed_at_tells_its_value_beside_the_pointer(page):
+    widget = explorer(head=1)
+    mount(page, widget)
+    tip = page.locator(".mlm-tip")
+    expect(tip).to_be_hidden()
+    box = page.locator(".mlm-matrix tbody tr").nth(2).locator("td").nth(1)
+    box.hover()
+    expect(tip).to_have_text(f"cat → the {number(widget.view['stages'][2]['values'][1][2][1])}")
+    at, place = tip.bounding_box(), box.bounding_box()
+    assert abs(at["x"] - place["x"]) < 60 and 0 <= at["y"] - place["y"] < 60
+    page.mouse.move(1100, 700)
+    expect(tip).to_be_hidden()
+
+
+def test_a_click_holds_a_row_until_the_next_one(page):
+    mount(page, explorer())
+    caption, rows = page.locator(".mlm-row caption"), page.locator(".mlm-matrix tbody tr")
+    rows.nth(2).locator("td").nth(1).click()
+    rows.nth(4).locator("td").nth(3).hover()
+    expect(caption).to_have_text("What “cat” sees")
+    expect(page.locator(".mlm-tip")).to_contain_text("down → sat")
+    rows.nth(2).locator("td").nth(1).click()
+    rows.nth(4).locator("td").nth(3).hover()
+    expect(caption).to_have_text("What “down” sees")
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize(("width", "height"), [(830, 560), (916, 610), (360, 640)])
+def test_the_sentence_stands_above_a_matrix_that_scrolls_beside_its_table(page, width, height):
+    """What is left of 1280 x 720 and 1366 x 768 beside JupyterLab's file browser, and a phone."""
+    page.set_viewport_size({"width": width, "height": height})
+    words = "[CLS] the old farmer saw a small dog and the small dog saw him there [SEP]".split()
+    size = len(words)
+    mount(page, AttentionExplorer(words, np.random.default_rng(0).normal(size=(4, size, size))))
+    sentence, grid, side = (
+        page.locator(f".mlm-{c}").first.bounding_box() for c in ("words", "scroll", "side")
+    )
+    assert sentence["y"] + sentence["height"] <= grid["y"] + 8
+    assert grid["height"] <= 400 and side["height"] <= 400
+    if width > 800:
+        assert grid["y"] + grid["height"] <= height and side["y"] + side["height"] <= height
+        assert side["x"] >= grid["x"] + grid["width"]
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.locator(".mlm-matrix tbody td").first.click()
+    press(page, *["ArrowDown"] * (size - 1), "End")
+    focused = page.locator(":focus").bounding_box()
+    head, key = (page.locator(f".mlm-matrix {part}").first for part in ("thead th", "tbody th"))
+    box = page.locator(".mlm-scroll").bounding_box()
+    assert head.bounding_box()["y"] == pytest.approx(box["y"], abs=2)  # the heads stay
+    assert key.bounding_box()["x"] == pytest.approx(box["x"], abs=2)
+    assert focused["x"] + focused["width"] <= box["x"] + box["width"] + 1
+    press(page, "Home", *["ArrowUp"] * (size - 1))
+    focused, top = page.locator(":focus").bounding_box(), head.bounding_box()
+    assert focused["y"] >= top["y"] + top["height"] - 1  # not under them
+    said = page.locator(".mlm-row tr.mlm-current").bounding_box()
+    side = page.locator(".mlm-side").bounding_box()
+    assert side["y"] <= said["y"] and said["y"] + said["height"] <= side["y"] + side["height"] + 1
+
+
+def test_weights_as_given_have_one_stage(page):
+    weights = [[0.9, 0.1], [0.25, 0.75]]
+    mount(page, AttentionExplorer(["a", "b"], weights=weights))
+    assert boxes(page) == [["0.90", "0.10"], ["0.25", "0.75"]]
+    assert seen_row(page) == [["a", "0.90"], ["b", "0.10"]]
+    assert page.locator(".mlm-closed").count() == 0
+    expect(page.get_by_role("note")).to_have_count(0)
+
+
+def test_scores_that_look_like_weights_are_pointed_out(page):
+    widget = AttentionExplorer(["a", "b"], [[0.9, 0.1], [0.25, 0.75]])
+    mount(page, widget)
+    expect(page.get_by_role("note")).to_have_text(widget.view["note"])
+    assert boxes(page)[0] == ["0.69", "0.31"]
+
+
+@pytest.mark.parametrize("name", ["explorer", "matrix"])
+def test_512_tokens_are_an_image_with_a_sentence(page, name):
+    words, causal = [f"w{i}" for i in range(512)], np.tri(512) == 1
+    large = {
+        "explorer": lambda: AttentionExplorer(words, np.zeros((2, 512, 512)), causal),
+        "matrix": lambda: MaskMatrix(words, words, causal, {"future": causal}, title="Large"),
+    }
+    mount(page, large[name]())
+    images = page.get_by_role("img")
+    assert all(image.evaluate("e => e.complete && e.naturalWidth > 0") for image in images.all())
+    assert images.first.evaluate("e => e.naturalWidth") == 512
+    expect(page.locator(".mlm")).to_contain_text(
+        re.compile("too many to walk through|are more than")
+    )
+    assert page.locator("td").count() == 0
+
+
 # ---------------------------------------------------------------- mask matrix
 
 
@@ -357,6 +450,25 @@ def test_playground_strip_is_one_tab_stop(page):
         page.keyboard.press("Tab")
         names.append(page.evaluate("document.activeElement.tagName"))
     assert names == ["SELECT", "INPUT", "INPUT", "INPUT", "BUTTON", "BUTTON", "BODY"]
+
+
+@pytest.mark.smoke
+def test_playground_says_where_python_is_silent(page):
+    page.clock.install()
+    mount(page, playground())
+    page.clock.run_for(5000)
+    silence = page.get_by_role("status")
+    expect(silence).to_be_empty()
+    page.evaluate("window.silent = true")
+    page.get_by_role("button", name="Draw again").click()
+    page.clock.run_for(2900)
+    expect(silence).to_be_empty()  # Python may take a moment
+    page.clock.run_for(200)
+    expect(silence).to_contain_text("Python does not answer.")
+    expect(silence).to_contain_text("run this cell again")
+    page.evaluate("window.silent = false")
+    page.get_by_role("button", name="Draw again").click()
+    expect(silence).to_be_empty()
 
 
 # ---------------------------------------------------------------- training curve
@@ -686,6 +798,29 @@ def test_refinement_looks_of_masks_confidences_and_what_goes_again(page):
         shades = [round(sure * 0.6 * 20) / 20 for sure in now["confidences"]]
         expected = [f"rgba(43, 123, 186, {s:g})" for s in shades]
         assert [t.evaluate(shade) for t in tokens.all()] == ["rgba(0, 0, 0, 0)", *expected[1:]]
+
+
+@pytest.mark.parametrize("width", [400, 1000])
+def test_each_row_of_refined_tokens_has_the_names_of_its_lines(page, width):
+    page.set_viewport_size({"width": width, "height": 800})
+    mount(page, refinement())
+    tops = {round(li.bounding_box()["y"]) for li in page.locator(".mlm-refined li").all()}
+    names = page.locator(".mlm-sides > div")
+    expect(names).to_have_count(len(tops))
+    assert len(tops) == (2 if width == 400 else 1)
+    assert {round(name.bounding_box()["y"]) for name in names.all()} == tops
+    expect(names.last).to_have_text("model seesafter the stepconfidence")
+    tokens = page.locator(".mlm-refined button").first.locator("> *").all()
+    for name, line in zip(names.first.locator("span").all(), tokens, strict=True):
+        assert abs(name.bounding_box()["y"] - line.bounding_box()["y"]) < 6
+
+
+def test_the_title_of_a_patch_grid_stands_above_its_controls(page):
+    mount(page, patches(title="Digits"))
+    title, legend = (
+        page.locator(f".mlm {part}").first.bounding_box() for part in ("> strong", "legend")
+    )
+    assert title["y"] + title["height"] <= legend["y"]
 
 
 def test_shades_are_those_of_the_static_picture(page):
