@@ -1,7 +1,9 @@
 """The builder: one source, two notebooks, and clear words about every mistake in a source."""
 
+import errno
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,7 +13,7 @@ import IPython
 import nbformat
 import pytest
 
-from mlm_course.authoring import build, execute, files, outputs
+from mlm_course.authoring import build, copies, execute, files, generated, outputs
 from mlm_course.authoring.cells import STUB, CellFailure, SourceError
 from mlm_course.authoring.effort import hours
 from mlm_course.authoring.generated import (
@@ -20,6 +22,7 @@ from mlm_course.authoring.generated import (
     Publication,
     badges,
     budget_line,
+    framed,
     read_syllabus,
     set_up,
     syllabus_text,
@@ -317,6 +320,27 @@ def test_without_an_address_there_is_no_badge_and_no_link():
     assert "http" not in set_up(nowhere)
 
 
+def test_every_lesson_says_how_to_begin_in_the_middle():
+    head = generated.head(Publication("", ""), "01_doubling", "*Not measured yet.*")
+    assert "Run > Run All Above Selected Cell" in head and "Runtime > Run before" in head
+
+
+def test_an_exercise_is_told_at_a_glance():
+    """A frame where HTML may have a style, a pencil everywhere; the text stays Markdown."""
+    prompt = framed("Words.\n\n### Exercise 1.2: scores\nWrite `f`.", {"1.2": 7})
+    words, frame, heading, text, end = re.split(r"\n\n|(?<=\))\n", prompt)
+    assert words == "Words." and heading == "### ✎ Exercise 1.2: scores (7 minutes)"
+    assert frame.startswith('<div style="border-left: 4px solid ')
+    assert (text, end) == ("Write `f`.", "</div>")
+
+
+@pytest.mark.parametrize(
+    "text", ["## Exercise 1.2: no", "An exercise", "### Exercise 1.9: unknown"]
+)
+def test_nothing_else_gets_a_frame(text):
+    assert framed(text, {"1.2": 7}) == text
+
+
 def test_badges_point_to_the_tagged_lesson():
     text = badges(Publication("https://github.com/some/course", "v2"), "01_attention")
     assert "github/some/course/blob/v2/lessons/01_attention.ipynb" in text
@@ -568,6 +592,32 @@ def test_the_failing_cell_may_stand_behind_one_that_is_meant_to_fail(tiny, quick
         list(build.write_notebooks(tiny))
 
 
+FIGURE = """\
+import matplotlib.pyplot as plt
+
+from mlm_course.views.figures import show_figure
+
+fig, ax = plt.subplots()
+ax.set_title("small", fontsize=8)
+show_figure(fig, "A title that is too small to be read.")
+
+"""
+
+
+def test_a_figure_that_cannot_be_read_fails_the_build(tiny, quick_set_up):
+    rewrite(tiny, "double(3)\n\n", FIGURE)
+    with pytest.raises(SourceError, match="The figure cannot be read: 'small' has 8 points"):
+        list(build.write_notebooks(tiny))
+    rewrite(tiny, "fontsize=8", "fontsize=9")
+    list(build.write_notebooks(tiny))
+    solved = nbformat.read(tiny / "solutions/01_doubling.ipynb", as_version=4)
+    code = [cell for cell in solved.cells if cell.cell_type == "code"]
+    assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
+    shown = next(cell["outputs"] for cell in code if "show_figure(" in cell["source"])
+    pictures = [set(output["data"]) for output in shown if "data" in output]
+    assert pictures == [{"text/plain", "text/html"}]
+
+
 def test_a_failing_lesson_leaves_those_before_it_built(tiny, monkeypatch):
     def run(notebook, folder):
         if notebook["metadata"]["mlm_course"]["lesson"] == "02_more":
@@ -704,3 +754,138 @@ def test_a_chart_that_only_followed_a_training_leaves_no_empty_output():
     left = notebook.cells[0].outputs
     assert [output.output_type for output in left] == ["display_data", "stream"]
     assert left[0].data == {"text/plain": "curve"}
+
+
+# --- A learner's copies
+
+
+@pytest.fixture
+def clone(tmp_path):
+    """A course of two lessons, and start(), which returns the lines it says."""
+    (tmp_path / "lessons").mkdir()
+    for name in ("01_one.ipynb", "02_two.ipynb"):
+        (tmp_path / "lessons" / name).write_text(f"{name} as published")
+    return tmp_path
+
+
+def start(root: Path) -> list[str]:
+    return list(copies.copy_lessons(root))
+
+
+def own(root: Path) -> dict[str, str]:
+    folder = root / "my_lessons"
+    names = [path.relative_to(folder).as_posix() for path in folder.rglob("*.ipynb")]
+    return {name: (folder / name).read_text() for name in sorted(names)}
+
+
+def test_a_learner_gets_copies_once(clone):
+    assert start(clone) == []
+    copy = {name: f"{name} as published" for name in ("01_one.ipynb", "02_two.ipynb")}
+    assert own(clone) == copy
+    assert start(clone) == [] and own(clone) == copy
+
+
+def test_a_learners_work_is_never_overwritten(clone):
+    start(clone)
+    (clone / "my_lessons" / "01_one.ipynb").write_text("my work")
+    assert start(clone) == []
+    for name in ("01_one.ipynb", "02_two.ipynb"):
+        (clone / "lessons" / name).write_text("a new version")
+    assert start(clone) == [
+        "my_lessons/01_one.ipynb stays yours, though the course has a newer version. "
+        "To get that, give yours another name and start again.",
+        "my_lessons/02_two.ipynb is new; the one before is my_lessons/earlier/02_two-1.ipynb.",
+    ]
+    assert own(clone) == {
+        "01_one.ipynb": "my work",
+        "02_two.ipynb": "a new version",
+        "earlier/02_two-1.ipynb": "02_two.ipynb as published",
+    }
+    (clone / "my_lessons" / "01_one.ipynb").rename(clone / "my_lessons" / "mine.ipynb")
+    assert start(clone) == []
+    assert own(clone)["01_one.ipynb"] == "a new version" and own(clone)["mine.ipynb"] == "my work"
+
+
+@pytest.mark.parametrize("written", ["a = 1\nb = 2", "a = 1\nb = 3"])
+def test_a_copy_that_was_only_opened_and_run_makes_room(clone, written):
+    cell = {"cell_type": "code", "source": "a = 1\nb = 2", "outputs": []}
+    lesson = clone / "lessons" / "01_one.ipynb"
+    lesson.write_text(json.dumps({"cells": [cell]}))
+    start(clone)
+    saved = {
+        **cell,
+        "source": written.splitlines(keepends=True),
+        "outputs": [{}],
+    }  # as Jupyter does
+    copy = clone / "my_lessons" / "01_one.ipynb"
+    copy.write_text(json.dumps({"cells": [saved], "metadata": {"language_info": {}}}))
+    assert start(clone) == []
+    lesson.write_text("a new version")
+    start(clone)
+    assert (copy.read_text() == "a new version") == (written == cell["source"])
+    assert str(saved["source"][1]) in "".join(own(clone).values())
+
+
+def test_work_that_was_done_in_lessons_comes_along_and_outlives_the_next_version(clone):
+    (clone / "lessons" / "01_one.ipynb").write_text("my work in a tracked file")
+    (clone / "lessons" / "course_progress.json").write_text("solved")
+    assert start(clone) == [
+        "What you have solved so far, course_progress.json, is in my_lessons/, too."
+    ]
+    (clone / "lessons" / "01_one.ipynb").write_text("a new version")  # git restore, git pull
+    start(clone)
+    assert "my work in a tracked file" in own(clone).values()
+    assert (clone / "my_lessons" / "course_progress.json").read_text() == "solved"
+    (clone / "my_lessons" / "course_progress.json").write_text("more")
+    start(clone)
+    assert (clone / "my_lessons" / "course_progress.json").read_text() == "more"
+
+
+@pytest.mark.parametrize("memory", ["", "[]", "{", None])
+def test_where_it_is_lost_what_was_copied_every_copy_stays(clone, memory):
+    start(clone)
+    file = clone / "my_lessons" / ".copied.json"
+    file.unlink() if memory is None else file.write_text(memory)
+    (clone / "lessons" / "01_one.ipynb").write_text("a new version")
+    assert len(start(clone)) == 1 and own(clone)["01_one.ipynb"] == "01_one.ipynb as published"
+
+
+def test_a_disk_that_is_full_leaves_the_copies_where_they_are(clone, monkeypatch):
+    start(clone)
+    before = own(clone)
+    (clone / "lessons" / "01_one.ipynb").write_text("a new version")
+
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        with pytest.raises(OSError, match="No space left"):
+            start(clone)
+    assert own(clone) == before
+    assert start(clone) and own(clone)["01_one.ipynb"] == "a new version"
+
+
+def test_a_file_that_only_ends_like_ours_stays(clone):
+    start(clone)
+    file = clone / "my_lessons" / "01_one.ipynb.new"
+    file.write_text("mine")
+    (clone / "lessons" / "01_one.ipynb").write_text("a new version")
+    assert len(start(clone)) == 1 and file.read_text() == "mine"
+
+
+@pytest.mark.parametrize("what", ["no lessons", "a file in its place"])
+def test_copies_that_cannot_be_made_are_a_sentence(clone, what):
+    if what == "no lessons":
+        shutil.rmtree(clone / "lessons")
+    else:
+        (clone / "my_lessons").write_text("a file")
+    command = [sys.executable, "-m", "mlm_course", "start"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    result = subprocess.run(command, cwd=clone, env=environment, capture_output=True, text=True)
+    assert result.returncode == 1 and "Traceback" not in result.stderr
+    assert result.stderr.startswith("Your copies of the lessons could not be made. ")
+
+
+def test_copies_are_no_part_of_the_repository():
+    assert f"{copies.FOLDER}/" in (ROOT / ".gitignore").read_text().splitlines()

@@ -152,7 +152,8 @@ def test_none():
 
     assert "Did you forget `return`?" in failed(forgets)
     message = failed(prints)
-    assert "prints its result" in message and "a float32 tensor of shape (2, 3, 5)" in message
+    assert "returns None; expected is a float32 tensor of shape (2, 3, 5)" in message
+    assert message.endswith("Write `return` before the result; `print` only shows it.")
     assert "torch.Size([2, 3, 5])" in repr(check("90.1", prints))
 
 
@@ -363,6 +364,34 @@ def test_an_exception_tells_the_line():
     assert f"in line {line}, `return q / k.shape[size] + 1 // size`" in message
 
 
+@pytest.mark.parametrize(
+    ("notebook", "words"),
+    [
+        (
+            {"len": 3},
+            "`len` is the int 3 in this notebook: `del len` in a cell brings Python's own",
+        ),
+        ({"math": [1, 2]}, "`math` is a list of 2 in this notebook: `import math` in a cell"),
+        ({"len": len, "math": math}, None),
+    ],
+)
+def test_a_name_that_the_notebook_took_from_python_is_named(notebook, words):
+    names = {"math": math, **notebook}
+    exec("def f(q, k):\n    len(q)\n    return q.mT @ k @ q / math.sqrt(q.shape[-1])", names)
+    message = failed(names["f"])
+    assert words in message if words else "in this notebook" not in message
+
+
+def test_an_answer_to_another_exercise_is_known_by_its_name():
+    def weighted_average(weights, values):
+        return weights @ values
+
+    line = 'By its name this is the answer to 1.1: `check("1.1", weighted_average)`.'
+    assert line in check("90.1", weighted_average).details
+    assert line not in check("1.1", weighted_average).details
+    assert line not in check("1.1", lambda weights, values: weights).details
+
+
 def test_an_exception_in_a_library_tells_the_learners_line():
     message = failed(lambda q, k: torch.stack([q, k]))
     assert "RuntimeError" in message and "torch.stack([q, k])" in message
@@ -547,6 +576,27 @@ def test_an_interrupt_while_check_itself_is_at_work(monkeypatch):
 # --- Nothing is left behind
 
 
+def state():
+    """Everything of torch, NumPy and Python that an answer may change by the way."""
+    return (
+        torch.get_rng_state().tolist(),
+        random.getstate(),
+        numpy.random.get_state()[1].tolist(),
+        torch.is_grad_enabled(),
+        torch.is_inference_mode_enabled(),
+        torch.get_default_dtype(),
+        torch.get_default_device(),
+        torch.is_autocast_enabled("cpu"),
+        torch.get_deterministic_debug_mode(),
+        torch.is_anomaly_enabled(),
+        torch.get_float32_matmul_precision(),
+        torch.get_num_threads(),
+        numpy.geterr(),
+        sys.getrecursionlimit(),
+        list(warnings.filters),
+    )
+
+
 def test_settings_are_restored(asked):
     def disturbs(q, k):
         torch.manual_seed(1)
@@ -554,26 +604,89 @@ def test_settings_are_restored(asked):
         numpy.random.seed(1)
         torch.set_grad_enabled(False)
         torch.set_default_dtype(torch.float64)
+        torch.set_default_device("meta")
+        torch.set_autocast_enabled("cpu", True)
+        torch.set_deterministic_debug_mode(1)
+        torch.autograd.set_detect_anomaly(True)
+        torch.set_float32_matmul_precision("medium")
+        torch.set_num_threads(torch.get_num_threads() + 1)
+        numpy.seterr(all="raise")
         sys.setrecursionlimit(5000)
         warnings.simplefilter("error")
         del q, k
-
-    def state():
-        return (
-            torch.get_rng_state().tolist(),
-            random.getstate(),
-            numpy.random.get_state()[1].tolist(),
-            torch.is_grad_enabled(),
-            torch.get_default_dtype(),
-            sys.getrecursionlimit(),
-            list(warnings.filters),
-        )
 
     before = state()
     assert asked(disturbs).status == "failed"
     assert state() == before
     assert asked(scores).status == "passed"  # a right answer leaves as little behind
     assert state() == before
+
+
+@contextlib.contextmanager
+def set_to(write, value, after):
+    """A setting of the notebook, taken back at the end."""
+    write(value)
+    try:
+        yield
+    finally:
+        write(after)
+
+
+@contextlib.contextmanager
+def warnings_are_errors():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+
+
+NOTEBOOKS = {
+    "set_default_device": lambda: set_to(torch.set_default_device, "meta", None),
+    "with torch.device": lambda: torch.device("meta"),
+    "float64": lambda: set_to(torch.set_default_dtype, torch.float64, torch.float32),
+    "bfloat16": lambda: set_to(torch.set_default_dtype, torch.bfloat16, torch.float32),
+    "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
+    "inference mode": torch.inference_mode,
+    "no gradients": torch.no_grad,
+    "deterministic": lambda: set_to(torch.set_deterministic_debug_mode, 2, 0),
+    "anomaly detection": lambda: torch.autograd.set_detect_anomaly(True),
+    "medium products": lambda: set_to(torch.set_float32_matmul_precision, "medium", "highest"),
+    "warnings are errors": warnings_are_errors,
+    "NumPy raises": lambda: numpy.errstate(all="raise"),
+    "redirected": lambda: contextlib.redirect_stdout(None),
+}
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
+def test_an_answer_is_tried_as_in_a_fresh_notebook(notebook):
+    """Whatever is set outside, the answer meets float32 on the CPU with gradients, and all stays."""
+
+    def looks_around(q, k):
+        w = torch.ones(8, requires_grad=True)
+        (w * q).sum().backward()
+        with warnings.catch_warnings(record=True) as heard:
+            warnings.warn("by the way", stacklevel=1)
+            numpy.log(numpy.zeros(1))
+        assert len(heard) == 2
+        fresh = (w.dtype, w.device.type, (q @ k.mT).dtype, w.grad is not None)
+        assert fresh == (torch.float32, "cpu", torch.float32, True)
+        assert not torch.is_anomaly_enabled() and not torch.get_deterministic_debug_mode()
+        return scores(q, k)
+
+    with NOTEBOOKS[notebook]():
+        before = state()
+        assert check("90.1", looks_around).status == "passed"
+        assert state() == before
+
+
+@pytest.mark.parametrize("notebook", ["set_default_device", "bfloat16", "inference mode"])
+def test_the_first_look_at_a_lesson_may_be_under_any_setting(notebook):
+    """A lesson's files are imported and its reference is run as in a fresh notebook, too."""
+    catalogue.exercises.cache_clear()
+    sys.modules.pop("mlm_course.exercises.lesson_90.ex1_scores", None)
+    with NOTEBOOKS[notebook]():
+        assert check("90.1", scores).status == "passed"
+        for other in ("6.2", "9.7"):
+            assert check(other, find_exercise(other).reference).status == "passed"
 
 
 def test_standard_streams_are_restored(asked, capsys):
@@ -661,13 +774,17 @@ def test_not_a_function():
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
-        ((), "The id is None"),
+        ((), "The id is missing"),
         (("90.1",), "Your function is missing"),
         ((scores, "90.1"), "The other way round"),
         ((90.1, scores), "in quotes"),
-        (("90.3", scores), 'no exercise "90.3"'),
+        (("90.3", scores), 'no exercise "90.3". Lesson 90 has 90.1 to 90.13.'),
+        (("99.1", scores), "Lessons with exercises: 1, 2, "),
+        (("90", scores), "Lesson 90 has 90.1 to 90.13."),
+        ((check,), "The id is an object of type function"),
+        (("90.1", scores, scores), "3 things in the brackets"),
         (("", scores), 'no exercise ""'),
-        (("90.q1", scores), "no exercise"),
+        (("90.q1", scores), '90.q1 is a quiz question, no exercise: `quiz("90.q1")` asks it.'),
         (("²", scores), "no exercise"),
     ],
 )
@@ -676,9 +793,22 @@ def test_misuse(arguments, word):
     assert verdict.status == "not checked" and word in verdict.message
 
 
-def test_the_nearest_ids_are_named():
-    assert "90.1" in check("90.19", scores).message.partition("nearest")[2]
-    assert check(" 90.1\n", scores).status == "passed"
+@pytest.mark.parametrize(
+    "typed", [" 90.1\n", "090.01", "90,1", "90-1", "90.1.", "Exercise 90.1", "ex90.1"]
+)
+def test_an_id_may_be_typed_in_other_ways(typed):
+    assert check(typed, scores).status == "passed"
+
+
+@pytest.mark.parametrize("seconds", ["5", 0, -1, math.nan, math.inf, True, [5]])
+def test_seconds_are_a_number_above_zero(seconds):
+    verdict = check("90.1", scores, seconds=seconds)
+    assert verdict.status == "not checked" and "a number above 0" in verdict.message
+
+
+def test_a_second_check_says_the_same():
+    wrong = [check("90.1", lambda q, k: q @ k.mT) for _ in range(2)]
+    assert wrong[0] == wrong[1] and wrong[0].status == "failed"
 
 
 def test_a_broken_exercise_is_not_the_learners_fault():
@@ -849,6 +979,8 @@ class Point(NamedTuple):
         (lambda q, k: q @ torch.ones(1, 1), "transposed"),
         (lambda q, k: Point(1, 2).z, "It has `x`, `y`."),  # type: ignore[attr-defined]
         (lambda q, k: q.sum, "forget the `()`"),
+        (lambda q, k: q @ torch.ones(8, 5, device="meta"), "calls your function on the CPU"),
+        (lambda q, k: q + torch.ones(8, device="meta"), "calls your function on the CPU"),
     ],
     ids=lambda value: value.strip("`")[:12] if isinstance(value, str) else "",
 )

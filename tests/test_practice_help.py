@@ -7,6 +7,7 @@ import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,6 +16,7 @@ from mlm_course.practice import check, hint, hints, progress, quiz, record, solu
 from mlm_course.practice import exercise as catalogue
 from mlm_course.practice.exercise import find_exercise
 from mlm_course.practice.progress_report import ids_of_passport, passport
+from mlm_course.practice.quiz_widget import QuizWidget
 
 
 @pytest.fixture(autouse=True)
@@ -70,6 +72,10 @@ def test_a_certain_hint():
         (("90.1", 4), "numbered from 1 to 3"),
         (("90.1", 0), "numbered from 1 to 3"),
         (("90.1", "two"), "numbered from 1 to 3"),
+        (("90.1", 1.0), "numbered from 1 to 3"),
+        (("90.1", True), "numbered from 1 to 3"),
+        (("90.1", [1, 2]), "numbered from 1 to 3"),
+        (("90.q1",), "90.q1 is a quiz question"),
         (("90.2",), 'solution("90.2")'),
         (("90.99",), "no exercise"),
         ((), "The id is missing"),
@@ -149,6 +155,12 @@ def test_a_lost_answer_is_a_sentence_and_the_way_back(answers, content):
     assert solve().status == "passed"  # other exercises are as they were
 
 
+@pytest.mark.parametrize("ask", [hint, quiz, progress])
+def test_an_id_that_turns_the_line_is_shown_by_its_numbers(ask):
+    message = repr(ask("</b>\u202e\u200b"))
+    assert r"</b>\u202e\u200b" in message and "\u202e" not in message
+
+
 def test_an_answer_that_came_back_needs_a_new_kernel(answers, monkeypatch):
     without = catalogue.exercises(1)
     monkeypatch.setattr(catalogue, "exercises", lambda lesson: without)  # as a kernel remembers
@@ -195,6 +207,50 @@ def test_the_text_of_a_quiz_keeps_the_answers():
     assert text == repr(quiz(90)) == repr(quiz("90.q1"))
 
 
+def test_the_twin_of_a_quiz_is_all_there_is_without_a_kernel(monkeypatch):
+    assert quiz("90")._repr_mimebundle_() == quiz("90").twin()  # nbconvert, a terminal
+    monkeypatch.setattr("mlm_course.practice.questions.shell", lambda: SimpleNamespace(kernel=1))
+    monkeypatch.setitem(sys.modules, "mlm_course.practice.quiz_widget", None)
+    assert quiz("90")._repr_mimebundle_() == quiz("90").twin()  # no widgets in this environment
+
+
+def test_a_click_is_judged_and_remembered_like_a_typed_answer(file):
+    widget = QuizWidget(quiz("90"))
+    widget.chosen = {"90.q1": "b"}
+    assert on_disk(file) == {"solved": [], "tried": ["90.q1"]}
+    widget.chosen = {"90.q1": "a"}
+    assert on_disk(file)["solved"] == ["90.q1"] and widget.saved == {"90.q1": ["a", ""]}
+    bundle, _ = widget._repr_mimebundle_()
+    assert quiz("90").twin().items() <= bundle.items()  # which never changes
+
+
+@pytest.mark.parametrize(
+    "chosen", [{"90.q1": "z"}, {"90.q1": ["a"]}, {"90.q1": None}, {"1.q1": "a"}, {"x": {}}]
+)
+def test_a_page_that_sends_nonsense_changes_nothing(file, chosen):
+    widget = QuizWidget(quiz("90"))
+    widget.chosen = chosen
+    assert widget.saved == {} and not file.exists()
+
+
+def test_a_click_that_cannot_be_saved_says_so(file):
+    file.mkdir()
+    widget = QuizWidget(quiz("90"))
+    widget.chosen = {"90.q1": "a"}
+    assert "could not be saved" in widget.saved["90.q1"][1]
+
+
+def test_dollars_are_not_typeset():
+    for shown in (quiz("90"), hint("90.1"), progress(), check("90.1", print)):
+        assert shown._repr_html_().startswith('<div class="mathjax_ignore" ')
+
+
+def test_a_status_stays_in_one_line():
+    table = progress("90")._repr_html_()
+    assert '<td style="text-align:left;white-space:nowrap">○ not yet</td>' in table
+    assert '<td style="text-align:left;white-space:normal">Scale the scores</td>' in table
+
+
 def test_answers_are_judged_and_remembered(file):
     assert repr(quiz("90.q1", "b")) == "✗ 90.q1 b is not it: Count again."
     assert on_disk(file) == {"solved": [], "tried": ["90.q1"]}
@@ -207,17 +263,38 @@ def test_answers_are_judged_and_remembered(file):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("90.q1", "c"), "options are a, b"),
-        (("90.q1", 0), "options are a, b"),
-        (("90.q9", "a"), "The nearest: 90.q1"),
-        (("99",), "no lesson 99"),
-        (("90.1",), "no lesson 90.1"),
+        (("90.q1", "c"), "no option 'c'; choose one of a, b. Nothing was recorded."),
+        (("90.q1", 0), "choose one of a, b"),
+        (("90.q1", "ab"), "choose one of a, b"),
+        (("90.q1", ["a"]), "choose one of a, b"),
+        (("90.q1", "a", "b"), "more than one option; choose one of a, b"),
+        (("90.q9", "a"), 'no question "90.q9". Lesson 90 has only 90.q1.'),
+        (("99",), 'no lesson "99". Lessons with exercises: 1, 2, '),
+        (("90.1",), '90.1 is not the number of a lesson, like "90".'),
+        (("90.1", "a"), "not the number of a lesson"),
+        (
+            ("90", "a"),
+            'Which question of lesson 90 is this the answer to? Like `quiz("90.q1", "a")`.',
+        ),
         ((), "Which lesson"),
-        ((["q"],), "no question"),
+        ((["q"],), "this is a list of 1"),
+        ((True,), "this is True"),
     ],
 )
-def test_quizzes_that_do_not_exist(arguments, words):
+def test_quizzes_that_do_not_exist(file, arguments, words):
     assert words in repr(quiz(*arguments))
+    assert not file.exists()
+
+
+@pytest.mark.parametrize("typed", [90, 90.0, " 90 ", "090", "Lesson 90"])
+def test_a_lesson_may_be_typed_in_other_ways(typed):
+    assert repr(quiz(typed)) == repr(quiz("90"))
+
+
+@pytest.mark.parametrize("typed", ["a", "A", " a ", "a)", "(a)", "a.", "'a'"])
+def test_a_letter_may_be_typed_in_other_ways(typed):
+    for question in ("90.q1", "90.Q01", "90q1"):
+        assert repr(quiz(question, typed)) == "✓ 90.q1 a is right: One is less."
 
 
 # --- progress: what it shows
@@ -247,11 +324,11 @@ def test_progress_of_the_course(file):
     solve()
     text = repr(progress())
     assert "90 A lesson for tests 1 of 6 0 of 1" in " ".join(text.split())
-    assert f"Kept in {file}" in text and passport({"90.1"}) in text
+    assert f"File: {file}" in text and passport({"90.1"}) in text
 
 
 def test_progress_of_no_lesson():
-    assert "no lesson 91" in repr(progress("91"))
+    assert 'no lesson "91"' in repr(progress("91"))
 
 
 # --- progress: the passport
@@ -296,6 +373,15 @@ def test_a_damaged_passport_changes_nothing(file, line, words):
     answer = repr(progress(restore=line))
     assert words in answer and "Nothing was changed" in answer and "\n" not in answer
     assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"forget": "no"}, {"lesson": "90", "forget": True}, {"restore": "", "forget": 1}]
+)
+def test_only_a_plain_wish_to_forget_everything_forgets(file, arguments):
+    solve()
+    assert "Nothing was forgotten." in repr(progress(**arguments))
+    assert on_disk(file)["solved"] == ["90.1"]
 
 
 def test_forgetting_can_be_undone(file):
@@ -360,6 +446,12 @@ def test_a_damaged_file_is_set_aside(file, content):
     assert "damaged" not in repr(solve())  # said once
 
 
+def test_a_damaged_file_is_not_deleted(file):
+    file.write_text("all I had")
+    assert "was damaged" in repr(progress(forget=True)) and not file.exists()
+    assert file.with_name(f"{file.name}.damaged-1").read_text() == "all I had"
+
+
 def test_a_second_damaged_file_does_not_replace_the_first(file):
     for content in ("first", "second"):
         file.write_text(content)
@@ -422,6 +514,89 @@ def test_a_place_where_nothing_can_be_written(tmp_path, monkeypatch, kind):
     assert verdict.status == "passed" and "could not be saved" in verdict.details[-1]
     assert "1 of 6" in repr(progress("90")) and "could not be saved" in repr(progress("90"))
     assert repr(progress(forget=True))
+
+
+def stands_in_the_way(kind: str, place: Path) -> None:
+    if kind == "a folder":
+        place.mkdir()
+    elif kind == "a pipe":
+        os.mkfifo(place)
+    elif kind == "a link to a pipe":
+        os.mkfifo(place.with_name("pipe"))
+        place.symlink_to("pipe")
+    elif kind == "a huge file":
+        with place.open("wb") as huge:
+            huge.truncate(record.MOST_BYTES + 1)  # takes no room
+    elif kind == "a newer version":
+        place.write_text('{"format": 2, "solved": {"1.1": "2027-01-01"}}')
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("a folder", "is a folder, device or pipe"),
+        ("a pipe", "is a folder, device or pipe"),
+        ("a link to a pipe", "pipe is a folder, device or pipe"),
+        ("a huge file", "is too large to be a progress file"),
+        ("a newer version", "was written by a newer version of the course"),
+    ],
+)
+def test_what_is_no_file_of_ours_stays_as_it_is(file, kind, words):
+    stands_in_the_way(kind, file)
+    before = os.lstat(file)
+    assert words in solve().details[-1] and words in repr(progress())
+    assert "1 of 6" in repr(progress("90"))  # known all the same
+    assert "could not be deleted" in repr(progress(forget=True))
+    after = os.lstat(file)
+    assert set(os.listdir(file.parent)) <= {file.name, "pipe"}
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def test_a_device_counts_as_none_of_ours(monkeypatch):
+    """Only looked at: as root, renaming or deleting it would succeed, for everybody on the machine."""
+    monkeypatch.setenv(record.VARIABLE, os.devnull)
+    with pytest.raises(OSError, match="is a folder, device or pipe"):
+        record._content()
+
+
+def test_a_file_that_may_not_be_changed_is_not(file, monkeypatch):
+    solve()
+    before = file.read_bytes()
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert "may not be changed" in repr(solve("90.10")) and file.read_bytes() == before
+
+
+@pytest.mark.parametrize("target_is_there", [True, False])
+def test_a_link_stays_a_link(file, tmp_path, target_is_there):
+    target = tmp_path / "elsewhere.json"
+    if target_is_there:
+        target.write_text('{"solved": ["1.1"]}')
+    file.symlink_to(target)
+    solve()
+    assert file.is_symlink() and on_disk(target)["solved"][-1] == "90.1"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
+def test_another_encoding_of_the_file_is_no_damage(file, encoding):
+    file.write_bytes('{"solved": ["1.1"], "name": "Zoë"}'.encode(encoding))
+    assert "damaged" not in repr(solve())
+    assert on_disk(file) == {"name": "Zoë", "solved": ["1.1", "90.1"], "tried": ["90.1"]}
+
+
+@pytest.mark.parametrize("some_id", ["\ud800", "1." + "9" * 5000, "", "\n", "1.²"])
+def test_an_odd_id_does_not_stop_later_saves(file, some_id):
+    file.write_text(json.dumps({"solved": [some_id]}))
+    assert "saved" not in repr(solve()) and "saved" not in repr(progress())
+    assert set(on_disk(file)["solved"]) == {some_id, "90.1"}
+    assert "Nothing was changed" in repr(progress(restore=f"mlm1 {some_id} \ud800 #0000"))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX")
+def test_who_may_read_the_file_stays_as_it_was(file):
+    solve()
+    file.chmod(0o664)
+    solve("90.10")
+    assert file.stat().st_mode & 0o777 == 0o664
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write everywhere")

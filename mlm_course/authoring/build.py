@@ -7,7 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from mlm_course.authoring import outputs
-from mlm_course.authoring.cells import Cell, CellFailure, Source, SourceError, place
+from mlm_course.authoring.cells import (
+    Cell,
+    CellFailure,
+    Source,
+    SourceError,
+    UnknownLesson,
+    place,
+)
 from mlm_course.authoring.differences import compare
 from mlm_course.authoring.effort import hours
 from mlm_course.authoring.files import replace_all, taken_back_on_failure
@@ -15,6 +22,7 @@ from mlm_course.authoring.generated import (
     SYLLABUS,
     Budget,
     budget_line,
+    framed,
     head,
     read_publication,
     read_syllabus,
@@ -30,6 +38,7 @@ from mlm_course.authoring.notebooks import (
 )
 from mlm_course.authoring.practice_data import PracticeData, read_practice
 from mlm_course.authoring.source import read_source
+from mlm_course.text_files import read_text
 
 PACKAGE = Path("mlm_course")
 ANSWERS = PACKAGE / "exercises" / "answers.json"
@@ -75,6 +84,17 @@ def differences(root: Path, names: Iterable[str] = ()) -> Iterator[str]:
         yield from _orphans(root, {source.name for source in sources})
 
 
+def stale_outputs(root: Path, names: Iterable[str] = ()) -> list[str]:
+    """The lessons whose stored outputs are of an earlier text or an earlier package."""
+    return [
+        source.name
+        for source in read_sources(root, names)
+        if not outputs.stored(
+            _files(root, source)[1], _draft(root, source, _cells(root, source)), root / PACKAGE
+        )
+    ]
+
+
 def _orphans(root: Path, names: set[str]) -> Iterator[str]:
     for folder in ("lessons", "solutions"):
         for path in sorted((root / folder).glob("*.ipynb")):
@@ -99,7 +119,7 @@ def _find(paths: list[Path], name: str) -> Path:
     for path in paths:
         if name in (path.stem, path.name) or (name.isdigit() and int(name) == int(path.stem[:2])):
             return path
-    raise SourceError(f"No lesson {name!r}; there are {', '.join(p.stem for p in paths)}.")
+    raise UnknownLesson(f"No lesson {name!r}; there are {', '.join(p.stem for p in paths)}.")
 
 
 def cells_of(root: Path, source: Source, budget: Budget | None) -> list[Cell]:
@@ -109,7 +129,11 @@ def cells_of(root: Path, source: Source, budget: Budget | None) -> list[Cell]:
     publication = read_publication(root)
     time = hours(source, practice, budget.seconds if budget else 0)
     facts = head(publication, source.name, budget_line(time, budget))
-    return with_generated_cells(source, facts, set_up(publication))
+    cells = with_generated_cells(source, facts, set_up(publication))
+    return [
+        replace(cell, text=framed(cell.text, practice.minutes)) if cell.kind == "markdown" else cell
+        for cell in cells
+    ]
 
 
 def _check_ids(source: Source, practice: PracticeData) -> None:
@@ -208,10 +232,10 @@ def answers(root: Path, sources: list[Source]) -> str:
 def _stored_answers(root: Path) -> dict[str, str]:
     try:
         by_exercise = json.loads(_text(root / ANSWERS) or "{}")
-    except ValueError:  # damaged; the next build of all lessons mends it
+    except (ValueError, RecursionError):  # damaged; the next build of all lessons mends it
         return {}
     return by_exercise if isinstance(by_exercise, dict) else {}
 
 
 def _text(path: Path) -> str | None:
-    return path.read_text(encoding="utf-8") if path.exists() else None
+    return read_text(path) if path.exists() else None

@@ -11,6 +11,10 @@ class SourceError(ValueError):
     """A mistake in a lesson source; the message says where and what to do."""
 
 
+class UnknownLesson(SourceError):
+    """A name that no lesson has."""
+
+
 class CellFailure(Exception):
     """A cell that did not come to its end: its index, why, and the line of its text, if known."""
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from mlm_course.authoring.notebooks import Notebook, from_text, to_text
 from mlm_course.authoring.outputs import without_outputs
+from mlm_course.text_files import read_text
 
 Numbered = list[tuple[int, dict[str, Any]]]  # cells with their numbers in a notebook
 
@@ -18,10 +19,10 @@ def compare(label: str, path: Path, expected: Notebook) -> Iterator[str]:
         yield f"{label} is missing"
         return
     try:
-        stored = from_text(path.read_text(encoding="utf-8"))
+        stored = from_text(read_text(path))
         bare = without_outputs(stored) if label.startswith("solutions") else stored
         lines = list(_differing_cells(bare, expected))
-    except (ValueError, KeyError, TypeError, AttributeError) as problem:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
         yield f"{label} cannot be read: {problem}"
         return
     if to_text(bare) != to_text(expected):

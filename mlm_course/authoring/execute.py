@@ -11,12 +11,14 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
+from traitlets.config import Config
 
 from mlm_course.authoring.cells import CellFailure
 from mlm_course.authoring.notebooks import Notebook
 
 WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
 PEAK = "import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+WATCH = "from mlm_course.authoring.overprints import watch as _watch; _watch(); del _watch"
 SECONDS = 600  # after which a cell is given up
 
 
@@ -34,11 +36,13 @@ def run_notebook(notebook: Notebook, folder: Path) -> Notebook:
     folder.mkdir(exist_ok=True)
     ran, started = nbformat.from_dict(notebook), [0]
     with tempfile.TemporaryDirectory() as scratch:
-        client = NotebookClient(
+        client: NotebookClient = NotebookClient(
             ran,
             timeout=SECONDS,
             kernel_name="python3",
+            config=_private_sockets(scratch),
             resources={"metadata": {"path": folder}},
+            on_notebook_start=lambda notebook: _watch_figures(client, notebook),
             on_cell_start=lambda cell, cell_index: started.append(cell_index),
         )
         try:
@@ -46,6 +50,19 @@ def run_notebook(notebook: Notebook, folder: Path) -> Notebook:
         except (CellExecutionError, CellTimeoutError, DeadKernelError) as problem:
             raise _failure(started[-1], ran.cells[started[-1]], problem) from None
     return {**clean(ran), "metadata": notebook["metadata"]}
+
+
+def _watch_figures(client: NotebookClient, notebook: NotebookNode) -> None:
+    """A figure that cannot be read fails its cell; nothing of this stays in the notebook."""
+    if client.kc and any("show_figure(" in cell.source for cell in notebook.cells):
+        client.kc.execute(WATCH, silent=True)
+
+
+def _private_sockets(scratch: str) -> Config:
+    """Talk to the kernel through files of ours; over TCP others here could listen, which it warns of."""
+    if os.name != "posix":
+        return Config()
+    return Config(KernelManager={"transport": "ipc", "connection_file": f"{scratch}/kernel.json"})
 
 
 def _environment(scratch: str) -> dict[str, str]:

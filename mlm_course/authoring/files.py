@@ -23,7 +23,7 @@ def replace_all(texts: Mapping[Path, str]) -> None:
 @contextmanager
 def taken_back_on_failure(path: Path, text: str) -> Iterator[None]:
     """A new text for a file; if what follows fails, the file is again as it was."""
-    before = path.read_text(encoding="utf-8") if path.exists() else None
+    before = path.read_bytes() if path.exists() else None
     replace_all({path: text})
     try:
         yield
@@ -31,5 +31,5 @@ def taken_back_on_failure(path: Path, text: str) -> Iterator[None]:
         if before is None:
             path.unlink()
         else:
-            replace_all({path: before})
+            path.write_bytes(before)
         raise

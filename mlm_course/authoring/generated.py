@@ -1,8 +1,10 @@
-"""The cells of a notebook that nobody writes: badges, budget line, set-up."""
+"""What nobody writes in a notebook: badges, budget line, how to start, set-up, frames of exercises."""
 
-import tomllib
+import re
 from dataclasses import dataclass
 from pathlib import Path
+
+from mlm_course.text_files import read_toml
 
 COLAB = "https://colab.research.google.com/github"
 BINDER = "https://mybinder.org/v2/gh"
@@ -28,15 +30,24 @@ class Budget:
 
 def read_publication(root: Path) -> Publication:
     """The [tool.mlm_course] table of pyproject.toml."""
-    table = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
-    return Publication(**table["tool"]["mlm_course"])
+    path = root / "pyproject.toml"
+    try:
+        return Publication(**read_toml(path)["tool"]["mlm_course"])
+    except (KeyError, TypeError):
+        raise ValueError(
+            f"{path} needs a table [tool.mlm_course] with repository and tag, and nothing else."
+        ) from None
 
 
 def read_syllabus(root: Path) -> dict[str, Budget]:
     """The budget of each lesson, by lesson name."""
     path = root / SYLLABUS
-    table = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    return {name: Budget(**row) for name, row in table.items()}
+    table = read_toml(path) if path.exists() else {}
+    try:
+        return {name: Budget(**row) for name, row in table.items()}
+    except TypeError:
+        entries = ", ".join(vars(Budget()))
+        raise ValueError(f"{path} has other entries than {entries}: build --measure.") from None
 
 
 def syllabus_text(syllabus: dict[str, Budget]) -> str:
@@ -48,8 +59,31 @@ def syllabus_text(syllabus: dict[str, Budget]) -> str:
 
 
 def head(publication: Publication, name: str, facts: str) -> str:
-    """The cell behind the title: badges, if there are any, and the budget line."""
-    return "\n\n".join(filter(None, [badges(publication, name), facts]))
+    """The cell behind the title: badges, if there are any, the budget line, where one may start."""
+    return "\n\n".join(filter(None, [badges(publication, name), facts, START]))
+
+
+START = (
+    "Every cell needs the names that the cells above it have made. To begin further down, or after "
+    "a restart of the kernel, click the cell where you want to go on and choose *Run > Run All Above "
+    "Selected Cell* in the menu (on Colab *Runtime > Run before*)."
+)
+
+PROMPT = re.compile(r"^### (Exercise (\d+\.\d+): .+)$", re.MULTILINE)
+FRAME = "border-left: 4px solid #4682b4; padding: 2px 0 2px 16px; margin: 16px 0;"
+
+
+def framed(text: str, minutes: dict[str, int]) -> str:
+    """A text in which the prompt of an exercise, from its heading to the end, can be told at a glance.
+
+    The frame shows where HTML may have a style (JupyterLab, exported HTML); the pencil everywhere.
+    """
+    heading = PROMPT.search(text)
+    if heading is None or heading[2] not in minutes:
+        return text
+    title = f"### \N{LOWER RIGHT PENCIL} {heading[1]} ({minutes[heading[2]]} minutes)"
+    prompt = f'<div style="{FRAME}">\n\n{title}{text[heading.end() :]}\n\n</div>'
+    return text[: heading.start()] + prompt
 
 
 def budget_line(hours: float, budget: Budget | None) -> str:
@@ -111,6 +145,7 @@ _SAME_FOR_ALL = """
 
 import os
 
+import matplotlib.pyplot as plt
 import torch
 
 from mlm_course.doctor import this_machine
@@ -118,6 +153,7 @@ from mlm_course.doctor import this_machine
 torch.set_num_threads(1)  # the same numbers on every machine
 torch.manual_seed(0)
 FAST = os.environ.get("MLM_COURSE_FAST", "0") not in ("", "0")  # fewer steps, for a quick look
+plt.style.use("mlm_course.views.figures")  # for light and dark pages; off: plt.style.use("default")
 print(this_machine())"""
 
 # What the course needs and Colab may lack, each with what it needs itself. Everything else that

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mlm_course.authoring.notebooks import Notebook, code_cells, from_text
+from mlm_course.text_files import read_text
 
 # What no lesson imports; the printed answers repeat code cells of the lessons.
 NOT_IMPORTED = ("authoring/", "__main__.py", "exercises/answers.json")
@@ -45,10 +46,10 @@ def imported_files(package: Path) -> Iterator[Path]:
 def stored(path: Path, notebook: Notebook, package: Path) -> Notebook | None:
     """The notebook in a file, if its outputs are those that the marked `notebook` would have."""
     try:
-        existing = from_text(path.read_text(encoding="utf-8"))
+        existing = from_text(read_text(path))
         wanted = executed(notebook)
         return existing if wanted == executed(existing) == fingerprint(existing, package) else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None  # there is none, or someone else wrote it
 
 

@@ -7,9 +7,9 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from mlm_course.authoring.cells import SourceError
+from mlm_course.text_files import read_text
 
 MINUTES = 10  # of an exercise that names none, as in practice.exercise.Exercise
 
@@ -28,7 +28,7 @@ def read_practice(root: Path, lesson: int) -> PracticeData:
     minutes = {}
     for path in sorted(folder.glob("ex[0-9]*_*.py")):
         number = path.stem[2:].partition("_")[0]
-        written = [exercise.get("minutes", MINUTES) for exercise in _calls(path, "Exercise")]
+        written = [_minutes(path, call) for call in _calls(path, "Exercise")]
         if len(written) != 1:
             raise SourceError(f"{path.name}: an exercise's file has one EXERCISE = Exercise(...).")
         minutes[f"{lesson}.{number}"] = written[0]
@@ -36,16 +36,24 @@ def read_practice(root: Path, lesson: int) -> PracticeData:
     return PracticeData(minutes, len(list(_calls(quiz, "Question"))) if quiz.exists() else 0)
 
 
-def _calls(path: Path, name: str) -> Iterator[dict[str | None, Any]]:
-    """The plainly written keyword arguments of each call of a name in a file."""
+def _minutes(path: Path, exercise: dict[str | None, ast.expr]) -> int:
+    """The minutes of an exercise, which the builder must be able to read without running anything."""
+    written = exercise.get("minutes", ast.Constant(MINUTES))
+    value = written.value if isinstance(written, ast.Constant) else None
+    if type(value) is not int or value < 1:
+        raise SourceError(
+            f"{path.name}, line {written.lineno}: minutes must be a plain whole number, such as 15, "
+            f"not {ast.unparse(written)}."
+        )
+    return value
+
+
+def _calls(path: Path, name: str) -> Iterator[dict[str | None, ast.expr]]:
+    """The keyword arguments of each call of a name in a file, as they are written."""
     try:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree = ast.parse(read_text(path))
     except SyntaxError as problem:
         raise SourceError(f"{path.name}, line {problem.lineno}: {problem.msg}.") from None
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name:
-            yield {
-                keyword.arg: keyword.value.value
-                for keyword in node.keywords
-                if isinstance(keyword.value, ast.Constant)
-            }
+            yield {keyword.arg: keyword.value for keyword in node.keywords}

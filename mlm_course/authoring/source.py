@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mlm_course.authoring.cells import Cell, Source, SourceError, place
 from mlm_course.authoring.checks import check_cell, check_exercises
+from mlm_course.text_files import read_text
 
 MARKER = re.compile(r"#\s*%%(?P<markdown> \[markdown\])?(?P<options>.*)")
 OPTION = re.compile(r'(\w+)=("[^"]*"|\["[^"]*"(?:, *"[^"]*")*\])')
@@ -20,7 +21,7 @@ def read_source(path: Path) -> Source:
     """The lesson in a py:percent file, checked; SourceError names place and mistake."""
     if not re.fullmatch(r"\d\d_[a-z0-9_]+", path.stem):
         raise SourceError(f"{path.name}: a lesson's file is named like 01_attention.py.")
-    cells = tuple(_cells(path.stem, path.read_text(encoding="utf-8").split("\n")))
+    cells = tuple(_cells(path.stem, read_text(path).split("\n")))
     if not cells or cells[0].kind != "markdown" or not cells[0].text.startswith("# "):
         raise SourceError(f"course/{path.name}, line 1: the first cell must be markdown and "
                           "start with '# Title'.")  # fmt: skip

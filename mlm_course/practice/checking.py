@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import builtins
 import dis
 import functools
 import inspect
 import linecache
+import threading
 import traceback
 from dataclasses import replace
-from types import CodeType
+from types import CodeType, ModuleType
 from typing import Any
 
 from mlm_course.practice import record
@@ -17,9 +19,11 @@ from mlm_course.practice.exercise import (
     Exercise,
     Function,
     UnknownId,
+    answers,
     find_exercise,
     missing_answer,
 )
+from mlm_course.practice.notebook import elsewhere_sentence, missing_name, stale_sentence
 from mlm_course.practice.sandbox import (
     AskedForInput,
     Behaviour,
@@ -30,6 +34,7 @@ from mlm_course.practice.sandbox import (
     reference_behaviour,
     safe_difference,
 )
+from mlm_course.practice.settings import neutral_settings
 from mlm_course.practice.verdict import Verdict
 
 STOPS = (TimeUp, AskedForInput, SystemExit, KeyboardInterrupt)
@@ -46,7 +51,7 @@ def complaint(
     if isinstance(error, NotImplementedError) and _is_stub(error):
         return "not attempted", _stub_sentence(function, error)
     if error is not None:
-        return "failed", _error_sentence(function, error)
+        return "failed", _error_sentence(exercise, function, error)
     if seen.outcome.value is None:
         return _none_complaint(function, expected, seen)
     sentences = (
@@ -126,13 +131,11 @@ def _stub_sentence(function: Function, error: NotImplementedError) -> str:
 def _none_complaint(function: Function, expected: Behaviour, seen: Behaviour) -> tuple[str, str]:
     if _has_empty_body(function):
         return "not attempted", "The body is still empty. Write your code there, and check again."
-    wanted = describe(expected.outcome.value)
+    advice = "Did you forget `return`?"
     if seen.outcome.printed:
-        return "failed", (
-            "Your function prints its result instead of returning it (it returns None; expected "
-            f"is {wanted}). Write `return` where you wrote `print`."
-        )
-    return "failed", (f"Your function returns None; expected is {wanted}. Did you forget `return`?")
+        advice = "Write `return` before the result; `print` only shows it."
+    wanted = describe(expected.outcome.value)
+    return "failed", f"Your function returns None; expected is {wanted}. {advice}"
 
 
 def _has_empty_body(function: Function) -> bool:
@@ -175,12 +178,15 @@ ADVICE = {
     "can be converted to Python scalars": "`math`, `float()` and `int()` take single numbers; for "
     "tensors there are the functions of `torch`.",
     "mean(): could not infer output dtype": "Only float numbers have a mean: `.float()` first.",
+    "on the same device": "check calls your function on the CPU: make tensors from its arguments.",
+    "not on the expected device": "check calls your function on the CPU: make tensors from its "
+    "arguments.",
     "shapes cannot be multiplied": "In `a @ b` the last axis of a is as long as the second to last "
     "of b: one of them may have to be transposed, `.T` or `.mT`.",
 }
 
 
-def _error_sentence(function: Function, error: BaseException) -> str:
+def _error_sentence(exercise: Exercise, function: Function, error: BaseException) -> str:
     text = error_text(error).replace("`", "'")
     place = ""
     code = _code(function)
@@ -193,7 +199,31 @@ def _error_sentence(function: Function, error: BaseException) -> str:
     advice = "".join(f" {words}" for part, words in ADVICE.items() if part in text)
     names = getattr(getattr(error, "obj", None), "_fields", ())  # of a named tuple
     fields = f" It has {', '.join(f'`{name}`' for name in names)}." if names else ""
-    return f"Your function stops with `{text}`{place}.{endless}{fields}{advice}"
+    taken = _taken_name_sentence(exercise, function)
+    remarks = f"{endless}{fields}{advice}{taken} {missing_name(error)}".rstrip()
+    return f"Your function stops with `{text}`{place}.{remarks}"
+
+
+def _taken_name_sentence(exercise: Exercise, function: Function) -> str:
+    """Which name of Python's, or module, the notebook uses for something else, if it is used."""
+    code = _code(function)
+    own_names = getattr(inspect.unwrap(function), "__globals__", {})
+    for name in code.co_names if code else ():
+        value, imported = own_names.get(name), exercise.names.get(name)
+        if name not in own_names or callable(value) or inspect.ismodule(value):
+            continue
+        if hasattr(builtins, name):
+            back = f"`del {name}` in a cell brings Python's own back"
+        elif inspect.ismodule(imported):
+            back = f"`import {imported.__name__}{_as(name, imported)}` in a cell brings it back"
+        else:
+            continue
+        return f" `{name}` is {describe(value)} in this notebook: {back}."
+    return ""
+
+
+def _as(name: str, module: ModuleType) -> str:
+    return "" if name == module.__name__ else f" as {name}"
 
 
 def _in_place_sentence(exercise: Exercise, seen: Behaviour) -> str | None:
@@ -228,21 +258,23 @@ PRINTED_LINES = 6  # lines shown of what a failing function printed
 
 
 def check(
-    exercise_id: Any = None, function: Any = _FORGOTTEN, *, seconds: float | None = None
+    exercise_id: Any = None, function: Any = _FORGOTTEN, *more: Any, seconds: Any = None
 ) -> Verdict:
     """Whether a function solves an exercise, and which mistake it makes if not.
 
     Never raises, and what is solved is remembered. `seconds` replaces the exercise's own limit.
     """
     try:
-        misuse = _misuse(exercise_id, function)
+        misuse = _misuse(exercise_id, function, more, seconds)
         if misuse:
             return Verdict("check", "not checked", misuse)
-        exercise = find_exercise(exercise_id.strip())
+        exercise = find_exercise(exercise_id)
         missing = missing_answer(exercise)
         if missing:
             return Verdict("check", "not checked", missing)
-        return _remembered(_verdict(exercise, function, seconds or exercise.seconds))
+        with neutral_settings():
+            verdict = _verdict(exercise, function, seconds or exercise.seconds)
+        return _remembered(_with_notes(verdict, exercise, function))
     except UnknownId as error:
         return Verdict("check", "not checked", str(error))
     except KeyboardInterrupt:
@@ -252,15 +284,23 @@ def check(
         return Verdict("check", "not checked", f"The check itself broke, not your code: {fault}.")
 
 
-def _misuse(exercise_id: Any, function: Any) -> str | None:
+def _misuse(exercise_id: Any, function: Any, more: tuple[Any, ...], seconds: Any) -> str | None:
     usage = 'check takes an id in quotes, then your function: `check("1.2", my_function)`.'
     if callable(exercise_id) and isinstance(function, str):
         return f"The other way round, please: {usage}"
     if not isinstance(exercise_id, str):
-        return f"The id is {describe(exercise_id)}: {usage}"
+        return f"The id is {'missing' if exercise_id is None else describe(exercise_id)}: {usage}"
     if function is _FORGOTTEN:
         return f"Your function is missing: {usage}"
+    if more:
+        return f"There are {2 + len(more)} things in the brackets: {usage}"
+    if seconds is not None and not _is_time(seconds):
+        return f"seconds is {describe(seconds)}; it has to be a number above 0, like `seconds=10`."
     return None
+
+
+def _is_time(seconds: Any) -> bool:
+    return type(seconds) in (int, float) and 0 < seconds < threading.TIMEOUT_MAX
 
 
 def _verdict(exercise: Exercise, function: Any, seconds: float) -> Verdict:
@@ -320,6 +360,27 @@ def _details(exercise: Exercise, behaviour: Behaviour) -> tuple[str, ...]:
 
 def _help(exercise: Exercise) -> tuple[str, ...]:
     return (f'Stuck? `hint("{exercise.id}")` helps.',) if exercise.hints else ()
+
+
+def _with_notes(verdict: Verdict, exercise: Exercise, function: Any) -> Verdict:
+    """The verdict, with what there is to say about which function was judged."""
+    stale = stale_sentence(function)
+    if stale:
+        return replace(verdict, message=f"{stale} Of the version before: {verdict.message}")
+    if verdict.status != "failed":
+        return verdict
+    notes, owner = [elsewhere_sentence(function)], _whose(function)
+    if owner not in ("", exercise.id):
+        call = f'`check("{owner}", {function.__name__})`'
+        notes.append(f"By its name this is the answer to {owner}: {call}.")
+    return replace(verdict, details=(*verdict.details, *filter(None, notes)))
+
+
+def _whose(function: Any) -> str:
+    """The id of the one exercise that asks for a function of this name, else ""."""
+    define = f"def {getattr(function, '__name__', None)}("
+    ids = [some_id for some_id, text in answers().items() if define in text]
+    return ids[0] if len(ids) == 1 else ""
 
 
 def _remembered(verdict: Verdict) -> Verdict:

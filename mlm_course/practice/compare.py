@@ -107,11 +107,19 @@ def _tensor_difference(expected: Tensor, seen: Any) -> str | None:
     if seen.dtype != expected.dtype:
         return (
             f"The shape is right, but the dtype is {_dtype(seen)} instead of {_dtype(expected)}: "
-            f"`.to(torch.{_dtype(expected)})` converts it, if the numbers mean the right thing."
+            f"{_conversion(expected, seen)}."
         )
     wrong = ~_close(expected, seen)
     odd = ~seen.isfinite() & expected.isfinite() & wrong
     return _value_sentence(expected, seen, odd if odd.any() else wrong) if wrong.any() else None
+
+
+def _conversion(expected: Tensor, seen: Tensor) -> str:
+    """How the numbers get the right dtype; an additive mask would be turned around by `.bool()`."""
+    additive = seen.is_floating_point() and bool(((seen == 0) | (seen < -1)).all())
+    if expected.dtype == torch.bool and additive:
+        return "`mask == 0` makes a boolean mask of an additive one (0 and -inf)"
+    return f"`.to(torch.{_dtype(expected)})` converts it, if the numbers mean the right thing"
 
 
 def _type_sentence(expected: Any, seen: Any) -> str:

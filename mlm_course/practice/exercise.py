@@ -9,7 +9,6 @@ is: a small change to the right answer, or a function of its own where it is not
 from __future__ import annotations
 
 import ast
-import difflib
 import hashlib
 import importlib
 import json
@@ -25,6 +24,8 @@ from typing import Any
 import torch
 
 from mlm_course import exercises as folder
+from mlm_course.practice.compare import describe
+from mlm_course.practice.settings import neutral_settings
 
 Function = Callable[..., Any]
 LAZY = annotations.compiler_flag  # an answer's type hints need not be imported
@@ -140,7 +141,7 @@ ANSWERS = Path(folder.__path__[0]) / "answers.json"  # id -> source; written by 
 
 
 class UnknownId(ValueError):
-    """An id, or a lesson number, that the course does not have; the message names the nearest."""
+    """An id, or a lesson number, that the course does not have; the message says what there is."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +169,8 @@ def exercises(lesson: int) -> tuple[Exercise, ...]:
         if place := re.match(r"ex(\d+)_", module.name):
             places[int(place[1])] = f"{package.__name__}.{module.name}"
     stored = answers()
-    return tuple(_read(f"{lesson}.{n}", name, stored) for n, name in sorted(places.items()))
+    with neutral_settings():  # a file may make tensors as it is imported
+        return tuple(_read(f"{lesson}.{n}", name, stored) for n, name in sorted(places.items()))
 
 
 def _read(exercise_id: str, name: str, stored: Mapping[str, str]) -> Exercise:
@@ -225,31 +227,58 @@ def questions(lesson: int) -> tuple[Question, ...]:
 
 def find_exercise(exercise_id: str) -> Exercise:
     """The exercise with this id, such as "1.2". Raises UnknownId."""
-    for number in _lesson_of(exercise_id):
+    wanted = tidy_id(exercise_id)
+    for number in _lesson_of(wanted):
         for exercise in exercises(number):
-            if exercise.id == exercise_id:
+            if exercise.id == wanted:
                 return exercise
-    known = [exercise.id for number in lesson_numbers() for exercise in exercises(number)]
-    raise UnknownId(f'There is no exercise "{exercise_id}". {_nearest(exercise_id, known)}')
+        if wanted in (question.id for question in questions(number)):
+            raise UnknownId(
+                f'{wanted} is a quiz question, no exercise: `quiz("{wanted}")` asks it.'
+            )
+    raise UnknownId(
+        f'There is no exercise "{short_name(exercise_id)}". {_known(wanted, exercises)}'
+    )
 
 
 def find_question(question_id: str) -> Question:
     """The quiz question with this id, such as "1.q2". Raises UnknownId."""
-    for number in _lesson_of(question_id):
+    wanted = tidy_id(question_id)
+    for number in _lesson_of(wanted):
         for question in questions(number):
-            if question.id == question_id:
+            if question.id == wanted:
                 return question
-    known = [question.id for number in lesson_numbers() for question in questions(number)]
-    raise UnknownId(f'There is no question "{question_id}". {_nearest(question_id, known)}')
+    raise UnknownId(
+        f'There is no question "{short_name(question_id)}". {_known(wanted, questions)}'
+    )
 
 
 def find_lesson(lesson: object) -> int:
-    """The number of a lesson that exists, from "1", "01" or 1. Raises UnknownId."""
-    text = str(lesson).strip()
+    """The number of a lesson that exists, from "1", "01", "Lesson 1" or 1. Raises UnknownId."""
+    if isinstance(lesson, bool) or not isinstance(lesson, (str, int, float)):
+        raise UnknownId(f'A lesson is a number, like "1"; this is {describe(lesson)}.')
+    whole = isinstance(lesson, float) and lesson.is_integer()
+    text = str(int(lesson) if whole else lesson).lower().removeprefix("lesson").strip()
     if text.isdecimal() and int(text) in lesson_numbers():
         return int(text)
-    known = ", ".join(map(str, lesson_numbers())) or "none yet"
-    raise UnknownId(f"There is no lesson {text}. Lessons with exercises: {known}.")
+    for number in _lesson_of(tidy_id(text)):
+        raise UnknownId(f'{short_name(text)} is not the number of a lesson, like "{number}".')
+    raise UnknownId(f'There is no lesson "{short_name(text)}". {_lessons()}')
+
+
+ID = re.compile(r"(?:exercise|ex|question)?\s*0*([0-9]+)\s*(?:[.,-]\s*(q?)|(q))\s*0*([0-9]+)[.:)]?")
+
+
+def tidy_id(text: str) -> str:
+    """An id as the course writes it, out of what people type: " 01.Q2 ", "Exercise 1.2", "1,2"."""
+    parts = ID.fullmatch(text.strip().lower())
+    return f"{parts[1]}.{parts[2] or parts[3] or ''}{parts[4]}" if parts else text.strip()
+
+
+def short_name(text: str) -> str:
+    """What was taken for an id, cut where it is long; what shows nothing stands as in a string."""
+    short = text if len(text) <= 40 else f"{text[:37]}..."
+    return "".join(a if a.isprintable() else ascii(a)[1:-1] for a in short)
 
 
 def title(lesson: int) -> str:
@@ -275,10 +304,22 @@ def _first_line(module: ModuleType) -> str:
 
 
 def _lesson_of(some_id: str) -> tuple[int, ...]:
-    head = some_id.partition(".")[0]
-    return (int(head),) if head.isdecimal() and int(head) in lesson_numbers() else ()
+    head, dot, _ = some_id.partition(".")
+    return (int(head),) if dot and head.isdecimal() and int(head) in lesson_numbers() else ()
 
 
-def _nearest(wanted: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(wanted, known, n=3, cutoff=0.3) or known[:3]
-    return f"The nearest: {', '.join(near)}." if near else "The course has none yet."
+Items = tuple[Exercise, ...] | tuple[Question, ...]
+
+
+def _known(wanted: str, of_lesson: Callable[[int], Items]) -> str:
+    """What there is instead of an unknown id: the ids of its lesson, or the lessons."""
+    for number in _lesson_of(wanted if "." in wanted else f"{wanted}."):
+        ids = [item.id for item in of_lesson(number)]
+        if len(ids) > 1:
+            return f"Lesson {number} has {ids[0]} to {ids[-1]}."
+        return f"Lesson {number} has only {ids[0]}." if ids else f"Lesson {number} has none."
+    return _lessons()
+
+
+def _lessons() -> str:
+    return f"Lessons with exercises: {', '.join(map(str, lesson_numbers())) or 'none yet'}."

@@ -14,7 +14,7 @@ from mlm_course.practice.verdict import Card
 _shown: dict[str, int] = {}
 
 
-def hint(exercise_id: Any = None, number: int | None = None) -> Card:
+def hint(exercise_id: Any = None, number: Any = None) -> Card:
     """The next hint of an exercise, or hint `number` (counted from 1). Never raises."""
     try:
         exercise = _exercise(exercise_id, "hint")
@@ -25,7 +25,7 @@ def hint(exercise_id: Any = None, number: int | None = None) -> Card:
         return Card("open", f"{exercise.id} hint", _solution_sentence(exercise))
     if number is None:
         number = min(_shown.get(exercise.id, 0) + 1, count)
-    if number not in range(1, count + 1):
+    if type(number) is not int or not 1 <= number <= count:
         return Card("open", f"{exercise.id} hint", f"Hints are numbered from 1 to {count}.")
     _shown[exercise.id] = max(_shown.get(exercise.id, 0), number)
     left = count - number
@@ -52,7 +52,7 @@ def solution(exercise_id: Any = None, now: bool = False) -> Card:
 
 def _exercise(exercise_id: Any, name: str) -> Exercise:
     if isinstance(exercise_id, str):
-        return find_exercise(exercise_id.strip())
+        return find_exercise(exercise_id)
     description = "missing" if exercise_id is None else describe(exercise_id)
     raise UnknownId(f'The id is {description}: {name} takes it in quotes, like `{name}("1.2")`.')
 

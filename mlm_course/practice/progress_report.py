@@ -41,29 +41,41 @@ class ProgressReport:
 
     def _repr_html_(self) -> str:
         heads = "".join(
-            f'<th scope="col" style="text-align:left">{escape(h)}</th>' for h in self.heads
+            f'<th scope="col" style="text-align:left;white-space:nowrap">{escape(h)}</th>'
+            for h in self.heads
         )
         rows = "".join(
-            "<tr>" + "".join(f'<td style="text-align:left">{escape(c)}</td>' for c in row) + "</tr>"
+            "<tr>"
+            + "".join(_cell_html(head, cell) for head, cell in zip(self.heads, row, strict=True))
+            + "</tr>"
             for row in self.rows
         )
         lines = "".join(f'<p style="margin:.3em 0">{html_text(line)}</p>' for line in self.lines)
         return (
-            '<div style="color:inherit;max-width:50em"><table style="margin:.2em 0">'
+            '<div class="mathjax_ignore" style="color:inherit;max-width:50em"><table style="margin:.2em 0">'
             f"<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>{lines}</div>"
         )
 
 
+def _cell_html(head: str, cell: str) -> str:
+    """A cell of the table; only the long column, titles and prompts, may break its lines."""
+    wrap = "normal" if head in ("Title", "About") else "nowrap"
+    return f'<td style="text-align:left;white-space:{wrap}">{escape(cell)}</td>'
+
+
 def progress(
-    lesson: Any = None, *, restore: str | None = None, forget: bool = False
+    lesson: Any = None, *, restore: Any = None, forget: Any = False
 ) -> ProgressReport | Card:
     """What is solved: of every lesson, or of one ("1"). Never raises.
 
     `restore` adds what a passport line says, the line that progress() prints. `forget` removes the
     file, and shows the passport line with which it can be undone.
     """
-    if forget:
-        return _forgotten()
+    if forget is not False:
+        if forget is True and lesson is None and restore is None:
+            return _forgotten()
+        sentence = "`progress(forget=True)`, alone, forgets every lesson. Nothing was forgotten."
+        return Card("open", "progress", sentence)
     if restore is not None:
         return _restored(restore)
     note = record.add()  # tries again what could not be saved, and notices a damaged file
@@ -96,7 +108,7 @@ def ids_of_passport(line: Any) -> set[str]:
 
 
 def _checksum(words: list[str]) -> str:
-    return f"{zlib.crc32(' '.join(words).encode()) & 0xFFFF:04x}"
+    return f"{zlib.crc32(' '.join(words).encode(errors='replace')) & 0xFFFF:04x}"
 
 
 def _restored(line: Any) -> ProgressReport | Card:
@@ -118,7 +130,7 @@ def _whole_course(note: str) -> ProgressReport:
     solved = record.read().solved
     rows = tuple((str(n), title(n), *_counts(n, solved)) for n in lesson_numbers())
     lines = (
-        f"Kept in {record.path()}",
+        f"File: {record.path()}",
         f'Passport: `{passport(solved)}` (elsewhere: `progress(restore="...")`)',
     )
     return ProgressReport(

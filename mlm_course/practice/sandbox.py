@@ -1,8 +1,9 @@
 """Calling a learner's function so that nothing but an Outcome comes back.
 
 Whatever the function does (raise, exit, loop for ever, ask for input, print, close sys.stdout,
-reseed, switch gradients off), the notebook afterwards is the notebook from before. It is a safety
-net for mistakes, not a wall against malice: files, processes and `os._exit` are not guarded.
+reseed, switch gradients off), the notebook afterwards is the notebook from before; and whatever the
+notebook has set (a default device, float64, autocast), the function runs as in a fresh one. It is a
+safety net for mistakes, not a wall against malice: files, processes and `os._exit` are not guarded.
 """
 
 from __future__ import annotations
@@ -13,22 +14,19 @@ import contextlib
 import ctypes
 import functools
 import io
-import random
 import signal
 import sys
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
-import numpy
-import torch
-
 from mlm_course.practice.compare import difference, unchanged
 from mlm_course.practice.exercise import Exercise, Function
+from mlm_course.practice.notebook import shell
+from mlm_course.practice.settings import neutral_settings, seeded
 
 PRINTED_AT_MOST = 2_000  # characters kept of what a function prints
 GIVE_UP_AFTER = 5.0  # seconds a worker thread may resist being stopped
@@ -64,7 +62,7 @@ def call(function: Function, arguments: tuple[Any, ...], seconds: float, seed: i
     """
     printed = Transcript()
     streams = _replaced(sys, stdout=printed, stderr=printed, unraisablehook=_silence)
-    with _settings_kept(seed), _nothing_asked(), streams:
+    with neutral_settings(), seeded(seed), _nothing_asked(), streams:
         if threading.current_thread() is threading.main_thread() and hasattr(signal, "setitimer"):
             outcome = _call_with_alarm(function, arguments, seconds)
         else:
@@ -191,27 +189,6 @@ def _echo(time_up: type[TimeUp], ring: Callable[[], Any]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _settings_kept(seed: int) -> Iterator[None]:
-    settings: tuple[tuple[Callable[[], Any], Callable[[Any], Any]], ...] = (
-        (torch.get_rng_state, torch.set_rng_state),
-        (torch.get_default_dtype, torch.set_default_dtype),
-        (torch.is_grad_enabled, torch.set_grad_enabled),
-        (random.getstate, random.setstate),
-        (numpy.random.get_state, numpy.random.set_state),
-        (sys.getrecursionlimit, sys.setrecursionlimit),
-    )
-    before = [read() for read, _ in settings]
-    with warnings.catch_warnings():
-        try:
-            for seeded in (torch.default_generator.manual_seed, random.seed, numpy.random.seed):
-                seeded(seed)
-            yield
-        finally:
-            for (_, write), value in zip(settings, before, strict=True):
-                write(value)
-
-
-@contextlib.contextmanager
 def _nothing_asked() -> Iterator[None]:
     """Nothing that would wait for the keyboard, nor end the kernel.
 
@@ -224,8 +201,8 @@ def _nothing_asked() -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         stack.enter_context(_replaced(builtins, input=ask))
         stack.enter_context(_replaced(sys, breakpointhook=ask, stdin=io.StringIO()))
-        if "IPython" in sys.modules and (shell := sys.modules["IPython"].get_ipython()):
-            stack.enter_context(_replaced(shell, ask_exit=sys.exit))
+        if hasattr(running := shell(), "ask_exit"):
+            stack.enter_context(_replaced(running, ask_exit=sys.exit))
         yield
 
 

@@ -48,8 +48,9 @@ class Card:
             else ""
         )
         return (
-            f'<div style="border-left:4px solid {colour};padding:.2em .8em;margin:.2em 0;'
-            f'color:inherit;max-width:50em"><p style="margin:0"><strong>{heading}</strong> '
+            f'<div class="mathjax_ignore" style="border-left:4px solid {colour};'
+            'padding:.2em .8em;margin:.2em 0;color:inherit;max-width:50em">'
+            f'<p style="margin:0"><strong>{heading}</strong> '
             f"{html_text(self.text)}</p>{details}{code}</div>"
         )
 
