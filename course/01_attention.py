@@ -11,6 +11,10 @@
 # By the end of this lesson you will have written attention yourself, watched it learn to look in
 # the right place, and seen why one "head" is sometimes not enough. You need to know what a matrix
 # product is and what a gradient is for, and to have seen a training loop in PyTorch once.
+#
+# A lesson is a row of *cells*, with text or with Python. Click the first one and press `Shift+Enter`: it
+# runs, its result appears below it, and the next one is chosen. Go on like this from the top to the
+# end. `[*]` beside a cell means that it is still running, a number that it has run.
 
 # %%
 import matplotlib.pyplot as plt
@@ -150,6 +154,8 @@ x.shape
 # their dot products get:
 
 # %%
+from mlm_course.views.figures import show_figure
+
 g = torch.Generator().manual_seed(0)
 sizes = [4, 16, 64, 256, 1024]
 spread = []
@@ -157,15 +163,15 @@ for size in sizes:
     q, k = torch.randn(2, 500, size, generator=g)  # 500 pairs of random vectors
     spread.append((q * k).sum(-1).std().item())
 
-fig, ax = plt.subplots(figsize=(5, 3))
-ax.loglog(sizes, spread, "o-", label="measured")
+fig, ax = plt.subplots()
+ax.loglog(sizes, spread, label="measured")
 ax.loglog(sizes, [math.sqrt(size) for size in sizes], "--", label="square root of D")
 ax.set(xlabel="D, dimensions of a vector", ylabel="spread of dot products")
 ax.set_xticks(sizes, sizes)
 ax.set_yticks([2, 4, 8, 16, 32], [2, 4, 8, 16, 32])
 ax.minorticks_off()
-ax.legend()
-plt.show()
+fig.legend(loc="outside upper left", ncols=2)
+show_figure(fig, "The spread of dot products follows the square root of D.")
 print("D      ", *[f"{size:7d}" for size in sizes])
 print("spread ", *[f"{s:7.1f}" for s in spread])
 
@@ -421,15 +427,14 @@ without_curve = train(without, pointers=1, steps=200)
 roles_curve = train(with_roles, pointers=1, steps=200)
 
 # %% tags=["nbval-ignore-output"]
-fig, ax = plt.subplots(figsize=(5, 3))
-ax.plot(roles_curve, label="query, key and value matrices")
-ax.plot(without_curve, label="none: q = k = v")
-ax.axhline(1 / N_DIGITS, linestyle="--", color="gray", label="guessing")
+fig, ax = plt.subplots()
+ax.plot(roles_curve, markevery=20, label="query, key and value matrices")
+ax.plot(without_curve, markevery=20, label="none: q = k = v")
+ax.axhline(1 / N_DIGITS, linestyle=":", color="0.3", label="guessing")
 ax.set(xlabel="step", ylabel="share of right answers", ylim=(0, 1.02))
-ax.legend()
-plt.show()
-for name, curve in [("with the matrices", roles_curve), ("without", without_curve)]:
-    print(f"{name}: {sum(curve[-20:]) / 20:.2f} right in the end")
+fig.legend(loc="outside upper left", ncols=2)
+ends = [f"{sum(curve[-20:]) / 20:.2f}" for curve in (roles_curve, without_curve)]
+show_figure(fig, f"In the end {ends[0]} are right with the matrices, {ends[1]} without them.")
 
 # %% tags=["author"]
 assert sum(roles_curve[-20:]) / 20 > 0.97 > 0.4 > sum(without_curve[-20:]) / 20
@@ -556,15 +561,15 @@ curves = {
     "one head": (one_head, one_head_curve),
     "one head, then a network": (decoder, decoder_curve),
 }
-fig, ax = plt.subplots(figsize=(5, 3))
+fig, ax = plt.subplots()
 for name, (model, curve) in curves.items():
-    ax.plot(curve, label=name)
+    ax.plot(curve, markevery=25, label=name)
     parameters = sum(p.numel() for p in model.parameters())
     print(f"{name:25} {sum(curve[-20:]) / 20:.2f} right, {parameters:,} parameters")
 ax.set(xlabel="step", ylabel="share of right answers", ylim=(0, 1.02))
-ax.legend()
-plt.show()
-print("two heads: solved by step", next(i for i, a in enumerate(two_heads_curve) if a > 0.97))
+fig.legend(loc="outside upper left", ncols=2)
+solved = next(i for i, a in enumerate(two_heads_curve) if a > 0.97)
+show_figure(fig, f"Two heads solve it by step {solved}; one head ends at {one_head_curve[-1]:.2f}.")
 
 # %% tags=["author"]
 assert min(two_heads_curve[-20:]) > 0.97 and max(one_head_curve[-20:]) < 0.7
@@ -788,7 +793,7 @@ assert all(sum(losses[-10:]) / 10 < losses[0] - 1 for losses in gap_losses.value
 
 # %% [markdown]
 # ## Quiz
-# Open an option to see what it has to say. `quiz("1.q1", "b")` records your answer.
+# Click an option to have it judged; without a kernel, open one to see what it has to say.
 
 # %%
 quiz("1")

@@ -279,13 +279,14 @@ cheat, cheat_losses = train(False, all_sentences[:3000])
 # %%
 import matplotlib.pyplot as plt
 
-fig, ax = plt.subplots(figsize=(5, 3))
-ax.plot(honest_losses, label="causal mask")
-ax.plot(cheat_losses, label="no causal mask")
+from mlm_course.views.figures import show_figure
+
+fig, ax = plt.subplots()
+ax.plot(honest_losses, markevery=15, label="causal mask")
+ax.plot(cheat_losses, markevery=15, label="no causal mask")
 ax.set(xlabel="step", ylabel="loss", ylim=(0, None))
-ax.legend()
-plt.show()
-print("without the mask the loss sinks towards zero; with it, it levels off well above")
+fig.legend(loc="outside upper left", ncols=2)
+show_figure(fig, "Without the mask the loss sinks towards zero; with it, it levels off well above.")
 
 # %% tags=["author"]
 assert sum(cheat_losses[-10:]) / 10 < 0.3 < 0.6 < sum(honest_losses[-10:]) / 10

@@ -19,6 +19,7 @@ from mlm_course import corruption, tokenization
 from mlm_course.corpora import tinyworld
 from mlm_course.practice import check, hint, progress, quiz, solution
 from mlm_course.views import show, token_strip
+from mlm_course.views.figures import show_figure
 
 # %% [markdown]
 # ## 1. Which tokens, and how many?
@@ -72,14 +73,14 @@ rows = torch.ones(10_000, 12, dtype=torch.bool)  # ten thousand rows of 12 candi
 tossed = corruption.choose_bernoulli(rows, 0.15, g).sum(1)  # hidden tokens in each row
 fixed = corruption.choose_fixed_count(rows, 0.15, g).sum(1)
 
-fig, ax = plt.subplots(figsize=(5, 3))
-places = torch.arange(8)
-ax.bar(places - 0.2, torch.bincount(tossed, minlength=8)[:8] / 100, width=0.4, label="Bernoulli")
-ax.bar(places + 0.2, torch.bincount(fixed, minlength=8)[:8] / 100, width=0.4, label="fixed count")
+fig, ax = plt.subplots()
+for k, (name, counts) in enumerate([("Bernoulli", tossed), ("fixed count", fixed)]):
+    share = torch.bincount(counts, minlength=8)[:8] / 100
+    ax.bar(torch.arange(8) + 0.4 * k - 0.2, share, 0.4, label=name, color=("C0", "w")[k])
 ax.set(xlabel="hidden tokens in a row of 12", ylabel="% of rows")
-ax.legend()
-plt.show()
-print(f"Bernoulli: {(tossed == 0).float().mean():.0%} of the rows have nothing to guess")
+fig.legend(loc="outside upper left", ncols=2)
+nothing = (tossed == 0).float().mean()
+show_figure(fig, f"Bernoulli leaves nothing to guess in {nothing:.0%} of the rows.")
 print("fixed count: hidden tokens in every row:", fixed.unique().tolist())
 
 # %% [markdown]
@@ -433,6 +434,11 @@ alone = dynamic(torch.tensor([0]), epoch=3)  # epoch 3 again, without the other 
 print("the same as before:", torch.equal(alone.masked[0], dynamic(both_rows, 3).masked[0]))
 
 # %% [markdown]
+# With torch's `DataLoader`, give it `IndexedRows(rows)` and the `collate_fn` `MaskingCollator(masker)`,
+# and call `set_epoch` before each epoch: the rule is the same, and so are the masks, with any number of
+# workers. A collator that draws from one generator would not do. Each worker starts with a copy of
+# it, and workers that are started anew for each epoch deal out the same masks again.
+#
 # ## 6. How well can anyone guess?
 #
 # Play a round yourself. Which word is hidden?
@@ -498,12 +504,13 @@ for name, floors in patterns.items():
         h = corruption.STRATEGIES[name](world_maskable, ratio, torch.Generator().manual_seed(1))
         floors.append(tinyworld.loss_floor(world, h))
 
-fig, ax = plt.subplots(figsize=(5, 3))
+fig, ax = plt.subplots()
 for name, floors in patterns.items():
-    ax.plot(ratios, floors, "o-", label=name)
-ax.set(xlabel="share of words hidden", ylabel="floor (nats per hidden word)", ylim=(0, None))
-ax.legend()
-plt.show()
+    ax.plot(ratios, floors, label=name)
+ax.set(xlabel="share of words hidden", ylabel="floor (nats a hidden word)", ylim=(0, None))
+fig.legend(loc="outside upper left", ncols=2)
+easier = [r for r, count, block in zip(ratios, *patterns.values()) if block < count]
+show_figure(fig, f"Blocks have the lower floor at {easier[0]:.0%} to {easier[-1]:.0%} hidden.")
 print("ratio      ", *[f"{ratio:5.2f}" for ratio in ratios])
 for name, floors in patterns.items():
     print(f"{name:11}", *[f"{floor:5.2f}" for floor in floors])

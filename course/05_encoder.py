@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mlm_course.practice import check, hint, progress, quiz, solution
+from mlm_course.views.figures import show_figure
 
 g = torch.Generator().manual_seed(0)  # the source of this lesson's random numbers
 
@@ -158,18 +159,16 @@ stacks = {
 }
 
 # %% tags=["nbval-ignore-output"]
-fig, axes = plt.subplots(1, 2, figsize=(8, 3), sharex=True)
+fig, axes = plt.subplots(1, 2, figsize=(6.8, 3), sharex=True)
 for name, (sizes, gradients, _) in stacks.items():
-    axes[0].semilogy(sizes, "o-", markersize=3, label=name)
-    axes[1].semilogy(gradients, "o-", markersize=3, label=name)
+    axes[0].semilogy(sizes, label=name)
+    axes[1].semilogy(gradients)
 axes[0].set(xlabel="after layer", title="size of the numbers", ylim=(1e-2, 1e1))
 axes[1].set(xlabel="after layer", title="size of the gradients")
-axes[1].legend()
-plt.tight_layout()
-plt.show()
-for name, (sizes, gradients, _) in stacks.items():
-    ends = f"numbers at the end {sizes[-1]:.2f}, gradients at the start {gradients[0]:.0e}"
-    print(f"{name:19}  {ends}")
+fig.legend(loc="outside upper left", ncols=2)
+show_figure(fig, "; ".join(
+    f"{name}: numbers at the end {sizes[-1]:.2f}, gradients at the start {gradients[0]:.0e}"
+    for name, (sizes, gradients, _) in stacks.items()) + ".")  # fmt: skip
 
 # %% tags=["author"]
 assert stacks["replaced: layer(x)"][1][0] < 1e-14
@@ -330,18 +329,17 @@ print("outputs that changed:", moved.tolist())
 
 # %%
 t = torch.linspace(-4, 4, 161)
-fig, axes = plt.subplots(1, 2, figsize=(8, 3))
+fig, axes = plt.subplots(1, 2, figsize=(6.8, 3))
 axes[0].plot(t, F.relu(t), "--", label="ReLU")
-axes[0].plot(t, F.gelu(t), label="GELU")
+axes[0].plot(t, F.gelu(t), "-", label="GELU")
 axes[0].set(xlabel="x", ylim=(-0.5, 4))
-axes[0].legend()
 difference = F.gelu(t, approximate="tanh") - F.gelu(t)
-axes[1].plot(t, difference)
+axes[1].plot(t, difference, "-")
 axes[1].set(xlabel="x", title="tanh approximation minus GELU")
-plt.tight_layout()
-plt.show()
-print(f"GELU's lowest value: {F.gelu(t).min():.2f}, at x = {t[F.gelu(t).argmin()]:.2f}")
-print(f"the approximation is off by at most {difference.abs().max():.4f}")
+fig.legend(loc="outside upper left", ncols=2)
+lowest = f"{F.gelu(t).min():.2f}, at x = {t[F.gelu(t).argmin()]:.2f}"
+off = f"{difference.abs().max():.4f}"
+show_figure(fig, f"GELU's lowest value is {lowest}; the approximation is off by at most {off}.")
 
 # %% [markdown]
 # *In words: GELU follows ReLU far from 0, dips below 0 for small negative numbers, and has no
@@ -467,15 +465,14 @@ untrained = {
 }
 
 # %% tags=["nbval-ignore-output"]
-fig, axes = plt.subplots(1, 2, figsize=(8, 3))
+fig, axes = plt.subplots(1, 2, figsize=(6.8, 3))
 for kind in ("post-norm", "pre-norm"):
     for ax, numbers in zip(axes, untrained[kind, 24]):
-        ax.plot(range(1, 25), numbers, "o-", markersize=4, label=kind)
+        ax.plot(range(1, 25), numbers, label=kind)
 axes[0].set(xlabel="block (of 24)", title="size of the stream", ylim=(0, None))
 axes[1].set(xlabel="block (of 24)", title="length of the block's gradient", ylim=(0, None))
-axes[0].legend()
-plt.tight_layout()
-plt.show()
+fig.legend(handles=axes[0].lines, loc="outside upper left", ncols=2)
+show_figure(fig, "From block to block pre-norm's stream grows and its gradients shrink.")
 for kind in ("post-norm", "pre-norm"):
     sizes, gradients = untrained[kind, 24]
     print(f"{kind:9} stream: {sizes[0]:.1f} in the first block, {sizes[-1]:.1f} in the last;")

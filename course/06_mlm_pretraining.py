@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mlm_course.practice import check, hint, progress, quiz, solution
+from mlm_course.views.figures import show_figure
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -389,11 +390,12 @@ check("6.4", lr_factor)
 from mlm_course.training.optim import linear
 
 steps = 100
+factors = [linear(step, steps, 10) for step in range(steps)]
 fig, ax = plt.subplots(figsize=(5, 2.4))
-ax.plot([linear(step, steps, 10) for step in range(steps)])
+ax.plot(factors, "-")
 ax.set(xlabel="step", ylabel="factor")
-plt.show()
-print("factors at steps 0, 10, 50, 99:", *[f"{linear(s, steps, 10):.2f}" for s in (0, 10, 50, 99)])
+show_figure(fig, f"The factor rises to {max(factors):g} in 10 steps, then falls evenly to 0.")
+print("factors at steps 0, 10, 50, 99:", *[f"{factors[step]:.2f}" for step in (0, 10, 50, 99)])
 
 # %% [markdown]
 # *In words: the factor climbs to 1 within the first ten steps, then falls in a straight line to
@@ -609,10 +611,10 @@ assert masking_time < 0.2 * step_time
 # %%
 ratios = {float(ratio): excess for ratio, excess in masking["ratios"].items()}
 fig, ax = plt.subplots(figsize=(5, 2.8))
-ax.plot(ratios.keys(), ratios.values(), "o-")
+ax.plot(ratios.keys(), ratios.values())
 ax.set(xlabel="share hidden while training", ylabel="nats above the floor", ylim=(0, None))
-plt.show()
-print("recorded,", masking["steps"], "steps each")
+best = min(ratios, key=ratios.get)
+show_figure(fig, f"Recorded, {masking['steps']} steps each: lowest at {best:.0%} hidden.")
 print(*[f"{ratio:.2f}: {excess:.2f}" for ratio, excess in ratios.items()], sep="   ")
 
 # %%

@@ -23,6 +23,7 @@ from torch import Tensor
 from mlm_course.models import load_pretrained
 from mlm_course.practice import check, hint, progress, quiz, solution
 from mlm_course.views import heat_map, show
+from mlm_course.views.figures import show_figure
 
 # %% [markdown]
 # ## 1. Filling gaps
@@ -180,11 +181,11 @@ truth = test_ids[corrupted.masked]  # (n,)
 first = exact[:300].flatten(), ours[:300].flatten()
 worth_a_dot = first[0] + first[1] > 0.01
 fig, ax = plt.subplots(figsize=(4, 4))
-ax.plot([0, 1], [0, 1], color="0.8")
-ax.plot(first[0][worth_a_dot], first[1][worth_a_dot], ".", alpha=0.4)
+ax.plot([0, 1], [0, 1], color="0.3", ls=":", marker="")
+ax.plot(first[0][worth_a_dot], first[1][worth_a_dot], "C0.", alpha=0.5)
 ax.set(xlabel="exact probability", ylabel="the model's probability")
-plt.show()
 off = (ours - exact).abs().sum(-1) / 2  # total variation distance, for each hidden word
+show_figure(fig, "The dots lie along the diagonal, where both probabilities are the same.")
 print(f"probability that would have to move to match: {off.mean():.3f} on average")
 print(f"hidden words where it is more than .2: {(off > 0.2).double().mean():.1%}")
 
@@ -342,12 +343,13 @@ for ratio in ratios:
         shares[way].append(possible(filled_rows[ratio, way]))
 
 # %% tags=["nbval-ignore-output"]
-fig, ax = plt.subplots(figsize=(5, 3))
+fig, ax = plt.subplots()
 for way, share in shares.items():
-    ax.plot(ratios, share, "o-", label=way)
+    ax.plot(ratios, share, label=way)
 ax.set(xlabel="share of words hidden", ylabel="share of possible sentences", ylim=(0, 1.02))
-ax.legend()
-plt.show()
+fig.legend(loc="outside upper left", ncols=2)
+last = ", ".join(f"{share[-1]:.0%} {way}" for way, share in shares.items())
+show_figure(fig, f"Possible sentences, with {ratios[-1]:.0%} of the words hidden: {last}.")
 for way, share in shares.items():
     print(f"{way:12}", "   ".join(f"{r:.0%} hidden: {s:.0%}" for r, s in zip(ratios, share)))
 
@@ -517,12 +519,15 @@ title = "loss at repeated words: how much it grows without the head"
 show(heat_map(layer_names, head_names, harm["said twice"], title=title))
 
 # %% tags=["nbval-ignore-output"]
-fig, ax = plt.subplots(figsize=(5, 3))
-ax.plot(copying.flatten(), harm["said twice"].flatten(), "o")
-ax.set(xlabel="attention to the other mention", ylabel="harm at repeated words (nats)")
-plt.show()
 order = copying.flatten().argsort(descending=True).tolist()
 needed = int(harm["said twice"].argmax())  # without this head, repeated words suffer most
+looks, harms = copying.flatten(), harm["said twice"].flatten()
+fig, ax = plt.subplots()
+ax.plot(looks, harms, "o")
+ax.annotate("needed most", (looks[needed], harms[needed]), (7, -3), textcoords="offset points")
+ax.set(xlabel="attention to the other mention", ylabel="harm at repeated words (nats)")
+show_figure(fig, f"The head needed most gives {looks[needed]:.2f} of its attention to the other "
+                 f"mention; {int((looks > looks[needed]).sum())} heads give more.")  # fmt: skip
 for kind, loss in whole.items():
     print(f"loss of the whole model for words {kind}: {loss:.3f}")
 print("                attention    loss it saves: words said twice    said once (nats)")

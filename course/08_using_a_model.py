@@ -23,6 +23,7 @@ from torch import Tensor
 
 from mlm_course.models import Encoder, load_pretrained
 from mlm_course.practice import check, hint, progress, quiz, solution
+from mlm_course.views.figures import show_figure
 
 # %% [markdown]
 # ## 1. A class for a text
@@ -165,14 +166,15 @@ for name, (train_x, test_x) in features.items():
         curves[name].append(sum(right) / len(right))
 
 # %% tags=["nbval-ignore-output"]
-fig, ax = plt.subplots(figsize=(5, 3))
+fig, ax = plt.subplots()
 for name, accuracies in curves.items():
-    ax.semilogx(label_counts, accuracies, "o-", label=name)
+    ax.semilogx(label_counts, accuracies, label=name)
 ax.set(xlabel="labels", ylabel="accuracy on other modules")
 ax.set_xticks(label_counts, label_counts)
 ax.minorticks_off()
-ax.legend()
-plt.show()
+fig.legend(loc="outside upper left", ncols=3)
+last = ", ".join(f"{name} {accuracies[-1]:.2f}" for name, accuracies in curves.items())
+show_figure(fig, f"Accuracy with {label_counts[-1]} labels: {last}.")
 print("labels         ", *[f"{n:5}" for n in label_counts], "     C")
 for name, accuracies in curves.items():
     print(f"{name:15}", *[f"{a:5.2f}" for a in accuracies], f"{best_c[name]:6g}")
@@ -572,20 +574,20 @@ def recorded_curve(task: str, start: str, frozen: bool) -> dict[int, float]:
 
 
 # %%
-fig, axes = plt.subplots(1, 3, figsize=(11, 3.2), layout="constrained")
+fig, axes = plt.subplots(1, 3, figsize=(7, 3.2))
 for ax, (task, metric) in zip(axes, METRIC.items()):
     tests = record["tasks"][task]["test"]
     counts = " and ".join(map(str, recorded_curve(task, "pretrained", False)))
     print(f"\n{task}: {metric} on {tests} test examples, with {counts} labels")
     for name, kind in KINDS_OF_RUN.items():
         curve = recorded_curve(task, *kind)
-        line = "o--" if "random" in name else "o-"
-        ax.semilogx(list(curve), list(curve.values()), line, label=name)
+        ax.semilogx(list(curve), list(curve.values()), label=name)
         print(f"   {name:24}", "  ".join(f"{score:.2f}" for score in curve.values()))
     ax.set(title=task, xlabel="labels", ylabel=metric)
-axes[0].legend(fontsize=7)
-plt.show()
-print("messages: all close; tags: pretrained above random; questions: no network far above all")
+    ax.set_xticks(list(curve), list(curve))
+    ax.minorticks_off()
+fig.legend(handles=axes[0].lines, loc="outside lower center", ncols=3)
+show_figure(fig, "Messages: all close; tags: pretrained leads; questions: no network far ahead.")
 
 # %% [markdown]
 # *In words: with messages the five curves stay within about a tenth of each other. With tags the

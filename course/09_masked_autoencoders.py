@@ -17,6 +17,7 @@ from torch import Tensor
 from mlm_course.corpora import images
 from mlm_course.models import image_mae as package
 from mlm_course.practice import check, hint, progress, quiz, solution
+from mlm_course.views.figures import show_figure
 
 # %% [markdown]
 # ## 1. Patches
@@ -30,25 +31,25 @@ def seeded(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def pictures(rows: dict[str, Tensor], size: float = 0.9) -> None:
-    """A row of small images for each name: images (N, 1 or 3, H, W), 0 to 1; nan stays blue."""
+def pictures(rows: dict[str, Tensor], words: str, size: float = 0.7) -> None:
+    """A row of small images for each name: images (N, 1 or 3, H, W), 0 to 1; nan is hatched."""
     across = max(len(row) for row in rows.values())
     shape = (size * across + 1, size * len(rows))
-    axes = plt.subplots(len(rows), across, figsize=shape, squeeze=False)[1]
+    fig, axes = plt.subplots(len(rows), across, figsize=shape, squeeze=False)
     for line, (name, row) in zip(axes, rows.items()):
         for ax, image in zip(line, row):
-            ax.set_facecolor("tab:cyan")
+            ax.patch.set(facecolor="tab:cyan", edgecolor="white", hatch="///", linewidth=0)
+            ax.spines[:].set_visible(True)
             ax.imshow(image.clamp(0, 1).movedim(0, -1).squeeze(-1), cmap="gray_r", vmin=0, vmax=1)
             ax.set(xticks=[], yticks=[])
         line[0].set_ylabel(name, rotation=0, ha="right", va="center")
-    plt.tight_layout(pad=0.3)
-    plt.show()
+    show_figure(fig, words)
 
 
 digits = images.digits()
 print(f"{len(digits.train):,} digits to learn from, {len(digits.test)} held out")
 print("shape (N, channels, height, width):", tuple(digits.train.shape))
-pictures({"digits": digits.train[:10]})
+pictures({"digits": digits.train[:10]}, "Ten hand-written digits, 8 x 8 pixels each.", 0.6)
 print("the ten digits above, by their labels:", *digits.train_labels[:10].tolist())
 
 # %% [markdown]
@@ -62,7 +63,8 @@ print("the ten digits above, by their labels:", *digits.train_labels[:10].tolist
 patches = package.patchify(digits.train[:1], patch_size=2)  # (B, L, P*P*C)
 print("shape (B, L, P*P*C):", tuple(patches.shape))
 squares = patches.reshape(16, 1, 2, 2)
-pictures({f"{i}-{i + 3}": squares[i : i + 4] for i in range(0, 16, 4)}, size=0.6)
+rows = {f"{i}-{i + 3}": squares[i : i + 4] for i in range(0, 16, 4)}
+pictures(rows, "The 16 patches of a 7, from the top left, four in a row.", size=0.6)
 print("patch 5, in the second row, as four pixels:", patches[0, 5].tolist())
 
 # %% [markdown]
@@ -101,10 +103,10 @@ from mlm_course.models.image_mae import sincos_positions
 
 positions = sincos_positions(64, rows=4, columns=4, base=10)  # (L, D)
 alike = torch.cosine_similarity(positions[5], positions, dim=-1).reshape(4, 4)
-fig, ax = plt.subplots(figsize=(2.6, 2.2))
-fig.colorbar(ax.imshow(alike, cmap="Blues"))
+fig, ax = plt.subplots(figsize=(3.2, 2.4))
+fig.colorbar(ax.imshow(alike), label="cosine")
 ax.set(title="similarity to patch 5", xticks=[], yticks=[])
-plt.show()
+show_figure(fig, "Patch 5 is most like itself, then its neighbours, least the far corner.")
 print("cosine with the position of patch 5:")
 print(*[" ".join(f"{c:.2f}" for c in row) for row in alike.tolist()], sep="\n")
 
@@ -187,11 +189,12 @@ def seen(images: Tensor, mask: Tensor, patch_size: int) -> Tensor:
 some = digits.test[:8]
 noise = torch.rand(8, 16, generator=seeded(1))
 visible, mask, ids_restore = random_masking(package.patchify(some, 2), 0.75, noise)
-pictures({"digit": some, "what is left": seen(some, mask, 2)})
+words = "Above eight digits, below the four patches that are left of each; the rest is hatched."
+pictures({"digit": some, "what is left": seen(some, mask, 2)}, words)
 print("visible:", tuple(visible.shape), "  removed in each image:", mask.sum(1).int().tolist())
 
 # %% [markdown]
-# *In words: four of sixteen patches are left of each digit, in different places; the rest is blue.*
+# *In words: four of sixteen patches are left of each digit, in different places; the rest is hatched.*
 # Could you name the digits from the second row?
 #
 # The decoder needs all places again, in their own order. So: append a placeholder for each removed
@@ -266,7 +269,8 @@ print(f"error of the mean image, removed patches: {by_mean:.3f}")
 palace = images.photographs()["china"].mean(0)[None, None, 100:196, 250:346]  # grey, 96 x 96
 inside = package.normalised_patches(package.patchify(palace, 12))
 inside = package.unpatchify(inside, 12, 96, 96)
-pictures({"photograph, norm_pix": 1 - torch.cat([palace, inside / 4 + 0.5])}, size=2.2)
+words = "Left a palace; right each of its patches standardised: edges stay, light and shade go."
+pictures({"photograph,\nnorm_pix": 1 - torch.cat([palace, inside / 4 + 0.5])}, words, size=2.2)
 means = package.patchify(palace, 12).mean(-1)
 print(f"brightness of the 64 patches before: {means.min():.2f} to {means.max():.2f}", end="; ")
 print("after: all alike")
@@ -559,7 +563,8 @@ def restored(shown: Tensor, ratio: float, noise: Tensor) -> Tensor:
 noise = torch.rand(8, 16, generator=seeded(1))
 mask = random_masking(package.patchify(some, 2), 0.75, noise).mask
 made = restored(some, 0.75, noise)
-pictures({"digit": some, "what is left": seen(some, mask, 2), "restored": made})
+words = "Eight digits, the quarter that is left of each, and what the model makes of that."
+pictures({"digit": some, "what is left": seen(some, mask, 2), "restored": made}, words)
 print(f"error in these eight images: {(made - some).square().sum() / (12 * 4 * 8):.3f}")
 
 # %% [markdown]
@@ -670,15 +675,14 @@ for ratio, row in record["ratios"].items():
 removed = (10, 20, 30, 40, 50, 60, 70, 75, 80, 90)
 tuned = (83.2, 83.4, 83.4, 84.7, 84.9, 85.0, 84.9, 84.9, 84.5, 83.0)
 probe_accuracy = (54.6, 58.9, 61.7, 67.0, 69.9, 71.8, 73.2, 73.5, 71.8, 66.1)
-fig, ax = plt.subplots(figsize=(5, 2.6))
-ax.plot(removed, tuned, "o-", label="fine-tuned")
-ax.plot(removed, probe_accuracy, "s-", label="linear probe")
+fig, ax = plt.subplots(figsize=(5, 2.8))
+best = []
+for name, accuracy in {"fine-tuned": tuned, "linear probe": probe_accuracy}.items():
+    ax.plot(removed, accuracy, label=name)
+    best.append(f"{name} {max(accuracy)} % at {removed[accuracy.index(max(accuracy))]} % removed")
 ax.set(xlabel="% removed while pretraining", ylabel="accuracy, %")
-ax.legend()
-plt.show()
-print("He et al. 2022, figure 5")
-print(f"best: fine-tuned {max(tuned)} at {removed[tuned.index(max(tuned))]} %,", end=" ")
-print(f"probe {max(probe_accuracy)} at {removed[probe_accuracy.index(max(probe_accuracy))]} %")
+fig.legend(loc="outside upper left", ncols=2)
+show_figure(fig, f"Best in He et al. 2022, figure 5: {', '.join(best)}.")
 
 # %% [markdown]
 # *In words: fine-tuned, everything from 40 to 80 % is about as good. The probe wants 75 %.* Sources
@@ -904,7 +908,8 @@ try:
     with torch.no_grad():
         guess = vit(pixels, 0.75, noise)
     made = imagenet_restore(filled_in(pixels, guess, vit.config))
-    pictures({"palace, seen, restored": torch.cat([photo, seen(photo, guess.mask, 16), made])}, 2.5)
+    row = torch.cat([photo, seen(photo, guess.mask, 16), made])
+    pictures({"palace": row}, "A palace, the quarter that is seen, and the restored palace.", 2)
     print("the palace, a quarter of it, and what ViT-MAE makes of that")
 except HubUnreachable as reason:
     print(reason)

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from mlm_course import tokenization
 from mlm_course.practice import check, hint, progress, quiz, solution
+from mlm_course.views.figures import show_figure
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -343,13 +344,12 @@ for ratio in ratios:
     floors.append(tinyworld.loss_floor(some, gaps))
 
 # %%
-fig, (left, right) = plt.subplots(1, 2, figsize=(8, 2.8))
-left.plot(ratios, accuracies, "o-")
+fig, (left, right) = plt.subplots(1, 2, figsize=(6.8, 2.8))
+left.plot(ratios, accuracies)
 left.set(xlabel="share hidden", ylabel="accuracy of the best guesser", ylim=(0, 1))
-right.plot(ratios, floors, "o-")
+right.plot(ratios, floors)
 right.set(xlabel="share hidden", ylabel="floor (nats a word)", ylim=(0, None))
-fig.tight_layout()
-plt.show()
+show_figure(fig, "The more is hidden, the worse the best guesser, and the higher the floor.")
 for ratio, accuracy, floor in zip(ratios, accuracies, floors):
     print(f"{ratio:4.0%} hidden: the best guesser is right about {accuracy:.0%}, floor {floor:.2f}")
 

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from mlm_course.practice import check, hint, progress, quiz, solution
+from mlm_course.views.figures import show_figure
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -47,15 +48,14 @@ steps = refine(lambda page: scores, torch.full((1, N), MASK_ID), everywhere, MAS
 in_parallel = torch.cat([1.0 + step.masked for step in steps])
 
 # %%
-fig, axes = plt.subplots(1, 2, figsize=(8, 2.8), layout="constrained")
+fig, axes = plt.subplots(1, 2, figsize=(6.8, 2.8))
 for ax, written in zip(axes, (one_by_one, in_parallel)):
     ax.imshow(written, cmap="Greys", vmin=0, vmax=2, aspect="auto")
     ax.set(xlabel="place", ylabel="pass", xticks=[])
     ax.set_yticks(range(len(written)), range(1, len(written) + 1))
 axes[0].set_title("left to right: a pass a word")
 axes[1].set_title(f"Mask-Predict: {T} passes")
-plt.show()
-print(f"{N} words: {N} passes from left to right, {T} with Mask-Predict;")
+show_figure(fig, f"{N} words: {N} passes from left to right, {T} with Mask-Predict.")
 print("words written in each of them:", [int(step.masked.sum()) for step in steps])
 
 # %% [markdown]
@@ -173,21 +173,20 @@ def box(ax: plt.Axes, x: float, y: float, text: str, shade: str = "white") -> No
     ax.text(x, y, text, ha="center", va="center", fontsize=9, bbox=style)
 
 
-fig, ax = plt.subplots(figsize=(8, 3.6))
+fig, ax = plt.subplots(figsize=(6.8, 3.4))
 ax.set(xlim=(0, 10), ylim=(0, 6))
 ax.axis("off")
 box(ax, 2, 0.5, "[CLS]  source words")
 box(ax, 2, 2.7, "encoder\nevery word sees every word", "0.9")
 box(ax, 1, 5.2, "length\n(from [CLS])")
 box(ax, 7, 0.5, "the page: words and [MASK]s")
-box(ax, 7, 2.7, "decoder: self-attention (NO causal mask),\ncross-attention, feed-forward", "0.9")
+box(ax, 7, 2.7, "decoder: self-attention\n(NO causal mask),\ncross-attention, feed-forward", "0.9")
 box(ax, 7, 5.2, "a guess for every [MASK]")
-for start, end in [((2, 1), (2, 1.9)), ((1.2, 3.5), (1, 4.5)), ((7, 1), (7, 1.9)),
-                   ((7, 3.5), (7, 4.7)), ((3.8, 2.7), (4.35, 2.7))]:  # fmt: skip
+for start, end in [((2, 0.9), (2, 2.2)), ((1.5, 3.2), (1, 4.7)), ((7, 0.9), (7, 2)),
+                   ((7, 3.4), (7, 4.8)), ((3.5, 2.7), (5.5, 2.7))]:  # fmt: skip
     ax.annotate("", end, start, arrowprops={"arrowstyle": "->"})
-plt.show()
-print("Source and [CLS] -> encoder -> (a) the length, (b) keys and values for the decoder.")
-print("Page of words and [MASK]s -> decoder without causal mask -> a guess for every [MASK].")
+show_figure(fig, "Source and [CLS] -> encoder -> the length, and keys and values for the decoder. "
+                 "Page -> decoder without causal mask -> a guess for every [MASK].")  # fmt: skip
 
 # %% [markdown]
 # *Figure 3: the architecture.*
@@ -371,22 +370,25 @@ assert record["steps"]["15 % hidden"]["14"]["valid"] < record["steps"]["two mode
 # %%
 from mlm_course.training.optim import SCHEDULES
 
-fig, (left, right_ax) = plt.subplots(1, 2, figsize=(9.5, 3), layout="constrained")
+fig, (left, right_ax) = plt.subplots(1, 2, figsize=(7, 3.2))
+above = {"loc": "lower left", "bbox_to_anchor": (0, 1)}
 for name in ("constant", "linear", "cosine", "inverse_square_root"):
     factors = [SCHEDULES[name](s, 300, 30) for s in range(0, 300, 5)]
-    left.plot(range(0, 300, 5), factors, label=name.replace("_", " "))
+    left.plot(range(0, 300, 5), factors, markevery=8, label=name.replace("_", " "))
 left.set(xlabel="step", ylabel="share of the peak learning rate", ylim=(0, 1.05))
-left.legend(fontsize=8)
+left.legend(**above)
 strategies = record["strategies"]
 for t, shift in (("6", -0.2), ("14", 0.2)):
     bars = [row[t]["valid"] for row in strategies.values()]
-    right_ax.barh([i + shift for i in range(len(bars))], bars, 0.36, label=f"T = {t}")
-right_ax.set_yticks(range(len(strategies)), strategies, fontsize=8)
+    colour = {"6": "w", "14": "C0"}[t]
+    right_ax.barh([i + shift for i in range(len(bars))], bars, 0.36, label=f"T = {t}", color=colour)
+right_ax.set_yticks(range(len(strategies)), [name.replace(", ", ",\n") for name in strategies])
 right_ax.set(xlabel="share of valid answers", xlim=(0, 1))
 right_ax.invert_yaxis()
-right_ax.legend(fontsize=8)
-plt.show()
-print("table 7: valid answers after the same 300 steps")
+right_ax.legend(**above, ncols=2)
+low, *more = sorted((row["14"]["valid"], name) for name, row in strategies.items())
+show_figure(fig, f"Table 7, after the same 300 steps, T = 14: {low[1]} writes {low[0]:.0%} valid "
+                 f"answers, the others at least {more[0][0]:.0%}.")  # fmt: skip
 for name, row in strategies.items():
     print(f"{name:>32}: {row['6']['valid']:6.1%} at T = 6, {row['14']['valid']:6.1%} at T = 14")
 
@@ -562,20 +564,21 @@ RefinementSteps(**picture_of(traces[14], letters, "one letter fewer with each st
 # Left: how many words are hidden in each step. Then valid answers and repeats of the live model.
 
 # %% tags=["nbval-ignore-output"]
-fig, (left, middle, last) = plt.subplots(1, 3, figsize=(10, 2.9), layout="constrained")
+fig, (left, middle, last) = plt.subplots(1, 3, figsize=(7, 2.9))
 for total in (2, 4, 6, 10):
-    sampler = decoding.MASK_PREDICT
-    n_masked = [int(decoding.n_open(everywhere, t, total, sampler)) for t in range(1, total)]
-    left.plot(range(total), [N, *n_masked], "o-", ms=3, label=f"T = {total}")
-left.set(xlabel="step", ylabel="hidden words of 12", ylim=(0, 12.5))
-left.legend(fontsize=8)
+    counts = decoding.n_masked(N, total, decoding.MASK_PREDICT)
+    left.plot(range(total), counts, label=f"T = {total}")
+left.set(xlabel="step", ylabel="hidden words of 12", xticks=range(0, 10, 3), ylim=(0, 12.5))
+fig.legend(loc="outside upper left", ncols=4)
 for ax, what in ((middle, "valid"), (last, "repeats")):
-    ax.plot(STEPS, [shares[what] for shares in live.values()], "o-")
-    ax.set(xlabel="T", ylim=(0, None), xticks=STEPS)
+    ax.plot(STEPS, [shares[what] for shares in live.values()])
+    ax.set(xlabel="T", ylim=(0, None), xticks=STEPS[1:])
 middle.set(ylabel="share of valid answers")
 last.set(ylabel="share of repeats")
-plt.show()
-print("With more steps fewer letters repeat, and more answers are valid.")
+one, *_, most = live.values()
+show_figure(fig, f"From T = {STEPS[0]} to {STEPS[-1]} valid answers go from {one['valid']:.0%} "
+                 f"to {most['valid']:.0%}, repeats from {one['repeats']:.0%} to "
+                 f"{most['repeats']:.0%}.")  # fmt: skip
 
 # %%
 print("table 5, recorded: the effect of T")
@@ -590,11 +593,10 @@ for t in STEPS:
 # same answer with probability `2 / 2^k`. If they do, the rest follows them.
 
 # %%
-row = torch.ones(1, two_modes.LENGTH, dtype=torch.bool)
 rule = {}
 for t in STEPS:
-    n_masked = int(decoding.n_open(row, 1, t, decoding.MASK_PREDICT)) if t > 1 else 0
-    k = two_modes.LENGTH - n_masked
+    _, *later = decoding.n_masked(two_modes.LENGTH, t, decoding.MASK_PREDICT)
+    k = two_modes.LENGTH - (later[0] if later else 0)
     rule[t] = 2 / 2**k
     seen = recorded_steps[str(t)]["valid"]
     print(f"T = {t:>2}: {k:>2} stay, 2 / 2^{k:<2} = {rule[t]:6.1%}; recorded {seen:6.1%}")
@@ -732,14 +734,15 @@ for name, row in ways.items():
     print(f"{name:>24}: {row['right']:6.1%} right, {row['repeats']:.2%} repeats")
 
 # %%
-fig, ax = plt.subplots(figsize=(5.5, 3), layout="constrained")
+fig, ax = plt.subplots()
 for name, by_t in about["steps"].items():
-    ax.plot([int(t) for t in by_t], [row["right"] for row in by_t.values()], "o-", label=name)
+    ax.plot([int(t) for t in by_t], [row["right"] for row in by_t.values()], label=name)
 ax.axhline(about["autoregressive"]["greedy"]["right"], color="black", ls=":", label="left to right")
 ax.set(xlabel="T", ylabel="share of right answers", ylim=(None, 1.01))
-ax.legend()
-plt.show()
-print("Right answers by T. Dotted: the twin, from left to right.")
+fig.legend(loc="outside upper left", ncols=3)
+best = ", ".join(f"{max(row['right'] for row in by_t.values()):.1%} {name}"
+                 for name, by_t in about["steps"].items())  # fmt: skip
+show_figure(fig, f"Right answers by T, at best {best}. Dotted: the twin, from left to right.")
 
 # %% [markdown]
 # *Figure 13: text generation.* Machine translation has no list of all right answers and uses BLEU,
@@ -837,19 +840,19 @@ for size, row in clock.items():
     print(f"{size:>6}", *[f"{row[name]['times_as_fast']:8.1f}" for name in contestants])
 
 # %%
-fig, ax = plt.subplots(figsize=(5.5, 3), layout="constrained")
+fig, ax = plt.subplots()
 for name in contestants:
     ratios = [row[name]["times_as_fast"] for row in clock.values()]
-    ax.plot([int(size) for size in clock], ratios, "o-", label=name)
+    ax.plot([int(size) for size in clock], ratios, label=name)
 ax.axhline(1, color="black", ls=":")
 ax.set(xlabel="batch", ylabel="times as fast as left to right", xscale="log", yscale="log")
 ax.set_xticks([int(size) for size in clock], clock)
 ax.minorticks_off()
 ax.set_yticks([0.5, 1, 2, 4, 8], ["0.5", "1", "2", "4", "8"])
-ax.legend(fontsize=8)
-plt.show()
+fig.legend(loc="outside right upper")
 lost = [name for name in contestants if clock["64"][name]["times_as_fast"] <= 1]
-print("With batches of 64 every T has lost most of its lead; no faster any more:", *lost)
+show_figure(fig, "With batches of 64 every T has lost most of its lead; "
+                 f"no faster any more: {', '.join(lost)}.")  # fmt: skip
 
 # %% tags=["author"]
 assert all(
@@ -890,12 +893,13 @@ right_share = {
     "... raw, 3 lengths, but T = 1": three_lengths["1"]["right"],
     "... raw, 3 lengths, and T = 10": three_lengths["10"]["right"],
 }
-fig, ax = plt.subplots(figsize=(7, 2.8), layout="constrained")
-ax.barh(list(right_share), list(right_share.values()), color="0.6")
-ax.set(xlabel="share of right answers", xlim=(0.7, 1))
+fig, ax = plt.subplots(figsize=(6.8, 2.8))
+ax.plot(list(right_share.values()), list(right_share), "o")
+ax.set(xlabel="share of right answers")
+ax.grid(axis="y", color="0.7")
 ax.invert_yaxis()
-plt.show()
-print("table 10: what each improvement gives")
+first, *_, best = sorted(right_share.items(), key=lambda item: item[1])
+show_figure(fig, f"Table 10: from {first[1]:.0%} ({first[0]}) to {best[1]:.0%} ({best[0][4:]}).")
 for name, share in right_share.items():
     print(f"{name:>30}: {share:.1%}")
 
@@ -955,15 +959,14 @@ bleu = {  # Ghazvininejad et al. 2019; T = 1, 4, 10
     "German to English": (21.83, 29.90, 30.53),
     "English to Romanian": (27.32, 32.53, 33.08),
 }
-fig, ax = plt.subplots(figsize=(6, 2.6), layout="constrained")
+fig, ax = plt.subplots(figsize=(6, 2.8))
 for shift, (t, shade) in enumerate(((1, "0.8"), (4, "0.5"), (10, "0.2"))):
     places = [i + 0.25 * (shift - 1) for i in range(len(bleu))]
     ax.bar(places, [row[shift] for row in bleu.values()], 0.24, color=shade, label=f"T = {t}")
 ax.set_xticks(range(len(bleu)), bleu)
 ax.set(ylabel="BLEU (reported)", ylim=(0, 42))
-ax.legend(fontsize=8, ncols=3, loc="upper left")
-plt.show()
-print("table 8: BLEU reported at T = 1, 4, 10")
+fig.legend(loc="outside upper left", ncols=3)
+show_figure(fig, "Table 8, as reported: BLEU rises from T = 1 over 4 to 10 for each pair.")
 for name, row in bleu.items():
     print(f"{name:>20}:", *row)
 
@@ -1026,14 +1029,16 @@ random_weights = seeded_init(Seq2Seq, raw.config, 1).eval()
 table = {"CMLM": probe(raw.encoder), "random weights": probe(random_weights.encoder)}
 shares = [y[200:].mean() for y in labels.values()]
 table["always the same"] = [max(share, 1 - share) for share in shares]
-fig, ax = plt.subplots(figsize=(7, 2.8), layout="constrained")
-for place, (name, row) in enumerate(table.items()):
-    ax.bar([i + 0.25 * (place - 1) for i in range(len(asked))], row, 0.24, label=name)
-ax.set_xticks(range(len(asked)), asked, fontsize=8)
-ax.set(ylabel="accuracy", ylim=(0.4, 1.1))
-ax.legend(fontsize=7, ncols=3, loc="upper center")
-plt.show()
-print("table 12: accuracy of a linear probe, 200 labels")
+fig, ax = plt.subplots(figsize=(6.8, 2.8))
+for name, row in table.items():
+    ax.plot(row, list(asked), ls="", ms=7, label=name)
+ax.set(xlabel="accuracy", xlim=(0.4, 1))
+ax.grid(axis="y", color="0.7")
+ax.invert_yaxis()
+fig.legend(loc="outside upper left", ncols=3)
+ahead = sum(ours > other for ours, other in zip(table["CMLM"], table["random weights"]))
+show_figure(fig, "Table 12, a linear probe with 200 labels: the CMLM is ahead of random weights "
+                 f"in {ahead} of {len(asked)} questions.")  # fmt: skip
 print(f"{'':>24}", *[f"{name:>15}" for name in table])
 for place, question in enumerate(asked):
     print(f"{question:>24}", *[f"{row[place]:15.0%}" for row in table.values()])
@@ -1057,20 +1062,19 @@ speeds = {t: clock["1"][f"T={t}"]["times_as_fast"] for t in about["steps"]["raw"
 one_length, greedy = about["steps_one_length"], about["autoregressive"]["greedy"]["right"]
 for name, by_t in one_length.items():  # recorded twice; here, too, the figure of sections 6 and 8
     by_t["4"]["right"] = about["lengths"][name]["1"]["right"]
-fig, ax = plt.subplots(figsize=(5.5, 3.2), layout="constrained")
+fig, ax = plt.subplots()
 for name, by_t in one_length.items():
-    ax.plot([speeds[t] for t in by_t], [row["right"] for row in by_t.values()], "o-", label=name)
+    ax.plot([speeds[t] for t in by_t], [row["right"] for row in by_t.values()], label=name)
 ax.plot(1, greedy, "k*", ms=12, label="left to right")
 ax.set(xlabel="times as fast as left to right", ylabel="share of right answers")
-ax.legend()
-plt.show()
-print("T against quality, repeats and speed (one length, batch 1)")
+fig.legend(loc="outside upper left", ncols=3)
+kept = one_length["distilled"]["4"]["right"] / greedy
+show_figure(fig, f"One length, batch 1; distilled, T = 4: {kept:.1%} of the twin's right answers, "
+                 f"{speeds['4']:.1f} times as fast.")  # fmt: skip
 for name, by_t in one_length.items():
     for t, row in by_t.items():
         quality = f"{row['right']:6.1%} right, {row['repeats']:.2%} repeats"
         print(f"{name:>10}, T = {t:>2}: {quality}, {speeds[t]:.1f} times as fast")
-kept = one_length["distilled"]["4"]["right"] / greedy
-print(f"distilled, T = 4: {kept:.1%} of the twin's right answers, {speeds['4']:.1f} times as fast")
 
 # %% tags=["author"]
 assert kept >= 0.95 and speeds["4"] >= 3

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from mlm_course.practice import check, hint, progress, quiz, solution
+from mlm_course.views.figures import show_figure
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -452,21 +453,20 @@ print(f"{record['recipe']['batch_size']} sentences; made by: {record['command']}
 
 # %%
 small, shares, floor = record["weightings"], record["shares"], record["floor by share"]
-fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2), sharey=True)
+fig, (left, right) = plt.subplots(1, 2, figsize=(6.8, 3.4), sharey=True)
 left.plot(shares, floor, "k--", label="exact")
-left.plot(shares, record["by share"], "o-", label="the model")
+left.plot(shares, record["by share"], label="the model")
 left.fill_between(shares, record["by share"], alpha=0.15)
-left.axvline(0.15, color="grey", lw=0.8)
-left.text(0.17, 4.4, "BERT", color="grey")
+left.axvline(0.15, color="0.3", lw=0.8)
+left.text(0.17, 4.4, "BERT")
 left.set(xlabel="share hidden", ylabel="nats a hidden word", title="the model of this lesson")
-right.plot(shares, floor, "k--", label="exact")
+right.plot(shares, floor, "k--")
+right.set_prop_cycle(plt.rcParams["axes.prop_cycle"][1:])
 for name in ("every share, a mean for each sentence", "15 % hidden", "40 % hidden"):
-    right.plot(shares, small[name]["by share"], "o-", label=name.split(",")[0])
+    right.plot(shares, small[name]["by share"], label=name.split(",")[0])
 right.set(xlabel="share hidden", title="small models", ylim=(0, 5))
-for side in (left, right):
-    side.legend(fontsize=8)
-fig.tight_layout()
-plt.show()
+fig.legend(loc="outside upper left", ncols=3)
+show_figure(fig, "Models of one share leave the exact line where they were not trained.")
 curves = {"share hidden": shares, "exact": floor, "the model": record["by share"]}
 curves |= {f"small, {name}": of_one["by share"] for name, of_one in small.items()}
 for name, values in curves.items():
@@ -576,18 +576,17 @@ for T in (1, 4, 16):
 # Recorded. "Drawing": as published, but words are drawn instead of the likeliest taken.
 
 # %%
-fig, axes = plt.subplots(1, 2, figsize=(9.5, 3.2), sharey=True)
+fig, axes = plt.subplots(1, 2, figsize=(6.8, 3.6), sharey=True)
 kinds = {"perfect guesses": "samplers, perfect model", "the trained model": "samplers"}
 for side, (title, key) in zip(axes, kinds.items()):
     for name, by_steps in record[key].items():
-        line = "--" if name in ("Mask-Predict", "LLaDA") else "-"
         valid = [100 * each["valid"] for each in by_steps.values()]
-        side.plot(range(6), valid, line, marker="o", label=name)
+        side.plot(range(6), valid, label=name)
     side.set(xticks=range(6), xticklabels=list(by_steps), xlabel="steps", title=title)
 axes[0].set(ylabel="valid sentences (%)")
-axes[1].legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
-fig.tight_layout()
-plt.show()
+fig.legend(handles=axes[0].lines, loc="outside upper left", ncols=3)
+last = [100 * by_steps["32"]["valid"] for by_steps in record["samplers"].values()]
+show_figure(fig, f"The trained model, 32 steps: {min(last):.0f} to {max(last):.0f} % are valid.")
 for title, key in kinds.items():
     print(f"{title}: valid, by steps")
     print(f"{'':>24}", *[f"{T:>6}" for T in by_steps])
@@ -607,8 +606,8 @@ assert record["samplers, perfect model"]["MaskGIT"]["32"]["valid"] == 1
 # *In words: with one step hardly anything is valid, whoever guesses. Those that draw climb with
 # every doubling. With 32 steps, more than a sentence has words, MaskGIT and LLaDA fill one place at
 # a time, and under perfect guesses all they write is valid. Among those that draw, the trained
-# model is within some ten points of the perfect one.* (The dashed two write one text for each of
-# eight lengths: a few lucky ones make the curves jump.)
+# model is within some ten points of the perfect one.* (Mask-Predict and LLaDA write one text for
+# each of eight lengths: a few lucky ones make the curves jump.)
 #
 # Two that draw stay below 100 % even with perfect guesses and 32 steps. MDLM may fill two places in
 # the same step. Mask-Predict (drawing) may keep two words of the same step, or one that was chosen
@@ -699,13 +698,14 @@ good["Mask-Predict"] = filled(MASK_PREDICT, 6, n=1)  # nothing is drawn: always 
 for name in ("any order", "most confident first", "Mask-Predict"):
     chosen = good[name][:, colour_place]
     rows[name] = torch.stack([(chosen == i).double().mean() for i in colours])
-fig, ax = plt.subplots(figsize=(8, 2.8))
+fig, ax = plt.subplots(figsize=(6.8, 3))
 for k, (name, values) in enumerate(rows.items()):
     places = [i + 0.2 * k - 0.3 for i in range(len(colours))]
-    ax.bar(places, values.tolist(), 0.2, label=name)
+    ax.bar(places, values.tolist(), 0.2, label=name, color=("C0", "w", "0.6", "k")[k])
 ax.set(xticks=range(len(colours)), xticklabels=[names[i] for i in colours], ylabel="share")
-ax.legend()
-plt.show()
+fig.legend(loc="outside upper left", ncols=2)
+likeliest = ", ".join(f"{name} {values[0]:.0%}" for name, values in rows.items())
+show_figure(fig, f"The likeliest colour, {names[colours[0]]}: {likeliest}.")
 for name, values in rows.items():
     print(f"{name:>20}:", *[f"{names[i]} {x:.0%}" for i, x in zip(colours, values)])
 

@@ -22,6 +22,7 @@ from torch.nn import functional as F
 
 from mlm_course.practice import check, hint, progress, quiz, solution
 from mlm_course.results import recorded
+from mlm_course.views.figures import show_figure
 
 ROUNDS = 2 if FAST else 7  # turns that each way is timed
 
@@ -95,12 +96,12 @@ spent = dict.fromkeys([*KINDS, "all else"], 0.0)
 for operation in profiled.key_averages():
     spent[kind_of(operation.key.lower())] += operation.self_cpu_time_total
 total = sum(spent.values())
-fig, ax = plt.subplots(figsize=(7, 2.4), layout="constrained")
+fig, ax = plt.subplots(figsize=(6.5, 2.4))
 ax.barh(list(spent), [100 * t / total for t in spent.values()], color="0.4")
 ax.invert_yaxis()
 ax.set(xlabel="share of the step (%)")
-plt.show()
-print("share of the step:", *[f"{kind} {t / total:.0%}" for kind, t in spent.items()], sep="\n   ")
+shares = ", ".join(f"{kind} {t / total:.0%}" for kind, t in spent.items())
+show_figure(fig, f"Where the time of a step goes: {shares}.")
 
 # %% [markdown]
 # "All else" is adding, copying, picking rows, and looking up embeddings. What is largest, usually
@@ -200,18 +201,21 @@ pieces = {  # FLOPs for each byte; the first two roughly
     f"a product with {tokens:,} tokens": 2 * tokens * D * 4 * D
     / (4 * (tokens * D + 4 * D * D + tokens * 4 * D)),
 }  # fmt: skip
-fig, ax = plt.subplots(figsize=(7, 3.2), layout="constrained")
+fig, ax = plt.subplots(figsize=(6.5, 3.2))
 grid = torch.logspace(-1, 3, 50)
 ax.loglog(grid, (grid * bytes_a_second).clamp(max=flops_a_second) / 1e9, "k-")
 for name, intensity in pieces.items():
     limit = min(intensity * bytes_a_second, flops_a_second) / 1e9
-    ax.loglog(intensity, limit, "o")
+    ax.loglog(intensity, limit, "C1o")
     place = (-42, 6) if name == "AdamW" else (6, -12)
-    ax.annotate(name, (intensity, limit), textcoords="offset points", xytext=place, fontsize=8)
+    ax.annotate(name, (intensity, limit), textcoords="offset points", xytext=place)
     print(f"{name:>30}: {intensity:5.1f} FLOPs a byte, at most {limit:6.1f} billion FLOPs a second")
+ax.yaxis.set_major_locator(plt.LogLocator(subs=(1, 2, 5)))
+ax.xaxis.set_major_formatter("{x:g}")
+ax.yaxis.set_major_formatter("{x:g}")
+ax.minorticks_off()
 ax.set(xlabel="FLOPs for each byte moved", ylabel="billion FLOPs a second, at most")
-plt.show()
-print("Left of the bend work waits for memory: the optimiser, GELU, single tokens.")
+show_figure(fig, "Left of the bend work waits for memory: the optimiser, GELU, single tokens.")
 
 # %% [markdown]
 # ### Exercise 13.2: a floor for the time
@@ -662,15 +666,19 @@ assert pruned_scores[0.9] < pruned_scores[0.0] - 0.1
 assert FAST or trained_on > pruned_scores[0.9] + 0.1
 
 # %%
-fig, axes = plt.subplots(1, 2, figsize=(8, 2.8), sharey=True, layout="constrained")
+ends = []
+fig, axes = plt.subplots(1, 2, figsize=(6.8, 3), sharey=True)
 for ax, name in zip(axes, ("tinyworld", "docstrings")):
     table = recorded("weight_pruning")[name]
     share = [100 * float(key) for key in table]
-    for line, key in (("o--", "removed"), ("s-", "trained on")):
-        ax.plot(share, [100 * row[key] for row in table.values()], line, label=key)
-    ax.set(title=name, xlabel="weights removed (%)", ylabel="right (%)")
-axes[0].legend()
-plt.show()
+    for key in ("removed", "trained on"):
+        ax.plot(share, [100 * row[key] for row in table.values()], label=key)
+    ax.set(title=name, xlabel="weights removed (%)")
+    row = list(table.values())[-1]
+    ends.append(f"{name} from {row['removed']:.0%} to {row['trained on']:.0%}")
+axes[0].set(ylabel="right (%)")
+fig.legend(handles=axes[0].lines, loc="outside upper left", ncols=2)
+show_figure(fig, f"At the last point training on lifts {', '.join(ends)}.")
 for name in ("tinyworld", "docstrings"):
     print(f"recorded, {name}: right at once, and after training on")
     for sparsity, row in recorded("weight_pruning")[name].items():

@@ -66,14 +66,6 @@ def test_the_set_up_cell_alone_says_what_is_fast(lesson):
 
 
 @each_lesson
-def test_every_figure_has_words_beside_it(lesson):
-    """JupyterLab shows no alternative text for a figure: a printed line has to stand in."""
-    for cell in lesson.cells:
-        if "plt.show()" in cell.text:
-            assert "print(" in cell.text.split("plt.show()")[1], place(lesson.name, cell)
-
-
-@each_lesson
 def test_myth_boxes_are_few_and_complete(lesson):
     text = prose(lesson)
     claims = len(re.findall(r"^> \*\*Often read:\*\*", text, re.MULTILINE))

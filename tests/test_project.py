@@ -13,17 +13,29 @@ from packaging.version import Version
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "mlm_course"
 SUBJECT = {
-    "contracts", "attention", "tokenization", "corruption", "corpora", "hub", "models", "training", "evaluation",
-    "probing", "decoding", "diffusion", "compression", "cost", "views", "widgets", "experiments",
-    "results", "train",
+    "wording", "contracts", "text_files", "attention", "attention_checks", "tokenization", "corruption",
+    "corpora", "hub", "models", "training", "evaluation", "probing", "decoding", "diffusion",
+    "compression", "cost", "views", "widgets", "experiments", "results", "train",
 }  # fmt: skip
 SCHOOL = {"practice", "exercises", "authoring", "teaching", "doctor", "__main__", "__init__"}
-BASE = {"contracts", "attention", "corruption", "tokenization", "corpora", "hub"}
+BASE = {
+    "wording",
+    "contracts",
+    "text_files",
+    "attention",
+    "attention_checks",
+    "corruption",
+    "tokenization",
+    "corpora",
+    "hub",
+}
 MODELS = (BASE - {"corpora"}) | {"models"}  # a model knows no text
 MAY_IMPORT = {
     "hub": {"hub"},
-    "contracts": {"contracts"},
-    **dict.fromkeys(BASE - {"hub", "contracts"}, BASE),
+    "wording": {"wording"},
+    "contracts": {"contracts", "wording"},
+    "text_files": {"text_files"},
+    **dict.fromkeys(BASE - {"hub", "wording", "contracts", "text_files"}, BASE),
     "models": MODELS,
     "decoding": MODELS | {"decoding"},
     "evaluation": MODELS | {"corpora", "evaluation", "decoding"},
@@ -32,7 +44,7 @@ MAY_IMPORT = {
     "training": MODELS | {"training", "evaluation", "diffusion"},
     "cost": MODELS | {"cost"},
     "compression": MODELS | {"compression"},
-    "views": {"views"},
+    "views": {"views", "wording"},
     "widgets": {"views", "widgets"},
 }
 FORBIDDEN = {"views": {"torch", "ipywidgets", "anywidget"}}
@@ -77,9 +89,9 @@ def test_lessons_import_the_subject_and_practice_but_no_experiment():
         assert not ours(path) & {"experiments", "authoring", "teaching"}, path.name
 
 
-def test_training_is_seven_files():
+def test_training_is_eight_files():
     stems = {path.stem for path in (PACKAGE / "training").glob("*.py")} - {"__init__"}
-    assert stems == set("loop step datasets losses optim checkpoints reporting".split())
+    assert stems == set("loop step datasets losses optim checkpoints fingerprint reporting".split())
 
 
 APART = {"views", "experiments"}  # where a name may come again
