@@ -26,7 +26,7 @@ from mlm_course.practice.compare import describe, difference, unchanged
 from mlm_course.practice.exercise import Exercise, Mistake, find_exercise
 from mlm_course.practice.sandbox import behave
 
-SOON = 0.2  # seconds that a function gets here
+SOON = 0.5  # seconds that a function gets here
 posix_only = pytest.mark.skipif(os.name != "posix", reason="signals")
 
 
@@ -475,7 +475,7 @@ def spins(q, k):
 def test_an_endless_loop_is_stopped(asked, function):
     started, threads = time.monotonic(), threading.active_count()
     verdict = asked(function)
-    assert verdict.status == "stopped" and "after 0.2 seconds" in verdict.message
+    assert verdict.status == "stopped" and f"after {SOON} seconds" in verdict.message
     assert "restart" not in verdict.message
     assert time.monotonic() - started < 4
     assert threading.active_count() == threads
