@@ -589,24 +589,25 @@ def draw_patches(rng):
     return {"patches": torch.randn(*sizes(rng, 2), rng.randint(2, 5))}
 
 
-def is_normalised(answer, patches):
-    if is_huge(patches):
-        return
+def mean_and_spread(patches):
     n, x = patches.shape[-1], patches.double()
     assert n > 1
     mean = x.sum(-1, keepdim=True) / n
-    spread = ((x - mean).square().sum(-1, keepdim=True) / (n - 1) + 1e-6).sqrt()
-    near(answer, (x - mean) / spread)
+    return mean, ((x - mean).square().sum(-1, keepdim=True) / (n - 1) + 1e-6).sqrt()
+
+
+def is_normalised(answer, patches):
+    if is_huge(patches):
+        return
+    mean, spread = mean_and_spread(patches)
+    near(answer, (patches.double() - mean) / spread)
 
 
 def is_mean_and_spread(answer, patches):
     if is_huge(patches):
         return
-    n, x = patches.shape[-1], patches.double()
-    assert n > 1
-    mean = x.sum(-1, keepdim=True) / n
-    near(answer[0], mean)
-    near(answer[1], ((x - mean).square().sum(-1, keepdim=True) / (n - 1) + 1e-6).sqrt())
+    for seen, expected in zip(answer, mean_and_spread(patches), strict=True):
+        near(seen, expected)
 
 
 def draw_loss(rng):

@@ -91,8 +91,8 @@ def train_and_tell(folder: Path, setting: str, began: Any = None) -> None:
     torch.save(train(folder, setting), folder / "result")
 
 
-def train_and_die(folder: Path, setting: str, place: str, call: int) -> None:
-    """Kills itself with signal 9 at one of the calls of os.`place` while saving."""
+def die_within_a_save(place: str, call: int) -> None:
+    """From now on this process kills itself with signal 9 at one of the calls of os.`place`."""
     real, calls = getattr(os, place), []
 
     def deadly(*arguments: Any) -> Any:
@@ -102,6 +102,10 @@ def train_and_die(folder: Path, setting: str, place: str, call: int) -> None:
         return real(*arguments)
 
     setattr(checkpoints.os, place, deadly)
+
+
+def train_and_die(folder: Path, setting: str, place: str, call: int) -> None:
+    die_within_a_save(place, call)
     train_and_tell(folder, setting)
 
 

@@ -556,16 +556,7 @@ def test_killed_at_random_moments_it_ends_with_the_same_bits(tmp_path):
 
 
 def train_and_die_within_a_save(folder, place, call):
-    """Kills itself with signal 9 at one of the calls of os.`place` while saving."""
-    real, calls = getattr(os, place), []
-
-    def deadly(*arguments):
-        calls.append(1)
-        if len(calls) == call:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return real(*arguments)
-
-    setattr(checkpoints.os, place, deadly)
+    kills.die_within_a_save(place, call)
     train_and_tell(folder, RECIPE)
 
 
