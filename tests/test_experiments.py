@@ -40,6 +40,25 @@ def test_a_corpus_is_full_rows_without_padding(corpus):
     assert corpus.sizes["tokens_train"] == corpus.train.numel() > corpus.held_out.numel()
 
 
+def test_more_packages_are_only_trained_on(corpus):
+    more = docs.read_corpus(("nbclient", "jupytext"), vocab_size=600, more=("nbformat", "jupytext"))
+    assert more.tokenizer.to_str() == corpus.tokenizer.to_str()
+    assert torch.equal(more.held_out, corpus.held_out)
+    assert torch.equal(more.train[: len(corpus.train)], corpus.train)
+    assert more.sizes["tokens_train"] > corpus.sizes["tokens_train"]
+
+
+def test_further_texts_repeat_no_paragraph_that_is_held_out():
+    items = python_docs.docstrings(("jupytext",))
+    paragraphs = python_docs.paragraphs((item.text for item in items), 1)
+    further = docs.further_texts(("jupytext",), paragraphs[:5])
+    assert set(python_docs.paragraphs(further, 1)) == set(paragraphs) - set(paragraphs[:5])
+
+
+def test_packages_that_are_not_here_are_left_out():
+    assert docs.readable(("no_such_package", "nbclient")) == ["nbclient"]
+
+
 def test_held_out_masks_stay_the_same_and_hide_15_percent(corpus):
     one, two = docs.held_out_masks(corpus), docs.held_out_masks(corpus)
     assert torch.equal(one.masked, two.masked)
@@ -63,7 +82,8 @@ def test_whole_words_are_neither_pieces_nor_signs(corpus):
 def test_an_experiment_stores_a_model_and_returns_its_record(module, corpus, tmp_path, monkeypatch):
     monkeypatch.setattr(import_module("mlm_course.models.pretrained"), "CHECKPOINTS", tmp_path)
     monkeypatch.setattr(module, "RECIPE", replace(module.RECIPE, steps=2, batch_size=4))
-    monkeypatch.setattr(docs, "read_corpus", lambda: corpus)
+    monkeypatch.setattr(docs, "read_corpus", lambda more=(): corpus)
+    monkeypatch.setattr(docs, "MORE", ())
     monkeypatch.setattr(world, "SENTENCES", 50)
     monkeypatch.setattr(world, "TEST_SENTENCES", 20)
     record = module.run(folder=tmp_path / "run")

@@ -1,7 +1,8 @@
 """The masked language model of lesson 7: Python's docstrings, read by a small BERT. Lesson 6.
 
-Trained on the docstrings of the standard library and five packages, tested on modules that were held
-out: no module, no docstring and no paragraph is on both sides.
+Trained on the docstrings of the standard library, five packages, and what else of `MORE` is installed;
+tested on modules of the standard library and the five that were held out: no module, no docstring and
+no paragraph is on both sides.
 """
 
 from __future__ import annotations
@@ -25,11 +26,17 @@ from mlm_course.results import training_record
 from mlm_course.training import Recipe, fit, masked_lm_loss
 
 PACKAGES = ("stdlib", "numpy", "scipy", "sklearn", "matplotlib", "torch")
+MORE = (  # packages that the course's own requirements bring; to train on only
+    "IPython", "PIL", "_pytest", "accelerate", "babel", "datasets", "fontTools", "fsspec",
+    "huggingface_hub", "hypothesis", "jedi", "joblib", "jupyter_server", "jupyterlab", "mypy",
+    "narwhals", "nbconvert", "networkx", "pandas", "pip", "playwright", "pyarrow", "pygments",
+    "setuptools", "sympy", "tensorboard", "tornado", "traitlets", "transformers", "zmq",
+)  # fmt: skip
 HELD_OUT_SHARE = 0.05  # of all characters, in whole modules
 VOCAB_SIZE, LENGTH = 6000, 128
 MASK_RATIO, TEST_RATIO = 0.25, 0.15
 RECIPE = Recipe(
-    steps=15000, batch_size=16, weight_decay=0.0, betas=(0.9, 0.95), schedule="linear",
+    steps=12000, batch_size=32, weight_decay=0.0, betas=(0.9, 0.95), schedule="linear",
     precision="bf16",
 )  # fmt: skip
 
@@ -48,8 +55,14 @@ class Corpus(NamedTuple):
     sizes: dict[str, int]
 
 
-def read_corpus(packages: Sequence[str] = PACKAGES, vocab_size: int = VOCAB_SIZE) -> Corpus:
-    """The docstrings of installed packages as packed rows; the tokenizer knows the training side."""
+def read_corpus(
+    packages: Sequence[str] = PACKAGES, vocab_size: int = VOCAB_SIZE, more: Sequence[str] = ()
+) -> Corpus:
+    """The docstrings of installed packages as packed rows; the tokenizer knows the training side.
+
+    more: packages that are read for training only, and unknown to the tokenizer: whatever they are,
+    ids and held-out rows stay the same. What the held-out side says, they do not say again.
+    """
     items = python_docs.docstrings(packages)
     train, held_out = python_docs.split_by_module(items, HELD_OUT_SHARE, seed=0)
     seen = set(python_docs.paragraphs((item.text for item in train), 1))
@@ -57,15 +70,37 @@ def read_corpus(packages: Sequence[str] = PACKAGES, vocab_size: int = VOCAB_SIZE
     texts = [[item.text for item in train], [t for t in new if t], [item.text for item in held_out]]
     tokenizer = tokenization.train_wordpiece(texts[0], vocab_size)
     rows = [_packed(tokenizer, side) for side in texts]
+    added = further_texts(more, texts[2])
+    train_rows = torch.cat([rows[0], _packed(tokenizer, added)]) if added else rows[0]
     sizes = {
-        "characters_train": sum(map(len, texts[0])),
+        "characters_train": sum(map(len, texts[0] + added)),
         "characters_held_out": sum(map(len, texts[1])),
-        "tokens_train": rows[0].numel(),
+        "tokens_train": train_rows.numel(),
         "tokens_held_out": rows[1].numel(),
         "modules_train": len({item.module for item in train}),
         "modules_held_out": len({item.module for item in held_out}),
     }
-    return Corpus(tokenizer, rows[0], rows[1], rows[2], sizes)
+    return Corpus(tokenizer, train_rows, rows[1], rows[2], sizes)
+
+
+def further_texts(packages: Sequence[str], held_out: Sequence[str]) -> list[str]:
+    """The docstrings of packages, without the paragraphs that stand in held_out."""
+    said = set(python_docs.paragraphs(held_out, 1))
+    items = python_docs.docstrings(packages) if packages else []
+    texts = ["\n\n".join(_unseen(item.text, said)) for item in items]
+    return [text for text in texts if text]
+
+
+def readable(packages: Sequence[str]) -> list[str]:
+    """Those of the packages that are installed with their Python source."""
+
+    def is_here(package: str) -> bool:
+        try:
+            return next(python_docs.sources(package), None) is not None
+        except ValueError:
+            return False
+
+    return list(filter(is_here, packages))
 
 
 def _unseen(text: str, seen: set[str]) -> list[str]:
@@ -120,18 +155,20 @@ def build(vocab_size: int = VOCAB_SIZE) -> MaskedLM:
 
 def run(folder: str | Path = "runs/python_docs", display: Any = None) -> dict[str, Any]:
     """Trains the model, stores it with its tokenizer among the checkpoints; its record."""
-    corpus = read_corpus()
+    more = readable(MORE)
+    corpus = read_corpus(more=more)
     vocab_size = corpus.tokenizer.get_vocab_size()
     model = build(vocab_size)
     data = DynamicMasking(standard_masker(vocab_size, MASK_RATIO), corpus.train, seed=0)
     history = fit(
-        model, data, masked_lm_loss, RECIPE, evaluate=tester(corpus), evaluate_every=1500,
-        folder=folder, save_every=500, display=display,
+        model, data, masked_lm_loss, RECIPE, evaluate=tester(corpus), evaluate_every=1200,
+        folder=folder, save_every=200, display=display,
     )  # fmt: skip
     save_pretrained("python_docs", model, corpus.tokenizer)
     training = training_record(model, RECIPE, MASK_RATIO, history)
     return {
         "data": corpus.sizes,
+        "more_packages": more,
         **training,
         "with_repeats": tester(corpus, corpus.with_repeats)(model),
     }
