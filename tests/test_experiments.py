@@ -55,6 +55,12 @@ def test_further_texts_repeat_no_paragraph_that_is_held_out():
     assert set(python_docs.paragraphs(further, 1)) == set(paragraphs) - set(paragraphs[:5])
 
 
+def test_further_texts_spell_out_no_special_token(monkeypatch):
+    item = python_docs.Docstring("m", "", "A gap is written [MASK] here.\n\nA text without any.")
+    monkeypatch.setattr(python_docs, "docstrings", lambda packages: [item])
+    assert docs.further_texts(("m",), []) == ["A text without any."]
+
+
 def test_packages_that_are_not_here_are_left_out():
     assert docs.readable(("no_such_package", "nbclient")) == ["nbclient"]
 

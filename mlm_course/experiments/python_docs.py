@@ -84,11 +84,16 @@ def read_corpus(
 
 
 def further_texts(packages: Sequence[str], held_out: Sequence[str]) -> list[str]:
-    """The docstrings of packages, without the paragraphs that stand in held_out."""
+    """The docstrings of packages, without the paragraphs that stand in held_out or name "[MASK]"."""
     said = set(python_docs.paragraphs(held_out, 1))
     items = python_docs.docstrings(packages) if packages else []
-    texts = ["\n\n".join(_unseen(item.text, said)) for item in items]
+    texts = ["\n\n".join(filter(_is_plain, _unseen(item.text, said))) for item in items]
     return [text for text in texts if text]
+
+
+def _is_plain(paragraph: str) -> bool:
+    """Whether it spells out no special token, which a tokenizer would take for one."""
+    return not any(token in paragraph for token in tokenization.SPECIAL_TOKENS)
 
 
 def readable(packages: Sequence[str]) -> list[str]:
