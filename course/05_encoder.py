@@ -8,7 +8,8 @@
 # them.
 #
 # By the end you will have written every part that BERT (Devlin et al. 2019) uses to fill gaps, and
-# your encoder will agree with the one in Hugging Face's library, number by number.
+# your encoder will agree with the one in Hugging Face's library, number by number. Then it can run
+# weights that other people trained.
 
 # %%
 import matplotlib.pyplot as plt
@@ -879,18 +880,161 @@ assert max(differences.values(), default=0) < 1e-5
 # The differences are those of 32-bit arithmetic: the same sums, in another order. Your encoder *is*
 # BERT. It only lacks what BERT has learned.
 #
-# ### With a network
-# That can be had. The next cell downloads the published weights (440 MB, once) and fills a gap with
-# them.
+# ## 11. Weights that other people trained
+#
+# That can be had, and your code can run it. *all-MiniLM-L6-v2* is a BERT with six blocks and
+# `D` = 384, published under the Apache licence 2.0. It was trained on more than a billion pairs of
+# texts that belong together, questions and their answers among them, until the mean of a text's
+# vectors told which text was its partner (see its
+# [model card](https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2)).
+#
+# The file has 90 MB. The next cell looks for it on this machine, then on the hub. If it is in
+# neither place, the cell says what to do and installs nothing by itself; the rest of this section
+# then waits for the weights, and no later lesson needs them.
 
-# %% tags=["nbval-skip"]
+# %% tags=["nbval-ignore-output"]
 from mlm_course.hub import HubUnreachable
+from mlm_course.models.minilm import load_minilm, minilm_files
+
+try:
+    minilm, tokenizer = load_minilm()
+    print(f"six blocks, {count(minilm):,} parameters")
+except HubUnreachable as reason:
+    minilm = None
+    print(reason)
+
+# %% [markdown]
+# Six sentences, three pairs that mean nearly the same. The tokenizer is BERT's (lesson 3), with
+# ids of its own.
+
+# %% tags=["nbval-ignore-output"]
+texts = [
+    "How do I sort a list?",
+    "Put the elements in order.",
+    "The soup needs more salt.",
+    "Season the broth.",
+    "Our train was late.",
+    "The railway is never on time.",
+]
+if minilm is not None:
+    tokenizer.enable_padding()  # shorter rows are filled up with [PAD]
+    encodings = tokenizer.encode_batch(texts)
+    text_ids = torch.tensor([encoding.ids for encoding in encodings])  # (B, T)
+    is_token = torch.tensor([encoding.attention_mask for encoding in encodings]).bool()
+    print(encodings[3].tokens)
+
+# %% [markdown]
+# Now your `bert` from exercise 5.8 reads them, or the package's encoder while that is not solved.
+# MiniLM has no MLM head, so your function gets one that changes nothing. What we are after are the
+# vectors between the blocks: PyTorch can *hook* a function onto a part, here each block's last
+# norm, and call it with all that comes out there.
+
+
+# %%
+@torch.no_grad()
+def after_each_block(encoder: Encoder, run) -> list[Tensor]:
+    """What an encoder's blocks return while `run` runs: a tensor (B, T, D) for each."""
+    x = []
+    norms = [block.feed_forward_norm for block in encoder.blocks]
+    hooks = [n.register_forward_hook(lambda _, inputs, output: x.append(output)) for n in norms]
+    run()
+    for hook in hooks:
+        hook.remove()
+    return x
+
+
+# %% tags=["nbval-ignore-output"]
+from types import SimpleNamespace
+
+if minilm is not None:
+    same, segments = nn.Identity(), torch.zeros_like(text_ids)
+    headless = SimpleNamespace(encoder=minilm, dense=same, norm=same, decoder_bias=0)
+    if verdict.status == "passed":
+        print("your function runs it:")
+        after = after_each_block(minilm, lambda: bert(text_ids, is_token, segments, headless))
+    else:
+        print("exercise 5.8 is not solved yet, so the package's encoder runs it:")
+        after = after_each_block(minilm, lambda: minilm(text_ids, is_token))
+    print(len(after), "blocks, each", tuple(after[0].shape))
+
+# %% [markdown]
+# The same file in Hugging Face's library, compared block by block:
+
+# %% tags=["nbval-ignore-output"]
+apart = []
+if minilm is not None and BertForMaskedLM is not None:
+    from safetensors.torch import load_file
+    from transformers import BertModel
+
+    shape = {"hidden_size": 384, "num_hidden_layers": 6, "intermediate_size": 1536}
+    theirs = BertModel(BertConfig(vocab_size=30_522, num_attention_heads=12, **shape)).eval()
+    weights = load_file(minilm_files()["model.safetensors"])
+    del weights["embeddings.position_ids"]  # the numbers 0, 1, 2, ...
+    theirs.load_state_dict(weights)
+    with torch.no_grad():
+        expected = theirs(text_ids, is_token.long(), output_hidden_states=True).hidden_states[1:]
+    for number, (ours, other) in enumerate(zip(after, expected, strict=True), 1):
+        apart.append((ours - other)[is_token].abs().max().item())
+        print(f"after block {number}: largest difference {apart[-1]:.0e}")
+
+# %% tags=["author"]
+assert max(apart, default=0) < 1e-5
+
+# %% [markdown]
+# These weights are other people's; the code that runs them you know line by line. What did they
+# learn? Take the mean of each sentence's vectors, without padding, and the cosines:
+
+# %% tags=["nbval-ignore-output"]
+from IPython.display import display
+
+cosines = None
+if minilm is not None:
+    weight = is_token[..., None]  # (B, T, 1)
+    means = F.normalize((after[-1] * weight).sum(1) / weight.sum(1), dim=-1)  # (B, D)
+    cosines = means @ means.T  # (B, B)
+    numbers = [str(i + 1) for i in range(len(texts))]
+    labels = [f"{i} {text}" for i, text in zip(numbers, texts)]
+    title = "cosine of two sentences"
+    display(show(heat_map(labels, numbers, cosines.round(decimals=2), title=title)))
+
+# %% tags=["author"]
+if cosines is not None:
+    assert (cosines - 2 * torch.eye(6)).argmax(1).tolist() == [1, 0, 3, 2, 5, 4]
+
+# %% [markdown]
+# *In words: the sentence closest to each of the six is its partner, though the two hardly share a
+# word.*
+#
+# And where do its heads look? One of the twelve in the first block:
+
+# %% tags=["nbval-ignore-output"]
+if minilm is not None:
+    tokenizer.no_padding()
+    encoding = tokenizer.encode("The committee has not yet answered our letter.")
+    with torch.no_grad():
+        _, all_weights = minilm(torch.tensor([encoding.ids]), return_weights=True)
+    head = all_weights[0][0, 2]  # (T, T): the first block, its third head
+    title = "first block, third head: weights"
+    display(show(heat_map(encoding.tokens, encoding.tokens, head.round(decimals=2), title=title)))
+    before = head.diagonal(-1)  # from each token to the one before it
+    print(f"to the token before: {before.mean():.2%} of the attention, {before.min():.2%} at least")
+
+# %% [markdown]
+# *In words: every token looks at the one before it and at next to nothing else; `[CLS]`, which is
+# the first, looks at itself.* Training has made a *previous-token head* out of random numbers.
+# Lesson 7 searches a model of ours for heads with a job.
+#
+# ### Filling gaps
+# MiniLM has no MLM head. The published BERT has one (440 MB, from the hub, kept for the next time);
+# a CPU is enough:
+
+# %% tags=["nbval-ignore-output"]
 from mlm_course.models.bert import bert_from_hub
 
 try:
     published, tokenizer = bert_from_hub("bert-base-uncased")
 except HubUnreachable as reason:
-    print(reason)
+    print("This cell fills a gap once it has BERT's weights.", reason)
 else:
     encoded = tokenizer.encode("The for [MASK] is used to iterate over the elements of a sequence.")
     row = torch.tensor([encoded.ids])  # BERT's own ids: [MASK] is 103 here
@@ -919,7 +1063,8 @@ quiz("5")
 # - The head is tied to the token table, which has to start small: the first loss should be near
 #   `log V`. Logits are needed at hidden places only.
 # - Dropout is on in training mode only.
-# - Agreement to 1e-5 is how you know that two programs compute the same.
+# - Agreement to 1e-5 is how you know that two programs compute the same. Then either can run the
+#   other's weights.
 #
 # **Next:** lesson 6 trains it, with an exact floor to train against.
 

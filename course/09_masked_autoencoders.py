@@ -896,7 +896,7 @@ else:
 # The published weights of ViT-MAE (base size, 450 MB) restore a photograph at 75 %. They run on a
 # CPU, too, but need a network:
 
-# %% tags=["nbval-skip"]
+# %% tags=["nbval-ignore-output"]
 from mlm_course.hub import HubUnreachable
 from mlm_course.models.vit_mae import imagenet_normalise, imagenet_restore, vit_mae_from_hub
 

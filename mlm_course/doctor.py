@@ -95,9 +95,10 @@ def this_machine() -> str:
 
 
 def examine() -> HealthReport:
-    """A report on Python, packages, course, device, memory, disk, pictures, notebooks, hub, widgets."""
+    """A report on everything a lesson needs, from Python and packages to hub, weights and widgets."""
     checks: tuple[Callable[[], Iterable[Finding]], ...] = (
-        python, packages, course, device, memory, disk, own_folders, pictures, notebooks, hub, widgets
+        python, packages, course, device, memory, disk, own_folders, pictures, notebooks, hub, weights,
+        widgets,
     )  # fmt: skip
     return HealthReport(
         finding
@@ -338,6 +339,21 @@ def hub(timeout: float = 3.0) -> Iterator[Finding]:
         yield Finding("hub", f"{constants.ENDPOINT} answers, but lacks {HUB_DATASET}", "note", fix)
     else:
         yield Finding("hub", f"{constants.ENDPOINT} answers")
+
+
+def weights() -> Iterator[Finding]:
+    """Whether the weights that other people trained are on this machine."""
+    from mlm_course.models.minilm import INSTALL, minilm_here
+
+    files, wrong = minilm_here()
+    fix = "Nothing to do: every lesson runs without them, and says what they would show."
+    if files:
+        yield Finding("weights", f"all-MiniLM-L6-v2 in {files['model.safetensors'].parent}")
+    elif wrong:
+        yield Finding("weights", wrong, "note", fix)
+    else:
+        state = "all-MiniLM-L6-v2 is not on this machine"
+        yield Finding("weights", state, "note", f"{fix} They come with {INSTALL} (90 MB).")
 
 
 def widgets() -> Iterator[Finding]:

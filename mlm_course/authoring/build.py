@@ -164,6 +164,7 @@ def _build(root: Path, names: Iterable[str], run: Run) -> Iterator[str]:
 def _measure(root: Path, source: Source) -> str:
     from mlm_course.authoring import execute
 
+    _check_weights(source)
     cells, syllabus = _cells(root, source), read_syllabus(root)
     with _failure_placed(source, cells):
         execution = execute.measure(_draft(root, source, cells), _folder(root))
@@ -187,7 +188,20 @@ def _stored_or_executed(root: Path, source: Source, draft: Notebook) -> Notebook
 def _executed(root: Path, source: Source, draft: Notebook) -> Notebook:
     from mlm_course.authoring import execute  # a second and more, which stored outputs spare
 
+    _check_weights(source)
     return execute.run_notebook(draft, _folder(root))
+
+
+def _check_weights(source: Source) -> None:
+    """SourceError where a lesson would be stored without the published weights that it shows."""
+    if not any("load_minilm(" in cell.text for cell in source.cells):
+        return
+    from mlm_course.models.minilm import INSTALL, minilm_here
+
+    files, wrong = minilm_here()
+    if not files:
+        reason = f"but {wrong}" if wrong else f"which are not here: `{INSTALL}`, then again."
+        raise SourceError(f"course/{source.name}.py shows published weights, {reason}")
 
 
 @contextmanager

@@ -4,6 +4,7 @@
     model, tokenizer = bert_from_hub("my/folder/")           # the same three files on this machine
     model = from_bert(theirs.state_dict(), n_heads=12)       # from a BertForMaskedLM in memory
     encoder = encoder_from_bert(load_file("model.safetensors"), n_heads=12)  # without an MLM head
+    encoder, tokenizer = bert_encoder_from_hub("my/folder/")  # whatever stands on the encoder
 
 NAMES is the whole translation: what our parts are called in BERT's files.
 """
@@ -25,12 +26,13 @@ from mlm_course.models.published import (
     Translation,
     check_heads,
     check_weights,
+    few,
     number_of_blocks,
     read_config,
+    read_published_tokenizer,
     read_weights,
     setting,
 )
-from mlm_course.tokenization import read_tokenizer
 
 NAMES = {
     # ours                                   BERT's
@@ -59,12 +61,16 @@ SAME_TENSOR = {
 }
 """Second names of tied weights; a file may hold either name or both."""
 
-NOT_OURS = r"bert\.pooler\..*|cls\.seq_relationship\..*|.*\.position_ids"
-"""Next-sentence prediction, which we leave out, and a list of the numbers 0, 1, 2, ..."""
+NOT_OURS = r"bert\.pooler\..*|cls\.seq_relationship\..*|.*\.(position|token_type)_ids"
+"""Next-sentence prediction, which we leave out, and lists of the numbers 0, 1, 2, ... or of zeros."""
 
+WRAPPERS = r"(module\.|_orig_mod\.)+"  # DistributedDataParallel and torch.compile put it in front
 BODY, HEAD = "bert.", "cls."  # what the names of encoder and MLM head begin with
 PARTS = ("embeddings.", "encoder.", "pooler.")  # of a BertModel, which has no BODY in front
 WORDS = "embeddings.word_embeddings.weight"
+BLOCKS = "bert.encoder.layer."
+ROBERTA = ("position_embeddings", "token_type_embeddings")  # give it away by their sizes
+PLAIN = {"position_embedding_type": "absolute", "is_decoder": False, "add_cross_attention": False}
 
 TRANSLATION = Translation("BERT", NAMES)
 ENCODER = Translation(
@@ -78,9 +84,11 @@ def from_bert(state_dict: Mapping[str, Tensor], n_heads: int, eps: float = EPS) 
     """A masked language model with BERT's weights, in float32, in evaluation mode.
 
     state_dict: that of transformers' BertForMaskedLM or BertForPreTraining, or a published file's
-    (there LayerNorms have gamma and beta). The sizes are read off the shapes; n_heads and eps are
-    not in them. Post-norm, GELU with erf, two segments. The weights are copied.
-    Errors: ValueError names weights that are missing, unknown, of the wrong shape or not tied.
+    (there LayerNorms have gamma and beta), also out of torch.compile or DistributedDataParallel.
+    The sizes are read off the shapes; n_heads and eps are not in them. Post-norm, GELU with erf,
+    two segments. The weights are copied.
+    Errors: ValueError names weights that are missing, unknown, of the wrong shape or not tied, and
+    says so where they are another model's.
     Source: Devlin et al. 2019.
     """
     theirs = _tied(_named(state_dict))
@@ -97,7 +105,8 @@ def encoder_from_bert(state_dict: Mapping[str, Tensor], n_heads: int, eps: float
     """An encoder with BERT's weights, in float32, in evaluation mode; any head is left out.
 
     state_dict: as in `from_bert`, or that of a BertModel or a file of one, whose names lack "bert."
-    in front. Errors: as in `from_bert`.
+    in front. A RobertaModel's names are the same, too: it is refused where its sizes give it away,
+    as those of published ones do. Errors: as in `from_bert`.
     """
     theirs = _tied(_named(state_dict))
     ours = TRANSLATION.ours({n: value for n, value in theirs.items() if n.startswith(BODY)})
@@ -110,7 +119,7 @@ def bert_from_hub(name: str | Path = "bert-base-uncased") -> tuple[MaskedLM, Tok
 
     name: "owner/name", or a folder with FILES. The tokenizer's special ids are BERT's own, not this
     course's: in bert-base-uncased [PAD] is 0, [UNK] 100, [CLS] 101, [SEP] 102, [MASK] 103. Ask
-    `tokenizer.token_to_id("[MASK]")`.
+    `tokenizer.token_to_id("[MASK]")`. It neither cuts nor pads, whatever its file asks for.
     Errors: HubUnreachable without a network (unless it was downloaded before); ValueError if the
     hub has no such model, or it is no BERT with an MLM head in the usual form; FileNotFoundError
     for a folder that is missing or lacks a file.
@@ -120,9 +129,9 @@ def bert_from_hub(name: str | Path = "bert-base-uncased") -> tuple[MaskedLM, Tok
 
 
 def bert_encoder_from_hub(name: str | Path) -> tuple[Encoder, Tokenizer]:
-    """A published BERT without its head, such as "sentence-transformers/all-MiniLM-L6-v2".
+    """A published BERT's encoder and tokenizer, whatever heads the file has beside it, or none.
 
-    As `bert_from_hub`; its files may have a head or none.
+    As `bert_from_hub`. For all-MiniLM-L6-v2 see `mlm_course.models.minilm`, which also needs no hub.
     """
     weights, n_heads, eps, tokenizer = _downloaded(name)
     return encoder_from_bert(weights, n_heads, eps), tokenizer
@@ -131,33 +140,57 @@ def bert_encoder_from_hub(name: str | Path) -> tuple[Encoder, Tokenizer]:
 def _downloaded(name: str | Path) -> tuple[dict[str, Tensor], int, float, Tokenizer]:
     """Weights, heads, epsilon and tokenizer of a published BERT."""
     files = download(name, FILES)
-    config = read_config(files["config.json"], "bert")
+    config = read_config(files["config.json"], "bert", PLAIN)
     n_heads = setting(config, "num_attention_heads", int)
     eps = setting(config, "layer_norm_eps", (int, float), EPS)
-    tokenizer = read_tokenizer(files["tokenizer.json"])
+    tokenizer = read_published_tokenizer(files["tokenizer.json"])
     return read_weights(files["model.safetensors"]), n_heads, eps, tokenizer
 
 
 def _named(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The weights under the names of a BertForMaskedLM of today.
 
-    Errors: ValueError if everything stands under another prefix.
+    Errors: ValueError if everything stands under another prefix, or there are no blocks of a BERT.
     """
     check_weights(state_dict)
     theirs = {_modern(name): value for name, value in state_dict.items()}
     prefix = next((n.removesuffix(WORDS) for n in theirs if n.endswith(WORDS)), BODY)
-    if prefix == "":  # a BertModel
-        return {BODY + n if n.startswith(PARTS) else n: value for n, value in theirs.items()}
-    if prefix != BODY:
+    if prefix not in ("", BODY):
         raise ValueError(
             f"The names of these weights begin with {prefix!r}, those of a BERT with {BODY!r} or "
             "with nothing: is it another model, or wrapped in one?"
         )
+    if prefix == "":  # a BertModel
+        theirs = {BODY + n if n.startswith(PARTS) else n: v for n, v in theirs.items()}
+    _refuse_others(theirs)
     return theirs
 
 
+def _refuse_others(theirs: Mapping[str, Tensor]) -> None:
+    """ValueError for weights of a model whose names are like BERT's, or the same."""
+    if not any(name.startswith(BLOCKS) for name in theirs):
+        unknown = [name for name in theirs if TRANSLATION.our_name(name) == name]
+        raise ValueError(
+            f"These weights lack BERT's blocks, {BLOCKS}#, and have {few(unknown) or 'nothing else'}: "
+            "they are another model's, or not all of a model's."
+        )
+    positions, segments = (_rows(theirs, f"{BODY}embeddings.{name}.weight") for name in ROBERTA)
+    if segments == 1 and positions % 128 == 2:
+        raise ValueError(
+            f"These weights have 1 segment and {positions} positions, as a RoBERTa's, which counts "
+            "positions from 2: it is no BERT, though its weights have the same names."
+        )
+
+
+def _rows(theirs: Mapping[str, Tensor], name: str) -> int:
+    """How many rows a table has; 0 for what is missing or no table."""
+    shape = theirs[name].shape if name in theirs else ()
+    return shape[0] if shape else 0
+
+
 def _modern(name: str) -> str:
-    """A published name as it is written today."""
+    """A published name as it is written today, without what wrapped the model."""
+    name = re.sub(f"^{WRAPPERS}", "", name)
     return name.replace("LayerNorm.gamma", "LayerNorm.weight").replace(
         "LayerNorm.beta", "LayerNorm.bias"
     )

@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from mlm_course.contracts import check_count
 from mlm_course.text_files import read_json
+from mlm_course.tokenization import read_tokenizer
 
 Config = TypeVar("Config")
 Model = TypeVar("Model", bound=nn.Module)
@@ -154,17 +157,36 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         raise ValueError(f"{path} is damaged or no safetensors file: {error}.") from None
 
 
-def read_config(path: Path, kind: str) -> dict[str, Any]:
-    """A model's config.json. Errors: ValueError unless it is of such a model_type, with GELU."""
+def read_config(
+    path: Path, kind: str, plain: Mapping[str, Any] = MappingProxyType({})
+) -> dict[str, Any]:
+    """A model's config.json.
+
+    plain: values of settings that may be left out. Errors: ValueError unless it is of such a
+    model_type, with GELU, and has these values or none.
+    """
     config = read_json(path)
     if not isinstance(config, dict):
         raise ValueError(f"{path} is no table of settings.")
-    for name, wanted in (("model_type", kind), ("hidden_act", "gelu")):
-        if config.get(name) != wanted:
+    for name, wanted in {"model_type": kind, "hidden_act": "gelu", **plain}.items():
+        value = plain.get(name) if config.get(name) is None else config[name]
+        if value != wanted:
             raise ValueError(
-                f"{path} has {name} {config.get(name)!r}, not {wanted!r}: it cannot be loaded here."
+                f"{path} has {name} {value!r}, not {wanted!r}: it cannot be loaded here."
             )
     return config
+
+
+def read_published_tokenizer(path: Path) -> Tokenizer:
+    """A published tokenizer that gives every text its own ids: nothing is cut, nothing padded.
+
+    Many files ask for both: all-MiniLM-L6-v2's makes 128 ids of any text. Errors: see
+    `read_tokenizer`.
+    """
+    tokenizer = read_tokenizer(path)
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
 
 
 def setting(

@@ -146,7 +146,7 @@ def _filled(path: Path, about: Mapping[str, str], weights: Mapping[str, Tensor])
     if name not in _KINDS and name not in _HEADS:
         raise ValueError(
             f"{path} was not written by this course's save_model. "
-            "(Published weights: bert_from_hub, vit_mae_from_hub.)"
+            "(Published weights: bert_from_hub, bert_encoder_from_hub, vit_mae_from_hub.)"
         )
     try:
         model = _built(name, json.loads(about["config"]))
