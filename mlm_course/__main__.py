@@ -74,15 +74,27 @@ def experiment_command(options: argparse.Namespace) -> int:
 
 
 def train_command(options: argparse.Namespace) -> int:
-    from mlm_course.train import train_lesson
+    from mlm_course.train import train_lesson, train_own
 
     given = {k: v for k, v in vars(options).items() if v is not None and k != "run"}
     try:
-        train_lesson(**given)
+        if given["name"] == "own":
+            train_own(**_for_own_texts(given))
+        else:
+            train_lesson(**given)
     except (FloatingPointError, KeyboardInterrupt, OSError, TypeError, ValueError) as problem:
         print(str(problem) or "Stopped.", file=sys.stderr)
         return 1
     return 0
+
+
+def _for_own_texts(given: dict[str, Any]) -> dict[str, Any]:
+    """The options without the name, if there are texts and nothing that is only for lessons."""
+    if "texts" not in given:
+        raise ValueError("own needs --texts: files or folders to train on.")
+    if "rows" in given:
+        raise ValueError("--rows is for the lessons' data: give own fewer --texts.")
+    return {k: v for k, v in given.items() if k != "name"}
 
 
 def count(text: str) -> int:
@@ -138,7 +150,10 @@ def experiments() -> list[str]:
 def add_train(commands: Any) -> None:
     """The options of `train`; those left out are the lesson's."""
     train = commands.add_parser("train", help="train a lesson's model on one device or many")
-    train.add_argument("name", choices=("mlm", "mae", "cmlm"), help="lesson 6, 9 or 11")
+    help_text = "lesson 6, 9 or 11, or texts of your own"
+    train.add_argument("name", choices=("mlm", "mae", "cmlm", "own"), help=help_text)
+    train.add_argument("--texts", nargs="+", metavar="PATH", help="own: files and folders")
+    train.add_argument("--encoding", help="own: of files that are not UTF-8")
     train.add_argument(
         "--folder", type=folder_name, required=True, help="for checkpoints, model and history"
     )

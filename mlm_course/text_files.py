@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import tomllib
@@ -36,6 +37,86 @@ def _looks_like(content: bytes) -> str:
     if 0 in content:
         return "it is binary"
     return "it may be Latin-1 or Windows-1252, save it as UTF-8"
+
+
+KINDS = {  # how files begin that hold text only in a wrapping
+    b"%PDF": "a PDF",
+    b"PK\x03\x04": "a ZIP archive, as .docx, .xlsx, .odt and .epub are",
+    b"\xd0\xcf\x11\xe0": "an old Word or Excel file",
+    b"{\\rtf": "RTF",
+    b"\x1f\x8b": "compressed by gzip",
+}
+GUESSES = ("gb18030", "cp1252", "cp1251", "shift_jis", "big5", "euc_kr")
+
+
+def decode_text(
+    content: bytes, path: str | Path, encoding: str | None = None, *, is_whole: bool = True
+) -> str:
+    """The text in the bytes of a file; every end of a line is "\\n", a BOM is left out.
+
+    A BOM (UTF-8, UTF-16, UTF-32) decides; without one it is UTF-8 or else, if that is given,
+    encoding. is_whole=False: content is a beginning, and may end within a character.
+    Errors: ValueError that names the file, and how it begins in encodings that are possible.
+    """
+    _refuse_kinds(content, path)
+    bom = next((name for mark, name in BOMS.items() if content.startswith(mark)), None)
+    for name in (bom,) if bom else ("utf-8-sig", encoding):
+        text = _in_encoding(content, name, is_whole) if name else None
+        if text is not None and "\0" not in text:
+            return text.replace("\r\n", "\n").replace("\r", "\n")
+    if bom:
+        raise ValueError(f"{path} begins as {bom} does, and is damaged: save it anew, as UTF-8.")
+    if encoding:
+        raise ValueError(f"{path} is neither UTF-8 nor {encoding} text.")
+    raise ValueError(f"{path} is not UTF-8 text: {_possible(content, is_whole)}.")
+
+
+def _refuse_kinds(content: bytes, path: str | Path) -> None:
+    for mark, kind in KINDS.items():
+        if content.startswith(mark):
+            raise ValueError(f"{path} is {kind}: save its text as a .txt file in UTF-8 first.")
+
+
+def _in_encoding(content: bytes, encoding: str, is_whole: bool) -> str | None:
+    """The text, None if the bytes are none in this encoding."""
+    try:
+        return codecs.getincrementaldecoder(encoding)().decode(content, is_whole)
+    except UnicodeError:
+        return None
+
+
+def check_encoding(encoding: str) -> None:
+    """ValueError unless Python can read text in this encoding."""
+    try:
+        b"a".decode(encoding)
+    except LookupError:
+        raise ValueError(
+            f'encoding must be one that Python knows, such as "gb18030", not {encoding!r}.'
+        ) from None
+    except UnicodeError:  # one letter alone is no text in UTF-16
+        pass
+
+
+def _possible(content: bytes, is_whole: bool) -> str:
+    """In which encodings the bytes are text, each with the beginning of what is not UTF-8."""
+    if 0 in content:
+        return _looks_like(content)
+    first = _first_wrong(content)
+    beginning, is_end = content[first : first + 4096], is_whole and len(content) < first + 4096
+    texts = {name: _in_encoding(beginning, name, is_end) for name in GUESSES}
+    told = [f'"{text[:8]}" with encoding="{name}"' for name, text in texts.items() if text]
+    if not told:
+        return "it is binary"
+    return f"from byte {first} on it reads {' or '.join(told)}"
+
+
+def _first_wrong(content: bytes) -> int:
+    """Where bytes stop to be UTF-8."""
+    try:
+        content.decode()
+    except UnicodeDecodeError as error:
+        return error.start
+    return len(content)
 
 
 def read_json(path: str | Path) -> Any:

@@ -1,6 +1,7 @@
 """`python -m mlm_course train`: a lesson's model, on one device, on several, on several machines.
 
     python -m mlm_course train mlm --folder runs/one
+    python -m mlm_course train own --texts ~/notes --folder runs/notes
     torchrun --nproc_per_node 2 -m mlm_course train mlm --folder runs/two
     accelerate launch --multi_gpu --num_processes 2 -m mlm_course train mlm --folder runs/two
 
@@ -14,7 +15,7 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,8 +23,10 @@ from typing import Any, NamedTuple
 
 import torch
 from accelerate import PartialState
+from tokenizers import Tokenizer
 from torch import nn
 
+from mlm_course import tokenization
 from mlm_course.contracts import check_count
 from mlm_course.corruption import DynamicMasking
 from mlm_course.models.storage import save_model
@@ -45,7 +48,7 @@ from mlm_course.widgets import progress_display
 
 
 class TrainingTask(NamedTuple):
-    """What a lesson trains, with all that `fit` needs.
+    """What a lesson trains, with all that `fit` needs, and the tokenizer of a text of one's own.
 
     Every process loads the lesson of its task only: memory counts as often as there are processes.
     """
@@ -56,6 +59,7 @@ class TrainingTask(NamedTuple):
     recipe: Recipe
     evaluate: Evaluate
     floor: float | None = None
+    tokenizer: Tokenizer | None = None
 
 
 def mlm(rows: int | None = None) -> TrainingTask:
@@ -96,6 +100,52 @@ def cmlm(rows: int | None = None) -> TrainingTask:
 TASKS: Mapping[str, Callable[[int | None], TrainingTask]] = {"mlm": mlm, "mae": mae, "cmlm": cmlm}
 
 
+def own(texts: str | Path | Iterable[str | Path], encoding: str | None = None) -> TrainingTask:
+    """The masked language model of files or folders of one's own: course/your_own_text.md, 1 to 3.
+
+    texts, encoding: the paths, see `texts_of`.
+    """
+    from mlm_course.corpora.own_text import packed_rows, split_passages, texts_of, vocab_size_for
+    from mlm_course.corruption.masking import standard_masker
+    from mlm_course.evaluation import score_masked
+    from mlm_course.models import EncoderConfig, MaskedLM, seeded_init
+
+    train, held_out = split_passages(texts_of(texts, encoding=encoding))
+    tokenizer = tokenization.train_wordpiece(train, vocab_size_for(train))
+    rows, test_rows = (packed_rows(tokenizer, side) for side in (train, held_out))
+    V = tokenizer.get_vocab_size()
+    some = test_rows[:: len(test_rows) // 500 + 1]  # at most 500, from all parts of the text
+    masked = standard_masker(V, 0.15)(some, torch.Generator().manual_seed(0))
+
+    def evaluate(model: nn.Module) -> Mapping[str, float]:
+        scores = score_masked(model, masked, batch_size=64)
+        return {"loss": scores.loss, "accuracy": scores.accuracy}
+
+    model = seeded_init(MaskedLM, EncoderConfig(V, 128, d_model=128, n_layers=4, n_heads=4))
+    data = DynamicMasking(standard_masker(V, 0.25), rows, seed=0)
+    recipe = Recipe(steps=1500, batch_size=min(16, len(rows)))
+    return TrainingTask(model, data, masked_lm_loss, recipe, evaluate, tokenizer=tokenizer)
+
+
+def train_own(
+    texts: str | Path | Iterable[str | Path],
+    folder: str | Path,
+    *,
+    encoding: str | None = None,
+    save_every: int = 100,
+    precision: str = "no",
+    **changes: Any,
+) -> History:
+    """Training on files or folders of one's own, as `train_lesson` does it; tokenizer.json comes too.
+
+    The weights kept are those with the lowest loss on passages held out, asked every 100 steps.
+    """
+    _warn_if_alone()
+    folder = usable_folder(folder)
+    _check_results(folder)
+    return _train(own(texts, encoding), folder, save_every, precision, changes, keep_best="loss")
+
+
 def train_lesson(
     name: str,
     folder: str | Path,
@@ -121,15 +171,25 @@ def train_lesson(
         check_count("rows", rows, 1)
     folder = usable_folder(folder)
     _check_results(folder)
-    task = TASKS[name](rows)
+    return _train(TASKS[name](rows), folder, save_every, precision, changes)
+
+
+def _train(
+    task: TrainingTask,
+    folder: Path,
+    save_every: int,
+    precision: str,
+    changes: Mapping[str, Any],
+    keep_best: str | None = None,
+) -> History:
     recipe = replace(task.recipe, precision=precision, **changes)
     history = fit(
         task.model, task.data, task.loss, recipe, evaluate=task.evaluate, floor=task.floor,
-        folder=folder, save_every=save_every,
-        display=progress_display(recipe.steps),
+        folder=folder, save_every=save_every, keep_best=keep_best,
+        evaluate_every=100 if keep_best else 0, display=progress_display(recipe.steps),
     )  # fmt: skip
     if PartialState().is_main_process:
-        place = write_results(task.model, history, folder)
+        place = write_results(task.model, history, folder, task.tokenizer)
         print(f"{_devices()}: {history!r}. Written to {place}", flush=True)
     return history
 
@@ -150,8 +210,10 @@ def _check_results(folder: Path) -> None:
             )
 
 
-def write_results(model: nn.Module, history: History, folder: Path) -> Path:
-    """The folder in which model and history now are: this one, or another one, with a warning.
+def write_results(
+    model: nn.Module, history: History, folder: Path, tokenizer: Tokenizer | None = None
+) -> Path:
+    """The folder in which model, history and tokenizer now are: this one, or another, with a warning.
 
     Errors: OSError if they can be written nowhere.
     """
@@ -160,6 +222,8 @@ def write_results(model: nn.Module, history: History, folder: Path) -> Path:
         save_model(model, folder / RESULTS[0])
         text = json.dumps(history.to_dict(), indent=1)
         (folder / RESULTS[1]).write_text(text + "\n", "utf-8")
+        if tokenizer is not None:
+            tokenization.save(tokenizer, folder / "tokenizer.json")
 
     try:
         save(folder)

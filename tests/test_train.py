@@ -260,4 +260,4 @@ def test_a_launcher_that_starts_one_process_instead_of_several_is_noticed(tmp_pa
 
 def test_every_name_of_the_command_is_a_task():
     text = Path(command.__file__).read_text("utf-8")
-    assert f"choices={tuple(TASKS)}".replace("'", '"') in text
+    assert f"choices={(*TASKS, 'own')}".replace("'", '"') in text

@@ -4,6 +4,8 @@
     load_text("text", data_files="my_notes.txt")                       # a line is a text
     load_text("parquet", data_files="reviews.parquet", column="body")
 
+Folders, other encodings and paragraphs instead of lines: `own_text`.
+
 Without a network the course goes on: `load_text` says in one sentence that the hub cannot be
 reached, and returns Python's manual instead. `datasets` is imported only when it is needed.
 """

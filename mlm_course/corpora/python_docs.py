@@ -50,7 +50,12 @@ def manual() -> list[str]:
     Only prose is kept: no headings, code, tables, grammar rules or markup. Raises
     ModuleNotFoundError if this Python comes without its manual.
     """
-    return list(_manual())
+    return list(manual_topics().values())
+
+
+def manual_topics() -> dict[str, str]:
+    """The texts of `manual` by their topics, such as "for" or "lambda". Errors: as for `manual`."""
+    return dict(_manual())
 
 
 def docstrings(packages: Iterable[str] = (STDLIB,)) -> list[Docstring]:
@@ -112,7 +117,7 @@ def sentences(texts: Iterable[str], min_words: int = 4) -> list[str]:
 
 
 @cache
-def _manual() -> tuple[str, ...]:
+def _manual() -> tuple[tuple[str, str], ...]:
     try:
         from pydoc_data.topics import topics
     except ModuleNotFoundError as error:
@@ -120,7 +125,8 @@ def _manual() -> tuple[str, ...]:
             "This Python comes without its manual (pydoc_data.topics): use docstrings() instead, "
             "or a Python with its whole standard library."
         ) from error
-    return tuple(filter(None, (_clean(topics[name]) for name in sorted(topics))))
+    texts = ((name, _clean(topics[name])) for name in sorted(topics))
+    return tuple((name, text) for name, text in texts if text)
 
 
 @cache
@@ -161,12 +167,23 @@ def _root(package: str) -> Path:
 
 def parsed(file: Path) -> ast.Module | None:
     """The syntax tree of a source file; None if it is no valid Python."""
+    return _tree(file.read_bytes())
+
+
+def _tree(source: bytes) -> ast.Module | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # invalid escapes in other people's strings
-            return ast.parse(file.read_bytes())
-    except (SyntaxError, ValueError):
+            return ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
+
+
+def docstrings_in(source: bytes) -> list[str]:
+    """The docstrings of one source file, prose only; none if it is no valid Python."""
+    tree = _tree(source)
+    nodes = [node for _, node in _documented(tree, "")] if tree else []
+    return [text for node in nodes if (text := _clean(ast.get_docstring(node) or ""))]
 
 
 def _read(file: Path, module: str) -> Iterator[Docstring]:
