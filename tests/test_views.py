@@ -13,6 +13,7 @@ from mlm_course.views import (
     PatchFrame,
     PatchImage,
     Picture,
+    SearchResult,
     attention_view,
     heat_map,
     large,
@@ -21,12 +22,14 @@ from mlm_course.views import (
     pixels,
     refinement_steps,
     render_html,
+    search_results,
     show,
     token_strip,
     training_curve,
     weights_view,
 )
 from mlm_course.views.mask import sentence
+from mlm_course.views.search import parts, stems
 from mlm_course.views.style import BLUE, RUST
 from mlm_course.views.text import LONGEST, label, number
 
@@ -538,6 +541,89 @@ def test_what_does_not_fit_ends_in_one_sentence(call, sentence):
     assert "\n" not in str(caught.value)
 
 
+# ---------------------------------------------------------------- search
+
+
+def hits(*scores):
+    return [(f"name {i}", f"text {i}", score) for i, score in enumerate(scores)]
+
+
+@pytest.mark.parametrize(
+    ("scores", "texts", "shares"),
+    [
+        ([0.8, 0.25, -0.1], ["0.80", "0.25", "−0.10"], [0.8, 0.25, 0.0]),  # cosines
+        ([1.0000001, 0.5], ["1.00", "0.50"], [1.0, 0.5]),
+        ([12.5, 5.0], ["12.50", "5.00"], [1.0, 0.4]),  # BM25
+        ([1 / 61, 1 / 62], ["0.0164", "0.0161"], [1.0, 0.9839]),  # fusion of ranks
+        ([0.0, 0.0], ["0.00", "0.00"], [0.0, 0.0]),
+        ([-0.2], ["−0.20"], [0.0]),
+    ],
+)
+def test_a_score_is_a_number_and_a_bar(scores, texts, shares):
+    (result,) = search_results([SearchResult("q", hits(*scores))])["results"]
+    assert [hit["score"] for hit in result["hits"]] == texts
+    assert [hit["share"] for hit in result["hits"]] == shares
+
+
+@pytest.mark.parametrize(
+    ("query", "passage", "marked"),
+    [
+        ("read files", "Reading a file is not bread.", ["Reading", "file"]),
+        ("csv", "read_csv and CSV", ["csv", "CSV"]),
+        ("os", "the os module, close to it", ["os"]),  # short words mark no longer ones
+        ("how to read a line", "to read a line", ["read", "line"]),
+        ("is it", "it is", ["it", "is"]),  # nothing but common words
+        ("Straße", "STRASSE", ["STRASSE"]),
+        ("שלום", "שלום עולם", ["שלום"]),
+        ("(a|b)*", "a|b", ["b"]),
+        ("<b>", "<b>", ["b"]),
+        ("", "text", []),
+        ("...", "...", []),
+    ],
+)
+def test_words_of_the_query_are_marked(query, passage, marked):
+    pieces = parts(passage, stems(query))
+    assert [piece for piece, is_marked in pieces if is_marked] == marked
+    assert "".join(piece for piece, _ in pieces) == passage
+
+
+@pytest.mark.parametrize(
+    ("passage", "excerpt", "full"),
+    [
+        ("one line", "one line", ""),
+        ("\ntwo\n  lines\n", "two\n  lines", ""),
+        ("a\tb\u200b\r\nc", "a   b⟨U+200B⟩\nc", ""),
+        ("a\n" * 9, "a a a a a a a a a", "a\n" * 8 + "a"),
+        ("word " * 80, "word " * 56 + "…", "word " * 80),
+        ("x" * 400, "x" * 280 + " …", "x" * 400),
+        ("x" * 5000, "x" * 280 + " …", "x" * 4000 + "…"),
+        ("", "", ""),
+    ],
+)
+def test_a_long_passage_has_an_excerpt(passage, excerpt, full):
+    (result,) = search_results([SearchResult("q", [("n", passage, 1.0)])])["results"]
+    (hit,) = result["hits"]
+    assert ["".join(piece for piece, _ in hit[key]) for key in ("excerpt", "full")] == [
+        excerpt,
+        full,
+    ]
+    html = render_html(search_results([SearchResult("q", [("n", passage, 1.0)])]))
+    assert ("<details>" in html) == bool(full)
+
+
+def test_results_of_several_searches_stand_below_one_another():
+    view = search_results(
+        [SearchResult("a b", hits(0.5, 0.4, 0.3), "TF-IDF"), ("a b", [], "fusion")], "Docs", k=2
+    )
+    assert view["summary"] == (
+        "Docs\n2 passages for “a b”, TF-IDF.\n1. name 0 (0.50): text 0\n2. name 1 (0.40): text 1\n"
+        "No passage for “a b”, fusion."
+    )
+    html = render_html(view)
+    assert html.index("TF-IDF") < html.index("name 1") < html.index("fusion")
+    assert "name 2" not in html and search_results([])["summary"] == "No search yet."
+
+
 # ---------------------------------------------------------------- all views alike
 
 
@@ -561,12 +647,20 @@ def all_views(tokens):
         training_curve({t: [(1, 2.0), (2, 1.0)] for t in tokens}, floor=0.5, title=tokens[0]),
         patch_grid([image_named(t) for t in tokens], 2, title=tokens[0]),
         refinement_steps([tokens] * 2, [[0.5] * n] * 2, [[True] * n, some], some, title=tokens[0]),
+        search_results(passages_of(tokens), title=tokens[0], k=50),
     ]
+
+
+def passages_of(tokens):
+    """Each token as a name, and as a text that is long enough for an excerpt."""
+    named = [(token, label(token), 0.5) for token in tokens]
+    long = [(label(token), token * 400, 0.5) for token in tokens]
+    return [SearchResult(tokens[0], named, tokens[1]), SearchResult(tokens[1], long)]
 
 
 TAGS = {
     "figure", "figcaption", "div", "span", "br", "table", "caption", "tr", "th", "td", "ul", "li",
-    "img",
+    "img", "mark", "details", "summary",
 }  # fmt: skip
 ATTRIBUTES = {
     "style", "class", "role", "scope", "dir", "title", "tabindex", "aria-label",

@@ -34,6 +34,7 @@ from mlm_course.widgets import (
     MaskPlayground,
     PatchGrid,
     RefinementSteps,
+    SearchBox,
     TrainingCurve,
 )
 from mlm_course.widgets.base import script
@@ -86,6 +87,13 @@ def refinement(tokens=WORDS):
     )
 
 
+def box(tokens=WORDS, **how):
+    examples = list(tokens) if isinstance(tokens, list) else tokens
+    return SearchBox(
+        lambda query: [(t, t, 0.5) for t in WORDS + examples], examples=examples, **how
+    )
+
+
 MAKERS = {
     "explorer": lambda tokens=WORDS: AttentionExplorer(tokens, SCORES, CAUSAL),
     "matrix": lambda tokens=WORDS: MaskMatrix(tokens, tokens, CAUSAL, {"future": CAUSAL}),
@@ -93,6 +101,7 @@ MAKERS = {
     "curve": curve,
     "patches": patches,
     "refinement": refinement,
+    "box": box,
 }
 
 
@@ -252,6 +261,8 @@ TAKES_NUMBERS = {
     "masked": lambda x: RefinementSteps([WORDS] * 4, [[0.5] * 4] * 4, x),
     "right": lambda x: RefinementSteps([WORDS] * 4, [[0.5] * 4] * 4, [[True] * 4] * 4, x),
     "step": lambda x: RefinementSteps([WORDS], [[0.5] * 4], [[True] * 4], step=x),
+    "search": lambda x: SearchBox(x),
+    "k": lambda x: SearchBox(lambda query: [], k=x),
     "floor": lambda x: TrainingCurve(floor=x),
     "value": lambda x: TrainingCurve().add(1, loss=x),
     "step of a value": lambda x: TrainingCurve().add(x, loss=1.0),
@@ -531,3 +542,121 @@ def test_an_empty_playground_is_refused():
         MaskPlayground([], {"bernoulli": bernoulli})
     with pytest.raises(ValueError, match="at least one token and one strategy"):
         MaskPlayground(WORDS, {})
+
+
+# ---------------------------------------------------------------- search box
+
+
+PASSAGES = {
+    "csv.reader": "Read rows of a CSV file.",
+    "json.load": "Read a JSON document from a file.",
+    "re.match": "Match a pattern at the start of a text.",
+}
+
+
+def by_words(query):
+    """Share of the query's words that a passage holds."""
+    words = query.lower().split()
+    scored = [(n, t, sum(w in t.lower() for w in words) / len(words)) for n, t in PASSAGES.items()]
+    return sorted(scored, key=lambda hit: -hit[2])
+
+
+def names(widget):
+    return [hit["name"] for hit in widget.hits]
+
+
+def test_a_query_is_answered_with_the_first_k_hits():
+    widget = SearchBox(by_words, k=2)
+    assert (widget.hits, widget.said) == ([], "")
+    widget.query = " read csv "
+    assert names(widget) == ["csv.reader", "json.load"]
+    assert widget.hits[1]["score"] == "0.50"
+    assert widget.said == "2 passages for “read csv”."
+    assert repr(widget) == (
+        "2 passages for “read csv”.\n"
+        "1. csv.reader (1.00): Read rows of a CSV file.\n"
+        "2. json.load (0.50): Read a JSON document from a file."
+    )
+    widget.query = "  "
+    assert (widget.hits, widget.said) == ([], "")
+
+
+def test_searches_are_compared_on_the_same_query():
+    widget = SearchBox({"words": by_words, "backwards": lambda q: by_words(q)[::-1]}, query="match")
+    assert names(widget)[0] == "re.match"
+    widget.method = "backwards"
+    assert names(widget)[-1] == "re.match"
+    assert widget.said == "3 passages for “match”, backwards."
+    with pytest.raises(TraitError, match="There is no search 'unknown'"):
+        widget.method = "unknown"
+    assert widget.method == "backwards"
+
+
+def test_a_question_of_the_page_is_answered_once_and_in_one_message(monkeypatch):
+    asked, sent = [], []
+    widget = SearchBox(lambda query: asked.append(query) or by_words(query))
+    monkeypatch.setattr(widget, "send_state", lambda keys: sent.append(set(keys)))
+    question = {"query": "json", "method": "", "asked": 1}
+    widget.set_state(question)
+    assert asked == ["json"] and widget.answered == 1 and names(widget)[0] == "json.load"
+    assert sent == [{"hits", "said", "answered"}]
+    widget.set_state({**question, "asked": 2})  # Enter: the same once more
+    assert asked == ["json"] * 2 and widget.answered == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (RuntimeError("no checkpoint\nat all"), "no checkpoint"),
+        (KeyError(), "KeyError"),
+        (KeyboardInterrupt(), "KeyboardInterrupt"),
+        (None, "A search must return a list of (name, text, score), not NoneType."),
+        ("text", "A search must return a list of (name, text, score), not str."),
+        ([("a", "b")], "Hit 1 must be (name, text, score); it is tuple."),
+        ([("a", "b", 1), "abc"], "Hit 2 must be (name, text, score); it is str."),
+        ([("a", 3, 0.5)], "The text of hit 1 must be a string; it is int."),
+        ([("a", "b", "c")], "The score of hit 1 must be one number; it is 'c'."),
+        ([("a", "b", float("nan"))], "The score of hit 1 must be a finite number; it is nan."),
+    ],
+)
+def test_a_search_that_fails_loses_nothing(answer, sentence):
+    def search(query):
+        if query != "bad":
+            return by_words(query)
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    widget = SearchBox(search, query="json")
+    before = widget.hits, widget.said
+    widget.query = "bad"
+    assert widget.error == f"The search could not answer: {sentence}"
+    assert (widget.hits, widget.said) == before
+    assert widget.error in repr(widget) and "json.load" in repr(widget)
+    widget.query = "csv"
+    assert widget.error == "" and names(widget)[0] == "csv.reader"
+
+
+def test_scores_may_be_tensors_and_hits_may_come_one_by_one():
+    widget = SearchBox(lambda q: (("n", "t", torch.tensor(x)) for x in (0.75, -0.5)), query="a")
+    assert [hit["share"] for hit in widget.hits] == [0.75, 0.0]
+
+
+def test_a_box_that_nobody_has_asked_shows_what_its_examples_give():
+    asked = []
+    widget = SearchBox(lambda q: asked.append(q) or by_words(q), examples=["json", "csv"])
+    assert asked == []
+    html = widget._repr_mimebundle_()[0]["text/html"]
+    assert asked == ["json", "csv"]  # each once
+    assert html.index("“json”") < html.index("“csv”") and widget.query == ""
+    broken = SearchBox(lambda q: 1 / 0, examples=["json"], title="Docs")
+    assert repr(broken) == "Docs" and broken.error == ""
+
+
+def test_a_box_without_a_search_is_refused():
+    with pytest.raises(ValueError, match="at least one search"):
+        SearchBox({})
+    with pytest.raises(ValueError, match="search 'a' must be a function; it is list"):
+        SearchBox({"a": []})
+    with pytest.raises(ValueError, match="k must lie between 1 and 50; it is 0"):
+        SearchBox(by_words, k=0)

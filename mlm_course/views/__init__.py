@@ -7,6 +7,7 @@ from mlm_course.views.mask import mask_matrix
 from mlm_course.views.patches import PatchFrame, PatchImage, patch_grid
 from mlm_course.views.picture import Picture, render_html, show
 from mlm_course.views.refinement import refinement_steps
+from mlm_course.views.search import SearchResult, search_results
 from mlm_course.views.strip import token_strip
 from mlm_course.views.weights import weights_view
 
@@ -14,12 +15,14 @@ __all__ = [
     "PatchFrame",
     "PatchImage",
     "Picture",
+    "SearchResult",
     "attention_view",
     "heat_map",
     "mask_matrix",
     "patch_grid",
     "refinement_steps",
     "render_html",
+    "search_results",
     "show",
     "token_strip",
     "training_curve",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mlm_course.views import attention, curve, heat, mask, refinement, strip, weights
+from mlm_course.views import attention, curve, heat, mask, refinement, search, strip, weights
 from mlm_course.views.patches import html as patch_grid_html
 
 View = dict[str, Any]
@@ -16,6 +16,7 @@ RENDERERS = {
     "training_curve": curve.html,
     "patch_grid": patch_grid_html,
     "refinement": refinement.html,
+    "search": search.html,
 }
 
 

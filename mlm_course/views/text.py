@@ -9,6 +9,7 @@ MINUS = "\N{MINUS SIGN}"
 VISIBLE = {"\n": "↵", "\r": "␍", "\t": "⇥"}
 UNSEEN = ("Cc", "Cf", "Co", "Cs", "Zl", "Zp", "Zs")  # kinds of letters that show nothing
 BLANK = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"  # letters and marks that show nothing
+SUSPECT = re.compile(f"[{BLANK}\ufe00-\ufe0f]")  # printable for Python, and yet to be looked at
 JOINERS = "[^\0-\u0590][\u200c\u200d][^\0-\u0590]"  # inside a word of some scripts, or an emoji
 SELECTORS = "[0-9#*\u00a9-\U0010ffff][\ufe00-\ufe0f].?"  # after a sign that they change
 
@@ -18,19 +19,27 @@ def heading(title: object) -> str:
     return "" if title is None else str(title)
 
 
-def label(token: str) -> str:
+def label(token: str, longest: int = LONGEST) -> str:
     """Visible text of a token, never empty; what shows nothing stands there by its number."""
     if token == "":
         return "(empty)"
-    head = token[: LONGEST + 1]
+    head = token[: longest + 1]
     pieces = [_visible(head, place) for place in range(len(head))]
     if unicodedata.combining(head[0]):
         pieces[0] = "◌" + pieces[0]
-    if len(token) == len(head) and sum(map(len, pieces)) <= LONGEST:
+    if len(token) == len(head) and sum(map(len, pieces)) <= longest:
         return "".join(pieces)
-    while sum(map(len, pieces)) > LONGEST - 1:
+    while sum(map(len, pieces)) > longest - 1:
         pieces.pop()
     return "".join(pieces) + "…"
+
+
+def lines(passage: str) -> str:
+    """Visible text of a passage with its spaces and line breaks; tabs become spaces."""
+    plain = "\n".join(passage.splitlines()).expandtabs(4)
+    if plain.replace("\n", "").isprintable() and not SUSPECT.search(plain):
+        return plain
+    return "".join(c if c in " \n" else _visible(plain, place) for place, c in enumerate(plain))
 
 
 def _visible(token: str, place: int) -> str:

@@ -6,6 +6,7 @@ from mlm_course.widgets.mask_playground import MaskPlayground
 from mlm_course.widgets.patch_grid import PatchGrid
 from mlm_course.widgets.progress import progress_display
 from mlm_course.widgets.refinement import RefinementSteps
+from mlm_course.widgets.search_box import SearchBox
 from mlm_course.widgets.training_curve import TrainingCurve
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "MaskPlayground",
     "PatchGrid",
     "RefinementSteps",
+    "SearchBox",
     "TrainingCurve",
     "progress_display",
 ]

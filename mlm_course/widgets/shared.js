@@ -13,7 +13,8 @@ function handBack(event) {
   const modified = event.ctrlKey || event.metaKey;
   const saves = modified && event.key.toLowerCase() === "s";
   const runs = event.key === "Enter" && (modified || event.shiftKey || event.altKey);
-  if (!cell || !(saves || runs || event.key === "Escape")) return;
+  const leaves = event.key === "Escape" && !event.currentTarget.hasAttribute("data-clears"); // Esc has no other use
+  if (!cell || !(saves || runs || leaves)) return;
   event.preventDefault();
   event.stopPropagation();
   if (!saves) cell.focus();

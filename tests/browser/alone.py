@@ -34,10 +34,10 @@ MOUNT = """async ([esm, css, state]) => {
       window.settled = window.to_python(sent).then(window.receive);
     },
   };
-  window.receive = (changes) => Object.entries(changes).forEach(([name, value]) => {
-    state[name] = value;
-    tell(name);
-  });
+  window.receive = (changes) => { // all of them first, as a model of Jupyter does
+    Object.assign(state, changes);
+    Object.keys(changes).forEach(tell);
+  };
   window.model = model;
   window.listeners = () => Object.values(heard).flat().length;
   const url = URL.createObjectURL(new Blob([esm], { type: "text/javascript" }));

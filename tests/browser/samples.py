@@ -8,21 +8,25 @@ import numpy as np
 from mlm_course.views import (
     PatchFrame,
     PatchImage,
+    SearchResult,
     attention_view,
     heat_map,
     mask_matrix,
     patch_grid,
     refinement_steps,
+    search_results,
     token_strip,
     training_curve,
     weights_view,
 )
+from mlm_course.views.text import label
 from mlm_course.widgets import (
     AttentionExplorer,
     MaskMatrix,
     MaskPlayground,
     PatchGrid,
     RefinementSteps,
+    SearchBox,
     TrainingCurve,
 )
 
@@ -115,6 +119,23 @@ def refinement(tokens: list[str] = WORDS, **how: Any) -> RefinementSteps:
     return RefinementSteps(**refined(tokens), **how)
 
 
+def hits(tokens: list[str] = WORDS) -> list[tuple[str, str, float]]:
+    """Each token as a name, and as a token is written as a text; the first text is a long one."""
+    more = [" and more" * 60] + [""] * (len(tokens) - 1)
+    pairs = enumerate(zip(tokens, more, strict=True), start=1)
+    return [(token, label(token) + end, 1 / n) for n, (token, end) in pairs]
+
+
+def failing(query: str) -> list[Any]:
+    raise RuntimeError("no such checkpoint")
+
+
+def box(tokens: list[str] = WORDS, **how: Any) -> SearchBox:
+    searches = {"words": lambda query: hits(tokens), "broken": failing}
+    given = {"examples": tokens[1:4], "query": tokens[1], "title": "Documentation", "k": 9}
+    return SearchBox(searches, **{**given, **how})
+
+
 WIDGETS = {
     "explorer": explorer,
     "matrix": matrix,
@@ -122,6 +143,7 @@ WIDGETS = {
     "curve": curve,
     "patches": patches,
     "refinement": refinement,
+    "box": box,
 }
 
 
@@ -136,5 +158,6 @@ def views(tokens: list[str] = WORDS) -> dict[str, dict[str, Any]]:
         "curve": training_curve(learning(tokens), floor=0.352, best=40, title="Training"),
         "patches": patch_grid(images(tokens), 2, title="Patches"),
         "refinement": refinement_steps(**refined(tokens), title="Three steps"),
+        "search": search_results([SearchResult(tokens[1], hits(tokens), "words")], "Docs", k=9),
         "wide": heat_map(tokens * 5, tokens * 5, np.eye(5 * SIZE), title="Wide"),
     }

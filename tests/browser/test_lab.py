@@ -9,6 +9,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import samples
 from lab import open_notebook, run_all, running_lab
 from playwright.sync_api import Browser, Page, expect
 from samples import WIDGETS
@@ -26,6 +27,7 @@ CELLS = [
     "curve = samples.curve(); curve",
     "patches = samples.patches(); patches",
     "refinement = samples.refinement(); refinement",
+    "box = samples.box(); box",
     "import time; from mlm_course.widgets import progress_display\n"
     "running = progress_display(total=150, floor=0.352)\n"
     "for step, value in samples.learning(['loss'], 150)['loss']:\n"
@@ -253,9 +255,42 @@ def test_refinement_in_jupyterlab(ran):
 
 
 @pytest.mark.smoke
+def test_search_box_in_jupyterlab(ran):
+    """Letters are typed and insert no cell; Esc clears, and only then leads back to the cell."""
+    widget = ran.locator(".mlm").nth(6)
+    field, passages = (
+        widget.get_by_role("searchbox", name="Documentation"),
+        widget.locator("article"),
+    )
+    expect(field).to_have_value("the")
+    expect(passages).to_have_count(len(samples.WORDS))
+    field.click()
+    cell = ran.evaluate(ACTIVE)["cell"]
+    before = ran.evaluate(STATE)
+    ran.keyboard.press("Escape")
+    expect(passages).to_have_count(0)
+    expect_python(ran, "(box.query, box.hits)", "('', [])")
+    ran.keyboard.type("a bad m", delay=20)
+    expect(widget.locator("[aria-live]")).to_have_text("6 passages for “a bad m”, words.")
+    expect_python(ran, "box.query", "'a bad m'")
+    ran.keyboard.press("ArrowDown")
+    expect(passages.first).to_be_focused()
+    ran.keyboard.press("Enter")
+    expect(passages.first.get_by_role("button")).to_have_text("less")
+    ran.keyboard.press("Escape")
+    expect(field).to_be_focused()
+    expect(field).to_have_value("")
+    assert ran.evaluate(STATE) == before
+    ran.keyboard.press("Escape")
+    assert ran.evaluate(ACTIVE) == {"cell": cell, "focused": True}
+    python(ran, "setattr(box, 'query', 'cat')")
+    expect(field).to_have_value("cat")
+
+
+@pytest.mark.smoke
 def test_a_training_moves_and_leaves_its_curve_behind_once(ran):
     """While the cell ran the page followed; then the static picture took the widget's place."""
-    cell = ran.locator(".jp-CodeCell").nth(7)
+    cell = ran.locator(".jp-CodeCell").nth(8)
     expect(cell.get_by_role("img", name="Line chart, Training curve: loss")).to_have_count(1)
     assert cell.get_by_role("img").evaluate("e => e.complete && e.naturalWidth > 0")
     expect(cell.locator(".mlm")).to_have_count(0)
@@ -278,6 +313,7 @@ STOPS = {
     "playground": 6,
     "patches": 8,
     "refinement": 4,
+    "box": 5,
 }  # a curve has no keys
 
 
@@ -285,7 +321,7 @@ STOPS = {
 @pytest.mark.parametrize("name", STOPS)
 def test_no_key_reaches_the_notebook(ran, name):
     """Each element that can have the focus keeps the letters that insert, cut or merge cells."""
-    focusable = "input, select, button, td[tabindex], [role=gridcell][tabindex]"
+    focusable = "input, select, button, td[tabindex], [role=gridcell][tabindex], article[tabindex]"
     stops = ran.locator(".mlm").nth(list(WIDGETS).index(name)).locator(focusable).all()
     stops = [s for s in stops if s.evaluate("e => e.tabIndex >= 0")]
     assert len(stops) == STOPS[name]  # heads and stages are 3 + 3, images 6, strip and grids 1
@@ -415,6 +451,9 @@ def alive(page: Page) -> None:
     expect(widgets.nth(4).locator("[aria-live]")).to_contain_text("ratio 0.25")
     widgets.nth(5).get_by_role("button", name="Next").click()
     expect(widgets.nth(5).locator(".mlm-words").first).to_contain_text("Step 2 of 3")
+    expect(widgets.nth(6).get_by_role("searchbox")).to_have_value("the")
+    expect(widgets.nth(6).locator("mark")).to_have_text("the")
+    expect(widgets.nth(6).locator(".mlm-note")).to_contain_text("run this cell again")
 
 
 def test_an_exported_notebook_needs_no_network(path, browser):
