@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from mlm_course import training
 from mlm_course.attention import visible_mask
 from mlm_course.models import (
+    Encoder,
     EncoderConfig,
     ImageMAE,
     ImageMAEConfig,
@@ -28,7 +29,7 @@ from mlm_course.models import (
     seeded_init,
 )
 from mlm_course.tokenization import CLS_ID, MASK_ID, PAD_ID, SEP_ID
-from mlm_course.training import Recipe
+from mlm_course.training import Recipe, TextPairBatch
 from mlm_course.training.datasets import RetroBatch, rows_of_step
 
 MOST = 6
@@ -215,7 +216,51 @@ def is_retro_loss(answer, model, batch):
     close(answer[0], sum(means) * len(ids))
 
 
+@cache
+def encoder():
+    return seeded_init(Encoder, EncoderConfig(V, 8, **SIZES)).eval()
+
+
+def draw_texts(rng):
+    queries, passages = draw_pairs(rng)
+    return {"queries": queries, "passages": passages}
+
+
+def draw_contrast(rng):
+    batch = TextPairBatch(**draw_texts(rng))
+    return {"model": encoder(), "batch": batch, "temperature": rng.choice((0.05, 0.5, 1.0))}
+
+
+@torch.no_grad()
+def is_contrastive_loss(answer, model, batch, temperature):
+    queries, passages = batch
+    assert len(queries) == len(passages) == answer[1] and temperature > 0
+    means = []
+    for ids in (queries, passages):
+        visible = ids != PAD_ID
+        x = model(ids, visible).double()
+        means.append([row[real].sum(0) / max(1, int(real.sum()))
+                      for row, real in zip(x, visible, strict=True)])  # fmt: skip
+    total = 0.0
+    for b, query in enumerate(means[0]):
+        cosines = torch.stack([F.cosine_similarity(query, y, dim=0) for y in means[1]])
+        total += cross_entropy(cosines / temperature, b)
+    close(answer[0], total)
+
+
 # --- data ---
+
+
+def draw_text_pairs(rng):
+    texts = draw_texts(rng)
+    return {**texts, **draw_call(rng, len(texts["queries"]))}
+
+
+def are_text_pairs(answer, index, epoch, queries, passages):
+    same_alone(training.TextPairs, answer, index, epoch, queries=queries, passages=passages)
+    assert len(queries) == len(passages)
+    assert answer.queries.tolist() == [queries[i].tolist() for i in index]
+    assert answer.passages.tolist() == [passages[i].tolist() for i in index]
 
 
 def called(kind):
@@ -479,6 +524,8 @@ TARGETS = [
     Target(training.gap_loss, draw_gaps, is_gap_loss),
     Target(training.masked_pixel_loss, draw_images, is_pixel_loss),
     Target(training.retro_mae_loss, draw_retro, is_retro_loss),
+    Target(training.contrastive_loss, draw_contrast, is_contrastive_loss),
+    Target(called(training.TextPairs), draw_text_pairs, are_text_pairs, name="TextPairs"),
     Target(called(training.GapPairs), draw_gap_pairs, are_gap_pairs, name="GapPairs"),
     Target(called(training.NextWordPairs), draw_next_pairs, are_next_pairs, name="NextWordPairs"),
     Target(called(training.GapRows), draw_gap_rows, are_gap_rows, name="GapRows"),
@@ -498,6 +545,7 @@ NOT_FUZZED: dict[str, str] = {
     "Data": "a Protocol",
     "ImageBatch": "a NamedTuple that is returned",
     "PairBatch": "a NamedTuple that is returned",
+    "TextPairBatch": "a NamedTuple that is returned",
     "Device": "a NamedTuple that is returned",
     "History": "a dataclass that is returned",
 }  # name: why (a constant type, a Protocol)

@@ -6,7 +6,7 @@ Shapes everywhere: B rows of a batch, T tokens, D = d_model numbers a vector, H 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar, cast
 
 import torch
@@ -279,6 +279,19 @@ def seeded_init(kind: Callable[[Config], Model], config: Config, seed: int = 0) 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return kind(config)
+
+
+def with_dropout(encoder: Encoder, dropout: float) -> Encoder:
+    """A copy of an encoder with another rate of dropout, in the mode (training or not) of the first.
+
+    Errors: ValueError for a rate outside 0 to 1. Dropout acts in training mode alone.
+    """
+    if not isinstance(encoder, Encoder):
+        raise TypeError(f"with_dropout copies an Encoder, not {type(encoder).__name__}: for a "
+                        "MaskedLM pass model.encoder.")  # fmt: skip
+    copy = seeded_init(Encoder, replace(encoder.config, dropout=dropout))
+    copy.load_state_dict(encoder.state_dict())
+    return copy.to(encoder.embeddings.token.weight.device).train(encoder.training)
 
 
 def check_config(config: object, kind: type) -> None:

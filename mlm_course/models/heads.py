@@ -18,14 +18,17 @@ from torch import Tensor, nn
 from mlm_course.attention_checks import token_mask
 from mlm_course.contracts import (
     check_bools,
+    check_callable,
     check_count,
     check_flag,
     check_floats,
+    check_ids,
     check_mask,
     check_tensor,
     may_look_at,
 )
 from mlm_course.models.encoder import Encoder, initialise
+from mlm_course.tokenization import PAD_ID
 
 
 class _Head(nn.Module):
@@ -110,6 +113,29 @@ def mean_over_tokens(x: Tensor, visible: Tensor | None = None) -> Tensor:
         return x.mean(1)
     weights = visible[..., None].to(x.dtype)  # (B, T, 1)
     return (x * weights).sum(1) / weights.sum(1).clamp(min=1)
+
+
+def text_vectors(encoder: nn.Module, ids: Tensor, batch_size: int = 16) -> Tensor:
+    """One vector for each text, the mean of its tokens' vectors: ids (N, T) -> (N, D).
+
+    Texts of like length are worked out together, so that little is padding. Gradients flow, and dropout
+    acts if the encoder is in training mode. A text without tokens gets zeros.
+    Source: mean pooling as in Reimers and Gurevych 2019, section 3.
+    """
+    check_callable("encoder", encoder)
+    check_ids(ids, shape="N T")
+    check_count("batch_size", batch_size, 1)
+    if not ids.numel():
+        raise ValueError(f"There are no texts to encode: ids has shape {tuple(ids.shape)}.")
+    visible = ids != PAD_ID  # (N, T)
+    lengths = (visible * torch.arange(1, ids.shape[1] + 1, device=ids.device)).amax(1)
+    order = lengths.argsort()
+    vectors = []
+    for rows in order.split(int(batch_size)):
+        size = max(1, int(lengths[rows].max()))  # no more padding than these rows need
+        batch, seen = ids[rows, :size], visible[rows, :size]
+        vectors.append(mean_over_tokens(encoder(batch, seen), seen))
+    return torch.cat(vectors)[order.argsort()]
 
 
 def _check_vectors(x: Tensor, visible: Tensor | None) -> None:

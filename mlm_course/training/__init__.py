@@ -10,10 +10,13 @@ from mlm_course.training.datasets import (
     NextWordPairs,
     PairBatch,
     RetroRows,
+    TextPairBatch,
+    TextPairs,
 )
 from mlm_course.training.loop import fit
 from mlm_course.training.losses import (
     Loss,
+    contrastive_loss,
     diffusion_loss,
     gap_loss,
     masked_lm_loss,
@@ -38,6 +41,9 @@ __all__ = [
     "PairBatch",
     "Recipe",
     "RetroRows",
+    "TextPairBatch",
+    "TextPairs",
+    "contrastive_loss",
     "diffusion_loss",
     "find_device",
     "fit",

@@ -181,6 +181,38 @@ def _checked(source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     return source.long(), target.long()
 
 
+class TextPairBatch(NamedTuple):
+    """Queries (B, S) and the passage that belongs to each (B, T)."""
+
+    queries: Tensor
+    passages: Tensor
+
+
+class TextPairs:
+    """Pairs of texts that mean the same or belong together, for `contrastive_loss`.
+
+    queries (N, S) and passages (N, T) int64, padded; both may be the same rows, which dropout then
+    tells apart (Gao et al. 2021). Called with the index (B,) of some pairs: a `TextPairBatch`.
+    """
+
+    def __init__(self, queries: Tensor, passages: Tensor) -> None:
+        check_ids(queries, name="queries", shape="N S")
+        check_ids(passages, name="passages", shape="N T")
+        if len(queries) != len(passages):
+            raise ValueError(
+                f"queries and passages must be as many of the one as of the other, not "
+                f"{len(queries)} and {len(passages)}."
+            )
+        self.queries, self.passages = queries.long(), passages.long()
+
+    def __len__(self) -> int:
+        return len(self.queries)
+
+    def __call__(self, index: Tensor, epoch: int) -> TextPairBatch:
+        _check_index(index, len(self))
+        return TextPairBatch(self.queries[index], self.passages[index])
+
+
 class RetroBatch(NamedTuple):
     """Rows hidden for the encoder, each (B, T), and what each place sees in the decoder (B, T, T)."""
 

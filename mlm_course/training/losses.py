@@ -24,9 +24,10 @@ from mlm_course.contracts import (
 from mlm_course.corruption import Corrupted, maskable
 from mlm_course.corruption.masking import IGNORED
 from mlm_course.diffusion import row_bounds, token_nll
+from mlm_course.models.heads import text_vectors
 from mlm_course.models.image_mae import patch_loss
 from mlm_course.tokenization import PAD_ID, SPECIAL_IDS
-from mlm_course.training.datasets import ImageBatch, PairBatch, RetroBatch
+from mlm_course.training.datasets import ImageBatch, PairBatch, RetroBatch, TextPairBatch
 
 # loss(model, batch) -> (sum of the losses, how many there are). `fit` adds both up over all pieces
 # of a step and all processes and divides once. The model must be called as model(...), as several
@@ -141,6 +142,33 @@ def _mean_loss(logits: Tensor, target: Tensor) -> Tensor:
     """Mean cross-entropy: logits (n, V), target (n,); 0 if there is nothing to predict."""
     check_answers(logits, target)
     return F.cross_entropy(logits.float(), target, reduction="sum") / max(1, len(target))
+
+
+def contrastive_loss(
+    model: nn.Module, batch: TextPairBatch, temperature: float = 0.05
+) -> tuple[Tensor, int]:
+    """Cross-entropy of each query's own passage among those of the batch, summed, and their number.
+
+    model: an encoder, ids (B, T) and visible (B, T) -> (B, T, D). Scores are cosines of the means over
+    tokens, divided by temperature. The other passages of a piece of a step are the wrong answers, so
+    more pieces or processes make the task easier. Only queries ask, as in Karpukhin et al. 2020.
+    The same rows as queries and as passages, in an encoder with dropout: SimCSE.
+    Source: van den Oord et al. 2018 (InfoNCE); Karpukhin et al. 2020 (in-batch negatives); Gao et al.
+    2021 (cosines, temperature .05, SimCSE).
+    """
+    check_callable("model", model)
+    check_number("temperature", temperature, 0, above=True)
+    queries, passages = _fields(batch, TextPairBatch)
+    check_ids(queries, name="queries", shape="B S")
+    check_ids(passages, name="passages", shape="B T")
+    if len(queries) != len(passages):
+        raise ValueError(
+            f"queries and passages are pairs, but there are {len(queries)} and {len(passages)}."
+        )
+    x, y = (F.normalize(text_vectors(model, ids).float()) for ids in (queries, passages))  # (B, D)
+    scores = x @ y.T / temperature  # (B, B): queries, passages
+    own = torch.arange(len(scores), device=scores.device)
+    return F.cross_entropy(scores, own, reduction="sum"), len(scores)
 
 
 def diffusion_loss(model: nn.Module, batch: Corrupted) -> tuple[Tensor, Tensor]:
