@@ -16,12 +16,15 @@ from mlm_course.contracts import (
     check_answers,
     check_count,
     check_counts,
+    check_floats,
     check_ids,
     check_mask,
     check_masked_batch,
     check_module,
+    check_places,
     check_shapes_agree,
     check_tensor,
+    may_look_at,
 )
 from mlm_course.corpora.tinyworld import vocabulary
 from mlm_course.corpora.tinyworld_oracle import exact_nll
@@ -242,6 +245,123 @@ def _check_spans(predicted: Tensor, actual: Tensor) -> None:
     if len(backwards):
         first = backwards[0].tolist()
         raise ValueError(f"An actual answer ends before it starts: {first} (first, last).")
+
+
+def answer_ranks(scores: Tensor, answers: Tensor) -> Tensor:
+    """At which place a search puts each query's answer: scores (Q, N), answers (Q,) -> (Q,) int64.
+
+    scores: of all N passages for each query, larger is better. answers: the number of the right one.
+    The best place is 1; passages with the same score stand before the answer.
+    Errors: ValueError for NaN, or an answer that is no passage.
+    """
+    check_floats("scores", scores, "Q N", finite=True)
+    check_counts("answers", answers, "Q")
+    if len(scores) != len(answers) or not scores.numel():
+        raise ValueError(
+            f"There must be one answer for each row of scores, not {len(answers)} for a table of "
+            f"{tuple(scores.shape)}."
+        )
+    check_places("answers", answers, scores.shape[1])
+    own = scores.gather(1, answers.long()[:, None])  # (Q, 1)
+    return (scores >= own).sum(1)
+
+
+def mean_reciprocal_rank(ranks: Tensor) -> float:
+    """The mean of 1 / rank; ranks (Q,) int64 from 1. Source: Voorhees 1999."""
+    _check_ranks(ranks)
+    return (1 / ranks.double()).mean().item()
+
+
+def recall_at(ranks: Tensor, k: int) -> float:
+    """The share of queries whose answer is among the first k; ranks (Q,) int64 from 1."""
+    _check_ranks(ranks)
+    check_count("k", k, 1)
+    return (ranks <= k).double().mean().item()
+
+
+def _check_ranks(ranks: Tensor) -> None:
+    check_counts("ranks", ranks, "Q")
+    if not len(ranks) or ranks.min() < 1:
+        raise ValueError(
+            "ranks must hold the place of at least one answer, and places count from 1."
+        )
+
+
+class ReliabilityBin(NamedTuple):
+    """Answers of like confidence: its mean, the share of them that is right, and how many."""
+
+    confidence: float
+    accuracy: float
+    n: int
+
+
+def reliability(probabilities: Tensor, labels: Tensor, n_bins: int = 15) -> list[ReliabilityBin]:
+    """The bins of a reliability diagram, equally wide from confidence 0 to 1; empty ones left out.
+
+    probabilities (N, C), labels (N,) int64. Confidence is the probability of the answer given, the
+    largest one. Source: Guo et al. 2017, section 2.
+    """
+    _check_predictions("probabilities", probabilities, labels)
+    check_count("n_bins", n_bins, 1, 1000)
+    if may_look_at(probabilities) and not _are_probabilities(probabilities):
+        raise ValueError("probabilities must lie between 0 and 1 and add up to 1: take a softmax.")
+    confidence, answer = probabilities.double().max(-1)  # (N,)
+    right = (answer == labels).double()
+    place = (confidence * n_bins).ceil().clamp(1, n_bins)  # in (0, 1/n], (1/n, 2/n], ...
+    inside = [place == i for i in range(1, int(n_bins) + 1)]
+    return [
+        ReliabilityBin(confidence[i].mean().item(), right[i].mean().item(), int(i.sum()))
+        for i in inside
+        if i.any()
+    ]
+
+
+def calibration_error(probabilities: Tensor, labels: Tensor, n_bins: int = 15) -> float:
+    """Expected calibration error: how far confidence and accuracy are apart, bin by bin.
+
+    As in `reliability`; the mean over all answers. With few answers in a bin it comes out too large:
+    above 0 even for perfectly calibrated ones. Source: Guo et al. 2017, equation 3.
+    """
+    bins = reliability(probabilities, labels, n_bins)
+    apart = sum(abs(each.confidence - each.accuracy) * each.n for each in bins)
+    return apart / len(labels)
+
+
+def fit_temperature(logits: Tensor, labels: Tensor) -> float:
+    """The temperature T for which softmax(logits / T) has the lowest loss on held-out answers.
+
+    logits (N, C), labels (N,) int64; between .05 and 20. Answers stay the same, confidence changes.
+    Source: Guo et al. 2017, section 4.2.
+    """
+    _check_predictions("logits", logits, labels)
+    from scipy.optimize import minimize_scalar
+
+    logits, labels = logits.detach().double(), labels.long()
+
+    def loss(log_temperature: float) -> float:
+        return F.cross_entropy(logits / math.exp(log_temperature), labels).item()
+
+    bounds = math.log(0.05), math.log(20)
+    return math.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x)
+
+
+def _are_probabilities(values: Tensor) -> bool:
+    sums = values.double().sum(-1)
+    return bool((values >= 0).all() and (sums - 1).abs().max() < 1e-3)
+
+
+def _check_predictions(name: str, values: Tensor, labels: Tensor) -> None:
+    check_floats(name, values, "N C", finite=True)
+    check_counts("labels", labels, "N")
+    if not values.numel() or len(values) != len(labels):
+        raise ValueError(
+            f"{name} must have shape (N, C), N = {len(labels)} labels and at least 1, not "
+            f"{tuple(values.shape)}."
+        )
+    if may_look_at(labels) and labels.max() >= values.shape[1]:
+        raise ValueError(
+            f"labels contain {int(labels.max())}, but there are {values.shape[1]} classes only."
+        )
 
 
 def repeat_share(tokens: Tensor, counted: Tensor | None = None) -> float:

@@ -229,6 +229,84 @@ def entered(model):
         return model
 
 
+def draw_search(rng):
+    Q, N = rng.randint(1, 4), rng.randint(1, 5)
+    return {"scores": torch.randint(4, (Q, N)) / 2, "answers": torch.randint(N, (Q,))}
+
+
+def are_ranks(answer, scores, answers):
+    for row, own, rank in zip(scores.tolist(), answers.tolist(), answer.tolist(), strict=True):
+        assert 0 <= own < len(row) and all(map(math.isfinite, row))
+        assert rank == sum(score >= row[own] for score in row)
+
+
+def draw_ranks(rng):
+    return {"ranks": torch.randint(1, 9, (rng.randint(1, 5),))}
+
+
+def is_mean_reciprocal_rank(answer, ranks):
+    assert min(ranks.tolist()) >= 1
+    assert math.isclose(answer, np.mean([1 / rank for rank in ranks.tolist()]))
+
+
+def is_recall(answer, ranks, k):
+    assert min(ranks.tolist()) >= 1 <= k
+    assert math.isclose(answer, np.mean([rank <= k for rank in ranks.tolist()]))
+
+
+def draw_predictions(rng):
+    N, C = rng.randint(1, 6), rng.randint(1, 4)
+    logits = 3 * torch.randn(N, C)
+    return {"logits": logits, "labels": torch.randint(C, (N,))}
+
+
+def draw_probabilities(rng):
+    drawn = draw_predictions(rng)
+    n_bins = rng.randint(1, 6)
+    return {
+        "probabilities": drawn["logits"].softmax(-1),
+        "labels": drawn["labels"],
+        "n_bins": n_bins,
+    }
+
+
+def sorted_by_confidence(probabilities, labels, n_bins):
+    """{bin: [(confidence, right)]}, row by row."""
+    assert probabilities.is_floating_point() and labels.dtype in (torch.int64, torch.int32)
+    assert probabilities.ndim == 2 and labels.ndim == 1 and n_bins >= 1
+    bins = {}
+    for row, label in zip(probabilities.tolist(), labels.tolist(), strict=True):
+        assert abs(sum(row) - 1) < 0.01 and min(row) >= 0 and 0 <= label < len(row)
+        sure = max(row)
+        bins.setdefault(math.ceil(sure * n_bins), []).append((sure, row.index(sure) == label))
+    return [bins[place] for place in sorted(bins)]
+
+
+def are_bins(answer, **given):
+    pairs = sorted_by_confidence(**given)
+    expected = [(*np.mean(inside, 0), len(inside)) for inside in pairs]
+    np.testing.assert_allclose(answer, expected, atol=1e-6)
+
+
+def is_calibration_error(answer, **given):
+    pairs = sorted_by_confidence(**given)
+    apart = [abs(np.sum([sure - right for sure, right in inside])) for inside in pairs]
+    assert math.isclose(answer, sum(apart) / len(given["labels"]), abs_tol=1e-6)
+
+
+def is_temperature(answer, logits, labels):
+    """No temperature of a fine grid does better."""
+    assert logits.is_floating_point() and logits.isfinite().all() and logits.ndim == 2
+    assert labels.dtype in (torch.int64, torch.int32) and 0.05 <= answer <= 20
+
+    def loss(temperature):
+        log_p = (logits.double() / temperature).log_softmax(-1)
+        return -np.mean([log_p[i, label].item() for i, label in enumerate(labels.tolist())])
+
+    best = min(loss(t) for t in np.geomspace(0.05, 20, 200))
+    assert loss(answer) <= best + 1e-4 * (1 + abs(best)) and len(labels) == len(logits)
+
+
 TARGETS = [
     Target(evaluation.score_masked, draw_score, is_scored),
     Target(evaluation.confusion, draw_classes, is_confusion),
@@ -236,8 +314,16 @@ TARGETS = [
     Target(evaluation.entities, lambda rng: {"tags": draw_tags(rng)}, are_entities),
     Target(evaluation.entity_scores, draw_tag_rows, are_entity_scores),
     Target(evaluation.answer_scores, draw_spans, are_answer_scores),
+    Target(evaluation.answer_ranks, draw_search, are_ranks),
+    Target(evaluation.mean_reciprocal_rank, draw_ranks, is_mean_reciprocal_rank),
+    Target(
+        evaluation.recall_at, lambda rng: {**draw_ranks(rng), "k": rng.randint(1, 9)}, is_recall
+    ),
     Target(evaluation.repeat_share, draw_tokens, is_repeat_share),
     Target(evaluation.judge_sentences, draw_sentences, is_judged),
+    Target(evaluation.reliability, draw_probabilities, are_bins),
+    Target(evaluation.calibration_error, draw_probabilities, is_calibration_error),
+    Target(evaluation.fit_temperature, draw_predictions, is_temperature),
     Target(entered, draw_mode, keeps_modes, name="evaluation_mode"),
 ]
 WITHOUT_ORACLE: dict[str, str] = {}  # title: why nothing can be compared with
@@ -245,4 +331,5 @@ NOT_FUZZED: dict[str, str] = {
     "MaskedScores": "a NamedTuple that is returned",
     "Scores": "a NamedTuple that is returned",
     "EntityScores": "a NamedTuple that is returned",
+    "ReliabilityBin": "a NamedTuple that is returned",
 }  # name: why (a constant type, a Protocol)

@@ -16,11 +16,14 @@ from mlm_course.corruption import Corrupted
 from mlm_course.evaluation import (
     MaskedScores,
     answer_scores,
+    calibration_error,
     classification_scores,
     confusion,
     entities,
     entity_scores,
+    fit_temperature,
     judge_sentences,
+    reliability,
     repeat_share,
     score_masked,
 )
@@ -209,3 +212,37 @@ def test_a_predicted_answer_that_ends_before_it_starts_is_wrong():
 def test_repeats_of_nothing_are_none():
     assert repeat_share(torch.zeros(2, 3).long()) == 0
     assert repeat_share(torch.ones(2, 0).long()) == 0
+
+
+def test_answers_of_like_confidence_share_a_bin():
+    sure = torch.tensor([0.95, 0.85, 0.9, 0.55])
+    right = torch.tensor([0, 0, 1, 1])  # class 0 is always said
+    probabilities = torch.stack([sure, 1 - sure], -1)
+    bins = reliability(probabilities, right, n_bins=5)
+    assert [b.n for b in bins] == [1, 3] and bins[1].accuracy == pytest.approx(2 / 3)
+    assert bins[1].confidence == pytest.approx(0.9)
+    error = (abs(2.7 - 2) + 0.55) / 4
+    assert calibration_error(probabilities, right, n_bins=5) == pytest.approx(error)
+
+
+def test_the_temperature_undoes_a_factor_and_keeps_the_answers():
+    g = torch.Generator().manual_seed(0)
+    logits = 2 * torch.randn(4000, 3, generator=g)
+    labels = torch.multinomial(logits.softmax(-1), 1, generator=g)[:, 0]
+    temperature = fit_temperature(3 * logits, labels)
+    assert temperature == pytest.approx(3, rel=0.08)
+    before, after = ((3 * logits / t).softmax(-1) for t in (1, temperature))
+    assert calibration_error(after, labels) < 0.03 < calibration_error(before, labels)
+
+
+@pytest.mark.parametrize(
+    ("values", "labels", "says"),
+    [
+        (torch.ones(2, 2), torch.tensor([0, 1]), "add up to 1"),
+        (torch.ones(2, 1), torch.tensor([0, 1]), "1 classes only"),
+        (torch.ones(0, 2), torch.tensor([], dtype=torch.long), "at least 1"),
+    ],
+)
+def test_no_probabilities_are_refused(values, labels, says):
+    with pytest.raises(ValueError, match=says):
+        reliability(values, labels)

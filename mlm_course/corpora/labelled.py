@@ -1,7 +1,8 @@
 """Text with labels that its own authors gave it, from the Python on this machine. Lesson 8.
 
-Three kinds of label, none of them made for this course:
+Four kinds of label, none of them made for this course:
 
+- `package_messages`: which package does a message come from? The source file says so.
 - `messages`: is a message raised as an error, or only given as a warning? The code says so.
 - `tagged_sentences`: which words are parameters, values or other code? The markup says so; it is
   taken off before a model sees the sentence.
@@ -12,10 +13,13 @@ Sources are parsed, never imported or run. What comes out differs between versio
 """
 
 import ast
+import random
 import re
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import cache
+from itertools import chain
+from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
 from mlm_course.corpora import python_docs
@@ -35,13 +39,19 @@ _NO_PROSE = re.compile(
     r">>>|::|---|===|\|\||\.\. |\\|:(?:math|ref|term|doc|rc|mpltype):| : |https?:"
     r"|^[^A-Z`:*]|[^.!?]$"
 )
+_NAMES_A_PACKAGE = re.compile(
+    r"numpy|\bnp\b|scipy|scikit|sklearn|matplotlib|\bmpl|pyplot|\bplt\b|torch", re.I
+)
 _BODIES = ("body", "orelse", "handlers", "finalbody", "cases")  # where statements can be
 _SECTION = re.compile(r"^Parameters\n-{3,}\n(.*?)(?=^\S[^\n]*\n-{3,}$|\Z)", re.M | re.S)
 _ENTRY = re.compile(r"^\*{0,2}(\w+(?:, ?\*{0,2}\w+)*) *: *(\S.*)$", re.M)
 
 
 class Message(NamedTuple):
-    """What a program says when something is wrong: kind is "error" or "warning"."""
+    """What a program says when something is wrong.
+
+    kind: "error" or "warning"; or, of `package_messages`, the package.
+    """
 
     module: str
     text: str
@@ -105,6 +115,51 @@ def messages(packages: Iterable[str]) -> list[Message]:
     once = {item.text.lower(): item for item in reversed(all_messages)}
     clear = [item for text, item in once.items() if len(kinds[text]) == 1]
     return sorted(clear)
+
+
+def package_messages(
+    packages: Iterable[str], first: Collection[str] = (), most: int = 1000
+) -> list[Message]:
+    """Messages, errors and warnings alike, with the name of their package as kind.
+
+    A large package is not read to its end: its modules come in the order of a checksum of their
+    names, those in `first` before all others, until there are `most` messages. Each text comes once
+    (letters and digits are compared). Left out are texts that several packages have, and all that
+    name one of the five packages of lesson 8: the name would be the answer.
+    """
+    texts: dict[bytes, Message] = {}
+    owners: dict[bytes, set[str]] = {}
+    for package in _names(packages):
+        own: dict[bytes, Message] = {}
+        for file, module in _reading_order(package, frozenset(first)):
+            for item in _read_file(file, module)[1]:
+                if not _NAMES_A_PACKAGE.search(item.text):
+                    own.setdefault(_letters(item.text.encode()), item._replace(kind=package))
+            if len(own) >= most:
+                break
+        texts |= own
+        for text in own:
+            owners.setdefault(text, set()).add(package)
+    return [item for text, item in texts.items() if len(owners[text]) == 1]
+
+
+def draw_balanced(items: Sequence[Message], n: int, seed: int) -> list[int]:
+    """The places of n messages in random order, as many of each kind; fewer where a kind runs out."""
+    chance = random.Random(seed)
+    places: dict[str, list[int]] = {}
+    for place, item in enumerate(items):
+        places.setdefault(item.kind, []).append(place)
+    each = min([n // max(len(places), 1), *map(len, places.values())])
+    chosen = [place for kind in sorted(places) for place in chance.sample(places[kind], each)]
+    return chance.sample(chosen, len(chosen))
+
+
+def _reading_order(package: str, first: Collection[str]) -> list[tuple[Path, str]]:
+    """Files and modules of a package: those in `first`, then the others; both by a checksum."""
+    return sorted(
+        python_docs.sources(package),
+        key=lambda source: (source[1] not in first, zlib.crc32(source[1].encode())),
+    )
 
 
 def tagged_sentences(packages: Iterable[str]) -> list[Tagged]:
@@ -192,14 +247,21 @@ def _names(packages: Iterable[str]) -> tuple[str, ...]:
 @cache
 def _read(package: str) -> tuple[tuple[tuple[str, str], ...], tuple[Message, ...]]:
     """(module, docstring as written) and the messages of a package."""
+    files = [_read_file(file, module) for file, module in python_docs.sources(package)]
+    texts, said = (tuple(chain.from_iterable(part)) for part in zip(*files, strict=True))
+    return texts, said
+
+
+@cache
+def _read_file(file: Path, module: str) -> tuple[tuple[tuple[str, str], ...], tuple[Message, ...]]:
+    """(module, docstring as written) and the messages of a source file."""
     texts, said = [], []
-    for file, module in python_docs.sources(package):
-        tree = python_docs.parsed(file)
-        for node in _statements(tree) if tree is not None else ():
-            if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.Module):
-                texts.append((module, (ast.get_docstring(node) or "").expandtabs()))
-            elif message := _message(module, node):
-                said.append(message)
+    tree = python_docs.parsed(file)
+    for node in _statements(tree) if tree is not None else ():
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.Module):
+            texts.append((module, (ast.get_docstring(node) or "").expandtabs()))
+        elif message := _message(module, node):
+            said.append(message)
     return tuple(texts), tuple(said)
 
 

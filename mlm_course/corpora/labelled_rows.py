@@ -28,10 +28,12 @@ class EncodedQuestions(NamedTuple):
     items: list[SpanQuestion]
 
 
-def encode_messages(tokenizer: Tokenizer, items: Sequence[Message], length: int) -> Encoded:
-    """Messages as ids (N, T) and labels (N,), the places in `KINDS`; at most `length` tokens."""
+def encode_messages(
+    tokenizer: Tokenizer, items: Sequence[Message], length: int, kinds: Sequence[str] = KINDS
+) -> Encoded:
+    """Messages as ids (N, T) and labels (N,), the places in `kinds`; at most `length` tokens."""
     rows = [encoding.ids for encoding in _encode(tokenizer, [item.text for item in items], length)]
-    return Encoded(_padded(rows), torch.tensor([KINDS.index(item.kind) for item in items]))
+    return Encoded(_padded(rows), torch.tensor([kinds.index(item.kind) for item in items]))
 
 
 def encode_tagged(tokenizer: Tokenizer, items: Sequence[Tagged], length: int) -> Encoded:
@@ -58,6 +60,29 @@ def encode_questions(
     kept = [(i, e) for i, e in zip(items, encodings, strict=True) if len(e.ids) <= length]
     context = [[int(part == 1) for part in e.sequence_ids] for _, e in kept]
     spans = [(e.char_to_token(i.start, 1), e.char_to_token(i.end - 1, 1)) for i, e in kept]
+    ids = _padded([e.ids for _, e in kept])
+    return EncodedQuestions(ids, _padded(context).bool(), torch.tensor(spans), [i for i, _ in kept])
+
+
+def encode_in_one_text(
+    tokenizer: Tokenizer, items: Sequence[SpanQuestion], length: int
+) -> EncodedQuestions:
+    """Rows `[CLS] question context [SEP]`, and where the answer stands in tokens.
+
+    For an encoder whose pretraining packed texts into rows: there, [SEP] stood between texts that had
+    nothing to do with each other. Questions whose row would be longer than `length` are left out.
+    """
+    encodings = tokenizer.encode_batch([f"{item.question} {item.context}" for item in items])
+    kept = [(i, e) for i, e in zip(items, encodings, strict=True) if len(e.ids) <= length]
+    first = [len(item.question) + 1 for item, _ in kept]  # character of the context
+    context = [
+        [int(begin >= at and end > begin) for begin, end in e.offsets]
+        for at, (_, e) in zip(first, kept, strict=True)
+    ]
+    spans = [
+        (e.char_to_token(at + i.start), e.char_to_token(at + i.end - 1))
+        for at, (i, e) in zip(first, kept, strict=True)
+    ]
     ids = _padded([e.ids for _, e in kept])
     return EncodedQuestions(ids, _padded(context).bool(), torch.tensor(spans), [i for i, _ in kept])
 

@@ -1,0 +1,113 @@
+"""One way to compare: values for each seed, the mean difference, its 95 % interval, and a sentence.
+
+    difference = compare(pretrained, random_weights)   # two lists, one value for each seed
+    print(difference)                                   # ahead by .05 to .12 (95 %, n = 10, paired)
+
+An interval says how much the mean may still move with other seeds, all else as it was: the same
+test examples, above all.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import fmean, stdev
+from typing import NamedTuple
+
+from scipy import stats
+
+FEWEST = 5  # seeds; fewer say too little
+SHARE = 0.95
+
+
+class Interval(NamedTuple):
+    """A mean of n values and where it lies with 95 % confidence."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+    def __str__(self) -> str:
+        return f"{_text(self.mean, self)} ({_text(self.low, self)} to {_text(self.high, self)})"
+
+
+class Difference(NamedTuple):
+    """How far one is ahead of another: the mean over n seeds, and its 95 % interval.
+
+    paired: whether seeds were taken in pairs. Printed it is a sentence that says what the interval
+    says, and no more.
+    """
+
+    mean: float
+    low: float
+    high: float
+    n: int
+    paired: bool
+
+    def __str__(self) -> str:
+        about = f"({SHARE:.0%}, n = {self.n}{', paired' if self.paired else ''})".replace("%", " %")
+        if self.low <= 0 <= self.high:
+            return (
+                f"no difference larger than {_text(max(-self.low, self.high), self)} seen {about}"
+            )
+        ahead = self.low > 0
+        least, most = (self.low, self.high) if ahead else (-self.high, -self.low)
+        word = "ahead" if ahead else "behind"
+        return f"{word} by {_text(least, self)} to {_text(most, self)} {about}"
+
+
+def mean_interval(values: Sequence[float]) -> Interval:
+    """The mean of one value a seed with its 95 % interval (Student's t).
+
+    Errors: ValueError for fewer than five values, or one that is no number.
+    """
+    values = _checked(values)
+    mean, error = fmean(values), stdev(values) / math.sqrt(len(values))
+    reach = error * stats.t.ppf((1 + SHARE) / 2, len(values) - 1)
+    return Interval(mean, mean - reach, mean + reach, len(values))
+
+
+def compare(
+    ours: Sequence[float],
+    theirs: Sequence[float],
+    *,
+    paired: bool = True,
+    lower_is_better: bool = False,
+) -> Difference:
+    """How far ours is ahead of theirs, from one value a seed for each.
+
+    paired: value i of both comes from the same seed, labels and test examples; else the two lists
+    may differ in length, and the interval is Welch's. lower_is_better: for losses and errors, where
+    ahead means below. Errors: ValueError for fewer than five values, or pairs that lack a partner.
+    """
+    ours, theirs = _checked(ours), _checked(theirs)
+    if lower_is_better:
+        ours, theirs = theirs, ours
+    if paired:
+        if len(ours) != len(theirs):
+            raise ValueError(f"{len(ours)} values cannot be paired with {len(theirs)}.")
+        return Difference(*mean_interval([a - b for a, b in zip(ours, theirs, strict=True)]), True)
+    mean = fmean(ours) - fmean(theirs)
+    if len({*ours}) == len({*theirs}) == 1:
+        low = high = mean
+    else:
+        low, high = stats.ttest_ind(ours, theirs, equal_var=False).confidence_interval(SHARE)
+    return Difference(mean, float(low), float(high), min(len(ours), len(theirs)), False)
+
+
+def _checked(values: Sequence[float]) -> list[float]:
+    numbers = [float(value) for value in values]
+    if len(numbers) < FEWEST:
+        raise ValueError(f"A comparison needs at least {FEWEST} seeds, not {len(numbers)}.")
+    if not all(map(math.isfinite, numbers)):
+        raise ValueError("A value is NaN or infinite: mend what computed it.")
+    return numbers
+
+
+def _text(value: float, interval: Interval | Difference) -> str:
+    """A number with two decimals, or as many as a narrow interval needs; no 0 before the point."""
+    smallest = min(abs(x) for x in (interval.low, interval.high, interval.mean))
+    decimals = next((d for d in (2, 3, 4) if smallest >= 0.5 * 10**-d), 4)
+    text = f"{value:.{decimals}f}"
+    return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text
