@@ -5,10 +5,13 @@
 - `python_docs`: real English from the Python on this machine: its manual and docstrings.
 - `boxes`: a puzzle of labelled boxes that cannot be solved without attention.
 - `word_vectors`: vectors for the words of a text, by counting which words stand together.
-- `labelled`, `labelled_rows`: messages, tags and answers that the authors of docstrings gave.
+- `labelled`, `labelled_rows`: messages, their packages, tags and answers, as authors of code gave them.
+- `questions`: "Which one is a whole number?", asked of lists of parameters whose types are taken off.
+- `passages`: queries and the passages that answer them, from docstrings; documentation to search.
 - `images`: scanned digits and two photographs, from scikit-learn.
 - `pairs`: numbers, dates and cheques in two languages, with all right translations.
 - `two_modes`: a source with two right answers, equally likely.
+- `own_text`: text files of your own, in folders, as passages; a part held out; packed rows.
 - `hub_text`, `hub_images`, `hub_pairs`: data sets through Hugging Face `datasets`, or one of the
   above when the hub cannot be reached.
 
