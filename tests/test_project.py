@@ -15,7 +15,7 @@ PACKAGE = ROOT / "mlm_course"
 SUBJECT = {
     "wording", "contracts", "text_files", "attention", "attention_checks", "tokenization", "corruption",
     "corpora", "hub", "models", "training", "evaluation", "probing", "decoding", "diffusion",
-    "compression", "cost", "views", "widgets", "experiments", "results", "train",
+    "search", "compression", "cost", "views", "widgets", "experiments", "results", "train",
 }  # fmt: skip
 SCHOOL = {"practice", "exercises", "authoring", "teaching", "doctor", "__main__", "__init__"}
 BASE = {
@@ -42,6 +42,7 @@ MAY_IMPORT = {
     "probing": MODELS | {"corpora", "probing"},
     "diffusion": MODELS | {"decoding", "diffusion", "evaluation"},
     "training": MODELS | {"training", "evaluation", "diffusion"},
+    "search": MODELS | {"evaluation", "search"},
     "cost": MODELS | {"cost"},
     "compression": MODELS | {"compression"},
     "views": {"views", "wording"},
