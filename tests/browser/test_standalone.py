@@ -461,9 +461,9 @@ def test_playground_says_where_python_is_silent(page):
     expect(silence).to_be_empty()
     page.evaluate("window.silent = true")
     page.get_by_role("button", name="Draw again").click()
-    page.clock.run_for(2900)
+    page.clock.run_for(1500)
     expect(silence).to_be_empty()  # Python may take a moment
-    page.clock.run_for(200)
+    page.clock.run_for(2000)
     expect(silence).to_contain_text("Python does not answer.")
     expect(silence).to_contain_text("run this cell again")
     page.evaluate("window.silent = false")
