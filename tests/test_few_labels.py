@@ -66,7 +66,7 @@ def lab(small, tokenizer, tmp_path, monkeypatch):
         name: (seeded_init(Encoder, sizes, seed), tokenizer)
         for seed, name in enumerate(("pretrained", "published"))
     }
-    return few_labels.Laboratory(encoders, small, few_labels.Done(tmp_path, "here"))
+    return few_labels.Laboratory(encoders, small, few_labels.scores_in(tmp_path, "here"))
 
 
 def test_sides_are_whole_modules_and_unread_ones_are_tested():
@@ -148,14 +148,14 @@ def test_a_run_that_was_killed_goes_on_and_ends_the_same(lab, tmp_path, monkeypa
         few_labels.measure(lab, draws)
     path = tmp_path / "scores.jsonl"
     path.write_text(path.read_text()[:-20])  # the last line was being written
-    lab.done = few_labels.Done(tmp_path, "here")
+    lab.done = few_labels.scores_in(tmp_path, "here")
     assert len(lab.done.scores) == 19
     monkeypatch.setattr(
         few_labels, "outcome", lambda lab, each: calls.append(each.key) or whole(lab, each)
     )
     few_labels.measure(lab, draws)
     assert len(calls) == 1 + len(set(calls))  # only the cut line is done again
-    again = few_labels.Done(tmp_path, "here")
+    again = few_labels.scores_in(tmp_path, "here")
     assert again.scores.keys() == lab.done.scores.keys() == set(calls)
     lab.done = again
     record = json.loads(json.dumps(few_labels.record(lab, draws)))
@@ -172,9 +172,9 @@ def test_a_run_that_was_killed_goes_on_and_ends_the_same(lab, tmp_path, monkeypa
 
 
 def test_scores_of_another_checkpoint_are_refused(tmp_path):
-    few_labels.Done(tmp_path, "here")
+    few_labels.scores_in(tmp_path, "here")
     with pytest.raises(ValueError, match="another checkpoint"):
-        few_labels.Done(tmp_path, "there")
+        few_labels.scores_in(tmp_path, "there")
 
 
 def test_fine_tuning_learns_and_lora_leaves_the_encoder(small, lab):

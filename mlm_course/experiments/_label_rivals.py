@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from mlm_course.corpora.labelled import Tagged
 from mlm_course.corpora.labelled_rows import Encoded
+from mlm_course.experiments import _fine_tuning
 from mlm_course.experiments._label_tasks import SIDES, LabelTask
 from mlm_course.models.encoder import Encoder
 from mlm_course.models.heads import SequenceClassifier, TokenClassifier, mean_over_tokens
@@ -105,35 +106,23 @@ def tuned(
 def fine_tune(
     head: nn.Module, ids: Tensor, labels: Tensor, steps: int, lr: float, seed: int
 ) -> None:
-    """Training in place: AdamW, a learning rate that rises for a tenth of the steps, then falls to 0.
-
-    Batches hold rows of like length: four are cut from 64 rows drawn at random.
-    """
-    weights = [p for p in head.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(weights, lr=lr, weight_decay=0.01)
-    warmup = max(steps // 10, 1)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min(1.0, (step + 1) / warmup) * (1 - step / steps)
-    )
+    """Training in place on batches of rows of like length: four are cut from 64 rows drawn at random."""
     g = torch.Generator().manual_seed(seed)
     lengths = (ids != 0).sum(1)
-    head.train()
     batches: list[Tensor] = []
-    for _ in range(steps):
+
+    def next_loss() -> Tensor:
         if not batches:
             drawn = torch.randint(len(ids), (4 * BATCH,), generator=g)
             by_length = drawn[lengths[drawn].argsort()].split(BATCH)
-            batches = [by_length[i] for i in torch.randperm(4, generator=g)]
+            batches.extend(by_length[i] for i in torch.randperm(4, generator=g))
         rows = batches.pop()
         width = int(lengths[rows].max())
         cut, target = ids[rows, :width], labels[rows]
         target = target[:, :width] if target.ndim == 2 else target
-        F.cross_entropy(head(cut, cut != 0).flatten(0, -2), target.flatten()).backward()
-        nn.utils.clip_grad_norm_(weights, 1.0)
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad()
-    head.eval()
+        return F.cross_entropy(head(cut, cut != 0).flatten(0, -2), target.flatten())
+
+    _fine_tuning.fine_tune(head, next_loss, steps, lr, warmup=max(steps // 10, 1))
 
 
 @torch.no_grad()

@@ -21,7 +21,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from mlm_course import evaluation
-from mlm_course.corpora import labelled, labelled_rows, python_docs
+from mlm_course.corpora import labelled, labelled_rows
 from mlm_course.corpora.labelled import Message, Tagged
 from mlm_course.corpora.labelled_rows import Encoded
 from mlm_course.experiments import python_docs as pretraining
@@ -139,20 +139,13 @@ def ece_by_chance(probabilities: Tensor, times: int = 20) -> float:
 
 def label_tasks(tokenizer: Tokenizer) -> list[LabelTask]:
     """All tasks, from the packages that are installed here."""
-    unread = frozenset(unread_modules())
+    unread = frozenset(pretraining.unread_modules())
     packages = labelled.package_messages(PACKAGES, unread)
     return [
         package_task(packages, unread, {"test": 100, "valid": 60, "pool": 400}),
         tag_task(labelled.tagged_sentences(TAGGED), unread, tokenizer, 300, 2500),
         *error_tasks(labelled.messages(PACKAGES), unread, {"test": 250, "valid": 120, "pool": 600}),
     ]
-
-
-def unread_modules() -> set[str]:
-    """The modules whose docstrings the shipped checkpoint has not been trained on."""
-    items = python_docs.docstrings(pretraining.PACKAGES)
-    held_out = python_docs.split_by_module(items, pretraining.HELD_OUT_SHARE, seed=0)[1]
-    return {item.module for item in held_out}
 
 
 def package_task(

@@ -14,7 +14,6 @@ that was read. A score is written down when it is there: after an interruption t
 from __future__ import annotations
 
 import hashlib
-import json
 import random
 import time
 import zlib
@@ -38,11 +37,14 @@ from mlm_course.corpora import labelled, python_docs
 from mlm_course.corpora.labelled import SpanQuestion
 from mlm_course.corpora.labelled_rows import EncodedQuestions, encode_in_one_text
 from mlm_course.corpora.questions import choices, parameter_questions, split_by_answer
+from mlm_course.experiments import _fine_tuning
 from mlm_course.experiments import python_docs as pretraining
+from mlm_course.experiments._scores import ScoreFile
 from mlm_course.models.encoder import Encoder, seeded_init
 from mlm_course.models.heads import SpanExtractor, best_spans
+from mlm_course.models.minilm import load_minilm
 from mlm_course.models.pretrained import load_pretrained
-from mlm_course.results.comparison import compare, mean_interval
+from mlm_course.results.comparison import FEWEST, compare, mean_interval
 
 PACKAGES = ("numpy", "scipy", "sklearn", "matplotlib", "torch")
 MORE = ("pandas", "networkx")  # to train on only
@@ -88,8 +90,6 @@ def run(folder: str | Path = FOLDER) -> dict[str, Any]:
 
 def readers() -> dict[str, Reader]:
     """The four that are fine-tuned."""
-    from mlm_course.models.minilm import load_minilm
-
     model, tokenizer = load_pretrained("python_docs")
     published, their_tokenizer = load_minilm()
     config = model.encoder.config
@@ -106,7 +106,7 @@ def read_questions(
 ) -> Questions:
     """Questions of all packages, split by module."""
     items, new = parameter_questions(packages), parameter_questions(new_packages)
-    held_out = unseen_modules() | {item.module for item in new}
+    held_out = pretraining.unread_modules() | {item.module for item in new}
     train, test = split_by_answer(items + new, held_out)
     answers = [python_docs.Docstring(i.module, "", choices(i)[i.answer]) for i in test]
     unread = set(labelled.not_said_elsewhere(answers, packages, own=held_out))
@@ -114,13 +114,6 @@ def read_questions(
     modules = {item.module for item in train}
     chosen = {m for m in modules if zlib.crc32(m.encode()) < VALID_SHARE * 2**32}
     return Questions(train, *split_by_answer(train, chosen), test)
-
-
-def unseen_modules() -> set[str]:
-    """The modules whose docstrings the shipped checkpoint has not been trained on."""
-    items = python_docs.docstrings(pretraining.PACKAGES)
-    held_out = python_docs.split_by_module(items, pretraining.HELD_OUT_SHARE, seed=0)[1]
-    return {item.module for item in held_out}
 
 
 def measure(
@@ -136,15 +129,16 @@ def measure(
 
     The reader without question is trained once, with the learning rate of "pretrained".
     """
-    done = Scores(folder, _fingerprint(by_name, questions, steps, tuning_steps))
+    others = "other weights, questions or settings"
+    done = ScoreFile(folder, _fingerprint(by_name, questions, steps, tuning_steps), others)
 
-    def score(name: str, *setting: Any) -> dict[str, Any]:
-        label, train, test, n_steps, lr, seed = setting
-        return done.get(
-            f"{name}, {label}",
-            lambda: _score(by_name[name], train, test, n_steps, lr, seed),
-            say,
-        )
+    def score(name: str, label: str, *setting: Any) -> dict[str, Any]:
+        key = f"{name}, {label}"
+        if key not in done.scores:
+            began = time.perf_counter()
+            done.add(key, _score(by_name[name], *setting), time.perf_counter() - began)
+            say(f"{key}: exact match {done.scores[key]['exact']:.3f}")
+        return done.scores[key]
 
     rates: dict[str, float] = {}
     scores: dict[str, list[dict[str, Any]]] = {}
@@ -162,6 +156,7 @@ def measure(
     return {
         "questions": {side: len(items) for side, items in questions._asdict().items()},
         "test_modules": sorted({item.module for item in questions.test}),
+        "minutes": done.minutes,
         "packages": [*PACKAGES, *MORE, *NEW_PACKAGES],
         "steps": steps,
         "tuning_steps": tuning_steps,
@@ -177,39 +172,6 @@ def measure(
         },
         "differences": list(_differences(scores)),
     }
-
-
-class Scores:
-    """Scores by name, in a file of one line each, of one and the same experiment."""
-
-    def __init__(self, folder: Path, fingerprint: str) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.path = folder / "scores.jsonl"
-        self.rows: dict[str, dict[str, Any]] = {}
-        for line in self.path.read_text("utf-8").splitlines() if self.path.exists() else ():
-            try:
-                row = json.loads(line)
-            except ValueError:  # cut off where the run was killed
-                continue
-            if row["fingerprint"] != fingerprint:
-                raise ValueError(
-                    f"{folder} holds scores of other weights, questions or settings: delete it."
-                )
-            self.rows[row["name"]] = row["scores"]
-        self.fingerprint = fingerprint
-
-    def get(
-        self, name: str, score: Callable[[], dict[str, Any]], say: Callable[[str], None]
-    ) -> dict[str, Any]:
-        """Those written down, or else those that score() returns."""
-        if name not in self.rows:
-            start = time.perf_counter()
-            self.rows[name] = score() | {"seconds": round(time.perf_counter() - start, 1)}
-            row = {"fingerprint": self.fingerprint, "name": name, "scores": self.rows[name]}
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(f"\n{json.dumps(row)}\n")
-            say(f"{name}: exact match {self.rows[name]['exact']:.3f}")
-        return self.rows[name]
 
 
 def _fingerprint(by_name: dict[str, Reader], questions: Questions, *steps: int) -> str:
@@ -259,24 +221,17 @@ def _seen(reader: Reader, items: Sequence[SpanQuestion]) -> list[SpanQuestion]:
 def fine_tune(
     head: SpanExtractor, rows: EncodedQuestions, steps: int, lr: float, seed: int
 ) -> None:
-    """Training of a head with its encoder, in place: AdamW, a learning rate that falls to 0."""
-    optimizer = torch.optim.AdamW(head.parameters(), lr=lr, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min(1.0, (step + 1) / 50) * (1 - step / steps)
-    )
+    """Training of a head with its encoder, in place, on batches of rows of like length."""
     by_length = (rows.ids != 0).sum(1).argsort(stable=True)
     generator = torch.Generator().manual_seed(seed)
     last = max(1, len(by_length) - BATCH_SIZE + 1)
-    head.train()
-    for _ in range(steps):
+
+    def next_loss() -> Tensor:
         first = int(torch.randint(last, (), generator=generator))
-        batch = by_length[first : first + BATCH_SIZE]  # rows of like length
-        span_loss(head, rows.ids[batch], rows.context[batch], rows.spans[batch]).backward()
-        nn.utils.clip_grad_norm_(head.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad()
-    head.eval()
+        batch = by_length[first : first + BATCH_SIZE]
+        return span_loss(head, rows.ids[batch], rows.context[batch], rows.spans[batch])
+
+    _fine_tuning.fine_tune(head, next_loss, steps, lr, warmup=50)
 
 
 def span_loss(head: nn.Module, ids: Tensor, context: Tensor, spans: Tensor) -> Tensor:
@@ -398,8 +353,8 @@ def _share_right(picks: Picks, items: Sequence[SpanQuestion]) -> float:
 
 def _differences(scores: dict[str, list[dict[str, Any]]]) -> Iterator[dict[str, Any]]:
     """How far the pretrained reader is ahead: over seeds, and over questions for the first seed."""
-    five = {name for name, rows in scores.items() if len(rows) >= 5}
-    for other in sorted(five - {"pretrained"}):
+    enough = {name for name, rows in scores.items() if len(rows) >= FEWEST}
+    for other in sorted(enough - {"pretrained"}):
         sides = scores["pretrained"], scores[other]
         for metric in ("exact", "f1"):
             ours, theirs = ([row[metric] for row in side] for side in sides)

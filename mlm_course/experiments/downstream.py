@@ -20,7 +20,8 @@ from torch.nn import functional as F
 
 from mlm_course import evaluation
 from mlm_course.attention import visible_mask
-from mlm_course.corpora import labelled, labelled_rows, python_docs
+from mlm_course.corpora import labelled, labelled_rows
+from mlm_course.experiments import _fine_tuning
 from mlm_course.experiments import python_docs as pretraining
 from mlm_course.models.encoder import Encoder, seeded_init
 from mlm_course.models.heads import SequenceClassifier, SpanExtractor, TokenClassifier, best_spans
@@ -52,7 +53,7 @@ class DownstreamTask:
 def run() -> dict[str, Any]:
     """The whole experiment on the shipped checkpoint: a record that goes into JSON."""
     model, tokenizer = load_pretrained("python_docs")
-    return measure(model.encoder, tokenizer, unseen_modules())
+    return measure(model.encoder, tokenizer, pretraining.unread_modules())
 
 
 def measure(
@@ -78,13 +79,6 @@ def measure(
                     scores.append({"task": task.name, "labels": n, "seed": seed, **row})
                     say(str(scores[-1]))
     return {"scores": scores, "tasks": about, "packages": PACKAGES, "test_modules": test_modules}
-
-
-def unseen_modules() -> set[str]:
-    """The modules whose docstrings the shipped checkpoint has not been trained on."""
-    items = python_docs.docstrings(pretraining.PACKAGES)
-    held_out = python_docs.split_by_module(items, pretraining.HELD_OUT_SHARE, seed=0)[1]
-    return {item.module for item in held_out}
 
 
 def untrained(encoder: Encoder, seed: int) -> Encoder:
@@ -139,21 +133,13 @@ def fine_tune(
     batch_size: int = 16,
 ) -> None:
     """Training of a head, in place: AdamW, a learning rate that falls to 0."""
-    weights = [p for p in head.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(weights, lr=lr, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min(1.0, (step + 1) / 10) * (1 - step / steps)
-    )
     generator = torch.Generator().manual_seed(seed)
-    head.train()
-    for _ in range(steps):
+
+    def next_loss() -> Tensor:
         batch = torch.randint(len(rows[0]), (batch_size,), generator=generator)
-        loss(head, short(tuple(part[batch] for part in rows))).backward()
-        nn.utils.clip_grad_norm_(weights, 1.0)
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad()
-    head.eval()
+        return loss(head, short(tuple(part[batch] for part in rows)))
+
+    _fine_tuning.fine_tune(head, next_loss, steps, lr, warmup=10)
 
 
 def short(rows: Rows) -> Rows:

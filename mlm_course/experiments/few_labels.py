@@ -12,7 +12,6 @@ Each score is written down when it is there; after an interruption the same comm
 
 from __future__ import annotations
 
-import json
 import pickle
 import time
 import zlib
@@ -31,7 +30,9 @@ from mlm_course.experiments._label_tasks import (
     label_tasks,
     telling_words,
 )
+from mlm_course.experiments._scores import ScoreFile
 from mlm_course.models.encoder import Encoder, seeded_init
+from mlm_course.models.minilm import load_minilm
 from mlm_course.models.pretrained import CHECKPOINTS, load_pretrained
 from mlm_course.results.comparison import compare
 from mlm_course.results.efficiency import label_efficiency
@@ -90,35 +91,14 @@ class Run(NamedTuple):
         return " | ".join(map(str, self))
 
 
-class Done:
-    """Scores by run, in a file of one line each."""
-
-    def __init__(self, folder: Path, fingerprint: str) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.path = folder / "scores.jsonl"
-        text = self.path.read_text("utf-8") if self.path.exists() else ""
-        lines = [line for line in text.splitlines(keepends=True) if line.endswith("\n")]
-        lines = lines or [json.dumps({"fingerprint": fingerprint}) + "\n"]
-        if json.loads(lines[0])["fingerprint"] != fingerprint:
-            raise ValueError(
-                f"{folder} holds scores of another checkpoint or other settings: delete it."
-            )
-        self.path.write_text("".join(lines), "utf-8")  # without a line that a kill cut off
-        self.scores = {row["key"]: row for row in map(json.loads, lines[1:])}
-
-    def add(self, run: Run, scores: dict[str, Any], seconds: float) -> None:
-        """Keeps what a run came to."""
-        row: dict[str, Any] = {"key": run.key, **scores, "seconds": round(seconds, 2)}
-        self.scores[run.key] = row
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
-
-
 class Laboratory:
     """Encoders with their tokenizers, tasks, and what was done already."""
 
     def __init__(
-        self, encoders: dict[str, tuple[Encoder, Tokenizer]], tasks: Iterable[LabelTask], done: Done
+        self,
+        encoders: dict[str, tuple[Encoder, Tokenizer]],
+        tasks: Iterable[LabelTask],
+        done: ScoreFile,
     ) -> None:
         self.encoders, self.tasks, self.done = encoders, {task.name: task for task in tasks}, done
         self._features: dict[str, tuple[Any, rivals.Features]] = {}  # the last ones of each start
@@ -143,18 +123,16 @@ def run(folder: str | Path = FOLDER) -> dict[str, Any]:
     """The whole experiment, or what of it is left to do, on the shipped checkpoint; its record."""
     folder = Path(folder)
     model, tokenizer = load_pretrained("python_docs")
-    done = Done(folder, fingerprint())  # raises before anything has taken time
-    encoders = {"pretrained": (model.encoder, tokenizer), "published": published()}
+    done = scores_in(folder, fingerprint())  # raises before anything has taken time
+    encoders = {"pretrained": (model.encoder, tokenizer), "published": load_minilm()}
     lab = Laboratory(encoders, stored_tasks(folder, tokenizer), done)
     measure(lab)
     return record(lab)
 
 
-def published() -> tuple[Encoder, Tokenizer]:
-    """all-MiniLM-L6-v2."""
-    from mlm_course.models.minilm import load_minilm
-
-    return load_minilm()
+def scores_in(folder: Path, of: str) -> ScoreFile:
+    """What is done already in a folder. Errors: ValueError if it is of another fingerprint."""
+    return ScoreFile(folder, of, "another checkpoint or other settings")
 
 
 def fingerprint() -> str:
@@ -181,7 +159,7 @@ def measure(lab: Laboratory, draws: Sequence[int] = range(DRAWS)) -> None:
                 if each.key not in lab.done.scores:
                     began = time.perf_counter()
                     scores = outcome(lab, each)
-                    lab.done.add(each, scores, time.perf_counter() - began)
+                    lab.done.add(each.key, scores, time.perf_counter() - began)
                     print(each.key, {k: round(v, 3) for k, v in scores.items()}, flush=True)
 
 
@@ -235,7 +213,7 @@ def record(lab: Laboratory, draws: Sequence[int] = range(DRAWS)) -> dict[str, An
     unread = {module for task in tasks for module in task.unread}
     scores = {task.name: scores_of(lab, task, draws) for task in tasks}
     return {
-        "minutes": round(sum(row["seconds"] for row in lab.done.scores.values()) / 60, 1),
+        "minutes": lab.done.minutes,
         "draws": len(draws),
         "steps": {**{str(n): steps for n, steps in STEPS.items()}, "more": MOST_STEPS},
         "rank": RANK,

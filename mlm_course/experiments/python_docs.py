@@ -83,6 +83,12 @@ def read_corpus(
     return Corpus(tokenizer, train_rows, rows[1], rows[2], sizes)
 
 
+def unread_modules() -> set[str]:
+    """The modules whose docstrings the shipped checkpoint has not been trained on."""
+    items = python_docs.docstrings(PACKAGES)
+    return {item.module for item in python_docs.split_by_module(items, HELD_OUT_SHARE, seed=0)[1]}
+
+
 def further_texts(packages: Sequence[str], held_out: Sequence[str]) -> list[str]:
     """The docstrings of packages, without the paragraphs that stand in held_out or name "[MASK]"."""
     said = set(python_docs.paragraphs(held_out, 1))
@@ -174,6 +180,7 @@ def run(folder: str | Path = "runs/python_docs", display: Any = None) -> dict[st
     return {
         "data": corpus.sizes,
         "more_packages": more,
+        "minutes": training["training_minutes"],  # of all calls, if it was gone on with
         **training,
         "with_repeats": tester(corpus, corpus.with_repeats)(model),
     }

@@ -105,8 +105,7 @@ class SearchPlan:
 def run(folder: str | Path = "runs/search") -> dict[str, Any]:
     """The whole experiment on the shipped checkpoint: a record that goes into JSON."""
     items = python_docs.docstrings(pretraining.PACKAGES)
-    unseen = python_docs.split_by_module(items, pretraining.HELD_OUT_SHARE, seed=0)[1]
-    train, test = passages.query_pairs(items, {item.module for item in unseen})
+    train, test = passages.query_pairs(items, pretraining.unread_modules())
     model, tokenizer = load_pretrained("python_docs")
     plan = SearchPlan(model.encoder, tokenizer, train, test, published_encoder())
     return measure(plan, Path(folder))

@@ -37,11 +37,11 @@ def recorded(name: str) -> dict[str, Any]:
 def write_record(name: str, findings: Mapping[str, Any], seconds: float) -> Path:
     """Writes what an experiment found, with the command, its minutes, the machine and versions.
 
-    seconds: of this call; a training that was gone on with counts as a whole (training_minutes).
+    seconds: of this call; findings that took several calls say their own "minutes".
     """
     about = {
         "command": f"python -m mlm_course experiment {name}",
-        "minutes": max(round(seconds / 60, 1), findings.get("training_minutes", 0), 0.1),
+        "minutes": max(round(seconds / 60, 1), 0.1),
         "machine": machine(),
         "threads": torch.get_num_threads(),
         "versions": versions(),
