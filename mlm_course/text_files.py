@@ -149,16 +149,21 @@ def write_text(path: Path, text: str) -> None:
         unfinished.unlink(missing_ok=True)
 
 
+def as_path(path: object, wanted: str) -> Path:
+    """The path, with its ~ filled in. Errors: TypeError that says what is wanted; ValueError for NUL."""
+    if not isinstance(path, str | os.PathLike) or not str(path).strip():
+        raise TypeError(f"{wanted}, not {path!r}.")
+    if "\0" in str(path):
+        raise ValueError(f"A path cannot hold the character NUL: {str(path)!r}.")
+    return Path(path).expanduser()
+
+
 def checked_path(path: str | Path, example: str) -> Path:
     """The path, if a file may be written or read there: never a device or a pipe.
 
     Errors: TypeError for what is no path; ValueError; OSError for what is there and no file.
     """
-    if not isinstance(path, str | os.PathLike) or not str(path).strip():
-        raise TypeError(f"path must name a file, such as {example}, not {path!r}.")
-    path = Path(path).expanduser()
-    if "\0" in str(path):
-        raise ValueError(f"A path cannot hold the character NUL: {str(path)!r}.")
+    path = as_path(path, f"path must name a file, such as {example}")
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder: name a file in it, such as {example}.")
     if path.exists() and not path.is_file():

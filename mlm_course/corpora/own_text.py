@@ -24,13 +24,15 @@ from torch import Tensor
 from mlm_course import tokenization
 from mlm_course.contracts import check_count
 from mlm_course.corpora.python_docs import docstrings_in
-from mlm_course.text_files import check_encoding, decode_text, os_error_sentence
+from mlm_course.text_files import as_path, check_encoding, decode_text, os_error_sentence
 
 SUFFIXES = (".txt", ".md", ".rst", ".py")  # of files in a folder; any other has to be named
 MOST_BYTES = 20_000_000
 LONGEST = 2000  # characters of a passage
 MOST_SOURCE = 2_000_000  # bytes of Python: its syntax tree takes a hundred times as much
 LITTLE = 100_000  # characters: 240 rows of 128 tokens or so
+
+WANTED = 'paths must be files or folders, such as "~/notes"'
 
 _MAILBOX = re.compile(rb"From \S+ .*\d\d:\d\d:\d\d.*\n[\w-]+:")
 
@@ -106,7 +108,7 @@ def _shown(paths: object) -> str:
 def _files(paths: str | Path | Iterable[str | Path]) -> Iterator[tuple[Path, bool]]:
     """Every file to read, and whether it was named itself."""
     for path in [paths] if isinstance(paths, str | bytes | os.PathLike) else _listed(paths):
-        place = _place(path)
+        place = as_path(path, WANTED)
         if place.is_dir():
             yield from ((file, False) for file in _below(place))
         elif place.is_file():
@@ -119,16 +121,8 @@ def _files(paths: str | Path | Iterable[str | Path]) -> Iterator[tuple[Path, boo
 
 def _listed(paths: Iterable[str | Path]) -> Iterable[str | Path]:
     if not isinstance(paths, Iterable):
-        raise TypeError(f'paths must be files or folders, such as "~/notes", not {paths!r}.')
+        raise TypeError(f"{WANTED}, not {paths!r}.")
     return paths
-
-
-def _place(path: str | Path) -> Path:
-    if not isinstance(path, str | os.PathLike) or not str(path).strip():
-        raise TypeError(f'paths must be files or folders, such as "~/notes", not {path!r}.')
-    if "\0" in str(path):
-        raise ValueError(f"A path cannot hold the character NUL: {str(path)!r}.")
-    return Path(path).expanduser()
 
 
 def _missing(path: str) -> str:

@@ -8,12 +8,10 @@ screen.
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
-import nbformat
 from playwright.sync_api import Page
 from reporting import NotMeasured, main
 
@@ -21,8 +19,8 @@ from mlm_course.results.benchmarks import Measurement
 
 sys.path.append(str(Path(__file__).parents[1] / "browser"))
 
-from chromium import MISSING, chromium_path, open_browser
-from lab import open_notebook, run_all, running_lab
+from chromium import MISSING, chromium_path
+from lab import cell_in_lab
 
 CELL = """
 import numpy as np
@@ -68,20 +66,13 @@ def key_to_paint(page: Page, focus: str, keys: list[str], presses: int) -> tuple
 def measure(small: bool) -> Iterator[Measurement]:
     if chromium_path() is None:
         raise NotMeasured(MISSING)
-    with tempfile.TemporaryDirectory() as folder:
-        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(CELL)])
-        notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
-        nbformat.write(notebook, Path(folder) / "explorer.ipynb")
-        with running_lab(folder) as url, open_browser() as browser:
-            page = browser.new_page(viewport={"width": 1400, "height": 1100})
-            open_notebook(page, url, "explorer.ipynb")
-            run_all(page)
-            page.wait_for_selector(".mlm-row")
-            page.evaluate(WATCH)
-            for kind, (focus, keys) in KINDS.items():
-                changed, painted = key_to_paint(page, focus, keys, 3 if small else PRESSES)
-                yield Measurement(what=f"{kind}: page changed", ours=changed, unit="ms")
-                yield Measurement(what=f"{kind}: painted", ours=painted, unit="ms", at_most=BAR)
+    with cell_in_lab(CELL) as page:
+        page.wait_for_selector(".mlm-row")
+        page.evaluate(WATCH)
+        for kind, (focus, keys) in KINDS.items():
+            changed, painted = key_to_paint(page, focus, keys, 3 if small else PRESSES)
+            yield Measurement(what=f"{kind}: page changed", ours=changed, unit="ms")
+            yield Measurement(what=f"{kind}: painted", ours=painted, unit="ms", at_most=BAR)
 
 
 if __name__ == "__main__":

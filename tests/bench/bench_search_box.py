@@ -9,11 +9,9 @@ answer to the one before; "painted" ends with the first animation frame after th
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import nbformat
 import numpy as np
 from playwright.sync_api import Page
 from reporting import NotMeasured, main
@@ -22,8 +20,8 @@ from mlm_course.results.benchmarks import Measurement
 
 sys.path.append(str(Path(__file__).parents[1] / "browser"))
 
-from chromium import MISSING, chromium_path, open_browser
-from lab import open_notebook, run_all, running_lab
+from chromium import MISSING, chromium_path
+from lab import cell_in_lab
 
 CELL = """
 import zlib
@@ -68,20 +66,13 @@ def key_to_paint(page: Page, keys: int) -> list[float]:
 def measure(small: bool) -> Iterator[Measurement]:
     if chromium_path() is None:
         raise NotMeasured(MISSING)
-    with tempfile.TemporaryDirectory() as folder:
-        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(CELL)])
-        notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
-        nbformat.write(notebook, Path(folder) / "box.ipynb")
-        with running_lab(folder) as url, open_browser() as browser:
-            page = browser.new_page(viewport={"width": 1400, "height": 1100})
-            open_notebook(page, url, "box.ipynb")
-            run_all(page)
-            page.wait_for_selector(".mlm-search")
-            page.evaluate(WATCH)
-            times = key_to_paint(page, 3 if small else KEYS)
-            most = float(np.percentile(times, 95))
-            yield Measurement(what="median: painted", ours=float(np.median(times)), unit="ms")
-            yield Measurement(what="95 of 100: painted", ours=most, unit="ms", at_most=BAR)
+    with cell_in_lab(CELL) as page:
+        page.wait_for_selector(".mlm-search")
+        page.evaluate(WATCH)
+        times = key_to_paint(page, 3 if small else KEYS)
+        most = float(np.percentile(times, 95))
+        yield Measurement(what="median: painted", ours=float(np.median(times)), unit="ms")
+        yield Measurement(what="95 of 100: painted", ours=most, unit="ms", at_most=BAR)
 
 
 if __name__ == "__main__":

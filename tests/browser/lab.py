@@ -15,6 +15,8 @@ from urllib.error import URLError
 from urllib.parse import quote, urlsplit
 from urllib.request import urlopen
 
+import nbformat
+from chromium import open_browser
 from playwright.sync_api import Page
 
 TOKEN = "course"
@@ -125,3 +127,17 @@ def run_all(page: Page, timeout: float = 120) -> None:
         "() => jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle'",
         timeout=timeout * 1000,
     )
+
+
+@contextmanager
+def cell_in_lab(code: str) -> Iterator[Page]:
+    """A page of JupyterLab with a notebook of one cell, which has been run."""
+    with tempfile.TemporaryDirectory() as folder:
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+        notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
+        nbformat.write(notebook, Path(folder) / "cell.ipynb")
+        with running_lab(folder) as url, open_browser() as browser:
+            page = browser.new_page(viewport={"width": 1400, "height": 1100})
+            open_notebook(page, url, "cell.ipynb")
+            run_all(page)
+            yield page
