@@ -688,10 +688,11 @@ print(f"validation loss {curve[-1][1]:.2f}, accuracy {accuracy:.0%}")
 assert FAST or (curve[-1][1] < by_frequency and accuracy > 0.05)
 
 # %% [markdown]
-# A little better than frequencies, no more. What an hour and a shelf of books make of it is recorded
-# here: the docstrings of the standard library, numpy, scipy, scikit-learn, matplotlib and torch. The
-# test is on *modules* that were held out, without paragraphs that also stand in a training module.
-# (The two losses cannot be compared: other text, other pieces.)
+# A little better than frequencies. What an hour and a shelf of books make of it is recorded
+# here: the docstrings of the standard library, numpy, scipy, scikit-learn, matplotlib, torch and what
+# else the course installs. The test is on *modules* of the first six, held out, without paragraphs
+# that a training module has.
+# (Other text, other pieces: losses of the two cannot be compared.)
 
 # %%
 docs = recorded("python_docs")
