@@ -59,7 +59,7 @@ def small(tokenizer):
 
 @pytest.fixture
 def lab(small, tokenizer, tmp_path, monkeypatch):
-    monkeypatch.setattr(few_labels, "MOST_STEPS", 3)
+    monkeypatch.setattr(few_labels, "STEPS", {4: 3, 12: 3})
     monkeypatch.setattr(few_labels, "ONLY", {"random, LoRA": {12}})
     sizes = EncoderConfig(tokenizer.get_vocab_size(), 128, d_model=16, n_layers=1, n_heads=2)
     encoders = {

@@ -182,7 +182,7 @@ def test_the_experiment_goes_on_where_it_stopped(small, by_name, tmp_path):
     assert {d["metric"] for d in record["differences"]} == {"exact", "f1", "exact, by question"}
     file = tmp_path / "scores.jsonl"
     lines = file.read_text().splitlines()
-    file.write_text("\n".join(lines[:-1]) + lines[-1][:20])  # killed while it wrote
+    file.write_text("\n".join([*lines[:-1], lines[-1][:20]]))  # killed while it wrote
     again = measure()
     assert len(said) == 2 * (3 + 5) + 2
     for name, rows in record["scores"].items():

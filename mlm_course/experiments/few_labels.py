@@ -5,7 +5,8 @@ by others (all-MiniLM-L6-v2), each frozen under a logistic regression, fine-tune
 regression on words without any network. Ten draws of the labels; messages are drawn in equal numbers
 of each kind, sentences as they come. A draw also seeds random weights, heads and batches. Each rival
 has one setting (C, or the learning rate), chosen for each number of labels among three on the valid
-side after one other draw. The test side stays the same: intervals are over draws of labels.
+side after one other draw. Networks are fine-tuned with the two numbers of labels in STEPS alone. The
+test side stays the same: intervals are over draws of labels.
 
 Each score is written down when it is there; after an interruption the same command goes on.
 """
@@ -40,8 +41,10 @@ from mlm_course.results.efficiency import label_efficiency
 DRAWS = 10
 TUNING = 100  # the draw on which settings are chosen
 RANK = 8
-STEPS = {20: 40, 180: 120}  # of fine-tuning and LoRA, by number of labels
-MOST_STEPS = 300  # with more labels
+STEPS = {
+    20: 40,
+    180: 120,
+}  # of fine-tuning and LoRA, by number of labels: with others that takes long
 FOLDER = Path("runs/few_labels")
 
 
@@ -72,7 +75,6 @@ RIVALS = {  # by task
     "errors without telling words": [WORDS, FROZEN["pretrained"]],
     "errors without other words": [WORDS, FROZEN["pretrained"]],
 }
-LEFT_OUT = {60}  # a number of labels with which nothing is fine-tuned: that takes long
 ONLY = {"random, LoRA": {180}}  # which shows what pretraining adds to LoRA
 EFFICIENCY_OF = ("pretrained, frozen", "pretrained, fine-tuned")
 
@@ -138,7 +140,7 @@ def scores_in(folder: Path, of: str) -> ScoreFile:
 def fingerprint() -> str:
     """What scores in a folder depend on: the checkpoint and the settings above."""
     weights = zlib.crc32((CHECKPOINTS / "python_docs" / "model.safetensors").read_bytes())
-    return f"{weights} {RIVALS} {STEPS} {MOST_STEPS} {RANK} {TUNING}"
+    return f"{weights} {RIVALS} {STEPS} {RANK} {TUNING}"
 
 
 def stored_tasks(folder: Path, tokenizer: Tokenizer) -> list[LabelTask]:
@@ -176,7 +178,7 @@ def counts(task: LabelTask, rival: Rival) -> list[int]:
     """With how many labels a rival learns a task."""
     if rival.way in ("words", "frozen"):
         return list(task.counts)
-    return [n for n in task.counts if n in ONLY.get(rival.name, set(task.counts) - LEFT_OUT)]
+    return [n for n in task.counts if n in ONLY.get(rival.name, set(STEPS))]
 
 
 def best_setting(lab: Laboratory, task: LabelTask, rival: Rival, n: int) -> float:
@@ -202,7 +204,7 @@ def answers(lab: Laboratory, each: Run) -> dict[str, Tensor]:
         features = lab.features(task, rival.start, each.draw)
         return rivals.regression(task, features, chosen, each.setting)
     encoder, tokenizer = lab.start(rival.start, each.draw)
-    steps = STEPS.get(each.labels, MOST_STEPS)
+    steps = STEPS[each.labels]
     rank = RANK if rival.way == "LoRA" else 0
     return rivals.tuned(task, encoder, tokenizer, chosen, each.setting, steps, each.draw, rank)
 
@@ -215,7 +217,7 @@ def record(lab: Laboratory, draws: Sequence[int] = range(DRAWS)) -> dict[str, An
     return {
         "minutes": lab.done.minutes,
         "draws": len(draws),
-        "steps": {**{str(n): steps for n, steps in STEPS.items()}, "more": MOST_STEPS},
+        "steps": {str(n): steps for n, steps in STEPS.items()},
         "rank": RANK,
         "unread_modules": sorted(m for m in unread if m.split(".")[0] in PACKAGES),
         "tasks": {task.name: about(task) for task in tasks},

@@ -45,7 +45,7 @@ from mlm_course.text_files import read_json, write_text
 from mlm_course.training import Recipe, TextPairs, contrastive_loss, fit
 
 RECIPE = Recipe(
-    steps=100, batch_size=64, optimizer="adamw", betas=(0.9, 0.999), warmup=0.1, precision="bf16",
+    steps=200, batch_size=64, optimizer="adamw", betas=(0.9, 0.999), warmup=0.1, precision="bf16",
 )  # fmt: skip
 TUNING_STEPS = 40
 LEARNING_RATES = (1e-4, 4e-4, 1.6e-3)
