@@ -6,6 +6,8 @@ import codecs
 import json
 import os
 import tomllib
+import unicodedata
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -57,18 +59,38 @@ def decode_text(
     A BOM (UTF-8, UTF-16, UTF-32) decides; without one it is UTF-8 or else, if that is given,
     encoding. is_whole=False: content is a beginning, and may end within a character.
     Errors: ValueError that names the file, and how it begins in encodings that are possible.
+    Warning: where encoding gives a text, but hardly the right one.
     """
     _refuse_kinds(content, path)
     bom = next((name for mark, name in BOMS.items() if content.startswith(mark)), None)
     for name in (bom,) if bom else ("utf-8-sig", encoding):
         text = _in_encoding(content, name, is_whole) if name else None
         if text is not None and "\0" not in text:
+            if encoding and name == encoding:
+                _warn_if_unlikely(content, path, encoding, text)
             return text.replace("\r\n", "\n").replace("\r", "\n")
     if bom:
         raise ValueError(f"{path} begins as {bom} does, and is damaged: save it anew, as UTF-8.")
     if encoding:
-        raise ValueError(f"{path} is neither UTF-8 nor {encoding} text.")
+        damage = _damage(content)
+        raise ValueError(
+            f"{path} is neither UTF-8 nor {encoding} text{f': {damage}' if damage else ''}."
+        )
     raise ValueError(f"{path} is not UTF-8 text: {_possible(content, is_whole)}.")
+
+
+def _warn_if_unlikely(content: bytes, path: str | Path, encoding: str, text: str) -> None:
+    """That a text in this encoding may be in another one, if its signs or bytes say so."""
+    reason = _damage(content)
+    if not reason and (odd := sorted(filter(_is_odd, set(text)))):
+        reason = f"it has signs that texts do not have, such as U+{ord(odd[0]):04X}"
+    if reason:
+        warnings.warn(f"{path} was read as {encoding}, though {reason}.", stacklevel=3)
+
+
+def _is_odd(sign: str) -> bool:
+    """Whether a sign is for private use, unassigned, or a control character but white space."""
+    return unicodedata.category(sign) in ("Cc", "Cn", "Co") and sign not in "\t\n\v\f\r\x1a"
 
 
 def _refuse_kinds(content: bytes, path: str | Path) -> None:
@@ -98,16 +120,34 @@ def check_encoding(encoding: str) -> None:
 
 
 def _possible(content: bytes, is_whole: bool) -> str:
-    """In which encodings the bytes are text, each with the beginning of what is not UTF-8."""
+    """Whether it is damaged UTF-8, and how all that is not ASCII begins in possible encodings."""
     if 0 in content:
         return _looks_like(content)
-    first = _first_wrong(content)
-    beginning, is_end = content[first : first + 4096], is_whole and len(content) < first + 4096
+    first = next(i for i, byte in enumerate(content) if byte > 127)
+    beginning, is_end = content[: first + 4096], is_whole and len(content) < first + 4096
     texts = {name: _in_encoding(beginning, name, is_end) for name in GUESSES}
-    told = [f'"{text[:8]}" with encoding="{name}"' for name, text in texts.items() if text]
-    if not told:
-        return "it is binary"
-    return f"from byte {first} on it reads {' or '.join(told)}"
+    told = [
+        f'"{text[first : first + 8]}" with encoding="{name}"'
+        for name, text in texts.items()
+        if text and not any(map(_is_odd, set(text)))
+    ]
+    reads = f"from byte {first} on it reads {' or '.join(told)}" if told else ""
+    if damage := _damage(content):
+        mend = "mend it in an editor, and save it as UTF-8"
+        return f"{damage}: {mend}{f'; or {reads}' if reads else ''}"
+    return reads or "it is binary"
+
+
+def _damage(content: bytes) -> str:
+    """What is wrong with UTF-8, if of all that is not ASCII two thirds are; else nothing."""
+    text = content.decode(errors="surrogateescape")  # each byte that is wrong becomes a sign
+    valid = text.encode(errors="ignore").decode()
+    wrong, right = len(text) - len(valid), len(valid) - len(valid.encode("ascii", "ignore"))
+    if not 0 < 2 * wrong <= right:
+        return ""
+    place = _first_wrong(content)
+    where = f"1 byte, at {place}" if wrong == 1 else f"{wrong} bytes, from {place} on"
+    return f"it is UTF-8 but for {where}, as if damaged or cut off there"
 
 
 def _first_wrong(content: bytes) -> int:

@@ -12,6 +12,7 @@ Two machines: `torchrun --nnodes 2 --node_rank 0 --master_addr HOST ...` on one,
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import warnings
@@ -143,7 +144,13 @@ def train_own(
     _warn_if_alone()
     folder = usable_folder(folder)
     _check_results(folder)
-    return _train(own(texts, encoding), folder, save_every, precision, changes, keep_best="loss")
+    try:
+        task = own(texts, encoding)
+    except BaseException:
+        with contextlib.suppress(OSError):  # it stays unless it is empty
+            folder.rmdir()
+        raise
+    return _train(task, folder, save_every, precision, changes, keep_best="loss")
 
 
 def train_lesson(

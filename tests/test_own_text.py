@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import re
+import signal
 import sys
 import tracemalloc
 import warnings
@@ -17,12 +18,14 @@ from mlm_course import tokenization
 from mlm_course.corpora import own_text
 from mlm_course.corpora.own_text import packed_rows, split_passages, texts_of, vocab_size_for
 from mlm_course.models.storage import load_model
+from mlm_course.text_files import decode_text
 from mlm_course.tokenization import PAD_ID, SEP_ID, UNK_ID
 
 ROOT = Path(__file__).resolve().parents[1]
 not_on_windows = pytest.mark.skipif(os.name == "nt", reason="other paths")
 few = pytest.mark.filterwarnings("ignore:These are")  # these texts are short
 CHINESE = "第一回 甄士隐梦幻识通灵。\n\n此开卷第一回也。\n"
+DAMAGED = "Bücher \x96 schön, Füße".encode().replace(b"\xc2\x96", b"\x96")
 READ_AS_CHINESE = ["第一回 甄士隐梦幻识通灵。", "此开卷第一回也。"]
 
 
@@ -81,7 +84,19 @@ def test_an_encoding_can_be_named(tmp_path, encoding):
             "aß Köln".encode("latin-1"),
             r'byte 1 on it reads .*"ß Köln" with .*"cp1252"',
         ),
-        ("mixed.txt", "Zoë Köln".encode() + b"\xdf", 'byte 10 on it reads .*"ß" with .*"cp1252"'),
+        ("damaged.txt", DAMAGED, r"UTF-8 but for 1 byte, at 8, as if damaged .*: mend it"),
+        (
+            "damaged.txt",
+            DAMAGED,
+            r'editor.*; or from byte 1 on it reads "Ã¼cher .*" with .*"cp1252"',
+        ),
+        ("cut.txt", "Füße, Köln: “so”".encode()[:-1], "UTF-8 but for 2 bytes, from 20 on"),
+        (
+            "private.txt",
+            "Grüße aus Köln".encode("latin-1"),
+            r'on it reads "üße aus " with .*"cp1252"',
+        ),
+        ("control.txt", b"ab\x01\x02\xff\xfe\xfd", "is not UTF-8 text: it is binary"),
         ("no_bom.txt", "a line".encode("utf-16-le"), "it looks like UTF-16 without a BOM"),
         ("odd.txt", "a line".encode("utf-16")[:-1], "begins as UTF-16 does, and is damaged"),
         ("bytes.txt", bytes(range(256)), "is not UTF-8 text: it is binary"),
@@ -95,9 +110,9 @@ def test_an_encoding_can_be_named(tmp_path, encoding):
             b"From a@b Sat Jan  3 01:05:34 1996\nFrom: a@b\n\nHi",
             "is a mailbox: course/your",
         ),
-        ("empty.txt", b"", "There is no text in"),
-        ("blank.txt", b" \n\n - \n", "There is no text in"),
-        ("no_docstring.py", b"x = 1\n", "There is no text in"),
+        ("empty.txt", b"", "There is no text in .*: it is empty"),
+        ("emoji.txt", "👍🏽\n\n - \n".encode(), "There is no text in .* needs a letter or a digit"),
+        ("no_docstring.py", b"x = 1\n", r"There is no text in .*: of a \.py file, docstrings are"),
         ("large.py", b"x = 1\n" * 400_000, "has more than 2 MB"),
     ],
 )
@@ -117,7 +132,7 @@ def test_what_is_no_text_is_named(tmp_path, name, content, sentence):
         (" ", TypeError, "paths must be files or folders"),
         (5, TypeError, "paths must be files or folders.*not 5"),
         (["a\0b"], ValueError, "cannot hold the character NUL"),
-        ([], ValueError, "There is no text in these files"),
+        ([], ValueError, "The list of files and folders is empty: paths must be"),
         pytest.param("/dev/zero", OSError, "a device or pipe", marks=not_on_windows),
         pytest.param(r"C:\Users\me", FileNotFoundError, "how Windows writes", marks=not_on_windows),
     ],
@@ -152,12 +167,77 @@ def test_a_folder_is_read_in_order_and_once_and_hides_what_is_hidden(tmp_path, m
 
 
 @few
-def test_one_bad_file_in_a_folder_is_left_out_with_a_warning(tmp_path):
+def test_bad_files_in_a_folder_are_left_out_with_a_warning_that_names_five(tmp_path):
     write(tmp_path, {"a.txt": b"Z\xeb", "b.txt": "Text."})
-    with pytest.warns(UserWarning, match=r"1 files were left out\. .*a\.txt is not UTF-8"):
+    with pytest.warns(UserWarning, match=r"1 file or folder was left out\. .*a\.txt is not UTF-8"):
         assert texts_of(tmp_path) == ["Text."]
-    with pytest.raises(ValueError, match=r"There is no text in .* of a folder, \.txt, \.md"):
+    write(tmp_path, {f"c{i}.txt": b"%PDF" for i in range(5)})
+    with pytest.warns(UserWarning, match=r"6 files or folders were left out\.") as said:
+        texts_of(tmp_path)
+    assert re.findall(r"(\w+)\.txt is ", str(said[0].message)) == ["a", "c0", "c1", "c2", "c3"]
+    assert str(said[0].message).endswith("first. (1 more.)")
+    with pytest.raises(ValueError, match=r"There is no text in .*: of a folder, \.txt, \.md"):
         texts_of(write(tmp_path / "none", {"a.jpg": b"\xff"}))
+
+
+def test_all_places_without_text_are_named(tmp_path):
+    write(tmp_path, {"a.txt": "", "b/c.jpg": "", "b/d.txt": b"%PDF"})
+    with pytest.raises(ValueError, match=r"a\.txt: it is .*no text in .*b: of a.*d\.txt is a PDF"):
+        texts_of([tmp_path / "a.txt", tmp_path / "b"])
+
+
+@few
+def test_what_cannot_be_read_is_told(tmp_path, monkeypatch):
+    files = ("a.txt", "locked/b.txt", "closed.txt", "unentered/c.txt")
+    write(tmp_path, dict.fromkeys(files, "Text."))
+
+    def forbidden(before, *names):
+        def instead(path, *args, **options):
+            if Path(path).name in names:
+                raise PermissionError(13, "Permission denied", str(path))
+            return before(path, *args, **options)
+
+        return instead
+
+    monkeypatch.setattr(os, "scandir", forbidden(os.scandir, "locked"))
+    monkeypatch.setattr(Path, "open", forbidden(Path.open, "closed.txt"))
+    monkeypatch.setattr(Path, "is_file", forbidden(Path.is_file, "c.txt"))
+    with pytest.warns(UserWarning, match="3 files or folders were left out") as said:
+        assert texts_of(tmp_path) == ["Text."]
+    for name in ("locked", "closed.txt", "c.txt"):
+        assert f"{name}: permission denied." in str(said[0].message)
+    for name in ("locked", "closed.txt"):
+        with pytest.raises(PermissionError, match=rf"^[^\[]*{name}: permission denied\.$"):
+            texts_of(tmp_path / name)
+    monkeypatch.setattr(Path, "exists", forbidden(Path.exists, "a.txt"))
+    with pytest.raises(PermissionError, match=r"^[^\[]*a\.txt: permission denied\.$"):
+        texts_of(tmp_path / "a.txt")
+
+
+@few
+@pytest.mark.parametrize(
+    ("content", "encoding", "sentence"),
+    [
+        (
+            "Grüße aus Köln".encode("latin-1"),
+            "gb18030",
+            r"read as gb18030, though it has .* U\+E3EA",
+        ),
+        (DAMAGED, "cp1252", r"read as cp1252, though it is UTF-8 but for 1 byte, at 8"),
+    ],
+)
+def test_a_wrong_encoding_is_told_where_it_shows(tmp_path, content, encoding, sentence):
+    with pytest.warns(UserWarning, match=sentence):
+        texts_of(write(tmp_path, {"a.txt": content}), encoding=encoding)
+    with pytest.raises(ValueError, match=r"neither UTF-8 nor ascii text: it is UTF-8 but for 1"):
+        texts_of(write(tmp_path, {"a.txt": DAMAGED}) / "a.txt", encoding="ascii")
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("encoding", ["gb18030", "utf-16-le"])
+def test_a_right_encoding_brings_no_warning(encoding):
+    content = f"{CHINESE}\f".encode(encoding)
+    assert decode_text(content, "a.txt", encoding) == f"{CHINESE}\f"
 
 
 @few
@@ -172,7 +252,9 @@ def test_what_is_too_large_is_read_up_to_a_limit(tmp_path, encoding):
 
 
 def test_little_text_is_told(tmp_path):
-    with pytest.warns(UserWarning, match=r"These are 5 characters\. With fewer than 100,000"):
+    with pytest.warns(
+        UserWarning, match=r"These are 5 .* 100,000 .* from one that knows their language"
+    ):
         texts_of(write(tmp_path, {"a.txt": "Text."}))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -180,18 +262,20 @@ def test_little_text_is_told(tmp_path):
         assert len(texts_of(tmp_path / "b.txt")) == 6000
 
 
-@pytest.mark.parametrize("n", [2, 9, 10, 95, 1234])
+@pytest.mark.parametrize("n", [2, 9, 10, 95, 150, 1234])
 def test_the_split_keeps_every_passage_and_holds_out_stretches(n):
     texts = [str(i) for i in range(n)]
     train, held_out = split_passages(texts)
     assert sorted([*train, *held_out], key=int) == texts and held_out
     assert n < 10 or 0.05 < len(held_out) / n < 0.11
     breaks = sum(int(b) - int(a) > 1 for a, b in itertools.pairwise(held_out))
-    assert breaks <= 10
+    assert breaks < 20
 
 
 def test_one_passage_cannot_be_split():
-    with pytest.raises(ValueError, match="at least two passages, not 1"):
+    with pytest.raises(
+        ValueError, match="at least two passages, not 1: separate passages by an empty"
+    ):
         split_passages(["a"])
 
 
@@ -245,9 +329,31 @@ def test_of_a_file_of_two_gigabytes_no_more_is_read_than_the_limit(tmp_path):
     tracemalloc.stop()
 
 
-def blocks() -> list[str]:
-    page = (ROOT / "course/your_own_text.md").read_text("utf-8")
+PAGE = ROOT / "course/your_own_text.md"
+
+
+def blocks(title: str = "") -> list[str]:
+    """Blocks of the page, all or those of the section whose title begins so."""
+    page = PAGE.read_text("utf-8")
+    if title:
+        page = page.split(f"\n## {title}", 1)[1].split("\n## ", 1)[0]
     return re.findall(r"^```python\n(.+?)^```$", page, re.M | re.S)
+
+
+def run_blocks(names: dict, home: Path, *titles: str) -> dict:
+    """The names after the blocks of these sections, for two steps, on the notes in a folder."""
+    for block in [block for title in titles for block in blocks(title)]:
+        code = re.sub(r'"~/([\w./]+)"', rf'"{home.as_posix()}/\1"', block)
+        exec(re.sub(r"steps=\d+", "steps=2", code), names)
+    return names
+
+
+def sentences() -> str:
+    things, places = ("a cat", "the dog", "my house", "one tree"), ("hill", "river", "town")
+    lines = [
+        f"{a} stands near the {b} number {i}." for i in range(4) for a in things for b in places
+    ]
+    return "\n\n".join(lines)
 
 
 @few
@@ -255,20 +361,77 @@ def blocks() -> list[str]:
 def test_the_page_runs_from_files_to_search(tmp_path, monkeypatch, capsys):
     """Every block in order, in a folder with some generated text, for a few steps."""
     monkeypatch.chdir(tmp_path)
-    things, places = ("a cat", "the dog", "my house", "one tree"), ("hill", "river", "town")
-    sentences = [
-        f"{a} stands near the {b} number {i}." for i in range(4) for a in things for b in places
-    ]
-    write(tmp_path, {"notes/a.txt": "\n\n".join(sentences), "notes/inbox.mbox": MAILBOX})
-    names: dict = {}
-    for block in blocks():
-        code = re.sub(r'"~/([\w./]+)"', rf'"{tmp_path.as_posix()}/\1"', block)
-        exec(re.sub(r"steps=\d+", "steps=2", code), names)
+    write(tmp_path, {"notes/a.txt": sentences(), "notes/inbox.mbox": MAILBOX})
+    names = run_blocks({}, tmp_path, "")
     said = capsys.readouterr().out
-    assert "44 passages to train on, 4 held out" in said
-    assert said.count(sentences[-1]) or "stands near" in said
+    assert "44 passages to train on, 4 held out" in said and "passage 47 one tree stands" in said
     assert (tmp_path / "runs/notes/model.safetensors").exists()
-    assert names["mails"] == ["Hello there, this is a letter."]
+    assert names["mails"] == ["Hello there, this is a letter.", "Größe"]
+
+
+@few
+@pytest.mark.usefixtures("on_one_cpu_thread")
+def test_sections_of_the_page_run_in_a_fresh_kernel(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, {"notes/a.txt": sentences()})
+    run_blocks({}, tmp_path, "1.", "2.", "4.")
+    folder = {"FOLDER": "runs/notes_continued"}
+    run_blocks(folder, tmp_path, "5.")
+    exec(blocks("6.")[0], folder)  # the next asks about a passage
+    names = run_blocks({}, tmp_path, "1.")
+    run_blocks(names | folder, tmp_path, "5.", "6.", "7.")
+
+
+@few
+@pytest.mark.usefixtures("on_one_cpu_thread")
+def test_a_folder_of_other_texts_keeps_its_model_and_a_stop_is_kept(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, {"notes/a.txt": sentences()})
+    run_blocks({}, tmp_path, "1.", "2.", "3.")
+    kept = {p.name: p.read_bytes() for p in (tmp_path / "runs/notes").iterdir()}
+    (tmp_path / "notes/a.txt").write_text(sentences().replace("cat", "goat"), "utf-8")
+    with pytest.raises(ValueError, match="holds another training run"):
+        run_blocks({}, tmp_path, "1.", "2.", "3.")
+    assert kept == {p.name: p.read_bytes() for p in (tmp_path / "runs/notes").iterdir()}
+
+    names = run_blocks({}, tmp_path, "1.", "2.")
+    names["FOLDER"] = "runs/stopped"
+    step = names["masked_lm_loss"]
+
+    def stopped(model, batch):
+        os.kill(os.getpid(), signal.SIGINT)
+        return step(model, batch)
+
+    names["masked_lm_loss"] = stopped
+    run_blocks(names, tmp_path, "3.", "5.")
+    assert names["history"].interrupted and len(names["history"]) == 1
+
+
+@few
+@pytest.mark.usefixtures("on_one_cpu_thread")
+@pytest.mark.parametrize("tokenizer", ["train_wordpiece(train, 1000)", "train_bpe(train, 400)"])
+def test_the_page_works_without_spaces_between_words(tmp_path, monkeypatch, tokenizer):
+    monkeypatch.chdir(tmp_path)
+    lines = [
+        f"{a}在{b}看书第{i}天C++。" for i in range(9) for a in "我你他" for b in ("家", "山上")
+    ]
+    write(tmp_path, {"notes/a.txt": "\n\n".join(["长" * 600, *lines])})
+    names = run_blocks({}, tmp_path, "1.", "2.")
+    for block in blocks("3."):
+        code = re.sub(r"train_wordpiece\(.+\)", tokenizer, re.sub(r"steps=\d+", "steps=2", block))
+        exec(code, names)
+    run_blocks(names, tmp_path, "5.", "6.")
+    (guesses,) = names["fill"]("我在" + "山" * 200 + "[MASK]" + "山" * 200)
+    assert len(guesses) == 5 and all(" " not in piece for piece, _ in guesses)
+    signs = set("".join(lines)) | set("长#�")
+    assert all(set(piece) <= signs or piece.isascii() for piece, _ in guesses)
+    with pytest.raises(ValueError, match=r"Write \[MASK\] where"):
+        names["fill"]("")
+    run_blocks(names, tmp_path, "7.")
+    by_characters = names["WordIndex"](names["some"], 2, words=list)
+    for index in (by_characters, *([names["by_words"]] if "wordpiece" in tokenizer else [])):
+        (hit,) = names["best_passages"](index, names["passages"], "山上看", n=1)
+        assert "山上看" in hit.text
 
 
 @few
@@ -282,6 +445,7 @@ def test_the_command_trains_on_files_and_leaves_model_and_tokenizer(tmp_path, mo
     monkeypatch.setattr(sys, "argv", ["mlm_course", *words.split()])
     assert command.main() == 1
     assert "old.txt is not UTF-8 text" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
     monkeypatch.setattr(sys, "argv", ["mlm_course", *words.split(), "--encoding", "cp1252"])
     assert command.main() == 0
     model = load_model(tmp_path / "run/model.safetensors")
@@ -305,6 +469,13 @@ From: a@b.org
 Subject: greetings
 
 Hello there, this is a letter.
+
+From a@b.org Sat Jan  3 01:05:35 1996
+From: a@b.org
+Content-Type: text/plain; charset=unknown-8bit
+Content-Transfer-Encoding: 8bit
+
+Größe
 
 """
 

@@ -622,6 +622,9 @@ def test_results_of_several_searches_stand_below_one_another():
     html = render_html(view)
     assert html.index("TF-IDF") < html.index("name 1") < html.index("fusion")
     assert "name 2" not in html and search_results([])["summary"] == "No search yet."
+    nothing = render_html(search_results([("zzqx", [], "words")]))
+    assert "No passage for “zzqx”, words." in nothing
+    assert "<ul" not in nothing and "marked" not in nothing
 
 
 # ---------------------------------------------------------------- all views alike

@@ -642,6 +642,15 @@ def test_scores_may_be_tensors_and_hits_may_come_one_by_one():
     assert [hit["share"] for hit in widget.hits] == [0.75, 0.0]
 
 
+def test_a_search_without_hits_says_so_in_box_and_picture():
+    widget = SearchBox({"words": lambda q: by_words(q) if q == "json" else []}, query="json")
+    assert widget.hits
+    widget.query = "zzqx"
+    assert widget.hits == [] and widget.said == "No passage for “zzqx”, words."
+    html = widget._repr_mimebundle_()[0]["text/html"]
+    assert widget.said in html and "Bars show" not in html
+
+
 def test_a_box_that_nobody_has_asked_shows_what_its_examples_give():
     asked = []
     widget = SearchBox(lambda q: asked.append(q) or by_words(q), examples=["json", "csv"])

@@ -16,6 +16,7 @@ import unicodedata
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer
@@ -30,6 +31,7 @@ SUFFIXES = (".txt", ".md", ".rst", ".py")  # of files in a folder; any other has
 MOST_BYTES = 20_000_000
 LONGEST = 2000  # characters of a passage
 MOST_SOURCE = 2_000_000  # bytes of Python: its syntax tree takes a hundred times as much
+SOME = 5  # files left out that a warning names
 LITTLE = 100_000  # characters: 240 rows of 128 tokens or so
 
 WANTED = 'paths must be files or folders, such as "~/notes"'
@@ -51,23 +53,26 @@ def texts_of(
     A passage is what stands between empty lines. Of more than 2,000 characters, each of its lines is
     one, cut at spaces if need be. One without letters and digits is left out. Unicode: NFC.
 
-    Errors: a file that is named and no text, or a folder without any: ValueError, or OSError.
-    Warnings: files in folders that are no text, and are left out; fewer than 100,000 characters.
+    Errors: a file that is named and no text or cannot be read, or a folder without any: ValueError,
+    or OSError. Warnings: what in folders is no text or cannot be read, and is left out; a file that
+    seems to have another encoding; fewer than 100,000 characters.
     """
     if encoding is not None:
         check_encoding(encoding)
     check_count("most_bytes", most_bytes, 1)
+    places = _places(paths)
     passages: dict[str, None] = {}
     refused: list[str] = []
     room = int(most_bytes)
-    for path, is_named in _files(paths):
+    for path, is_named in _files(places, refused):
         try:
             content, is_whole = _beginning(path, room)
             texts = _passages(_text(path, content, encoding, is_whole))
         except (OSError, ValueError) as error:
+            problem = _as_sentence(error)
             if is_named:
-                raise
-            refused.append(os_error_sentence(error) if isinstance(error, OSError) else str(error))
+                raise problem from None
+            refused.append(str(problem))
             continue
         passages.update(dict.fromkeys(texts))
         room -= len(content)
@@ -78,51 +83,91 @@ def texts_of(
                 stacklevel=2,
             )
             break
-    return _judged(list(passages), refused, paths)
+    return _judged(list(passages), refused, places)
 
 
-def _judged(passages: list[str], refused: list[str], paths: object) -> list[str]:
+def _places(paths: Any) -> list[Path]:
+    """The files and folders that are named, one or several."""
+    if isinstance(paths, str | bytes | os.PathLike):
+        paths = [paths]
+    if not isinstance(paths, Iterable):
+        raise TypeError(f"{WANTED}, not {paths!r}.")
+    places = []
+    for path in paths:
+        place = as_path(path, WANTED)
+        if not _exists(place):
+            raise FileNotFoundError(_missing(str(path)))
+        places.append(place)
+    if not places:
+        raise ValueError(f"The list of files and folders is empty: {WANTED}.")
+    return places
+
+
+def _exists(place: Path) -> bool:
+    """Whether something is there. Errors: OSError, a sentence, if that cannot be known."""
+    try:
+        return place.exists()
+    except OSError as error:
+        raise _as_sentence(error) from None
+
+
+def _as_sentence(error: OSError | ValueError) -> OSError | ValueError:
+    """The error with a sentence that names the file."""
+    return type(error)(os_error_sentence(error)) if isinstance(error, OSError) else error
+
+
+def _judged(passages: list[str], refused: list[str], places: list[Path]) -> list[str]:
     """The passages; an error if there is none, a warning for what was left out and for too few."""
-    reason = f" {refused[0]}" if refused else ""
     if not passages:
         raise ValueError(
-            f"There is no text in {_shown(paths)}; of a folder, {', '.join(SUFFIXES)} files are read."
-            f"{reason}"
+            _some([f"There is no text in {p}: {_why_none(p)}." for p in places], refused)
         )
     if refused:
-        warnings.warn(f"{len(refused)} files were left out.{reason}", stacklevel=3)
+        files = (
+            "1 file or folder was" if len(refused) == 1 else f"{len(refused)} files or folders were"
+        )
+        warnings.warn(f"{files} left out. {_some(refused)}", stacklevel=3)
     characters = sum(map(len, passages))
     if characters < LITTLE:
         warnings.warn(
             f"These are {characters:,} characters. With fewer than {LITTLE:,} a model is shown the same "
-            "few rows again and again: go on from a trained one.",
+            "few rows again and again: go on from one that knows their language. (The course's own knows "
+            "English.)",
             stacklevel=3,
         )
     return passages
 
 
-def _shown(paths: object) -> str:
-    return str(paths) if isinstance(paths, str | Path) else "these files and folders"
+def _some(*lists: list[str]) -> str:
+    """At most SOME sentences of each list, and how many more there are."""
+    told = []
+    for sentences in lists:
+        told += sentences[:SOME]
+        if len(sentences) > SOME:
+            told.append(f"({len(sentences) - SOME} more.)")
+    return " ".join(told)
 
 
-def _files(paths: str | Path | Iterable[str | Path]) -> Iterator[tuple[Path, bool]]:
-    """Every file to read, and whether it was named itself."""
-    for path in [paths] if isinstance(paths, str | bytes | os.PathLike) else _listed(paths):
-        place = as_path(path, WANTED)
+def _why_none(place: Path) -> str:
+    """Why a file or folder may have given no passage."""
+    if place.is_dir():
+        return f"of a folder, {', '.join(SUFFIXES)} files are read"
+    if not place.stat().st_size:
+        return "it is empty"
+    if place.suffix.lower() == ".py":
+        return "of a .py file, docstrings are read"
+    return "what stands between empty lines needs a letter or a digit"
+
+
+def _files(places: Iterable[Path], refused: list[str]) -> Iterator[tuple[Path, bool]]:
+    """Every file to read, and whether it was named itself; what cannot be listed goes to refused."""
+    for place in places:
         if place.is_dir():
-            yield from ((file, False) for file in _below(place))
+            yield from ((file, False) for file in _below(place, refused))
         elif place.is_file():
             yield place, True
-        elif place.exists():
-            raise OSError(f"{place} is a device or pipe: name a file or folder.")
         else:
-            raise FileNotFoundError(_missing(str(path)))
-
-
-def _listed(paths: Iterable[str | Path]) -> Iterable[str | Path]:
-    if not isinstance(paths, Iterable):
-        raise TypeError(f"{WANTED}, not {paths!r}.")
-    return paths
+            raise OSError(f"{place} is a device or pipe: name a file or folder.")
 
 
 def _missing(path: str) -> str:
@@ -137,13 +182,29 @@ def _missing(path: str) -> str:
     return f"There is no file or folder {path!r}.{advice}"
 
 
-def _below(folder: Path) -> Iterator[Path]:
-    """The text files below a folder, sorted; nothing hidden, and no folder that is only linked."""
-    for place, folders, names in os.walk(folder):
+def _below(folder: Path, refused: list[str]) -> Iterator[Path]:
+    """The text files below a folder, sorted; nothing hidden, and no folder that is only linked.
+
+    Errors: OSError, a sentence, if the folder itself cannot be read; what below it cannot, in refused.
+    """
+
+    def refuse(error: OSError) -> None:
+        if str(error.filename) == str(folder):
+            raise _as_sentence(error)
+        refused.append(os_error_sentence(error))
+
+    for place, folders, names in os.walk(folder, onerror=refuse):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             path = Path(place, name)
-            if name.lower().endswith(SUFFIXES) and not name.startswith(".") and path.is_file():
+            if not name.lower().endswith(SUFFIXES) or name.startswith("."):
+                continue
+            try:
+                is_file = path.is_file()
+            except OSError as error:  # a folder that may be listed, but not entered
+                refuse(error)
+                continue
+            if is_file:
                 yield path
 
 
@@ -185,14 +246,17 @@ def _cut(line: str) -> Iterator[str]:
 
 
 def split_passages(texts: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Passages to train on and, a tenth of them, held out: ten stretches of neighbours.
+    """Passages to train on and, a tenth of them, held out: stretches of neighbours.
 
-    Stretches, since neighbours say similar things; ten, so that every part of the text is on both
-    sides. Of fewer than ten passages the last is held out. Errors: ValueError for fewer than two.
+    Stretches, since neighbours say similar things; ten to nineteen, so that every part of the text is
+    on both sides. Of fewer than a hundred passages every tenth is held out, of fewer than ten the last.
+    Errors: ValueError for fewer than two.
     """
     n = len(texts)
     if n < 2:
-        raise ValueError(f"To hold a part out takes at least two passages, not {n}.")
+        raise ValueError(
+            f"To hold a part out takes at least two passages, not {n}: separate passages by an empty line."
+        )
     stretch = max(1, n // 100)
     is_held_out = [i // stretch % 10 == 9 for i in range(n)]
     is_held_out[-1] |= n < 10

@@ -176,9 +176,11 @@ def html(view: dict[str, Any]) -> str:
     """Static HTML of results; a long passage opens by itself, without a script."""
     lists = "".join(map(_result, view["results"]))
     note = "Words of the query are marked. Bars show the score."
+    has_hits = any(result["hits"] for result in view["results"])
+    empty = "" if view["results"] else view["summary"]
     return table.figure(
         f'<div style="{_LISTS}">{lists}</div>',
-        summary=note if view["results"] else view["summary"],
+        summary=note if has_hits else empty,
         title=view["title"],
     )
 
@@ -186,7 +188,8 @@ def html(view: dict[str, Any]) -> str:
 def _result(result: dict[str, Any]) -> str:
     items = "".join(_item(place, hit) for place, hit in enumerate(result["hits"], start=1))
     said = f'<div style="font-weight:600">{escape(result["said"], True)}</div>'
-    return f'<div style="min-width:0">{said}<ul role="list" style="{_LIST}">{items}</ul></div>'
+    listed = f'<ul role="list" style="{_LIST}">{items}</ul>' if items else ""
+    return f'<div style="min-width:0">{said}{listed}</div>'
 
 
 def _item(place: int, hit: dict[str, Any]) -> str:
