@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -215,14 +216,16 @@ def test_writing_into_an_argument():
 
     message = failed(in_place)
     assert "changed its argument number 2 (k, a float32 tensor of shape (2, 5, 8))" in message
-    assert "values are not" not in message
+    assert "values are not" not in message and "`.clone()`" in message
 
     def empties_a_list(words, weights):
         answer = find_exercise("90.10").reference(words, weights)
         words.clear()
         return answer
 
-    assert "argument number 1 (words, a list of 2)" in failed(empties_a_list, "90.10")
+    message = failed(empties_a_list, "90.10")
+    assert "argument number 1 (words, a list of 2)" in message
+    assert "`list(words)`" in message and "clone" not in message and "tensor" not in message
 
 
 def test_a_damaged_argument_damages_nobody_else():
@@ -302,12 +305,183 @@ def test_a_mistake_must_fit_every_trial():
     assert "values are not" in failed(mixed)
 
 
+# --- Losses: what backward() sends to the arguments
+
+
+def loss(x, y, z):
+    return find_exercise("90.14").reference(x, y, z)
+
+
+def says(function, *words):
+    message = failed(function, "90.14")
+    assert all(part in message for part in words), message
+    return message
+
+
+def test_a_loss_may_be_written_in_other_words():
+    def by_loop(x, y, z):
+        rows = [(a - b).pow(2).mean() for a, b in zip(x, y * z.data, strict=True)]
+        return sum(rows) / len(rows)
+
+    assert check("90.14", loss).status == "passed"
+    assert check("90.14", by_loop).status == "passed"
+
+
+def test_arguments_that_need_a_gradient_are_new_leaves_at_every_call():
+    exercise = find_exercise("90.14")
+    (x, y, _), (again, *_) = exercise.arguments(1), exercise.arguments(1)
+    loss(x, y, y).backward()
+    assert x.is_leaf and x.grad is not None and again.grad is None
+    assert check("90.14", loss).status == check("90.14", loss).status == "passed"
+
+
+@torch.no_grad()
+def without_gradient(x, y, z):
+    return loss(x, y, z)
+
+
+@torch.inference_mode()
+def for_inference(x, y, z):
+    return loss(x, y, z)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        without_gradient,
+        for_inference,
+        lambda x, y, z: loss(x, y, z).detach(),
+        lambda x, y, z: torch.tensor(loss(x, y, z).item()),
+    ],
+)
+def test_a_loss_without_any_gradient(function):
+    says(function, "The loss is right, but no gradient flows to `x` and `y`", "`torch.no_grad()`")
+
+
+def test_an_argument_without_gradient_is_named():
+    message = says(lambda x, y, z: loss(x.data, y, z), "no gradient flows to `x`: nothing could")
+    assert "`y`" not in message
+    says(lambda x, y, z: loss(x, y, z) + 0 * x.sum() - (x - x.detach()).mul(9).sum(), "of `x`")
+
+
+def test_a_mistake_that_only_the_gradient_shows_gets_its_sentence():
+    assert failed(lambda x, y, z: loss(x, y.detach(), z), "90.14") == "Nothing reaches y."
+
+
+def test_another_gradient():
+    def half(x, y, z):
+        return (loss(x, y, z) + loss(x.detach(), y, z)) / 2
+
+    says(half, "the gradient of `x` is another one", "12 of 12 entries differ", "`.detach()`")
+
+
+def test_a_gradient_where_none_should_be():
+    def to_z(x, y, z):
+        return (x - y * z).square().mean()
+
+    says(to_z, "no gradient should flow to `z`: `.detach()` stops it")
+
+
+def test_a_mistake_is_known_by_its_wrong_loss_whatever_its_gradient():
+    @torch.no_grad()
+    def added_up(x, y, z):
+        return ((x - y * z) ** 2).sum()
+
+    assert failed(added_up, "90.14") == "Added up, not averaged."
+    assert failed(lambda x, y, z: loss(x, y, z).mul(12), "90.14") == "Added up, not averaged."
+
+
+def test_going_backward_is_left_to_the_caller():
+    def backward_too(x, y, z):
+        result = loss(x, y, z)
+        result.backward()
+        return result
+
+    def with_grad(x, y, z):
+        result = loss(x, y, z)
+        torch.autograd.grad(result, [x, y])
+        return result
+
+    def backward_again(x, y, z):
+        result = loss(x, y, z)
+        result.backward(retain_graph=True)
+        return result
+
+    for function in (backward_too, with_grad, backward_again):
+        says(function, "goes backward itself", "Return the loss")
+    says(lambda x, y, z: loss(x, y, z).backward(), "returns None", "`backward()` returns nothing")
+
+
+def test_a_loss_as_a_plain_number():
+    says(lambda x, y, z: loss(x, y, z).item(), "Leave the number in its tensor: no `.item()`")
+
+
+def test_a_loss_that_writes_into_an_argument():
+    def in_place(x, y, z):
+        x -= y
+        return (x - y * z).square().mean()
+
+    def secretly(x, y, z):
+        with torch.no_grad():
+            x.add_(1)
+        return loss(x - 1, y, z)
+
+    says(in_place, "write into the argument", "makes a new tensor")
+    message = says(secretly, "changed its argument number 1 (x")
+    assert "gradient" not in message
+
+
+class Broken(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        raise ValueError("no way back")
+
+
+def test_a_backward_that_fails():
+    def overwritten(x, y, z):
+        root = (x - y * z.detach()).square().exp().sqrt()
+        result = root.log().mean() * 2
+        root.zero_()
+        return result
+
+    def through_numpy(x, y, z):
+        return torch.tensor((x - y).numpy()).mean()
+
+    says(lambda x, y, z: Broken.apply(loss(x, y, z)), "`backward()` from it stops", "no way back")
+    says(overwritten, "modified by an inplace operation", "Use operations that make new tensors")
+    says(through_numpy, "No gradient flows through NumPy")
+
+
+def test_a_reference_without_gradient_is_not_the_learners_fault():
+    exercise = find_exercise("90.14")
+    broken = replace(exercise, answer=exercise.answer.replace(".mean()", ".mean().data"))
+    with pytest.raises(RuntimeError, match="sends no gradient to its inputs"):
+        box.reference_behaviour(broken, 1, SOON)
+
+
+# --- Several right results
+
+
+def test_several_results_may_be_right():
+    for right in (["a", "b", "c"], ["a", "c", "b"], ("a", "c", "b")):
+        verdict = check("90.15", lambda right=right: right)
+        assert (verdict.status, verdict.message, verdict.details) == ("passed", "Right.", ())
+    verdict = check("90.15", lambda: ["c", "b", "a"])
+    assert verdict.message == "a comes first, not c."
+    assert not any("Input" in line for line in verdict.details)
+    assert failed(lambda: ["b", "a", "c"], "90.15") == "b is the second letter."
+
+
 # --- What an exercise is made of
 
 
 def test_exercises_are_in_order_and_know_what_their_files_say():
     ids = [exercise.id for exercise in catalogue.exercises(90)]
-    assert ids == ["90.1", "90.2", "90.10", "90.11", "90.12", "90.13"]
+    assert ids == ["90.1", "90.2", "90.10", "90.11", "90.12", "90.13", "90.14", "90.15"]
     assert find_exercise("90.10").prompt == "Count <letters>"
     assert catalogue.title(90) == "A lesson for tests"
     assert [question.id for question in catalogue.questions(90)] == ["90.q1"]
@@ -778,9 +952,9 @@ def test_not_a_function():
         (("90.1",), "Your function is missing"),
         ((scores, "90.1"), "The other way round"),
         ((90.1, scores), "in quotes"),
-        (("90.3", scores), 'no exercise "90.3". Lesson 90 has 90.1 to 90.13.'),
+        (("90.3", scores), 'no exercise "90.3". Lesson 90 has 90.1 to 90.15.'),
         (("99.1", scores), "Lessons with exercises: 1, 2, "),
-        (("90", scores), "Lesson 90 has 90.1 to 90.13."),
+        (("90", scores), "Lesson 90 has 90.1 to 90.15."),
         ((check,), "The id is an object of type function"),
         (("90.1", scores, scores), "3 things in the brackets"),
         (("", scores), 'no exercise ""'),

@@ -28,9 +28,11 @@ from mlm_course.practice.sandbox import (
     AskedForInput,
     Behaviour,
     TimeUp,
+    WentBackward,
     alike,
     behave,
     error_text,
+    needing_gradient,
     reference_behaviour,
     safe_difference,
 )
@@ -54,12 +56,58 @@ def complaint(
         return "failed", _error_sentence(exercise, function, error)
     if seen.outcome.value is None:
         return _none_complaint(function, expected, seen)
-    sentences = (
-        safe_difference(expected.outcome.value, seen.outcome.value, exercise.plain_numbers),
-        _in_place_sentence(exercise, seen),
-    )
+    sentences = (_result_sentence(exercise, expected, seen), _in_place_sentence(exercise, seen))
     remarks = " ".join(sentence for sentence in sentences if sentence)
+    remarks = remarks or _gradient_sentence(exercise, expected, seen) or ""
     return ("failed", remarks) if remarks else None
+
+
+def _result_sentence(exercise: Exercise, expected: Behaviour, seen: Behaviour) -> str | None:
+    value = seen.outcome.value
+    unlike = safe_difference(expected.outcome.value, value, exercise.plain_numbers)
+    return exercise.judge(value) if unlike and exercise.judge else unlike
+
+
+CUTS = "`.detach()`, `.data`, `.item()`, `torch.tensor(...)` or `torch.no_grad()`"
+
+
+def _gradient_sentence(exercise: Exercise, expected: Behaviour, seen: Behaviour) -> str | None:
+    """What is wrong with what backward() sends to the arguments, from a loss that is right."""
+    if expected.gradients is None or seen.gradients is None:
+        return None
+    if seen.gradients.error:
+        return _backward_error_sentence(seen.gradients.error)
+    names = _argument_names(exercise)
+    asked = [f"`{names[index]}`" for index in needing_gradient(exercise.arguments(seen.trial))]
+    pairs = list(zip(asked, expected.gradients.value, seen.gradients.value, strict=True))
+    cut = [name for name, right, actual in pairs if right.any() and not actual.any()]
+    if cut:
+        return (
+            f"The loss is right, but no gradient flows to {' and '.join(cut)}: nothing could be "
+            f"learnt there. Between it and the loss there must be no {CUTS}."
+        )
+    for name, right, actual in pairs:
+        unlike = safe_difference(right, actual)
+        if unlike and not right.any():
+            return (
+                f"The loss is right, but no gradient should flow to {name}: `.detach()` stops it."
+            )
+        if unlike:
+            return (
+                f"The loss is right, but the gradient of {name} is another one. Does {CUTS} cut off "
+                f"a part of the way? {unlike}"
+            )
+    return None
+
+
+def _backward_error_sentence(error: BaseException) -> str:
+    text = error_text(error).replace("`", "'")
+    if isinstance(error, WentBackward) or "through the graph a second time" in text:
+        return (
+            "Your function goes backward itself (`backward()` or `torch.autograd.grad`). Return the "
+            "loss and leave that to whoever called it: each loss can be gone through once."
+        )
+    return f"The loss is right, but `backward()` from it stops with `{text}`.{_advice(text)}"
 
 
 def was_stopped(seen: Behaviour) -> bool:
@@ -132,7 +180,9 @@ def _none_complaint(function: Function, expected: Behaviour, seen: Behaviour) ->
     if _has_empty_body(function):
         return "not attempted", "The body is still empty. Write your code there, and check again."
     advice = "Did you forget `return`?"
-    if seen.outcome.printed:
+    if seen.gradients and isinstance(seen.gradients.error, WentBackward):
+        advice = "`backward()` returns nothing: return the loss, and do not call it yourself."
+    elif seen.outcome.printed:
         advice = "Write `return` before the result; `print` only shows it."
     wanted = describe(expected.outcome.value)
     return "failed", f"Your function returns None; expected is {wanted}. {advice}"
@@ -168,6 +218,12 @@ ADVICE = {
     "`backward()` on the tensor, before that.",
     "backward through the graph a second time": "`backward()` goes through each loss once: call it "
     "on the loss of one batch, not on a running sum.",
+    "leaf Variable that requires grad is being used": "`x /= y` and `x[i] = y` write into the "
+    "argument. `x = x / y` makes a new tensor, and so does `torch.where`.",
+    "modified by an inplace operation": "Use operations that make new tensors: `x = x + y`, not "
+    "`x += y`.",
+    "call numpy() on Tensor that requires grad": "No gradient flows through NumPy: stay with the "
+    "functions of torch.",
     "operator, with a bool tensor": "`~mask` turns a boolean tensor around, `mask.float()` makes "
     "numbers of it.",
     "'input' (position 1) must be Tensor, not int": "For a single number there is `math`.",
@@ -196,12 +252,16 @@ def _error_sentence(exercise: Exercise, function: Function, error: BaseException
         source = linecache.getline(code.co_filename, own[-1]).strip().replace("`", "'")
         place = f" in line {own[-1]}" + (f", `{source}`" if source else "")
     endless = " It calls itself again and again." if isinstance(error, RecursionError) else ""
-    advice = "".join(f" {words}" for part, words in ADVICE.items() if part in text)
+    advice = _advice(text)
     names = getattr(getattr(error, "obj", None), "_fields", ())  # of a named tuple
     fields = f" It has {', '.join(f'`{name}`' for name in names)}." if names else ""
     taken = _taken_name_sentence(exercise, function)
     remarks = f"{endless}{fields}{advice}{taken} {missing_name(error)}".rstrip()
     return f"Your function stops with `{text}`{place}.{remarks}"
+
+
+def _advice(text: str) -> str:
+    return "".join(f" {words}" for part, words in ADVICE.items() if part in text)
 
 
 def _taken_name_sentence(exercise: Exercise, function: Function) -> str:
@@ -230,11 +290,12 @@ def _in_place_sentence(exercise: Exercise, seen: Behaviour) -> str | None:
     if seen.changed is None:
         return None
     name = _argument_names(exercise)[seen.changed]
-    what = describe(exercise.arguments(seen.trial)[seen.changed])
+    argument = exercise.arguments(seen.trial)[seen.changed]
+    copy, new = (f"list({name})", "list") if isinstance(argument, list) else (".clone()", "tensor")
     return (
-        f"Your function changed its argument number {seen.changed + 1} ({name}, {what}) in place, "
-        "and whoever called it still needs it. Work on a copy (`.clone()`), or use an operation "
-        "that makes a new tensor."
+        f"Your function changed its argument number {seen.changed + 1} ({name}, "
+        f"{describe(argument)}) in place, and whoever called it still needs it. Work on a copy "
+        f"(`{copy}`), or use an operation that makes a new {new}."
     )
 
 
@@ -329,13 +390,17 @@ def _judged(
         status, sentence = problem
         if status != "failed":
             return Verdict(exercise.id, status, sentence)
+        if safe_difference(expected.outcome.value, behaviour.outcome.value):
+            # A wrong loss says enough; its gradient would only hide which mistake it is.
+            seen = [replace(one, gradients=None) for one in seen]
         message = _mistake(exercise, seen, seconds)
         details = _details(exercise, behaviour) + _help(exercise)
         if message:
             return Verdict(exercise.id, status, message, details)
         passed = f"Right on input {trial - 1}, but not on input {trial}: " if trial > 1 else ""
         return Verdict(exercise.id, status, passed + sentence, details)
-    return Verdict(exercise.id, "passed", f"Right on {len(seen)} of {len(seen)} random inputs.")
+    inputs = f" on {len(seen)} of {len(seen)} random inputs" if exercise.arguments(1) else ""
+    return Verdict(exercise.id, "passed", f"Right{inputs}.")
 
 
 def _mistake(exercise: Exercise, seen: list[Behaviour], seconds: float) -> str | None:
@@ -350,7 +415,8 @@ def _mistake(exercise: Exercise, seen: list[Behaviour], seconds: float) -> str |
 
 
 def _details(exercise: Exercise, behaviour: Behaviour) -> tuple[str, ...]:
-    details = [inputs_sentence(exercise, behaviour.trial)]
+    trial = behaviour.trial
+    details = [inputs_sentence(exercise, trial)] if exercise.arguments(trial) else []
     lines = behaviour.outcome.printed.splitlines()
     if lines:
         more = ["..."] if len(lines) > PRINTED_LINES else []

@@ -52,7 +52,9 @@ class Exercise:
     from each other (most wrong answers survive square shapes) and from trial to trial where that
     matters. Results of the answer may be tensors, numbers, bools, strings, and tuples or lists of
     these. Hints go from nudge to shape to line. plain_numbers: where the answer returns a Python
-    number, a tensor will not do.
+    number, a tensor will not do. backward: the answer returns a loss, and what backward() sends to
+    the inputs that require a gradient is compared, too. judge: where several results are right, the
+    sentence about a wrong one, None about a right one, instead of a comparison with the answer's.
 
     The catalogue adds what the file's place and name say: id, prompt (its docstring's first line),
     the answer as the lesson has it, and names, in which answer and edits are run: the file's own.
@@ -65,6 +67,8 @@ class Exercise:
     trials: int = 3
     seconds: float = 5.0  # a call that takes longer is stopped
     plain_numbers: bool = False
+    backward: bool = False
+    judge: Callable[[Any], str | None] | None = None
     id: str = ""
     prompt: str = ""
     answer: str = ""

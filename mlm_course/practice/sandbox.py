@@ -23,6 +23,9 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from mlm_course.practice.compare import difference, unchanged
 from mlm_course.practice.exercise import Exercise, Function
 from mlm_course.practice.notebook import shell
@@ -39,6 +42,10 @@ class TimeUp(BaseException):
 
 class AskedForInput(BaseException):
     """Ends a function that calls input() or breakpoint()."""
+
+
+class WentBackward(Exception):
+    """What backward() would add to: the function has called it already."""
 
 
 @dataclass
@@ -220,20 +227,51 @@ def _replaced(owner: Any, **attributes: Any) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Behaviour:
-    """Outcome of one trial; `changed` is the index of the first argument that was written into."""
+    """Outcome of one trial; `changed` is the index of the first argument that was written into.
+
+    `gradients`: the outcome of backward() where the exercise asks for it, a gradient for each argument
+    that requires one.
+    """
 
     trial: int
     outcome: Outcome
     changed: int | None = None
+    gradients: Outcome | None = None
 
 
 def behave(exercise: Exercise, function: Function, trial: int, seconds: float) -> Behaviour:
     """What a function does with its own copy of one trial's arguments. Never raises."""
     arguments = exercise.arguments(trial)
+    leaves = needing_gradient(arguments)
     outcome = call(function, arguments, seconds, exercise.seed(trial))
+    gradients = (
+        call(_gradients, (outcome.value, leaves), seconds, exercise.seed(trial))
+        if exercise.backward
+        else None
+    )
     pairs = zip(exercise.arguments(trial), arguments, strict=True)
     changed = (index for index, (before, after) in enumerate(pairs) if not unchanged(before, after))
-    return Behaviour(trial, outcome, next(changed, None))
+    return Behaviour(trial, outcome, next(changed, None), gradients)
+
+
+def needing_gradient(arguments: tuple[Any, ...]) -> dict[int, Tensor]:
+    """The arguments that require a gradient, by their index."""
+    return {
+        index: argument
+        for index, argument in enumerate(arguments)
+        if isinstance(argument, Tensor) and argument.requires_grad
+    }
+
+
+def _gradients(loss: Any, leaves: dict[int, Tensor]) -> tuple[Tensor, ...]:
+    """What loss.backward() sends to each leaf; zeros where nothing arrives."""
+    if any(leaf.grad is not None for leaf in leaves.values()):
+        raise WentBackward
+    if isinstance(loss, Tensor) and loss.requires_grad:
+        loss.backward()
+    return tuple(
+        torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for leaf in leaves.values()
+    )
 
 
 def reference_behaviour(exercise: Exercise, trial: int, seconds: float) -> Behaviour:
@@ -244,6 +282,11 @@ def reference_behaviour(exercise: Exercise, trial: int, seconds: float) -> Behav
             f"the reference of exercise {exercise.id} raises, returns None or writes in place"
         )
     difference(expected.outcome.value, expected.outcome.value)  # a type we can compare
+    sent = expected.gradients
+    if sent and (sent.error or not any(gradient.any() for gradient in sent.value)):
+        raise RuntimeError(
+            f"the reference of exercise {exercise.id} sends no gradient to its inputs"
+        )
     return expected
 
 
@@ -251,13 +294,20 @@ def alike(one: Behaviour, other: Behaviour) -> bool:
     """Whether two functions did the same: same argument changed, and same result or same error.
 
     `one` is the course's own function. Errors are the same if type and text are: two different
-    slips can both end in a RuntimeError, and a wrong explanation is worse than none.
+    slips can both end in a RuntimeError, and a wrong explanation is worse than none. Gradients are
+    compared where both have them.
     """
-    if one.changed != other.changed:
+    if one.changed != other.changed or not _same_outcome(one.outcome, other.outcome):
         return False
-    if one.outcome.error is None and other.outcome.error is None:
-        return safe_difference(one.outcome.value, other.outcome.value) is None
-    return error_text(one.outcome.error) == error_text(other.outcome.error)
+    if one.gradients is None or other.gradients is None:
+        return True
+    return _same_outcome(one.gradients, other.gradients)
+
+
+def _same_outcome(one: Outcome, other: Outcome) -> bool:
+    if one.error is None and other.error is None:
+        return safe_difference(one.value, other.value) is None
+    return error_text(one.error) == error_text(other.error)
 
 
 def safe_difference(expected: object, seen: object, plain_numbers: bool = False) -> str | None:
