@@ -727,7 +727,7 @@ quiz("7")
 # - Words that fill the same gaps get similar vectors. A **contextual vector** knows its sentence too.
 # - Cosines need a yardstick: subtract the mean and compare with random pairs.
 #
-# **Next:** lesson 8 puts the encoder to work on three tasks with few labels.
+# **Next:** lesson 8 puts the encoder to work: with few labels, and in a search.
 
 # %%
 progress("7")

@@ -3,7 +3,7 @@
 #
 # Until now a masked model filled gaps in a text that was there. This lesson lets one *write* a
 # whole translation from an empty page. An encoder alone cannot do that: its output has as many
-# places as its input (lesson 8, section 5). So we add a decoder.
+# places as its input (lesson 8, section 8). So we add a decoder.
 #
 # Most translators write from left to right, one word a step. **Mask-Predict** (Ghazvininejad et al.
 # 2019) guesses *all* words at once, hides the ones it is least sure of, guesses those again, and

@@ -754,7 +754,7 @@ def worst_push(gradient: Tensor, size: float) -> Tensor:
 check("12.6", worst_push)
 
 # %% [markdown]
-# Lesson 8's task: is a message from a program's source an error or a warning? Few texts, and other
+# A task from lesson 8, section 4: is a message from a program's source an error or a warning? Few texts, and other
 # modules for the test:
 
 # %%

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import numbers
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -145,6 +146,14 @@ def check_callable(name: str, value: Any) -> None:
         raise TypeError(f"{name} must be a function, not {shown(value)}.")
 
 
+def check_kind(name: str, value: Any, *kinds: type, advice: str = "") -> None:
+    """TypeError unless value is of one of these kinds; advice: what to do where it is not."""
+    if not isinstance(value, kinds):
+        wanted = " or ".join(kind.__name__ for kind in kinds)
+        advice = f": {advice}" if advice else ""
+        raise TypeError(f"{name} must be of type {wanted}, not {type(value).__name__}{advice}.")
+
+
 def check_module(name: str, value: Any) -> None:
     """TypeError unless value is a model of torch."""
     if not isinstance(value, torch.nn.Module):
@@ -198,6 +207,26 @@ def check_answers(logits: Any, targets: Tensor) -> None:
         )
 
 
+def checked_texts(texts: Iterable[str]) -> list[str]:
+    """The texts as a list, or an error that says which of them, counted from 0, is none."""
+    if isinstance(texts, str | bytes):
+        raise TypeError("texts must be several texts: put a single one into a list.")
+    if not isinstance(texts, Iterable):
+        raise TypeError(f"texts must be several texts in a list, not {type(texts).__name__}.")
+    texts = list(texts)
+    for i, text in enumerate(texts):
+        if not isinstance(text, str):
+            kind = "None" if text is None else f"of type {type(text).__name__}"
+            raise TypeError(f"texts must be strings, but text {i} is {kind}.")
+        if not text.isascii() and (place := _surrogate(text)) is not None:
+            raise ValueError(
+                f"text {i} has half a character at place {place}, {text[place]!r}: it was read or "
+                'cut wrongly. text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") '
+                "mends it."
+            )
+    return texts
+
+
 def check_devices_agree(**tensors: Tensor) -> None:
     """ValueError unless all these tensors are on the device of the first one."""
     (first, like), *others = tensors.items()
@@ -227,6 +256,15 @@ def check_generator(generator: Any, like: Tensor) -> None:
 def may_look_at(values: Tensor) -> bool:
     """Whether the values of a tensor may be read here: some, on the CPU, and nothing is compiling."""
     return values.numel() > 0 and values.device.type == "cpu" and not torch.compiler.is_compiling()
+
+
+def _surrogate(text: str) -> int | None:
+    """Where a text has half of a pair that stands for one character, and so cannot be encoded."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        return error.start
+    return None
 
 
 def _as_booleans(name: str, mask: Tensor) -> str:

@@ -144,6 +144,7 @@ def classification_scores(counts: Tensor) -> Scores:
     check_counts("counts", counts, "C C")
     if counts.shape[0] != counts.shape[1] or not len(counts):
         raise ValueError(f"counts must be square, (C, C), not {tuple(counts.shape)}.")
+    counts = counts.cpu()
     right = counts.diagonal().double()  # (C,)
     predicted, actual = counts.sum(0), counts.sum(1)
     each = (right / predicted.clamp(min=1), right / actual.clamp(min=1))
@@ -227,6 +228,7 @@ def answer_scores(predicted: Tensor, actual: Tensor) -> tuple[float, float]:
     that ends before it starts holds no token: it is wrong, and its F1 is 0.
     """
     _check_spans(predicted, actual)
+    predicted, actual = predicted.cpu(), actual.cpu()
     exact = (predicted == actual).all(1).double().mean().item()
     first = torch.maximum(predicted[:, 0], actual[:, 0])
     last = torch.minimum(predicted[:, 1], actual[:, 1])
@@ -269,14 +271,14 @@ def answer_ranks(scores: Tensor, answers: Tensor) -> Tensor:
 def mean_reciprocal_rank(ranks: Tensor) -> float:
     """The mean of 1 / rank; ranks (Q,) int64 from 1. Source: Voorhees 1999."""
     _check_ranks(ranks)
-    return (1 / ranks.double()).mean().item()
+    return (1 / ranks.cpu().double()).mean().item()
 
 
 def recall_at(ranks: Tensor, k: int) -> float:
     """The share of queries whose answer is among the first k; ranks (Q,) int64 from 1."""
     _check_ranks(ranks)
     check_count("k", k, 1)
-    return (ranks <= k).double().mean().item()
+    return (ranks <= k).cpu().double().mean().item()
 
 
 def _check_ranks(ranks: Tensor) -> None:
@@ -305,8 +307,8 @@ def reliability(probabilities: Tensor, labels: Tensor, n_bins: int = 15) -> list
     check_count("n_bins", n_bins, 1, 1000)
     if may_look_at(probabilities) and not _are_probabilities(probabilities):
         raise ValueError("probabilities must lie between 0 and 1 and add up to 1: take a softmax.")
-    confidence, answer = probabilities.double().max(-1)  # (N,)
-    right = (answer == labels).double()
+    confidence, answer = probabilities.cpu().double().max(-1)  # (N,)
+    right = (answer == labels.cpu()).double()
     place = (confidence * n_bins).ceil().clamp(1, n_bins)  # in (0, 1/n], (1/n, 2/n], ...
     inside = [place == i for i in range(1, int(n_bins) + 1)]
     return [
@@ -331,12 +333,17 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
     """The temperature T for which softmax(logits / T) has the lowest loss on held-out answers.
 
     logits (N, C), labels (N,) int64; between .05 and 20. Answers stay the same, confidence changes.
+    1.0 where all answers are right (or no class is ahead): the loss then only falls, or stays, as
+    they get surer, and nothing says how sure they should be. A result of 20 means the opposite: the
+    less sure the better, without an end.
     Source: Guo et al. 2017, section 4.2.
     """
     _check_predictions("logits", logits, labels)
     from scipy.optimize import minimize_scalar
 
-    logits, labels = logits.detach().double(), labels.long()
+    logits, labels = logits.detach().cpu().double(), labels.cpu().long()
+    if bool((logits.gather(1, labels[:, None])[:, 0] == logits.amax(1)).all()):
+        return 1.0
 
     def loss(log_temperature: float) -> float:
         return F.cross_entropy(logits / math.exp(log_temperature), labels).item()
@@ -346,8 +353,9 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
 
 
 def _are_probabilities(values: Tensor) -> bool:
-    sums = values.double().sum(-1)
-    return bool((values >= 0).all() and (sums - 1).abs().max() < 1e-3)
+    sums = values.cpu().double().sum(-1)
+    rounding = max(1e-3, torch.finfo(values.dtype).eps)  # bfloat16's is .008
+    return bool((values >= 0).all() and (sums - 1).abs().max() < rounding)
 
 
 def _check_predictions(name: str, values: Tensor, labels: Tensor) -> None:

@@ -26,7 +26,13 @@ from tokenizers import (
 from torch import Tensor
 from torch.nn import functional as F
 
-from mlm_course.contracts import check_bools, check_count, check_flag, check_ids
+from mlm_course.contracts import (
+    check_bools,
+    check_count,
+    check_flag,
+    check_ids,
+    checked_texts,
+)
 from mlm_course.text_files import checked_path, read_text, write_text
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -154,39 +160,10 @@ def _finish(tokenizer: Tokenizer, decoder: decoders.Decoder) -> Tokenizer:
 def _training_texts(texts: Iterable[str], vocab_size: int, min_frequency: int) -> list[str]:
     check_count("vocab_size", vocab_size)
     check_count("min_frequency", min_frequency)
-    texts = _checked_texts(texts)
+    texts = checked_texts(texts)
     if not any(text.strip() for text in texts):
         raise ValueError("There is no text to train on.")
     return texts
-
-
-def _checked_texts(texts: Iterable[str]) -> list[str]:
-    """The texts as a list, or an error that says which of them, counted from 0, is none."""
-    if isinstance(texts, str | bytes):
-        raise TypeError("texts must be several texts: put a single one into a list.")
-    if not isinstance(texts, Iterable):
-        raise TypeError(f"texts must be several texts in a list, not {type(texts).__name__}.")
-    texts = list(texts)
-    for i, text in enumerate(texts):
-        if not isinstance(text, str):
-            kind = "None" if text is None else f"of type {type(text).__name__}"
-            raise TypeError(f"texts must be strings, but text {i} is {kind}.")
-        if not text.isascii() and (place := _surrogate(text)) is not None:
-            raise ValueError(
-                f"text {i} has half a character at place {place}, {text[place]!r}: it was read or "
-                'cut wrongly. text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") '
-                "mends it."
-            )
-    return texts
-
-
-def _surrogate(text: str) -> int | None:
-    """Where a text has half of a pair that stands for one character, and so cannot be encoded."""
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        return error.start
-    return None
 
 
 def _checked_tokenizer(tokenizer: Any) -> Tokenizer:
@@ -266,7 +243,7 @@ def encode(
     Errors: TypeError or ValueError that names the text, counted from 0, which is none.
     """
     check_flag("special_tokens", special_tokens)
-    texts = _checked_texts(texts)
+    texts = checked_texts(texts)
     encodings = _checked_tokenizer(tokenizer).encode_batch(texts, add_special_tokens=special_tokens)
     return [encoding.ids for encoding in encodings]
 

@@ -295,9 +295,12 @@ def is_calibration_error(answer, **given):
 
 
 def is_temperature(answer, logits, labels):
-    """No temperature of a fine grid does better."""
+    """No temperature of a fine grid does better; 1 where all answers are right."""
     assert logits.is_floating_point() and logits.isfinite().all() and logits.ndim == 2
     assert labels.dtype in (torch.int64, torch.int32) and 0.05 <= answer <= 20
+    if all(row[label] == max(row) for row, label in zip(logits.tolist(), labels, strict=True)):
+        assert answer == 1
+        return
 
     def loss(temperature):
         log_p = (logits.double() / temperature).log_softmax(-1)

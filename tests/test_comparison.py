@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from mlm_course.results import efficiency
 from mlm_course.results.comparison import Difference, compare, mean_interval
 from mlm_course.results.efficiency import Efficiency, label_efficiency, labels_needed
 
@@ -42,6 +43,10 @@ def test_a_mean_has_students_interval():
         ((0.01, -0.01, 0.03), "no difference larger than .03 seen (95 %, n = 10, paired)"),
         ((0.01, 0.002, 0.018), "ahead by .002 to .018 (95 %, n = 10, paired)"),
         ((1.5, 1.0, 2.0), "ahead by 1.00 to 2.00 (95 %, n = 10, paired)"),
+        ((0.0, 0.0, 0.0), "no difference larger than .0000 seen (95 %, n = 10, paired)"),
+        ((0.0, -0.0, 0.0), "no difference larger than .0000 seen (95 %, n = 10, paired)"),
+        ((0.0, -2e-6, 1e-6), "no difference larger than 2e-06 seen (95 %, n = 10, paired)"),
+        ((0.02, 2e-5, 0.04), "ahead by 2e-05 to .0400 (95 %, n = 10, paired)"),
     ],
 )
 def test_a_sentence_says_what_the_interval_says(bounds, says):
@@ -61,9 +66,15 @@ def test_below_is_ahead_for_losses():
         (lambda: mean_interval([1.0] * 4 + [math.nan]), "NaN"),
         (lambda: label_efficiency({20: OURS}, {20: OURS[:4]}, 20), "same draws"),
         (lambda: label_efficiency({20: OURS}, {20: OURS}, 60), "no scores with 60"),
+        (lambda: label_efficiency({20: OURS}, {}, 20), "none at all in theirs"),
+        (lambda: label_efficiency({20: [*OURS[:4], math.nan]}, {20: OURS}, 20), "finite, not nan"),
+        (lambda: label_efficiency({20: OURS}, {20: OURS, 60: [*OURS[:4], math.nan]}, 20),
+         "score with 60 labels must be finite, not nan"),
+        (lambda: label_efficiency({20: OURS}, {0: THEIRS, 60: OURS}, 20), "at least 1, not 0"),
         (lambda: labels_needed({}, 0.5), "no points"),
+        (lambda: labels_needed({10: 0.5}, math.nan), "score must be finite"),
     ],
-)
+)  # fmt: skip
 def test_too_little_to_compare_is_said(call, says):
     with pytest.raises(ValueError, match=says):
         call()
@@ -90,3 +101,28 @@ def test_label_efficiency_has_an_interval_that_holds_it():
     assert str(Efficiency(20, 152.3, 20, math.inf, 20, 1500)) == (
         "20 labels are worth 150 (95 %: 20 or fewer to more than 1500)"
     )
+
+
+@pytest.mark.parametrize(("n_draws", "least", "plain_most"), [(5, 0.88, 0.86), (10, 0.9, 0.9)])
+def test_an_interval_from_few_draws_holds_the_truth(n_draws, least, plain_most, monkeypatch):
+    """Curves whose truth is known: 60 labels. Plain percentiles are too narrow."""
+    means, rng = {20: 0.3, 180: 0.5, 1620: 0.7}, np.random.default_rng(1)
+    noise = rng.normal(0, 0.05, (400, 4, n_draws))
+
+    def share_that_holds_it():
+        cases = [
+            label_efficiency(
+                {20: 0.4 + x[3]}, {n: m + x[i] for i, (n, m) in enumerate(means.items())}, 20,
+                resamples=150, seed=seed,
+            )
+            for seed, x in enumerate(noise)
+        ]  # fmt: skip
+        return np.mean([worth.low <= 60 <= worth.high for worth in cases])
+
+    assert least < share_that_holds_it() < 0.97
+    monkeypatch.setattr(efficiency, "_tails", lambda n: [0.025, 0.975])
+    assert share_that_holds_it() < plain_most
+
+
+def test_a_curve_may_fall_again():
+    assert labels_needed({10: 0.2, 100: 0.6, 1000: 0.4}, 0.6) == pytest.approx(100)

@@ -235,6 +235,25 @@ def test_the_temperature_undoes_a_factor_and_keeps_the_answers():
     assert calibration_error(after, labels) < 0.03 < calibration_error(before, labels)
 
 
+@pytest.mark.parametrize("margin", [1.0, 60.0, 1000.0, 0.0])
+def test_answers_that_are_all_right_have_no_best_temperature(margin):
+    labels = torch.tensor([0, 1, 1])
+    assert fit_temperature(margin * torch.eye(2)[labels], labels) == 1
+    if margin:
+        assert fit_temperature(margin * torch.eye(2)[1 - labels], labels) == pytest.approx(20, 1e-3)
+
+
+def test_a_softmax_may_be_rounded_as_its_dtype_has_it():
+    g = torch.Generator().manual_seed(0)
+    probabilities = (2 * torch.randn(400, 9, generator=g)).softmax(-1)
+    labels = torch.randint(9, (400,), generator=g)
+    error = calibration_error(probabilities, labels)
+    assert (probabilities.bfloat16().double().sum(-1) - 1).abs().max() > 1e-3
+    assert calibration_error(probabilities.bfloat16(), labels) == pytest.approx(error, abs=0.02)
+    with pytest.raises(ValueError, match="add up to 1"):
+        calibration_error(1.02 * probabilities.bfloat16(), labels)
+
+
 @pytest.mark.parametrize(
     ("values", "labels", "says"),
     [

@@ -13,13 +13,14 @@ import pytest
 from variants import VARIANTS
 
 from mlm_course.practice import check
+from mlm_course.practice.checking import complaint
 from mlm_course.practice.exercise import edited, exercises, find_exercise, lesson_numbers, questions
 from mlm_course.practice.sandbox import alike, behave, reference_behaviour
 
 PACKAGE = Path(__file__).resolve().parents[1] / "mlm_course"
 EXERCISES = [exercise for number in lesson_numbers() for exercise in exercises(number)]
 QUESTIONS = [question for number in lesson_numbers() for question in questions(number)]
-SLOW = set("5.8 6.2 6.3 6.5 8.2 9.6 9.7 10.5 11.7".split())  # a model in every trial
+SLOW = set("5.8 6.2 6.3 6.5 9.6 9.7 10.5 11.7".split())  # a model in every trial
 MISTAKES = [
     pytest.param(
         exercise,
@@ -55,6 +56,17 @@ def test_a_correct_variant_passes(exercise):
     assert exercise.id in VARIANTS, f"tests/variants.py has no variant for {exercise.id}"
     verdict = check(exercise.id, VARIANTS[exercise.id])
     assert verdict.status == "passed", verdict
+
+
+@pytest.mark.slow
+@each_exercise
+def test_a_correct_variant_passes_whatever_is_drawn(exercise):
+    """On twenty draws that no learner gets: none may be one on which a right answer is refused."""
+    variant = VARIANTS[exercise.id]
+    for trial in range(101, 121):
+        expected = reference_behaviour(exercise, trial, 5)
+        seen = behave(exercise, variant, trial, 5)
+        assert complaint(exercise, variant, expected, seen, 5) is None, f"draw {trial}"
 
 
 @each_exercise

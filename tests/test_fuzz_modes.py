@@ -33,7 +33,8 @@ COUNTING = (
     "choose_whole_words choose_spans choose_by_score span_lengths pmi_scores masked_count "
     "adaptive_ratio Masker DynamicMasking StaticMasking MaskingCollator for_one_row padding_share "
     "classification_scores answer_scores judge_sentences refine exact_answers bound_by_count "
-    "bound_by_rate leave_one_out fit"
+    "bound_by_rate leave_one_out fit mean_reciprocal_rank recall_at reliability calibration_error "
+    "fit_temperature"
 )
 RIGHT = {  # (mode, title): why another answer is right
     **{("float64", title): COUNTS for title in COUNTING.split()},

@@ -89,7 +89,7 @@ def test_several_heads_start_from_one_checkpoint_and_leave_it_alone(encoder, ids
 
 
 def test_a_whole_language_model_is_no_encoder():
-    with pytest.raises(TypeError, match=r"model\.encoder"):
+    with pytest.raises(TypeError, match=r"pass its \.encoder"):
         SequenceClassifier(MaskedLM(CONFIG), 2)
 
 

@@ -1,11 +1,10 @@
 """Labels taken from the authors' own code and markup: small sources written here, then real ones."""
 
 import pytest
-import torch
 
 from mlm_course import tokenization
 from mlm_course.corpora import labelled, python_docs
-from mlm_course.corpora.labelled_rows import encode_messages, encode_questions, encode_tagged
+from mlm_course.corpora.labelled_rows import encode_messages, encode_tagged
 
 SOURCE = '''
 """A module."""
@@ -77,18 +76,6 @@ def test_tags_come_from_the_markup_which_is_gone(package):
     assert len(tagged) == 2  # sentences without marks are left out
 
 
-def test_questions_come_from_the_layout_which_is_gone(package):
-    questions = labelled.type_questions([package])
-    assert [(item.question, item.answer) for item in questions] == [
-        ("What type is width?", "float"),
-        ("What type is height?", "int or None, optional"),
-        ("What type is args?", "tuple"),
-    ]
-    context = questions[0].context
-    assert context.startswith("width float How wide it is. height int or None, optional")
-    assert "\n" not in context and " : " not in context
-
-
 def test_a_split_parts_modules_and_depends_on_names_only():
     items = [labelled.Message(f"m{i % 40}", str(i), "error") for i in range(200)]
     train, test = labelled.split_by_held_out(items, 0.25)
@@ -150,24 +137,6 @@ def test_rows_are_cut_and_keep_their_last_token(tokenizer):
     assert rows.ids[0, -1] == tokenization.SEP_ID and rows.ids[0, 0] == tokenization.CLS_ID
 
 
-def test_answers_are_found_again_in_tokens(tokenizer, package):
-    items = labelled.type_questions([package])
-    rows = encode_questions(tokenizer, items, 200)
-    assert rows.items == items
-    for ids, context, (first, last), item in zip(*rows, strict=True):
-        assert context[first : last + 1].all()
-        spelled = tokenizer.decode(ids[first : last + 1].tolist()).replace(" ", "")
-        assert spelled == item.answer.lower().replace(" ", "")
-        assert not context[ids < 5].any() and context.sum() > last - first
-    assert encode_questions(tokenizer, [*items], 10_000).ids.shape == rows.ids.shape
-
-
-def test_questions_that_do_not_fit_are_left_out(tokenizer, package):
-    items = labelled.type_questions([package])
-    longest = int((encode_questions(tokenizer, items, 500).ids > 0).sum(1).max())
-    assert 0 < len(encode_questions(tokenizer, items, longest - 1).items) < len(items)
-
-
 @pytest.mark.slow
 def test_the_real_packages_have_enough_of_everything():
     """sklearn alone; ranges, because versions differ."""
@@ -179,7 +148,3 @@ def test_the_real_packages_have_enough_of_everything():
     assert all(len(item.words) == len(item.tags) for item in sentences)
     assert {tag for item in sentences for tag in item.tags} >= {"O", "B-PARAM", "B-VALUE", "B-CODE"}
     assert not any("`" in word for item in sentences for word in item.words)
-    questions = labelled.type_questions("sklearn")
-    assert len(questions) > 1000 and all(item.answer.strip() for item in questions)
-    assert all(item.context[item.start - 1] == " " for item in questions)
-    assert torch.tensor([item.end <= len(item.context) for item in questions]).all()

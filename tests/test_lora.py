@@ -6,8 +6,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from mlm_course.models import Encoder, EncoderConfig, MaskedLM, seeded_init
+from mlm_course.models.encoder import with_dropout
 from mlm_course.models.heads import SequenceClassifier
 from mlm_course.models.lora import LoRALinear, add_lora, merge_lora
+from mlm_course.models.storage import save_model
 
 CONFIG = EncoderConfig(vocab_size=30, max_length=12, d_model=16, n_layers=2, n_heads=2)
 IDS = torch.randint(5, 30, (6, 9), generator=torch.Generator().manual_seed(1))
@@ -59,7 +61,7 @@ def test_merged_weights_answer_the_same_and_have_the_encoders_names(encoder):
 
 
 def test_alpha_and_rank_set_the_scale():
-    layer = LoRALinear(nn.Linear(5, 4), rank=2, alpha=6.0)
+    layer = LoRALinear(nn.Linear(5, 4), 2, 6.0, torch.Generator())
     nn.init.ones_(layer.B)
     x = torch.randn(3, 5, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(
@@ -67,14 +69,46 @@ def test_alpha_and_rank_set_the_scale():
     )
 
 
+def frozen_with_lora(encoder):
+    head = SequenceClassifier(encoder, 2, frozen=True)
+    add_lora(head.encoder)
+    return head
+
+
+def test_a_frozen_head_with_lora_still_answers_where_nothing_is_trained(encoder):
+    with torch.no_grad():
+        assert frozen_with_lora(encoder)(IDS).shape == (6, 2)
+
+
+def test_no_two_layers_of_any_two_seeds_have_the_same_matrix():
+    encoders = [add_lora(seeded_init(Encoder, CONFIG), seed=seed) for seed in range(3)]
+    drawn = [p for e in encoders for name, p in e.named_parameters() if name.endswith(".A")]
+    firsts = {round(p[0, 0].item() * p.shape[1] ** 0.5, 5) for p in drawn}
+    assert len(firsts) == len(drawn) == 3 * 4 * CONFIG.n_layers
+
+
 @pytest.mark.parametrize(
     ("call", "kind", "says"),
     [
-        (lambda e: add_lora(seeded_init(MaskedLM, CONFIG)), TypeError, "not to MaskedLM"),
+        (
+            lambda e: add_lora(seeded_init(MaskedLM, CONFIG)),
+            TypeError,
+            "not MaskedLM: .* pass its .encoder",
+        ),
         (lambda e: add_lora(add_lora(e)), ValueError, "already"),
         (merge_lora, ValueError, "no LoRA"),
         (lambda e: add_lora(e, rank=0), ValueError, "rank"),
         (lambda e: add_lora(e, alpha=0), ValueError, "alpha"),
+        (lambda e: add_lora(e, seed=0.5), TypeError, "seed must be an integer"),
+        (lambda e: SequenceClassifier(add_lora(e), 2), ValueError, r"add_lora\(head\.encoder\)"),
+        (lambda e: frozen_with_lora(e)(IDS), ValueError, "head is frozen, but its encoder"),
+        (lambda e: with_dropout(add_lora(e), 0.1), ValueError, "merge_lora of the encoder"),
+        (
+            lambda e: save_model(add_lora(e), "x.safetensors"),
+            ValueError,
+            "merge_lora of the encoder",
+        ),
+        (lambda e: save_model(trained(e, 0), "x.safetensors"), ValueError, "merge_lora of the"),
     ],
 )
 def test_what_makes_no_sense_is_said(encoder, call, kind, says):

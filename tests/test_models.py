@@ -172,6 +172,9 @@ def test_every_name_in_the_table_is_a_part_of_both(bert):
         (lambda s: s.update({"cls.predictions.transform.dense.bias": torch.zeros(3)}),
          "These weights do not have the shape that the others ask for: "
          "cls.predictions.transform.dense.bias."),
+        (lambda s: s.update({"bert.embeddings.LayerNorm.bias": torch.zeros(32).char()}),
+         "bert.embeddings.LayerNorm.bias must hold floating-point numbers, not torch.int8: take the "
+         "weights from before they were quantized."),
         (lambda s: s.update({"bert.encoder.layer.0.attention.self.value.bias": torch.zeros(3)}),
          "These weights do not all have the same shape: "
          + ", ".join(f"bert.encoder.layer.0.attention.self.{part}.bias"
@@ -287,7 +290,8 @@ def test_a_missing_folder_is_said_to_be_missing(folder, written):
     [
         ("config.json", "{", "config.json is damaged or not JSON"),
         ("config.json", "[]", "is no table of settings"),
-        ("config.json", "\ufeff{}", "has model_type None, not 'bert'"),
+        ("config.json", "\ufeff{}", "lacks model_type, which has to be 'bert'"),
+        ("config.json", '{"model_type": "bert"}', "lacks hidden_act, which has to be 'gelu'"),
         ("config.json", '{"model_type": "bert", "hidden_act": "gelu"}', "lacks num_attention_heads"),
         ("config.json", '{"model_type": "bert", "hidden_act": "gelu", "num_attention_heads": "4"}',
          "num_attention_heads in config.json cannot be '4'"),
@@ -838,7 +842,7 @@ class MyMaskedLM(MaskedLM):
 @pytest.mark.parametrize(
     ("model", "error", "sentence"),
     [
-        (pruned(MaskedLM(SMALL)), ValueError, "remove parametrizations first"),
+        (pruned(MaskedLM(SMALL)), ValueError, "other names than the model's own"),
         (too_large(MaskedLM(SMALL)), ValueError, "decoder_bias holds numbers that are too large"),
         (MyMaskedLM(SMALL), TypeError, "can be saved, not MyMaskedLM"),
         (nn.Linear(2, 2), TypeError, r"Only .*MaskedLM, .+ can be saved, not Linear"),

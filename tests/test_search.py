@@ -12,9 +12,9 @@ from torch.nn import functional as F
 from mlm_course import evaluation, search, tokenization
 from mlm_course.corpora.passages import Passage, QueryPair
 from mlm_course.experiments import search as experiment
-from mlm_course.models import Encoder, EncoderConfig, seeded_init
+from mlm_course.models import Encoder, EncoderConfig, MaskedLM, seeded_init
 from mlm_course.models.encoder import with_dropout
-from mlm_course.models.heads import mean_over_tokens, text_vectors
+from mlm_course.models.heads import TokenClassifier, mean_over_tokens, text_vectors
 from mlm_course.results.comparison import compare
 from mlm_course.training import Recipe, TextPairs, contrastive_loss, fit
 
@@ -99,6 +99,17 @@ def test_each_index_finds_a_passage_by_itself_and_by_a_part_of_it(embed):
     assert hits[0].score > hits[1].score and hits[0].text == TEXTS[3]
 
 
+def test_words_can_be_anything_that_a_function_finds_in_a_text():
+    texts = ["今天天气很好", "我们在山上看书", "C is old.", "C++ is newer."]
+    assert not search.WordIndex(texts).scores(["山上", "c++"])[0].any()
+    tokenizer = tokenization.train_wordpiece(texts, 200)
+    pieces = search.WordIndex(texts, 2, words=lambda text: tokenizer.encode(text).tokens)
+    assert pieces.scores(["山上", "c++"]).argmax(1).tolist() == [1, 3]
+    seen: list[str] = []
+    search.WordIndex(texts, words=lambda text: seen.append(text) or list(text))
+    assert seen == texts, "as they are"
+
+
 def test_scores_by_vectors_are_cosines_seen_from_the_origin(embed):
     vectors = embed(TEXTS)
     origin = torch.randn(16, generator=torch.Generator().manual_seed(0))
@@ -140,6 +151,90 @@ def test_fusion_does_not_see_how_large_scores_are():
         search.reciprocal_rank_fusion([])
 
 
+def vector_index(given, **other):
+    return search.VectorIndex(**{"embed": given, "vectors": given(TEXTS), **other})
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda e: e([]), "no texts to encode"),
+        (lambda e: vector_index(e).scores([]), "no texts to encode"),
+        (lambda e: search.FusedIndex(vector_index(e)).scores([]), "no texts to encode"),
+        (lambda e: search.TextEncoder(nn.Linear(2, 2), e.tokenizer), "Encoder or RareWordEncoder"),
+        (lambda e: search.TextEncoder(masked_lm(e), e.tokenizer), r"not MaskedLM.*\.encoder"),
+        (lambda e: search.TextEncoder(e.encoder, None), "tokenizer must be of type Tokenizer"),
+        (lambda e: search.TextEncoder(e.encoder, of_letters()), "tokens, the encoder"),
+        (lambda e: text_vectors(masked_lm(e), e.rows(TEXTS)), "MaskedLM answers logits"),
+        (lambda e: text_vectors(TokenClassifier(e.encoder, 3), e.rows(TEXTS)), "answers logits"),
+        (lambda e: contrastive_loss(masked_lm(e), (e.rows(TEXTS), e.rows(TEXTS))), "logits: pass"),
+        (lambda e: search.RareWordEncoder(masked_lm(e), torch.ones(3)), "must be of type Encoder"),
+        (lambda e: vector_index(e, origin=torch.full((16,), math.nan)), "origin contains NaN"),
+        (lambda e: vector_index(e, origin=torch.ones(7)), "16 numbers a text, but the origin 7"),
+        (lambda e: vector_index(e, origin=torch.ones(1, 16)), "origin must have shape"),
+        (lambda e: vector_index(e, embed="e"), "embed must be a function"),
+        (lambda e: vector_index(e, vectors=torch.ones(4, 7)).scores(TEXTS), r"\(queries\) has 16"),
+        (lambda e: vector_index(e, embed=lambda q: e(q) / 0).scores(TEXTS), "contains NaN"),
+        (lambda e: search.WordIndex([]), "no words in these texts"),
+        (lambda e: search.WordIndex(["", "+ x"]), "no words in these texts"),
+        (lambda e: search.WordIndex(["one", None]), "text 1 is None"),
+        (lambda e: search.WordIndex("one"), "single one into a list"),
+        (lambda e: search.WordIndex(TEXTS).scores([]), "no queries"),
+        (lambda e: search.WordIndex(TEXTS).scores([None]), "text 0 is None"),
+        (lambda e: search.WordIndex(TEXTS).scores("list"), "single one into a list"),
+        (lambda e: fused_of_two(e).scores(TEXTS), "over the same passages"),
+        (lambda e: search.FusedIndex(vector_index(e), len), "by name: fuse="),
+        (lambda e: search.FusedIndex(vector_index(e), fuse="places"), "fuse must be a function"),
+        (
+            lambda e: search.best_passages(vector_index(e), PASSAGES[1:], "list"),
+            "of 4 passages, not",
+        ),
+        (lambda e: search.best_passages(vector_index(e), [*PASSAGES] * 2, "list"), "of 4 passages"),
+        (lambda e: search.best_passages(vector_index(e), PASSAGES, None), "text 0 is None"),
+    ],
+)
+def test_slips_in_a_search_end_in_a_sentence(embed, call, says):
+    with pytest.raises((TypeError, ValueError), match=says):
+        call(embed)
+
+
+def masked_lm(embed):
+    return seeded_init(MaskedLM, embed.encoder.config)
+
+
+def of_letters():
+    return tokenization.train_wordpiece(["a b"], 40, min_frequency=1)
+
+
+def fused_of_two(embed):
+    return search.FusedIndex(vector_index(embed), search.WordIndex(TEXTS[1:]))
+
+
+def test_vectors_of_any_precision_make_an_index(embed):
+    wanted = vector_index(embed).scores(TEXTS)
+    index = vector_index(embed, vectors=embed(TEXTS).double(), origin=torch.zeros(16).half())
+    torch.testing.assert_close(index.scores(TEXTS).float(), wanted)
+
+
+def test_a_token_table_may_have_rows_to_spare(embed, tokenizer):
+    sizes = replace(embed.encoder.config, vocab_size=tokenizer.get_vocab_size() + 9)
+    assert search.TextEncoder(seeded_init(Encoder, sizes), tokenizer)(TEXTS).isfinite().all()
+
+
+@pytest.mark.parametrize("query", ["", " \n", "zebra"])
+def test_where_nothing_tells_passages_apart_none_comes_up(query):
+    by_words = search.WordIndex(TEXTS)
+    for index in (by_words, search.FusedIndex(by_words, by_words)):
+        assert search.best_passages(index, PASSAGES, query) == []
+        assert len(search.best_passages(index, PASSAGES, "list", n=9)) == 4
+
+
+def test_a_single_passage_comes_up_alone(embed):
+    index = search.VectorIndex(embed, embed(TEXTS[:1]))
+    (hit,) = search.best_passages(index, PASSAGES[:1], "copy a file")
+    assert hit.name == "p0"
+
+
 # --- rare words ---
 
 
@@ -157,6 +252,13 @@ def test_whitened_vectors_have_like_spreads_in_all_directions():
     spreads = torch.linalg.svdvals(white)
     assert spreads.max() / spreads.min() < 1.3 and white.mean(0).abs().max() < 1e-4
     assert white.std().item() == pytest.approx(vectors.std().item())
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (1, 1), (0, 2), (3, 0)])
+def test_too_few_vectors_cannot_be_whitened(shape):
+    with pytest.raises(ValueError, match="at least as many, and two"):
+        search.whitened(torch.ones(shape))
+    assert search.whitened(torch.eye(4)).shape == (4, 4)
 
 
 @pytest.fixture(scope="module")

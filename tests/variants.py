@@ -180,22 +180,20 @@ def copies_by_loop(weights, mention):
     return torch.stack([torch.stack(copied).mean() for copied in heads])
 
 
-def labels_by_loop(word_ids, tags):
-    labels = torch.full_like(word_ids, -100)
-    for b, row in enumerate(word_ids.tolist()):
-        for word in range(max(row) + 1):
-            labels[b, row.index(word)] = tags[b, word]
-    return labels
+def leaks_by_pairs(train, test):
+    def same(a, b):
+        return a.module == b.module or a.text.casefold().split() == b.text.casefold().split()
+
+    return [i for i in range(len(test)) if any(same(test[i], one) for one in train)]
 
 
-def macro_by_class(counts):
-    scores = []
-    for c in range(len(counts)):
-        right, predicted, actual = counts[c, c], counts[:, c].sum(), counts[c].sum()
-        p = right / predicted if predicted else torch.tensor(0.0)
-        r = right / actual if actual else torch.tensor(0.0)
-        scores.append(torch.stack([p, r, 2 * p * r / (p + r) if p + r else torch.tensor(0.0)]))
-    return tuple(torch.stack(scores).mean(0))
+def labels_by_numpy(counts, scores, goal):
+    x, y = np.log(counts.numpy()), scores.double().numpy()
+    reached = np.flatnonzero(y >= goal)
+    if not len(reached):
+        return float("inf")
+    i = max(reached[0], 1)
+    return np.exp(np.interp(goal, y[i - 1 : i + 1], x[i - 1 : i + 1])) if reached[0] else counts[0]
 
 
 def entities_by_groups(tags):
@@ -208,6 +206,23 @@ def entities_by_groups(tags):
             end += 1
         entities.append((tags[i][2:], i, end))
     return entities
+
+
+def contrastive_by_loop(queries, texts, temperature):
+    losses = []
+    for i, query in enumerate(queries):
+        scores = [F.cosine_similarity(query, text, dim=0) / temperature for text in texts]
+        losses.append(torch.stack(scores).logsumexp(0) - scores[i])
+    return sum(losses) / len(losses)
+
+
+def fused_by_loop(scores, k=60):
+    sums = [0.0] * scores.shape[1]
+    for row in scores.tolist():
+        falling = sorted(row, reverse=True)
+        for i, score in enumerate(row):
+            sums[i] += 1 / (k + falling.index(score) + 1)
+    return torch.tensor(sums)
 
 
 def span_by_band(start, end, context, longest):
@@ -505,10 +520,13 @@ VARIANTS = {
     "7.1": lambda z, k: (F.softmax(z, 1).sort(1, True)[0][:, :k], z.argsort(1, True)[:, :k]),
     "7.2": copies_by_loop,
     "8.1": lambda x, visible: torch.stack([r[v].mean(0) for r, v in zip(x, visible, strict=True)]),
-    "8.2": macro_by_class,
-    "8.3": labels_by_loop,
-    "8.4": entities_by_groups,
-    "8.5": span_by_band,
+    "8.2": leaks_by_pairs,
+    "8.3": labels_by_numpy,
+    "8.4": lambda: ("questions", "tags", "errors"),
+    "8.5": entities_by_groups,
+    "8.6": contrastive_by_loop,
+    "8.7": fused_by_loop,
+    "8.8": span_by_band,
     "9.1": patches_by_unfold,
     "9.2": shuffled_by_loop,
     "9.3": put_back_by_loop,

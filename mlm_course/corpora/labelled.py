@@ -1,13 +1,11 @@
 """Text with labels that its own authors gave it, from the Python on this machine. Lesson 8.
 
-Four kinds of label, none of them made for this course:
+Three kinds of label, none of them made for this course (a fourth in `corpora.questions`):
 
 - `package_messages`: which package does a message come from? The source file says so.
 - `messages`: is a message raised as an error, or only given as a warning? The code says so.
 - `tagged_sentences`: which words are parameters, values or other code? The markup says so; it is
   taken off before a model sees the sentence.
-- `type_questions`: what type has a parameter? The layout of the "Parameters" section says so; the
-  section is given to a model as one line of plain text.
 
 Sources are parsed, never imported or run. What comes out differs between versions of the packages.
 """
@@ -28,7 +26,6 @@ KINDS = ("error", "warning")
 TAGS = ("O", "B-PARAM", "I-PARAM", "B-VALUE", "I-VALUE", "B-CODE", "I-CODE")
 
 _MOST_WORDS = 48  # of a sentence
-_CONTEXT_WORDS = 60  # of the text a question is about
 _MARK = re.compile(r":(?:\w+:)?(\w+):`[~!.]?([^`<]+?)(?: *<[^`>]*>)?`|(``|`)[~!.]?([^`]{1,40}?)\3")
 _WORD = re.compile(r"\w+|[^\w\s]")
 _ROLE = re.compile(rb":[\w:]+:(?=`)")
@@ -179,22 +176,6 @@ def tagged_sentences(packages: Iterable[str]) -> list[Tagged]:
     return _of_one_module(tagged, lambda item: item.text)
 
 
-def type_questions(packages: Iterable[str]) -> list[SpanQuestion]:
-    """Questions such as "What type is axis?" about "Parameters" sections as one line of text.
-
-    The line has the words of the section without its layout: no line breaks, no colon between name
-    and type. Long sections give several texts; each parameter of a text is asked for once. Texts
-    that several modules share are left out.
-    """
-    questions = (
-        item
-        for package in _names(packages)
-        for module, text in _read(package)[0]
-        for item in _questions(module, _entries(text))
-    )
-    return _of_one_module(questions, lambda item: f"{item.question} {item.context}")
-
-
 def split_by_held_out(
     items: Sequence[Item], test_modules: Collection[str] | float
 ) -> tuple[list[Item], list[Item]]:
@@ -312,25 +293,11 @@ def _string(node: ast.expr) -> str:
     return ""
 
 
-def _entries(text: str) -> list[tuple[list[str], str, str]]:
-    """(names, type, description) of each parameter in a numpydoc "Parameters" section."""
+def _parameters(text: str) -> set[str]:
+    """The names that a numpydoc "Parameters" section lists."""
     section = _SECTION.search(text) if "Parameters\n-" in text else None
-    entries: list[tuple[list[str], str, str]] = []
-    for line in section[1].splitlines() if section else ():
-        head = _ENTRY.match(line)
-        if head:
-            names = [name.strip("* ") for name in head[1].split(",")]
-            entries.append((names, _unmarked(head[2]), ""))
-        elif entries and line.startswith(" "):
-            names, kind, description = entries[-1]
-            entries[-1] = names, kind, f"{description} {line.strip()}".strip()
-    return entries
-
-
-def _unmarked(text: str) -> str:
-    """One line without roles, backticks and emphasis."""
-    line = _MARK.sub(lambda m: m[2] or m[4], " ".join(text.split()))
-    return _EMPHASIS.sub(r"\2", line)
+    heads = _ENTRY.finditer(section[1]) if section else ()
+    return {name.strip("* ") for head in heads for name in head[1].split(",")}
 
 
 def _of_one_module(items: Iterable[Item], text_of: Callable[[Item], str]) -> list[Item]:
@@ -345,7 +312,7 @@ def _of_one_module(items: Iterable[Item], text_of: Callable[[Item], str]) -> lis
 
 def _tagged(module: str, text: str) -> Iterator[Tagged]:
     """The tagged sentences of a docstring that lists parameters."""
-    names = {name for names, *_ in _entries(text) for name in names} if "`" in text else set()
+    names = _parameters(text) if "`" in text else set()
     if not names:
         return
     for sentence in python_docs.sentences([_ENTRY.sub("\n", text)]):
@@ -370,30 +337,3 @@ def _add(words: list[str], tags: list[str], text: str, kind: str) -> None:
     new_words = _WORD.findall(_EMPHASIS.sub(r"\2", text))
     words += new_words
     tags += [kind if kind == "O" else f"{'I' if i else 'B'}-{kind}" for i in range(len(new_words))]
-
-
-def _questions(module: str, entries: list[tuple[list[str], str, str]]) -> Iterator[SpanQuestion]:
-    """The questions about each group of neighbouring parameters that fits into a context."""
-    group: list[tuple[str, str, str]] = []
-    size = 0
-    for names, kind, description in entries:
-        short = " ".join(_unmarked(description).split()[: _CONTEXT_WORDS // 2])
-        words = len(_WORD.findall(f"{names} {kind} {short}"))
-        if group and size + words > _CONTEXT_WORDS:
-            yield from _about(module, group)
-            group, size = [], 0
-        group.append((", ".join(names), kind, short))
-        size += words
-    yield from _about(module, group)
-
-
-def _about(module: str, group: list[tuple[str, str, str]]) -> Iterator[SpanQuestion]:
-    """One question for each parameter of a group, if there is something to tell apart."""
-    context = " ".join(" ".join(filter(None, entry)) for entry in group)
-    fits = len(group) > 1 and len(_WORD.findall(context)) <= 1.3 * _CONTEXT_WORDS
-    at = 0
-    for name, kind, description in group if fits else ():
-        start = at + len(name) + 1
-        if len(_WORD.findall(kind)) <= 12:
-            yield SpanQuestion(module, f"What type is {name}?", context, start, start + len(kind))
-        at = start + len(kind) + 1 + (len(description) + 1 if description else 0)

@@ -49,21 +49,6 @@ def encode_tagged(tokenizer: Tokenizer, items: Sequence[Tagged], length: int) ->
     return Encoded(_padded([encoding.ids for encoding in encodings]), _padded(labels, -100))
 
 
-def encode_questions(
-    tokenizer: Tokenizer, items: Sequence[SpanQuestion], length: int
-) -> EncodedQuestions:
-    """Rows `[CLS] question [SEP] context [SEP]`, and where the answer stands in tokens.
-
-    Questions whose row would be longer than `length` are left out.
-    """
-    encodings = tokenizer.encode_batch([(item.question, item.context) for item in items])
-    kept = [(i, e) for i, e in zip(items, encodings, strict=True) if len(e.ids) <= length]
-    context = [[int(part == 1) for part in e.sequence_ids] for _, e in kept]
-    spans = [(e.char_to_token(i.start, 1), e.char_to_token(i.end - 1, 1)) for i, e in kept]
-    ids = _padded([e.ids for _, e in kept])
-    return EncodedQuestions(ids, _padded(context).bool(), torch.tensor(spans), [i for i, _ in kept])
-
-
 def encode_in_one_text(
     tokenizer: Tokenizer, items: Sequence[SpanQuestion], length: int
 ) -> EncodedQuestions:

@@ -20,6 +20,7 @@ from mlm_course.contracts import (
     check_count,
     check_flag,
     check_ids,
+    check_kind,
     check_number,
     check_places,
     check_tensor,
@@ -28,6 +29,7 @@ from mlm_course.contracts import (
 Config = TypeVar("Config")
 Model = TypeVar("Model", bound=nn.Module)
 STD = 0.02  # of freshly drawn weights
+NO_ENCODER = "for a MaskedLM or a head pass its .encoder"  # where it is asked for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -284,14 +286,25 @@ def seeded_init(kind: Callable[[Config], Model], config: Config, seed: int = 0) 
 def with_dropout(encoder: Encoder, dropout: float) -> Encoder:
     """A copy of an encoder with another rate of dropout, in the mode (training or not) of the first.
 
-    Errors: ValueError for a rate outside 0 to 1. Dropout acts in training mode alone.
+    Errors: ValueError for a rate outside 0 to 1, or an encoder with LoRA. Dropout acts in training
+    mode alone.
     """
-    if not isinstance(encoder, Encoder):
-        raise TypeError(f"with_dropout copies an Encoder, not {type(encoder).__name__}: for a "
-                        "MaskedLM pass model.encoder.")  # fmt: skip
+    check_kind("encoder", encoder, Encoder, advice=NO_ENCODER)
     copy = seeded_init(Encoder, replace(encoder.config, dropout=dropout))
-    copy.load_state_dict(encoder.state_dict())
+    weights = encoder.state_dict()
+    check_own_names(weights, copy)
+    copy.load_state_dict(weights)
     return copy.to(encoder.embeddings.token.weight.device).train(encoder.training)
+
+
+def check_own_names(weights: Mapping[str, Tensor], fresh: nn.Module) -> None:
+    """ValueError unless a model's weights have the names that they have in a fresh one."""
+    if weights.keys() != fresh.state_dict().keys():
+        raise ValueError(
+            "These weights have other names than the model's own: take off first what was put on "
+            "them (LoRA: merge_lora of the encoder; pruning: torch.nn.utils.prune.remove; other "
+            "parametrizations: remove_parametrizations)."
+        )
 
 
 def check_config(config: object, kind: type) -> None:

@@ -23,11 +23,14 @@ from mlm_course.contracts import (
     check_flag,
     check_floats,
     check_ids,
+    check_kind,
     check_mask,
     check_tensor,
     may_look_at,
 )
-from mlm_course.models.encoder import Encoder, initialise
+from mlm_course.models.encoder import NO_ENCODER, Encoder, initialise
+from mlm_course.models.lora import LoRALinear
+from mlm_course.models.masked_lm import MaskedLM
 from mlm_course.tokenization import PAD_ID
 
 
@@ -36,11 +39,14 @@ class _Head(nn.Module):
 
     def __init__(self, encoder: Encoder, n_outputs: int, frozen: bool = False) -> None:
         super().__init__()
-        if not isinstance(encoder, Encoder):
-            raise TypeError(f"A head stands on an Encoder, not on {type(encoder).__name__}: "
-                            "for a MaskedLM pass model.encoder.")  # fmt: skip
+        check_kind("encoder", encoder, Encoder, advice=NO_ENCODER)
         check_count("n_outputs", n_outputs, 1)
         check_flag("frozen", frozen)
+        if any(isinstance(part, LoRALinear) for part in encoder.modules()):
+            raise ValueError(
+                "This encoder has LoRA, which a head would train together with all else: make the "
+                "head first, then add_lora(head.encoder)."
+            )
         self.encoder, self.frozen = copy.deepcopy(encoder), frozen
         self.encoder.requires_grad_(not frozen)
         self.output = nn.Linear(encoder.config.d_model, n_outputs)
@@ -55,12 +61,23 @@ class _Head(nn.Module):
         return self
 
     def vectors(self, ids: Tensor, visible: Tensor | None = None) -> Tensor:
-        """The encoder's vectors: (B, T) -> (B, T, D); without gradients if it is frozen."""
+        """The encoder's vectors: (B, T) -> (B, T, D); without gradients if it is frozen.
+
+        Errors: ValueError where gradients are asked of a frozen one, as add_lora does.
+        """
         check_tensor("ids", ids, "B T")
         visible = token_mask(ids, visible, "visible")
         visible = None if visible is None else visible[:, None, None]
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            return self.encoder(ids, visible)
+        if self.frozen and torch.is_grad_enabled() and _is_trained(self.encoder):
+            raise ValueError(
+                "This head is frozen, but its encoder has weights that require gradients: make the "
+                "head with frozen=False, for LoRA too, or call head.encoder.requires_grad_(False)."
+            )
+        return self.encoder(ids, visible)
+
+
+def _is_trained(model: nn.Module) -> bool:
+    return any(weight.requires_grad for weight in model.parameters())
 
 
 class SequenceClassifier(_Head):
@@ -123,6 +140,11 @@ def text_vectors(encoder: nn.Module, ids: Tensor, batch_size: int = 16) -> Tenso
     Source: mean pooling as in Reimers and Gurevych 2019, section 3.
     """
     check_callable("encoder", encoder)
+    if isinstance(encoder, MaskedLM | _Head):
+        raise TypeError(
+            f"encoder must answer vectors, but a {type(encoder).__name__} answers logits: pass its "
+            ".encoder."
+        )
     check_ids(ids, shape="N T")
     check_count("batch_size", batch_size, 1)
     if not ids.numel():

@@ -1,6 +1,6 @@
 """LoRA: fine-tuning by two thin matrices beside each frozen one. Lesson 8.
 
-    head = SequenceClassifier(encoder, 5)
+    head = SequenceClassifier(encoder, 5)   # not frozen=True: add_lora freezes what is to be frozen
     add_lora(head.encoder, rank=8)   # now only the thin matrices and the head's layer are trained
     ...
     merge_lora(head.encoder)         # a plain encoder again, as fast as before
@@ -16,8 +16,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from mlm_course.contracts import check_count, check_number
-from mlm_course.models.encoder import Encoder
+from mlm_course.contracts import check_count, check_kind, check_number
+from mlm_course.models.encoder import NO_ENCODER, Encoder
 
 Stack = TypeVar("Stack", bound=Encoder)
 Layer = TypeVar("Layer", bound=nn.Module)
@@ -30,11 +30,12 @@ class LoRALinear(nn.Module):
     first nothing changes. Source: Hu et al. 2021, equation 3.
     """
 
-    def __init__(self, linear: nn.Linear, rank: int, alpha: float, seed: int = 0) -> None:
+    def __init__(
+        self, linear: nn.Linear, rank: int, alpha: float, generator: torch.Generator
+    ) -> None:
         super().__init__()
         _check(rank, alpha)
         d_out, d = linear.weight.shape
-        generator = torch.Generator().manual_seed(seed)
         self.linear, self.scale = linear.requires_grad_(False), alpha / rank
         self.A = nn.Parameter(torch.randn(rank, d, generator=generator).to(linear.weight) / d**0.5)
         self.B = nn.Parameter(linear.weight.new_zeros(d_out, rank))
@@ -56,12 +57,14 @@ def add_lora(encoder: Stack, rank: int = 8, alpha: float = 16.0, seed: int = 0) 
     they add. Errors: TypeError for anything but an Encoder, ValueError for one that has LoRA.
     """
     _check(rank, alpha)
-    _check_encoder(encoder)
+    check_count("seed", seed)
+    check_kind("encoder", encoder, Encoder, advice=NO_ENCODER)
     if _layers(encoder, LoRALinear):
         raise ValueError("This encoder has LoRA already: merge_lora it first.")
     encoder.requires_grad_(False)
-    for number, (part, name, layer) in enumerate(_layers(encoder, nn.Linear)):
-        setattr(part, name, LoRALinear(layer, rank, alpha, seed + number))
+    generator = torch.Generator().manual_seed(seed)
+    for part, name, layer in _layers(encoder, nn.Linear):
+        setattr(part, name, LoRALinear(layer, rank, alpha, generator))
     return encoder
 
 
@@ -71,7 +74,7 @@ def merge_lora(encoder: Stack) -> Stack:
     All of it has requires_grad. Errors: TypeError for anything but an Encoder, ValueError for one
     without LoRA.
     """
-    _check_encoder(encoder)
+    check_kind("encoder", encoder, Encoder, advice=NO_ENCODER)
     layers = _layers(encoder, LoRALinear)
     if not layers:
         raise ValueError("This encoder has no LoRA to merge: add_lora comes first.")
@@ -93,9 +96,3 @@ def _layers(encoder: Encoder, kind: type[Layer]) -> list[tuple[nn.Module, str, L
 def _check(rank: int, alpha: float) -> None:
     check_count("rank", rank, 1)
     check_number("alpha", alpha, 0, above=True)
-
-
-def _check_encoder(encoder: object) -> None:
-    if not isinstance(encoder, Encoder):
-        raise TypeError(f"LoRA is added to an Encoder, not to {type(encoder).__name__}: "
-                        "for a head or a MaskedLM pass its .encoder.")  # fmt: skip

@@ -2,9 +2,10 @@
 
     encoder, tokenizer = load_minilm()   # 90 MB, from this machine or the hub
 
-Six blocks, without an MLM head, Apache-2.0. MiniLM (Wang et al. 2020) had twelve blocks and learned to
-imitate a larger model; every second one was kept, and these were trained on over a billion pairs of
-texts, so that the mean of a text's vectors tells which text is its partner (the model cards of
+Six blocks, without an MLM head, Apache-2.0. The MiniLM it comes from (Wang et al. 2020) has twelve blocks
+and learned to imitate a larger model; every second one was kept, and these were trained on some hundred
+million pairs of texts, drawn from over a billion: by the mean of its vectors a text's partner was to be
+told from the other texts of a batch (the model cards of
 nreimers/MiniLM-L6-H384-uncased and sentence-transformers/all-MiniLM-L6-v2; compare Reimers and
 Gurevych 2019).
 """

@@ -36,7 +36,8 @@ class Translation(NamedTuple):
     def ours(self, theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Copies of their weights under our names, in float32.
 
-        Errors: ValueError for unknown names, and for parts that cannot be stacked.
+        Errors: ValueError for unknown names, for whole numbers (quantized weights), and for parts
+        that cannot be stacked.
         """
         unknown = sorted(name for name in theirs if self.our_name(name) == name)
         if unknown:
@@ -72,6 +73,12 @@ class Translation(NamedTuple):
         missing = [name for name in names if name not in theirs]
         if missing:
             raise ValueError(f"These weights of {self.publisher} are missing: {few(missing)}.")
+        whole = [name for name in names if not theirs[name].is_floating_point()]
+        if whole:
+            raise ValueError(
+                f"{few(whole)} must hold floating-point numbers, not {theirs[whole[0]].dtype}: take "
+                "the weights from before they were quantized."
+            )
         parts = [theirs[name].detach().float() for name in names]
         if any(part.shape != parts[0].shape for part in parts):
             raise ValueError(f"These weights do not all have the same shape: {few(names)}.")
@@ -170,6 +177,8 @@ def read_config(
         raise ValueError(f"{path} is no table of settings.")
     for name, wanted in {"model_type": kind, "hidden_act": "gelu", **plain}.items():
         value = plain.get(name) if config.get(name) is None else config[name]
+        if value is None:
+            raise ValueError(f"{path} lacks {name}, which has to be {wanted!r}.")
         if value != wanted:
             raise ValueError(
                 f"{path} has {name} {value!r}, not {wanted!r}: it cannot be loaded here."

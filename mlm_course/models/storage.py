@@ -14,7 +14,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from mlm_course.models.encoder import BlockStack, Encoder, EncoderConfig, StackConfig
+from mlm_course.models.encoder import (
+    BlockStack,
+    Encoder,
+    EncoderConfig,
+    StackConfig,
+    check_own_names,
+)
 from mlm_course.models.heads import SequenceClassifier, SpanExtractor, TokenClassifier
 from mlm_course.models.image_mae import ImageMAE, ImageMAEConfig
 from mlm_course.models.masked_lm import MaskedLM
@@ -52,11 +58,7 @@ def save_model(model: nn.Module, path: str | Path, dtype: torch.dtype = torch.fl
     sizes = _sizes(model)
     weights = {k: _stored(k, value, dtype) for k, value in model.state_dict().items()}
     name = type(model).__name__
-    if weights.keys() != _built(name, sizes).state_dict().keys():
-        raise ValueError(
-            "These weights have other names than the model's own: remove parametrizations first "
-            "(torch.nn.utils.prune.remove, remove_parametrizations)."
-        )
+    check_own_names(weights, _built(name, sizes))
     about = {"model": name, "config": json.dumps(sizes)}
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(path.name + ".unfinished")

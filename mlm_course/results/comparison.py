@@ -106,8 +106,10 @@ def _checked(values: Sequence[float]) -> list[float]:
 
 
 def _text(value: float, interval: Interval | Difference) -> str:
-    """A number with two decimals, or as many as a narrow interval needs; no 0 before the point."""
+    """A number with two decimals, or up to four for a narrow interval, 2e-05 below; no 0 before the point."""
     smallest = min(abs(x) for x in (interval.low, interval.high, interval.mean))
     decimals = next((d for d in (2, 3, 4) if smallest >= 0.5 * 10**-d), 4)
-    text = f"{value:.{decimals}f}"
+    if 0 < abs(value) < 0.5 * 10**-decimals:
+        return f"{value:.0e}"
+    text = f"{value + 0.0:.{decimals}f}"  # -0.0 + 0.0 is 0.0
     return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text

@@ -14,8 +14,9 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
+from scipy import stats
 
-from mlm_course.contracts import check_count
+from mlm_course.contracts import check_count, check_number
 from mlm_course.results.comparison import FEWEST, SHARE
 
 Curve = Mapping[int, Sequence[float]]
@@ -24,8 +25,8 @@ Curve = Mapping[int, Sequence[float]]
 class Efficiency(NamedTuple):
     """Labels that a rival needs for what we reach with `labels`, and the 95 % interval of that.
 
-    A number is infinite where the rival's curve ends below our score, at `most` labels; one that is
-    `least` means so many or fewer.
+    A number is infinite where the rival's curve, up to `most` labels, never reaches our score; one
+    that is `least` means so many or fewer.
     """
 
     labels: int
@@ -51,8 +52,13 @@ def labels_needed(curve: Mapping[int, float], score: float) -> float:
     """The fewest labels with which a curve reaches a score: read off between points, in log n.
 
     curve: {number of labels: score}. The smallest number of the curve where that suffices; infinite
-    where the score is never reached.
+    where the score is never reached. Errors: ValueError for an empty curve, for 0 labels, or a
+    score that is NaN or infinite.
     """
+    check_number("score", score)
+    for n, value in curve.items():
+        check_count("a number of labels", n, 1)
+        check_number(f"the score with {n} labels", value)
     points = sorted(curve.items())
     if not points:
         raise ValueError("The curve has no points: give it {number of labels: score}.")
@@ -72,24 +78,36 @@ def label_efficiency(
 
     Both curves: {n: scores}, score i from draw i of the labels, the same draws everywhere. The
     interval comes from drawing the draws again, with replacement (bootstrap), `resamples` times.
-    Errors: ValueError for fewer than five draws, or lists of different lengths.
+    In simulations it holds the truth 91 times in 100 with 5 draws, 92 with 10, 94 with 20; plain
+    percentiles do 84, 88 and 91 times.
+    Errors: ValueError for fewer than five draws, lists of different lengths, or a score that is no
+    number. Source: Hesterberg 2015 (expanded percentiles).
     """
     check_count("resamples", resamples, 1)
-    if labels not in ours:
-        raise ValueError(f"Our curve has no scores with {labels} labels.")
+    if labels not in ours or not theirs:
+        raise ValueError(
+            f"There are no scores with {labels} labels in our curve, or none at all in theirs."
+        )
     lengths = {len(scores) for scores in (ours[labels], *theirs.values())}
     if len(lengths) != 1 or min(lengths) < FEWEST:
         raise ValueError(f"Each point needs the same draws, {FEWEST} at least, not {lengths}.")
-    score, curve = np.array(ours[labels]), {n: np.array(x) for n, x in theirs.items()}
-
-    def needed(rows: np.ndarray) -> float:
-        means = {n: float(x[rows].mean()) for n, x in curve.items()}
-        return labels_needed(means, float(score[rows].mean()))
-
     n_draws = lengths.pop()
     draws = np.random.default_rng(seed).integers(n_draws, size=(resamples, n_draws))
-    tails = [(1 - SHARE) / 2, (1 + SHARE) / 2]
-    low, high = np.quantile([needed(rows) for rows in draws], tails, method="nearest")
-    return Efficiency(
-        labels, needed(np.arange(n_draws)), float(low), float(high), min(theirs), max(theirs)
-    )
+    rows = np.vstack([np.arange(n_draws), draws])  # first all draws as they are
+    score = np.array(ours[labels])[rows].mean(1).tolist()
+    curves = np.stack([np.array(x)[rows].mean(1) for x in theirs.values()], 1).tolist()
+    middle, *again = [
+        labels_needed(dict(zip(theirs, curve, strict=True)), score[i])
+        for i, curve in enumerate(curves)
+    ]
+    low, high = np.quantile(again, _tails(n_draws), method="nearest")
+    return Efficiency(labels, middle, float(low), float(high), min(theirs), max(theirs))
+
+
+def _tails(n_draws: int) -> list[float]:
+    """Which percentiles of a bootstrap make a 95 % interval: further out the fewer draws there are.
+
+    A bootstrap's spread is that of n draws, not n - 1, and the normal's where Student's t is due.
+    """
+    reach = math.sqrt(n_draws / (n_draws - 1)) * stats.t.ppf((1 + SHARE) / 2, n_draws - 1)
+    return [float(stats.norm.cdf(sign * reach)) for sign in (-1, 1)]

@@ -4,46 +4,109 @@ from mlm_course.practice.exercise import Question
 
 QUIZ = (
     Question(
-        prompt="Ten words of a hundred are entities. A model that tags every word O has ...",
+        prompt="A linear classifier on the mean vectors of a frozen encoder gets .70. Fine-tuned with "
+        "the same labels, encoder and classifier together get .80. What does the step from .70 to .80 "
+        "show?",
         options=(
             (
-                "an accuracy of 90 % and an entity F1 of 0.",
-                "It has found nothing. That is why tags are scored by entities.",
+                "The labels have changed the vectors, and a plane now parts the classes better.",
+                "Frozen, the classifier can only use what lies open in the vectors. Fine-tuning moves "
+                "the vectors themselves.",
             ),
-            ("an accuracy of 10 %.", "Ninety of a hundred tags are right."),
-            ("an entity F1 of 90 %.", "F1 looks at entities only, and it has found none."),
+            (
+                "Pretraining had put the answers into the vectors, and more training found them.",
+                "What pretraining put there shows in comparison with random weights. Fine-tuned, "
+                "those might get .80 as well.",
+            ),
+            (
+                "The mean over the tokens is a poor vector, and training has replaced it.",
+                "Both runs take the mean over the tokens. What goes into it has changed.",
+            ),
         ),
         answer=0,
     ),
     Question(
-        prompt="A linear probe on a frozen encoder reaches 90 %. Compared with what does that say "
-        "something about pretraining?",
+        prompt="On 5,000 test messages a pretrained encoder gets .80, the same encoder from random "
+        "weights .79, a bag of words .84, each at its own best setting. What follows?",
         options=(
-            ("With 50 %, the toss of a coin.", "Word counts alone may get far above that."),
             (
-                "With the same probe on an encoder with random weights, and with word counts.",
-                "Even random vectors tell words apart. What pretraining adds is the difference.",
+                "Pretraining is worth .30, since a coin gets .50. Use the pretrained encoder.",
+                "Random weights come to .79 without it, so nearly all of that is not its merit.",
             ),
-            ("With the fine-tuned model.", "That says what training the encoder adds."),
+            (
+                "Pretraining has cost .04 here. Use the encoder, and pretrain it on more text.",
+                "The bag of words has no weights to pretrain. It says what words alone are worth, not "
+                "what pretraining adds or takes.",
+            ),
+            (
+                "Pretraining is worth about .01, and words do the rest. Use the bag of words.",
+                "Random weights show what pretraining adds, the bag of words what a network adds. It "
+                "is ahead, smaller and faster.",
+            ),
+        ),
+        answer=2,
+    ),
+    Question(
+        prompt="The test messages are drawn by row, so that most modules stand on both sides. Why is "
+        "the score misleading?",
+        options=(
+            (
+                "Rare kinds of message may be missing from a test set that is drawn by chance.",
+                "Drawing by module can miss them, too. A draw by row comes closer to the shares.",
+            ),
+            (
+                "Messages of a module share names and phrases, which are then known by heart.",
+                "The score would fall on modules that nobody has labelled, and those are what the "
+                "model is for.",
+            ),
+            (
+                "A row may be drawn for both sides, and then it is tested after it was trained on.",
+                "Each row goes to one side. Its near copies in the same module do not.",
+            ),
         ),
         answer=1,
     ),
     Question(
-        prompt="On some task a bag of words beats the fine-tuned model. What follows?",
+        prompt="A search encoder is trained with in-batch negatives. Why does a batch of 2 teach it "
+        "little?",
         options=(
             (
-                "The pretraining has failed.",
-                "It may still beat random weights, and help on other tasks.",
+                "A mean over two losses is noisy, so most steps lead in a wrong direction.",
+                "Smaller steps average noise out. What is missing in such a batch stays missing.",
             ),
             (
-                "For this task the words alone carry the answer: use the bag of words.",
-                "It is smaller, faster and easier to understand. Without it you would not have known.",
+                "Each query is pulled to its text, and two pairs leave the others where they are.",
+                "Other pairs have their turn in other batches. Pulling alone would also be solved by "
+                "one vector for everything.",
             ),
             (
-                "The comparison is unfair: a bag of words knows no context.",
-                "A rival that needs less and does better is the fairest of all.",
+                "Each query has one wrong text to be told from its own, and that is soon easy.",
+                "The texts of the other queries are the wrong answers. One text drawn by chance is "
+                "seldom like the right one: the loss is small, and so is its gradient.",
             ),
         ),
-        answer=1,
+        answer=2,
+    ),
+    Question(
+        prompt="On validation texts a classifier is 90 % sure on average and right in 70 % of the "
+        "cases. Its probabilities are to be shown to users. What helps?",
+        options=(
+            (
+                "Divide its logits by a temperature that is fitted on the validation texts.",
+                "A temperature above 1 makes it less sure and changes no answer. Check the result on "
+                "other texts.",
+            ),
+            (
+                "Train it on for more steps, until it is right in 90 % of the training texts.",
+                "More steps mostly make it surer still: the training loss rewards that for texts that "
+                "are known by heart.",
+            ),
+            (
+                "Show only those answers of which it is 90 % sure, and leave all others out.",
+                "Fewer answers, with the same numbers as before. The means over all of them do not say "
+                "how often these are right.",
+            ),
+        ),
+        answer=0,
     ),
 )
