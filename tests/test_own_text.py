@@ -369,11 +369,16 @@ def test_the_page_runs_from_files_to_search(tmp_path, monkeypatch, capsys):
     assert names["mails"] == ["Hello there, this is a letter.", "Größe"]
 
 
-@few
-@pytest.mark.usefixtures("on_one_cpu_thread")
-def test_sections_of_the_page_run_in_a_fresh_kernel(tmp_path, monkeypatch):
+@pytest.fixture
+def notes_at_home(tmp_path, monkeypatch):
+    """A folder of notes in a working directory of its own."""
     monkeypatch.chdir(tmp_path)
     write(tmp_path, {"notes/a.txt": sentences()})
+
+
+@few
+@pytest.mark.usefixtures("on_one_cpu_thread", "notes_at_home")
+def test_sections_of_the_page_run_in_a_fresh_kernel(tmp_path):
     run_blocks({}, tmp_path, "1.", "2.", "4.")
     folder = {"FOLDER": "runs/notes_continued"}
     run_blocks(folder, tmp_path, "5.")
@@ -383,10 +388,8 @@ def test_sections_of_the_page_run_in_a_fresh_kernel(tmp_path, monkeypatch):
 
 
 @few
-@pytest.mark.usefixtures("on_one_cpu_thread")
-def test_a_folder_of_other_texts_keeps_its_model_and_a_stop_is_kept(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    write(tmp_path, {"notes/a.txt": sentences()})
+@pytest.mark.usefixtures("on_one_cpu_thread", "notes_at_home")
+def test_a_folder_of_other_texts_keeps_its_model_and_a_stop_is_kept(tmp_path):
     run_blocks({}, tmp_path, "1.", "2.", "3.")
     kept = {p.name: p.read_bytes() for p in (tmp_path / "runs/notes").iterdir()}
     (tmp_path / "notes/a.txt").write_text(sentences().replace("cat", "goat"), "utf-8")

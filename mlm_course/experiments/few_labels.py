@@ -41,10 +41,8 @@ from mlm_course.results.efficiency import label_efficiency
 DRAWS = 10
 TUNING = 100  # the draw on which settings are chosen
 RANK = 8
-STEPS = {
-    20: 40,
-    180: 120,
-}  # of fine-tuning and LoRA, by number of labels: with others that takes long
+# Of fine-tuning and LoRA, by number of labels: with others that takes long.
+STEPS = {20: 40, 180: 120}
 FOLDER = Path("runs/few_labels")
 
 

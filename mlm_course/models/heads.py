@@ -29,7 +29,7 @@ from mlm_course.contracts import (
     may_look_at,
 )
 from mlm_course.models.encoder import NO_ENCODER, Encoder, initialise
-from mlm_course.models.lora import LoRALinear
+from mlm_course.models.lora import has_lora
 from mlm_course.models.masked_lm import MaskedLM
 from mlm_course.tokenization import PAD_ID
 
@@ -42,7 +42,7 @@ class _Head(nn.Module):
         check_kind("encoder", encoder, Encoder, advice=NO_ENCODER)
         check_count("n_outputs", n_outputs, 1)
         check_flag("frozen", frozen)
-        if any(isinstance(part, LoRALinear) for part in encoder.modules()):
+        if has_lora(encoder):
             raise ValueError(
                 "This encoder has LoRA, which a head would train together with all else: make the "
                 "head first, then add_lora(head.encoder)."

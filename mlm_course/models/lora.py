@@ -59,7 +59,7 @@ def add_lora(encoder: Stack, rank: int = 8, alpha: float = 16.0, seed: int = 0) 
     _check(rank, alpha)
     check_count("seed", seed)
     check_kind("encoder", encoder, Encoder, advice=NO_ENCODER)
-    if _layers(encoder, LoRALinear):
+    if has_lora(encoder):
         raise ValueError("This encoder has LoRA already: merge_lora it first.")
     encoder.requires_grad_(False)
     generator = torch.Generator().manual_seed(seed)
@@ -81,6 +81,11 @@ def merge_lora(encoder: Stack) -> Stack:
     for part, name, layer in layers:
         setattr(part, name, layer.merged())
     return encoder.requires_grad_(True)
+
+
+def has_lora(encoder: Encoder) -> bool:
+    """Whether add_lora has been at an encoder, and merge_lora not since."""
+    return bool(_layers(encoder, LoRALinear))
 
 
 def _layers(encoder: Encoder, kind: type[Layer]) -> list[tuple[nn.Module, str, Layer]]:

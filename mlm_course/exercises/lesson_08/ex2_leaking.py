@@ -25,24 +25,28 @@ def same_text(one, other):
     return one.text.lower().split() == other.text.lower().split()
 
 
+def by_reason(train, test):
+    """Places whose module is known, and places whose text is."""
+    by_module = [i for i, item in enumerate(test) if any(item.module == t.module for t in train)]
+    by_text = [i for i, item in enumerate(test) if any(same_text(item, t) for t in train)]
+    return by_module, by_text
+
+
 def modules_first(train, test):
     """Places whose module is known, then those whose text alone is."""
-    by_module = [i for i, item in enumerate(test) if any(item.module == t.module for t in train)]
-    by_text = [i for i, item in enumerate(test) if any(same_text(item, t) for t in train)]
+    by_module, by_text = by_reason(train, test)
     return by_module + [i for i in by_text if i not in by_module]
-
-
-def twice_in_order(train, test):
-    """Two ifs that both append: a place with both reasons stands there twice."""
-    by_module = [i for i, item in enumerate(test) if any(item.module == t.module for t in train)]
-    by_text = [i for i, item in enumerate(test) if any(same_text(item, t) for t in train)]
-    return sorted(by_module + by_text)
 
 
 def one_list_after_the_other(train, test):
     """The places with a known module, then all those with a known text."""
-    by_text = [i for i, item in enumerate(test) if any(same_text(item, t) for t in train)]
-    return [i for i, a in enumerate(test) if any(a.module == t.module for t in train)] + by_text
+    by_module, by_text = by_reason(train, test)
+    return by_module + by_text
+
+
+def twice_in_order(train, test):
+    """Two ifs that both append: a place with both reasons stands there twice."""
+    return sorted(one_list_after_the_other(train, test))
 
 
 def side_by_side(train, test):
