@@ -35,3 +35,8 @@ TEST = (
     Message("scipy.signal", "The window is longer than the data.", "warning"),  # twice in test
     Message("scipy.ndimage", "The window is longer than the data.", "warning"),
 )
+
+
+def same_text(one: Message, other: Message) -> bool:
+    """Whether two messages say the same, case and white space aside."""
+    return one.text.lower().split() == other.text.lower().split()
