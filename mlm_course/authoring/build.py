@@ -17,6 +17,7 @@ from mlm_course.authoring.cells import (
 )
 from mlm_course.authoring.differences import compare
 from mlm_course.authoring.effort import hours
+from mlm_course.authoring.evidence import linked
 from mlm_course.authoring.files import replace_all, taken_back_on_failure
 from mlm_course.authoring.generated import (
     SYLLABUS,
@@ -131,9 +132,19 @@ def cells_of(root: Path, source: Source, budget: Budget | None) -> list[Cell]:
     facts = head(publication, source.name, budget_line(time, budget))
     cells = with_generated_cells(source, facts, set_up(publication))
     return [
-        replace(cell, text=framed(cell.text, practice.minutes)) if cell.kind == "markdown" else cell
+        replace(cell, text=framed(_linked(source, cell), practice.minutes))
+        if cell.kind == "markdown"
+        else cell
         for cell in cells
     ]
+
+
+def _linked(source: Source, cell: Cell) -> str:
+    """The text of a markdown cell, with links to records for its markers."""
+    try:
+        return linked(cell.text)
+    except ValueError as error:
+        raise SourceError(f"{place(source.name, cell)}: {error}") from None
 
 
 def _check_ids(source: Source, practice: PracticeData) -> None:

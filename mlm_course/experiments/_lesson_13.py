@@ -20,6 +20,7 @@ from mlm_course.cost import take_turns, times_as_fast
 from mlm_course.evaluation import score_masked
 from mlm_course.experiments import python_docs as docs
 from mlm_course.models import EncoderConfig, MaskedLM, load_pretrained, seeded_init
+from mlm_course.results.comparison import AGAINST, compare
 from mlm_course.training import Recipe, masked_lm_loss
 
 ROUNDS = 7
@@ -83,6 +84,26 @@ def docs_rows(n_train: int = 2000, n_test: int = 96) -> tuple[Tensor, Corrupted]
 def accuracy(model: nn.Module, test: Corrupted) -> float:
     """Share of hidden tokens restored, four decimals."""
     return round(score_masked(model, test, batch_size=64).accuracy, 4)
+
+
+def against(
+    ways: dict[str, nn.Module], name: str, base: nn.Module, test: Corrupted
+) -> dict[str, dict[str, float]]:
+    """How far each way is ahead of the named model in accuracy, over the rows of the test, which are the n."""
+    usual = row_accuracies(base, test)
+    return {
+        f"{way} {AGAINST} {name}": compare(row_accuracies(model, test), usual)._asdict()
+        for way, model in ways.items()
+    }
+
+
+@torch.no_grad()
+def row_accuracies(model: nn.Module, test: Corrupted) -> list[float]:
+    """The share of hidden tokens restored, row by row."""
+    ids, labels, masked = test
+    right = torch.zeros_like(masked)
+    right[masked] = model(ids, None, masked).argmax(-1) == labels[masked]
+    return (right.sum(1) / masked.sum(1)).tolist()
 
 
 def answering(

@@ -1,8 +1,15 @@
-"""What makes a small model learn sooner: each choice of lesson 6's recipe undone, one at a time."""
+"""What makes a small model learn sooner: each choice of lesson 6's recipe undone, one at a time.
+
+Two pairs of choices that may depend on each other are undone together as well: the optimiser and the
+size of the embeddings at the start, the place of the norms and the warm-up. "tinyworld": nats above
+the floor at 15 % hidden after STEPS; "docstrings": the share of held-out tokens restored.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from mlm_course.corpora import tinyworld
@@ -10,58 +17,82 @@ from mlm_course.corpora.tinyworld import masker, sentences
 from mlm_course.corruption import DynamicMasking, standard_masker
 from mlm_course.evaluation import score_masked
 from mlm_course.experiments import python_docs
+from mlm_course.experiments._rivals import FACTORS, Contest, Run, each_against, scaled
+from mlm_course.experiments._scores import ScoreFile
 from mlm_course.experiments.tinyworld import masked_test_set
 from mlm_course.models import EncoderConfig, MaskedLM, seeded_init
 from mlm_course.training import Recipe, fit, masked_lm_loss
 
 CONFIG = EncoderConfig(len(tinyworld.vocabulary()), 26, d_model=64, n_layers=4, embedding_std=0.1)
-RECIPE = Recipe(steps=300, batch_size=64)
+STEPS, DOCS_STEPS = 300, 250
+RECIPE = Recipe(STEPS, batch_size=64)
 RATIO = 0.3
-DOCS_STEPS = 800
+FOLDER = Path("runs/choices")
+ADAMW = {"optimizer": "adamw", "lr": 4e-3}
 
 
 def distance(
-    config: EncoderConfig = CONFIG, recipe: Recipe = RECIPE, ratio: float = RATIO
-) -> float:
-    """How far above the floor at 15 % a model ends, in nats."""
+    factor: float,
+    seed: int,
+    config: dict[str, Any] | None = None,
+    recipe: dict[str, Any] | None = None,
+    ratio: float = RATIO,
+) -> dict[str, float]:
+    """How far above the floor at 15 % a model ends, in nats; config, recipe: what is undone."""
     corrupted, floor = masked_test_set()
-    model = seeded_init(MaskedLM, config)
-    fit(model, DynamicMasking(masker(ratio), sentences(20_000, 4), seed=0), masked_lm_loss, recipe)
-    return round(score_masked(model, corrupted).loss - floor, 4)
+    model = seeded_init(MaskedLM, replace(CONFIG, **(config or {})), seed)
+    data = DynamicMasking(masker(ratio), sentences(20_000, 1000 + seed), seed=seed)
+    numbers = scaled(replace(RECIPE, **(recipe or {})), factor, seed)
+    fit(model, data, masked_lm_loss, numbers)
+    return {"above_floor": round(score_masked(model, corrupted).loss - floor, 4)}
 
 
-def on_docs(embedding_std: float, corpus: python_docs.Corpus) -> float:
+RIVALS: dict[str, Run] = {
+    "as it is": distance,
+    "AdamW": partial(distance, recipe=ADAMW),
+    "post-norm": partial(distance, config={"pre_norm": False}),
+    "15 % hidden": partial(distance, ratio=0.15),
+    "no decay": partial(distance, recipe={"schedule": "constant"}),
+    "no warm-up": partial(distance, recipe={"warmup": 0}),
+    "embeddings at .02": partial(distance, config={"embedding_std": 0.02}),
+    "embeddings at 1": partial(distance, config={"embedding_std": 1.0}),
+    "AdamW, embeddings at .02": partial(distance, config={"embedding_std": 0.02}, recipe=ADAMW),
+    "AdamW, embeddings at 1": partial(distance, config={"embedding_std": 1.0}, recipe=ADAMW),
+    "post-norm, no warm-up": partial(distance, config={"pre_norm": False}, recipe={"warmup": 0}),
+}
+BOTH = [
+    ("AdamW, embeddings at .02", "AdamW"),
+    ("AdamW, embeddings at 1", "AdamW"),
+    ("post-norm, no warm-up", "post-norm"),
+]
+
+
+def on_docs(
+    factor: float, seed: int, embedding_std: float, corpus: python_docs.Corpus
+) -> dict[str, float]:
     """The share of held-out tokens of Python's docstrings that a model restores after DOCS_STEPS."""
     vocab_size = corpus.tokenizer.get_vocab_size()
     config = replace(python_docs.build(vocab_size).config, embedding_std=embedding_std)
-    data = DynamicMasking(standard_masker(vocab_size, python_docs.MASK_RATIO), corpus.train, seed=0)
-    recipe = replace(python_docs.RECIPE, steps=DOCS_STEPS)
-    model = seeded_init(MaskedLM, config)
-    fit(model, data, masked_lm_loss, recipe)
-    return round(python_docs.tester(corpus)(model)["accuracy"], 4)
+    masker = standard_masker(vocab_size, python_docs.MASK_RATIO)
+    model = seeded_init(MaskedLM, config, seed)
+    recipe = scaled(replace(python_docs.RECIPE, steps=DOCS_STEPS), factor, seed)
+    fit(model, DynamicMasking(masker, corpus.train, seed=seed), masked_lm_loss, recipe)
+    return {"accuracy": round(python_docs.tester(corpus)(model)["accuracy"], 4)}
 
 
-def run() -> dict[str, Any]:
-    """The whole recipe, then the same with one choice undone; one choice on real text as well."""
+def run(folder: str | Path = FOLDER) -> dict[str, Any]:
+    """The whole recipe, then with choices undone; one choice on real text as well."""
+    done = ScoreFile(Path(folder), f"{CONFIG} {RECIPE} {FACTORS} {DOCS_STEPS}", "other settings")
+    small = Contest(done, "tinyworld", RIVALS, "above_floor")
     corpus = python_docs.read_corpus()
-    adamw = {str(lr): distance(recipe=replace(RECIPE, optimizer="adamw", lr=lr))
-             for lr in (1e-3, 2e-3, 4e-3, 8e-3)}  # fmt: skip
+    stds = {"embeddings at .02": 0.02, "embeddings at .1": 0.1}
+    rivals = {name: partial(on_docs, embedding_std=s, corpus=corpus) for name, s in stds.items()}
+    docs = Contest(done, "docstrings", rivals, "accuracy", lower_is_better=False)
     return {
-        "steps": RECIPE.steps,
+        "steps": STEPS,
         "batch_size": RECIPE.batch_size,
-        "as it is": distance(),
-        "AdamW by learning rate": adamw,
-        "undone": {
-            "AdamW instead of Muon": min(adamw.values()),
-            "post-norm instead of pre-norm": distance(replace(CONFIG, pre_norm=False)),
-            "15 % hidden instead of 30 %": distance(ratio=0.15),
-            "no decay of the learning rate": distance(recipe=replace(RECIPE, schedule="constant")),
-            "no warm-up": distance(recipe=replace(RECIPE, warmup=0)),
-            "embeddings start at std .02": distance(replace(CONFIG, embedding_std=0.02)),
-            "embeddings start at std 1": distance(replace(CONFIG, embedding_std=1.0)),
-        },
-        "docstrings": {
-            "steps": DOCS_STEPS,
-            "accuracy by std": {str(std): on_docs(std, corpus) for std in (0.02, 0.1)},
-        },
+        "tinyworld": small.part([*each_against(RIVALS, "as it is"), *BOTH]),
+        "docstrings steps": DOCS_STEPS,
+        "docstrings": docs.part([("embeddings at .02", "embeddings at .1")]),
+        "minutes": done.minutes,
     }

@@ -10,13 +10,14 @@ test examples, above all.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean, stdev
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from scipy import stats
 
 FEWEST = 5  # seeds; fewer say too little
+AGAINST = "against"
 SHARE = 0.95
 
 
@@ -94,6 +95,36 @@ def compare(
     else:
         low, high = stats.ttest_ind(ours, theirs, equal_var=False).confidence_interval(SHARE)
     return Difference(mean, float(low), float(high), min(len(ours), len(theirs)), False)
+
+
+def comparison(
+    values: Mapping[str, Sequence[float]],
+    tried: Mapping[str, Sequence[float]],
+    pairs: Iterable[tuple[str, str]],
+    *,
+    lower_is_better: bool = False,
+) -> dict[str, Any]:
+    """Rivals with one value a seed each, and the difference of each pair: a part of a record.
+
+    tried: the settings among which each rival chose its own before; pairs: the names of one rival and
+    of another. Errors: ValueError for fewer than five seeds, or for rivals tuned on unequal numbers
+    of settings: then the better tuned one would win.
+    """
+    budgets = {name: len(tried.get(name, ())) for name in values}
+    if len({*budgets.values()}) > 1:
+        raise ValueError(f"Rivals are tuned alike, on as many settings each, not {budgets}.")
+    compared = {
+        f"{one} {AGAINST} {other}": compare(
+            values[one], values[other], lower_is_better=lower_is_better
+        )._asdict()
+        for one, other in pairs
+    }
+    return {"tried": dict(tried), "values": dict(values), "differences": compared}
+
+
+def differences(part: Mapping[str, Any]) -> dict[str, Difference]:
+    """The differences that a part of a record holds, by the names of the two, ready to be printed."""
+    return {pair: Difference(**numbers) for pair, numbers in part["differences"].items()}
 
 
 def _checked(values: Sequence[float]) -> list[float]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from inspect import cleandoc
 from pathlib import Path
 from typing import Any
 
 from mlm_course.results import HERE, benchmarks, recorded
+from mlm_course.results.comparison import Difference
 
 ABOUT = ("command", "minutes", "machine", "threads", "versions")
 BENCHMARKS = "benchmarks"  # a record of another kind: parts, each measured on its own
@@ -42,8 +44,16 @@ def _section(name: str) -> str:
 def section(name: str, record: Mapping[str, Any]) -> str:
     """One experiment: what it is, how it was run, and its tables."""
     findings = {key: value for key, value in record.items() if key not in ABOUT}
-    lines = [f"## {name}", "", summary(name), "", how_it_was_run(record), "", *tables(findings, "")]
+    plain = {key: value for key, value in findings.items() if not _is_nested(value)}
+    lines = [f"## {name}", "", summary(name), "", how_it_was_run(record), "", *tables(plain, "")]
+    for key in [key for key in findings if key not in plain]:
+        lines += [f'<a id="{anchor(name, key)}"></a>', "", *tables(findings[key], key)]
     return "\n".join(lines)
+
+
+def anchor(name: str, *keys: str) -> str:
+    """What a link to a record, or to one of its parts, ends in."""
+    return "-".join(re.sub(r"[^a-z0-9_]+", "-", key.lower()).strip("-") for key in (name, *keys))
 
 
 def benchmark_section(record: Mapping[str, Any]) -> str:
@@ -92,12 +102,20 @@ def tables(content: Any, title: str) -> Iterator[str]:
 
 
 def _grid(rows: Mapping[Any, Mapping[str, Any]]) -> Iterator[str]:
+    rows = {name: _in_words(row) for name, row in rows.items()}
     columns = list(dict.fromkeys(column for row in rows.values() for column in row))
     yield "| | " + " | ".join(map(_cell, columns)) + " |"
     yield "|---" * (len(columns) + 1) + "|"
     for name, row in rows.items():
         yield f"| {_cell(name)} | " + " | ".join(_cell(row.get(c, "")) for c in columns) + " |"
     yield ""
+
+
+def _in_words(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A row that is a difference says in words, too, what its interval says."""
+    if not set(Difference._fields) <= row.keys():
+        return row
+    return {**row, "says": str(Difference(*(row[field] for field in Difference._fields)))}
 
 
 def _is_nested(value: Any) -> bool:
