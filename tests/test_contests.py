@@ -1,0 +1,185 @@
+"""Rivals tuned alike and compared over five seeds, and the experiments that do it, in miniature."""
+
+from dataclasses import replace
+from functools import partial
+
+import pytest
+import torch
+
+from mlm_course.corpora.tinyworld import sentences
+from mlm_course.experiments import (
+    choices,
+    masking,
+    samplers,
+    student_goals,
+    weight_pruning,
+    weightings,
+)
+from mlm_course.experiments._rivals import (
+    FACTORS,
+    SEEDS,
+    TUNING,
+    Contest,
+    each_against,
+    scaled,
+)
+from mlm_course.experiments._scores import ScoreFile
+from mlm_course.results.comparison import comparison, differences
+from mlm_course.training import Recipe
+
+
+def ends(best: float, level: float, factor: float, seed: int) -> dict[str, float]:
+    """A training that is best with one factor."""
+    return {"loss": level + abs(factor - best) + 0.01 * seed, "right": -level}
+
+
+@pytest.fixture
+def done(tmp_path):
+    return ScoreFile(tmp_path, "these", "others")
+
+
+def test_each_rival_is_tuned_on_one_seed_and_judged_on_five_others(done):
+    contest = Contest(
+        done, "which", {"one": partial(ends, 1.0, 2.0), "two": partial(ends, 3.0, 1.0)}, "loss"
+    )
+    part = contest.part(each_against(contest.rivals, "two"))
+    assert part["chosen"] == {"one": 1.0, "two": 3.0}
+    assert part["values"]["one"] == [pytest.approx(2 + 0.01 * s) for s in SEEDS]
+    assert TUNING not in SEEDS and len(done.scores) == 2 * (len(FACTORS) + len(SEEDS))
+    assert str(differences(part)["one against two"]).startswith("behind by 1.00 to 1.00")
+    assert (
+        contest.part([("one", "two")], "right", lower_is_better=False)["values"]["one"] == [-2] * 5
+    )
+
+
+def test_what_was_scored_is_not_done_again(done, tmp_path):
+    calls = []
+
+    def run(factor, seed):
+        calls.append((factor, seed))
+        return {"loss": factor}
+
+    for _ in range(2):
+        Contest(ScoreFile(tmp_path, "these", "others"), "which", {"one": run}, "loss").part([])
+    assert len(calls) == len(FACTORS) + len(SEEDS)
+
+
+def test_a_factor_multiplies_all_learning_rates():
+    recipe = scaled(Recipe(steps=5, adamw_lr=0.004), 3.0, 7)
+    assert (recipe.peak, recipe.adamw_lr, recipe.seed) == (pytest.approx(0.06), 0.012, 7)
+    assert scaled(Recipe(steps=5, optimizer="adamw", lr=0.001), 0.5, 0).peak == 0.0005
+
+
+@pytest.mark.parametrize(
+    ("values", "tried", "said"),
+    [
+        ({"a": [1, 2, 3, 4]}, {"a": [1]}, "at least 5 seeds"),
+        ({"a": [1] * 5, "b": [1] * 5}, {"a": [1, 2], "b": [1]}, "tuned alike"),
+        ({"a": [1] * 5, "b": [1] * 5}, {"a": [1]}, "tuned alike"),
+    ],
+)
+def test_unfair_comparisons_are_refused(values, tried, said):
+    with pytest.raises(ValueError, match=said):
+        comparison(values, tried, [("a", "a")])
+
+
+def small(monkeypatch, module, name, **numbers):
+    monkeypatch.setattr(module, name, replace(getattr(module, name), **numbers))
+
+
+def test_masking_in_miniature(monkeypatch, tmp_path):
+    small(monkeypatch, masking, "LONG", steps=20, batch_size=4)
+    small(monkeypatch, masking, "SHORT", steps=2, batch_size=4)
+    monkeypatch.setattr(masking, "MANY", 20)
+    monkeypatch.setattr(masking, "FEW", 8)
+    monkeypatch.setattr(masking, "SIZES", {"8 dimensions": (8, 1)})
+    monkeypatch.setattr(masking, "masked_test_set", partial(masking.masked_test_set, 20))
+    record = masking.run(tmp_path)
+    assert (
+        record["looks"] == list(range(1, 21)) and len(record["regimes"]["curves"]["dynamic"]) == 20
+    )
+    ends = record["regimes, at the end"]["values"]["dynamic"]
+    assert all(e >= b for e, b in zip(ends, record["regimes"]["values"]["dynamic"], strict=True))
+    assert record["ratios"]["8 dimensions"]["values"].keys() == {"0.15", "0.3", "0.45", "0.6"}
+    assert "spans against fixed count" in record["patterns"]["differences"]
+
+
+def test_static_masks_stay_and_dynamic_ones_do_not():
+    index = torch.arange(8)
+    once, anew = masking.drawn_once(1, 1), masking.drawn_anew(1)
+    assert torch.equal(once(index, 0).masked, once(index, 1).masked)
+    assert not torch.equal(anew(index, 0).masked, anew(index, 1).masked)
+    assert torch.equal(once(index, 0).input_ids == 0, anew(index, 0).input_ids == 0)  # one text
+
+
+def test_weightings_in_miniature(monkeypatch, tmp_path):
+    small(monkeypatch, weightings, "SMALL", steps=2, batch_size=4)
+    for name in ("SENTENCES", "TEST_SENTENCES", "WRITTEN"):
+        monkeypatch.setattr(weightings, name, 8)
+    record = weightings.run(tmp_path)
+    assert (
+        record["bound"]["values"].keys()
+        == record["valid"]["values"].keys()
+        == weightings.WAYS.keys()
+    )
+    assert len(record["by share"]["15 % hidden"]) == len(record["shares"])
+
+
+def test_the_loss_by_rate_is_the_bound_on_average():
+    ids = sentences(4, 3)
+    rows = weightings.RateRows(ids.repeat(500, 1), seed=0)
+    batch = rows(torch.arange(2000), 0)
+    assert not batch.masked[ids.repeat(500, 1) < 5].any()
+
+    def model(ids, visible, masked):  # says every word with the same probability
+        return torch.zeros(int(masked.sum()), 100)
+
+    summed, n_words = weightings.rate_loss(model, batch)
+    assert n_words == 500 * (ids > 4).sum()
+    assert (summed / n_words).item() == pytest.approx(torch.tensor(100).log().item(), rel=0.05)
+
+
+def test_samplers_in_miniature(monkeypatch, tmp_path):
+    monkeypatch.setattr(samplers, "TRAINING", {"steps": 2, "batch_size": 4})
+    monkeypatch.setattr(samplers, "STEPS", (1, 2))
+    for name in ("SENTENCES", "WRITTEN", "REAL"):
+        monkeypatch.setattr(samplers, name, 8)
+    record = samplers.run(tmp_path)
+    assert record["valid"].keys() == record["perfect"].keys() == samplers.samplers().keys()
+    assert all(len(row["2"]) == len(SEEDS) for row in record["valid"].values())
+    assert "random order, cosine against random order, linear" in record["differences"]["2"]
+    assert samplers.run(tmp_path)["valid"] == record["valid"]
+
+
+def test_sentences_of_the_language_are_as_surprising_as_usual():
+    usual = samplers.surprise_by_length(20_000)
+    of_real = samplers.judged(sentences(2_000, 9), usual)
+    assert of_real["valid"] == 1 and abs(of_real["surprise"]) < 0.15
+
+
+def test_students_in_miniature(monkeypatch, tmp_path):
+    small(monkeypatch, student_goals, "STUDENT", steps=2, batch_size=4)
+    monkeypatch.setattr(student_goals, "AMOUNTS", (8,))
+    monkeypatch.setattr(student_goals, "TESTED", 20)
+    record = student_goals.run(tmp_path)
+    assert record["8 sentences"]["values"].keys() == set(student_goals.GOALS)
+    assert "exact chances against teacher" in record["8 sentences"]["differences"]
+
+
+def test_a_pruned_model_keeps_its_zeros_while_it_trains_on(monkeypatch, done):
+    recipe = replace(weight_pruning.AGAIN, steps=1, batch_size=4)
+    test = weight_pruning.masked_test_set(20)[0]
+    part = weight_pruning.pruning(
+        done, "tinyworld", weight_pruning.world_rows, test, recipe, (0.0, 0.9)
+    )
+    assert (
+        part["removed"]["0.9"] < part["removed"]["0"]
+        and "0.9 against 0" in part["trained on"]["differences"]
+    )
+
+
+def test_every_choice_is_undone_alone(monkeypatch):
+    small(monkeypatch, choices, "RECIPE", steps=1, batch_size=4)
+    monkeypatch.setattr(choices, "masked_test_set", partial(choices.masked_test_set, 20))
+    ends = {name: rival(1.0, 1)["above_floor"] for name, rival in choices.RIVALS.items()}
+    assert len({*ends.values()}) >= len(ends) - 2  # one step has no decay and no warm-up
