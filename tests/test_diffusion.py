@@ -277,7 +277,7 @@ def test_the_experiment_stores_a_model_and_returns_its_record(tmp_path, monkeypa
     tiny = {"steps": 2, "batch_size": 4, "precision": "no"}
     for name in ("RECIPE", "SMALL"):
         monkeypatch.setattr(experiment, name, replace(getattr(experiment, name), **tiny))
-    for name in ("SENTENCES", "SMALL_SENTENCES", "TEST_SENTENCES"):
+    for name in ("SENTENCES", "TEST_SENTENCES"):
         monkeypatch.setattr(experiment, name, 30)
     monkeypatch.setattr(experiment, "WRITTEN", 6)
     monkeypatch.setattr(experiment.compare_samplers, "__defaults__", ((1, 2),))
