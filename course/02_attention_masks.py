@@ -3,7 +3,7 @@
 #
 # In lesson 1 every word could listen to every other word. Often that is wrong. A batch contains
 # *padding*, which means nothing and should not be heard. A model that writes from left to right must
-# not hear the words it has yet to write. Two texts packed into one row should not mix.
+# not hear the words it has yet to write. Two texts packed into one row may have to be kept apart.
 #
 # An **attention mask** says, for each query and each key, whether this query may attend to this key.
 # It is a table of yes and no. This lesson is about building that table, and about the surprisingly
@@ -80,17 +80,17 @@ scores = torch.tensor([2.0, 1.0, 0.5, 1.5])
 allowed = torch.tensor([True, True, False, False])  # True = may attend
 
 # %% [markdown]
-# > **Often read:** compute the softmax as usual, then set the weights of masked tokens to zero.
+# Why not compute the softmax as usual, and then set the weights of masked tokens to zero?
 
 # %%
 too_late = scores.softmax(-1) * allowed
 too_late, too_late.sum()
 
 # %% [markdown]
-# > **In fact** what is left no longer sums to 1, so the output is no longer an average: it shrinks, by a
-# > different amount for each query. One could divide once more; it is simpler to mask *before* softmax. A
-# > score of minus infinity gives a weight of `exp(-inf) = 0`, and softmax shares out the full 1 among the
-# > rest. (Vaswani et al. 2017, section 3.2.3)
+# What is left no longer sums to 1, so the output is no longer an average: it shrinks, by a different
+# amount for each query. One could divide once more; it is simpler to mask *before* softmax. A score of
+# minus infinity gives a weight of `exp(-inf) = 0`, and softmax shares out the full 1 among the rest
+# (Vaswani et al. 2017, section 3.2.3).
 
 # %%
 in_time = scores.masked_fill(~allowed, -math.inf).softmax(-1)
@@ -222,8 +222,11 @@ class NextWord(nn.Module):
         self.attention = MultiHeadAttention(d_model, n_heads=4)
         self.guess = nn.Linear(d_model, vocabulary)
 
+    def vectors(self, ids: Tensor) -> Tensor:
+        return (self.word(ids) + self.position.weight[: ids.shape[1]]) / 2  # (B, T, d_model)
+
     def forward(self, ids: Tensor, attention_mask: Tensor) -> Tensor:
-        x = (self.word(ids) + self.position.weight[: ids.shape[1]]) / 2  # (B, T, d_model)
+        x = self.vectors(ids)
         return self.guess(x + self.attention(x, attention_mask))  # "x +": lesson 5 says why
 
 
@@ -237,14 +240,11 @@ class NextWord(nn.Module):
 from torch.nn import functional as F
 
 
-def next_word_loss(model: NextWord, batch: Tensor, causal: bool) -> Tensor:
-    """Mean loss of the next words of sentences (B, T)."""
+def next_word_loss(model: NextWord, batch: Tensor, mask: Tensor) -> Tensor:
+    """Mean loss of the next words of sentences (B, T); mask (T - 1, T - 1), True = may attend."""
     inputs, targets = batch[:, :-1], batch[:, 1:]
-    size = inputs.shape[1]
-    mask = padding_mask((inputs != PAD_ID).sum(1), size)
-    if causal:
-        mask = mask & causal_mask(size)
-    logits = model(inputs, mask)
+    not_padding = padding_mask((inputs != PAD_ID).sum(1), inputs.shape[1])
+    logits = model(inputs, not_padding & mask)
     return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=PAD_ID)
 
 
@@ -254,8 +254,8 @@ def next_word_loss(model: NextWord, batch: Tensor, causal: bool) -> Tensor:
 
 
 # %%
-def train(causal: bool, sentences: Tensor, steps: int = 150) -> tuple[NextWord, list[float]]:
-    """A model trained with or without the causal mask, and its loss at each step."""
+def train(mask: Tensor, sentences: Tensor, steps: int = 150) -> tuple[NextWord, list[float]]:
+    """A model trained with a mask (T - 1, T - 1), and its loss at each step."""
     torch.manual_seed(0)  # the same first weights for both models
     g = torch.Generator().manual_seed(1)
     model = NextWord(len(tinyworld.vocabulary()), longest=sentences.shape[1])
@@ -263,7 +263,7 @@ def train(causal: bool, sentences: Tensor, steps: int = 150) -> tuple[NextWord, 
     losses = []
     for _ in range(steps):
         batch = sentences[torch.randint(len(sentences), (64,), generator=g)]
-        loss = next_word_loss(model, batch, causal)
+        loss = next_word_loss(model, batch, mask)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -273,8 +273,10 @@ def train(causal: bool, sentences: Tensor, steps: int = 150) -> tuple[NextWord, 
 
 # %%
 all_sentences = tinyworld.sample_ids(3500, torch.Generator().manual_seed(0))
-honest, honest_losses = train(True, all_sentences[:3000])
-cheat, cheat_losses = train(False, all_sentences[:3000])
+size = all_sentences.shape[1] - 1
+no_future, all_open = causal_mask(size), torch.ones(size, size, dtype=torch.bool)
+honest, honest_losses = train(no_future, all_sentences[:3000])
+cheat, cheat_losses = train(all_open, all_sentences[:3000])
 
 # %%
 import matplotlib.pyplot as plt
@@ -292,27 +294,71 @@ show_figure(fig, "Without the mask the loss sinks towards zero; with it, it leve
 assert sum(cheat_losses[-10:]) / 10 < 0.3 < 0.6 < sum(honest_losses[-10:]) / 10
 
 # %% [markdown]
-# *In words: both curves start alike. The curve with the mask levels off. The curve without the mask falls to
-# nearly zero.*
+# *In words, for one run: both curves start alike. The curve with the mask levels off. The curve without
+# the mask falls to nearly zero.*
 #
 # A loss near zero would mean that the next word of a random sentence is never in doubt. Nobody can know
-# whether the next name is "anna" or "ben". *A loss that is too good to be true is a leak.* The model has
-# learned to copy the answer from one place to the right. When it has to write for real, nothing stands
-# there yet. So close the future for the test, on sentences that neither model has seen:
+# whether the next name is "anna" or "ben". *A loss that is too good to be true is a leak.* Where does
+# the cheat look? The mean of its four heads, for a sentence that it has not seen:
 
 # %% tags=["nbval-ignore-output"]
+from mlm_course.views import heat_map
+
 new = all_sentences[3000:]
+one = new[:1, : (new[0] != PAD_ID).sum() - 1]  # (1, T): a sentence without its last token
 with torch.no_grad():
-    for name, model in [("honest", honest), ("cheat", cheat)]:
-        print(f"{name}: loss {next_word_loss(model, new, causal=True):.1f} with the future closed")
-print(f"guessing evenly: loss {math.log(len(tinyworld.vocabulary())):.1f}")
+    _, weights = cheat.attention(cheat.vectors(one), return_weights=True)
+looks = weights[0].mean(0)  # (T, T)
+names = tinyworld.decode(one)[0]
+to_next = looks.diagonal(1).mean()
+print(f"to the next place: {to_next:.2f} of the attention, an even share is {1 / len(names):.2f}")
+show(heat_map(names, names, looks.round(decimals=2), title="where the cheat looks"))
 
 # %% tags=["author"]
-assert next_word_loss(honest, new, True) < 1.2 < 4 < next_word_loss(cheat, new, True)
+assert to_next > 3 / len(names)
 
 # %% [markdown]
-# The cheat is no better than guessing evenly. There is a simple test that catches it early, worth running
-# on every causal model: change the future and see whether the past notices.
+# *In words: many rows have a dark square one place to the right of the diagonal, where the answer
+# stands.* But not all, and a map alone proves little. Change one thing: close the next place and
+# nothing else. Or the place after it, or the whole future:
+
+# %% tags=["nbval-ignore-output"]
+next_place = all_open.triu(1).tril(1)  # True one place to the right of the diagonal
+leaks = {
+    "all open": all_open,
+    "the next place closed": ~next_place,
+    "the place after it closed": ~all_open.triu(2).tril(2),
+    "the whole future closed": no_future,
+}
+with torch.no_grad():
+    leaked = {what: next_word_loss(cheat, new, mask).item() for what, mask in leaks.items()}
+for what, loss in leaked.items():
+    print(f"{what:26} loss {loss:.2f}")
+
+# %% tags=["author"]
+assert leaked["all open"] < 0.3 and leaked["the place after it closed"] < 0.6
+assert 1.2 < leaked["the next place closed"] < leaked["the whole future closed"]
+
+# %% [markdown]
+# In this run the cheat lives on the next place most of all, and on the rest of the future, too. When a
+# model writes for real, nothing stands there yet. So the last row is the one that counts:
+
+# %% tags=["nbval-ignore-output"]
+evenly = math.log(len(tinyworld.vocabulary()))
+with torch.no_grad():
+    closed = {m: next_word_loss(model, new, no_future).item()
+              for m, model in [("honest", honest), ("cheat", cheat)]}  # fmt: skip
+for name, loss in closed.items():
+    print(f"{name}: loss {loss:.1f} with the future closed")
+print(f"guessing evenly: loss {evenly:.1f}")
+
+# %% tags=["author"]
+assert closed["honest"] < 1.2 and closed["cheat"] > evenly
+
+# %% [markdown]
+# The cheat is worse than guessing evenly: it gives the right words less than an even share (one run).
+# There is a simple test that catches it early, worth running on every causal model: change the future
+# and see whether the past notices.
 
 # %%
 x = torch.randn(1, 6, 32)
@@ -354,8 +400,10 @@ check("2.4", causal_and_padding)
 # Boolean masks combine with `&`, in any number and any order. That is a good reason to keep masks
 # boolean for as long as possible.
 #
-# A third kind. To waste no room on padding, several short texts can be packed into one row. Then
-# every token gets the number of its text, and may attend to tokens with the same number only:
+# A third kind. To waste no room on padding, several short texts can be packed into one row. Some
+# models let them hear each other: RoBERTa's rows run on from one document into the next, with a
+# separator between them (Liu et al. 2019, section 4.2). To keep them apart, every token gets the
+# number of its text, and may attend to tokens with the same number only:
 
 # %%
 from mlm_course.attention import same_document_mask
@@ -381,6 +429,23 @@ def my_same_document_mask(documents: Tensor) -> Tensor:
 
 # %%
 check("2.5", my_same_document_mask)
+
+# %% [markdown]
+# Now each text is read as if it stood alone? Not yet, if places are numbered (lesson 5) along the row.
+# Each text has to begin at 0:
+
+# %%
+x, places = torch.randn(2, 7, 32, generator=g)  # 7 tokens, and a vector for each of 7 places
+numberings = {"0 to 6": torch.arange(7), "anew in each text": torch.tensor([0, 1, 2, 0, 1, 2, 3])}
+with torch.no_grad():
+    by_itself = layer((x[3:] + places[:4])[None])  # the second text in a row of its own
+    for numbering, at in numberings.items():
+        in_a_row = layer((x + places[at])[None], same_document_mask(documents))[:, 3:]
+        same = torch.allclose(in_a_row, by_itself, atol=1e-5)
+        print(f"places numbered {numbering}: the second text as by itself: {same}")
+
+# %% tags=["author"]
+assert same
 
 # %% [markdown]
 # ## 6. A query with nothing to hear
@@ -430,8 +495,8 @@ def safe_masked_weights(scores: Tensor, attention_mask: Tensor) -> Tensor:
 check("2.6", safe_masked_weights)
 
 # %% [markdown]
-# The package's attention does that, and so does PyTorch's fused attention in the version installed here (older
-# ones gave `nan`):
+# The package's attention does that, and so does PyTorch's fused attention (since 2.5, say its release notes;
+# before, `nan`):
 
 # %%
 from mlm_course.attention import scaled_dot_product_attention
@@ -483,12 +548,16 @@ additive = torch.zeros(4, 4).masked_fill(~causal_mask(4), -math.inf)
 as_bool, _ = theirs(x, x, x, attn_mask=~causal_mask(4), need_weights=False)  # note the ~
 as_numbers, _ = theirs(x, x, x, attn_mask=additive, need_weights=False)
 slip, _ = theirs(x, x, x, attn_mask=causal_mask(4), need_weights=False)  # the ~ forgotten
+with_weights, _ = theirs(x, x, x, attn_mask=causal_mask(4))  # forgotten once more
 print("bool and additive agree:", torch.allclose(as_bool, as_numbers, atol=1e-6))
 print("without the ~ they agree:", torch.allclose(slip, as_numbers, atol=1e-6))
+for name, output in {"without weights": slip, "with weights": with_weights}.items():
+    print(f"nan, {name}: places", output[0].isnan().any(-1).nonzero()[:, 0].tolist())
 
 # %% [markdown]
-# Without the `~` there is no error and no warning, only another answer. (Sometimes a query is left
-# with nothing to hear, and a `nan` gives the slip away. Do not count on it.)
+# Without the `~` there is no error and no warning, only another answer. The last query is left with
+# nothing to hear; whether a `nan` gives that away depends on whether weights are asked for. Do not
+# count on it.
 #
 # ### Exercise 2.7: an additive mask
 # Boolean mask, True = may attend -> float mask of the same shape: 0 where a query may attend, minus
@@ -510,7 +579,7 @@ check("2.7", additive_mask)
 # ## 8. Two things called "mask"
 #
 # Masked language modelling hides *words*: it writes `[MASK]` in their place and asks the model to
-# guess them. That is not an attention mask. The two are mixed up all the time.
+# guess them. That is not an attention mask.
 #
 # > **Often read:** if token *i* or token *j* is masked, their attention weight is set to zero. A
 # > worked example takes the four words "cat dog cat dog", masks the first and the third, and shows
@@ -530,20 +599,18 @@ print("row sums of the claimed table:", claimed.sum(-1).tolist())
 # are closed for every query, before softmax:
 
 # %%
-from mlm_course.views import heat_map
-
 weights = equal.masked_fill(closed[None, :], -math.inf).softmax(-1)
 print("row sums:", weights.sum(-1).tolist())
 show(heat_map(animals, animals, weights, title="weights, keys 0 and 2 closed"))
 
 # %% [markdown]
-# > **In fact** a row of weights always sums to 1 (or is empty), and nothing puts zeros on the
-# > diagonal: a word may listen to itself.
+# > **In fact** a row of weights always sums to 1 (or is empty), and nothing closes the diagonal as
+# > such: the two words that are open listen to themselves.
 # >
 # > And for masked language modelling *neither* table is right. A hidden word becomes the token
-# > `[MASK]`, and `[MASK]` is attended to like any other: it has to listen, since the model must
-# > guess a word at its place, and the others may hear that something is missing there. (Devlin et
-# > al. 2019, section 3.1)
+# > `[MASK]` (Devlin et al. 2019, section 3.1), and `[MASK]` is attended to like any other: in Google's
+# > code for BERT the attention mask (`input_mask`) is 1 at every token and 0 at padding. It has to
+# > listen, since the model must guess a word at its place.
 
 # %%
 from mlm_course.views import token_strip
@@ -557,9 +624,8 @@ nothing_closed = torch.ones(4, 4, dtype=torch.bool)
 show(mask_matrix(seen, seen, nothing_closed))  # BERT's attention mask for this sentence: all open
 
 # %% [markdown]
-# > **Often read:** masking blocks repeated information, so that the model can concentrate on what is unique.
-#
-# A mask of either kind is a list of positions. It does not look at what stands there:
+# Nor does masking block repeated information, so that the model could concentrate on what is unique. A
+# mask of either kind is a list of positions. It does not look at what stands there:
 
 # %%
 for mask in ([True, False, True, False], [True, True, False, False]):
@@ -567,9 +633,8 @@ for mask in ([True, False, True, False], [True, True, False, False]):
     print(mask, "leaves", left)
 
 # %% [markdown]
-# > **In fact** the first mask leaves "dog" twice, the second leaves one of each. Whether a
-# > repetition survives is an accident of the positions. Lesson 4 builds masks that *do* look at the
-# > content, on purpose.
+# The first mask leaves "dog" twice, the second leaves one of each. Whether a repetition survives is an
+# accident of the positions. Lesson 4 builds masks that *do* look at the content, on purpose.
 
 # %% [markdown]
 # ## Quiz
@@ -601,7 +666,10 @@ progress("2")
 #   infinity)
 # - J. Devlin et al. 2019. *BERT*. NAACL. [arXiv:1810.04805](https://arxiv.org/abs/1810.04805)
 #   (section 3.1: `[MASK]`)
+# - Y. Liu et al. 2019. *RoBERTa*. [arXiv:1907.11692](https://arxiv.org/abs/1907.11692) (section 4.2:
+#   rows that run across documents)
 # - M. M. Krell et al. 2021. *Efficient Sequence Packing without Cross-contamination*.
-#   [arXiv:2107.02027](https://arxiv.org/abs/2107.02027) (several texts in one row)
+#   [arXiv:2107.02027](https://arxiv.org/abs/2107.02027) (several texts in one row,
+#   kept apart)
 # - PyTorch documentation, `scaled_dot_product_attention`:
 #   <https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.scaled_dot_product_attention.html>

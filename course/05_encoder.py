@@ -3,9 +3,8 @@
 #
 # You have attention (lesson 1), masks for it (lesson 2), and text with gaps in it (lessons 3 and
 # 4). Now the model in the middle: the **encoder**, a network that reads token ids and returns one
-# vector for each token, a vector that knows its surroundings. Attention is its best known part.
-# This lesson adds the others one by one, and for the most important shows what goes wrong without
-# them.
+# vector for each token, a vector that knows its surroundings. Attention is one part of it.
+# This lesson adds the others one by one, and shows for some what goes wrong without them.
 #
 # By the end you will have written every part that BERT (Devlin et al. 2019) uses to fill gaps, and
 # your encoder will agree with the one in Hugging Face's library, number by number. Then it can run
@@ -76,11 +75,9 @@ for name, row in {"token": pair, "place": range(14), "segment": segment_of}.item
     print(f"{name:8}", *[f"{entry!s:>6}" for entry in row])
 
 # %% [markdown]
-# The three vectors are added.
-#
-# > **Often read:** the input of BERT is the token embeddings.
-#
-# Look at the two "red" again, first as token embeddings alone:
+# The three vectors are added (Devlin et al. 2019, section 3, figure 2); lesson 1 showed that a sum of
+# three can be read out again. So BERT's input is not the token embeddings alone. Look at the two
+# "red":
 
 # %%
 a, b = [place for place, i in enumerate(ids[0]) if names[i] == "red"]
@@ -91,9 +88,6 @@ same = torch.equal(x[0, a] + places[a], x[0, b] + places[b])
 print("with their positions, the same vector:  ", same)
 
 # %% [markdown]
-# > **In fact** it is a sum of three: what the token is, where it stands, and which segment it
-# > belongs to. (Devlin et al. 2019, section 3, figure 2)
-#
 # ### Exercise 5.1: embeddings
 # `ids` and `segments` `(B, T)`; three tables, `token` `(V, D)`, `position` `(places, D)` with at
 # least `T` places, and `segment` `(2, D)`. Return the sum, `(B, T, D)`. Places count from 0.
@@ -132,25 +126,30 @@ except ValueError as error:
 # how large are the gradients that arrive there? A layer whose gradient is 0 learns nothing.
 #
 # Beside it, the same 24 layers with one change: each layer's output is *added* to its input,
-# `x + layer(x)` in place of `layer(x)`. That is a **residual connection** (He et al. 2016). A third
-# stack goes without it, but its weights start twice as large.
+# `x + layer(x)` in place of `layer(x)`. That is a **residual connection** (He et al. 2016).
+#
+# The outcome depends on how the weights start, so there are two starts. PyTorch's own draws a matrix
+# that shrinks random numbers to .58 of their size, and biases (what a layer adds to its result, the
+# same for every token). The other keeps their size: standard deviation `fan_in ** -0.5`, for
+# `fan_in` numbers that go in, and biases of 0.
 
 # %%
 from mlm_course.attention import MultiHeadAttention
 from mlm_course.models.encoder import FeedForward
 
 
-def through_24_layers(residual: bool, factor=1, seed=0) -> tuple[list[float], list[float], Tensor]:
+def through_24_layers(residual, keep_size=False, norm=None, seed=0) -> tuple[list, list, Tensor]:
     """Size of the numbers and of their gradients after each layer, and the last vectors (T, D)."""
-    torch.manual_seed(seed)  # the same layers and the same input each time
+    torch.manual_seed(seed)  # the same layers and the same input for each start
     layers = [part for _ in range(12) for part in (MultiHeadAttention(64, 4), FeedForward(64, 256))]
-    with torch.no_grad():
-        for parameter in nn.ModuleList(layers).parameters():
-            parameter.mul_(factor)
+    for p in nn.ModuleList(layers).parameters() if keep_size else []:
+        nn.init.normal_(p, std=p.shape[1] ** -0.5) if p.ndim == 2 else nn.init.zeros_(p)
     seen = [torch.randn(1, 20, 64, requires_grad=True)]  # (B, T, D)
     for layer in layers:
         x = seen[-1]
-        seen.append(x + layer(x) if residual else layer(x))
+        heard = layer(F.layer_norm(x, (64,)) if norm == "pre" else x)  # norms: sections 3 and 5
+        x = x + heard if residual else heard
+        seen.append(F.layer_norm(x, (64,)) if norm == "post" else x)
         seen[-1].retain_grad()
     (seen[-1] * torch.randn(seen[-1].shape)).sum().backward()  # gradients of size 1 at the end
     sizes = [x.std().item() for x in seen]
@@ -160,9 +159,10 @@ def through_24_layers(residual: bool, factor=1, seed=0) -> tuple[list[float], li
 
 # %%
 stacks = {
-    "replaced: layer(x)": through_24_layers(False),
-    "added: x + layer(x)": through_24_layers(True),
-    "replaced, weights times 2": through_24_layers(False, factor=2),
+    "replaced, PyTorch's start": through_24_layers(False),
+    "added, PyTorch's start": through_24_layers(True),
+    "replaced, size kept": through_24_layers(False, keep_size=True),
+    "added, size kept": through_24_layers(True, keep_size=True),
 }
 
 # %% tags=["nbval-ignore-output"]
@@ -170,32 +170,37 @@ fig, axes = plt.subplots(1, 2, figsize=(6.8, 3), sharex=True)
 for name, (sizes, gradients, _) in stacks.items():
     axes[0].semilogy(sizes, label=name)
     axes[1].semilogy(gradients)
-axes[0].set(xlabel="after layer", title="size of the numbers", ylim=(1e-2, 1e1))
+axes[0].set(xlabel="after layer", title="size of the numbers")
 axes[1].set(xlabel="after layer", title="size of the gradients")
-fig.legend(loc="outside upper left", ncols=3)
+fig.legend(loc="outside upper left", ncols=2)
 show_figure(fig, "; ".join(
-    f"{name}: numbers at the end {sizes[-1]:.2f}, gradients at the start {gradients[0]:.0e}"
+    f"{name}: numbers at the end {sizes[-1]:.0e}, gradients at the start {gradients[0]:.0e}"
     for name, (sizes, gradients, _) in stacks.items()) + ".")  # fmt: skip
 
 # %% tags=["author"]
 assert all(
     0.02 < sizes[-1] < 0.1 and 1e-18 < gradients[0] < 1e-14
-    for sizes, gradients, _ in (through_24_layers(False, 1, seed) for seed in range(5))
+    for sizes, gradients, _ in (through_24_layers(False, seed=seed) for seed in range(5))
 )
 assert all(
     min(sizes + gradients) > 0.9 and max(sizes + gradients) < 2
-    for sizes, gradients, _ in (through_24_layers(True, 1, seed) for seed in range(5))
+    for sizes, gradients, _ in (through_24_layers(True, seed=seed) for seed in range(5))
 )
 assert all(
-    0.5 < sizes[-1] < 10 and 1 < gradients[0] < 10
-    for sizes, gradients, _ in (through_24_layers(False, 2, seed) for seed in range(5))
+    sizes[-1] < 2e-4 and 1e-5 < gradients[0] < 5e-4
+    for sizes, gradients, _ in (through_24_layers(False, True, seed=seed) for seed in range(5))
+)
+assert all(
+    sizes[-1] > 200 and gradients[0] > 1e5
+    for sizes, gradients, _ in (through_24_layers(True, True, seed=seed) for seed in range(5))
 )
 
 # %% [markdown]
-# *In words: with PyTorch's starting weights and no residual connections the numbers fall to a few
-# hundredths within a few layers, and the gradients lose some sixteen powers of ten on the way back:
-# next to nothing reaches the first layer. With residual connections, both stay between 1 and 2 in
-# size all the way. Weights twice as large keep the gradients up, too.* (Four more seeds agree.)
+# *In words: replaced, the numbers shrink and the gradients fade on the way back, by some sixteen
+# powers of ten from PyTorch's start, by four from the other. Added, both stay between 1 and 2 from
+# PyTorch's start; from the other numbers grow to hundreds, gradients to 1e5 and more.* (Four more
+# seeds agree.) So with residual connections gradients arrive from either start. They are not kept in
+# bounds; that is section 3.
 #
 # Something else gets lost. How different are the 20 tokens at the end? The **cosine** of two vectors
 # is 1 if they point the same way:
@@ -209,12 +214,12 @@ def mean_cosine(x: Tensor) -> Tensor:
 
 
 for name, (_, _, last) in stacks.items():
-    print(f"{name:25}  mean cosine of two tokens {mean_cosine(last):.2f}")
+    print(f"{name:26}  mean cosine of two tokens {mean_cosine(last):.2f}")
 
 # %% [markdown]
-# Replaced 24 times, all tokens have become one and the same vector, with the larger weights, too.
-# What does it: attention, the feed-forward network, the biases (what a layer adds to its result, the
-# same for every token)? Twelve layers of one kind, with biases and without, five seeds:
+# Replaced 24 times, all tokens have become one and the same vector, from either start. What does it:
+# attention, the feed-forward network, the biases? Twelve layers of one kind, PyTorch's start, with
+# biases and without, five seeds:
 
 
 # %%
@@ -243,17 +248,19 @@ for kind in ("attention", "feed-forward"):
 assert min(alike["attention", True] + alike["attention", False]) > 0.99
 assert min(alike["feed-forward", True]) > 0.99 and max(alike["feed-forward", False]) < 0.2
 assert all(
-    mean_cosine(through_24_layers(False, factor, seed)[2]) > 0.99
-    for factor in (1, 2)
+    mean_cosine(through_24_layers(False, keep_size, seed=seed)[2]) > 0.99
+    for keep_size in (False, True)
     for seed in range(5)
 )
-assert all(mean_cosine(through_24_layers(True, 1, seed)[2]) < 0.5 for seed in range(5))
+assert all(mean_cosine(through_24_layers(True, seed=seed)[2]) < 0.5 for seed in range(5))
+assert all(mean_cosine(through_24_layers(True, True, seed=seed)[2]) > 0.9 for seed in range(5))
 
 # %% [markdown]
 # Two things do it, each by itself. Attention averages, and an average of averages is an average of
 # everything (Dong et al. 2021 prove it for attention without residual connections and feed-forward
 # networks). And biases outlive numbers that shrink. With the residual connection a token keeps its
-# own vector and *adds what it has heard*.
+# own vector and *adds what it has heard*. It stays recognisable as long as that does not drown it,
+# as it does in the last of the four rows.
 #
 # A good picture is a **residual stream**: the vectors flow from the bottom to the top, and each
 # layer reads from the stream and adds something to it.
@@ -261,37 +268,40 @@ assert all(mean_cosine(through_24_layers(True, 1, seed)[2]) < 0.5 for seed in ra
 # %% [markdown]
 # ## 3. LayerNorm: the same size for every token
 #
-# A stream to which everyone adds can get out of bounds. The same layers, now with residual
-# connections and larger weights:
-
-# %% tags=["nbval-ignore-output"]
-last_size = {}
-for factor in [1, 1.5, 2]:
-    torch.manual_seed(0)  # the same layers and the same input, whatever the factor
-    x = torch.randn(1, 20, 64)
-    with torch.no_grad():
-        for _ in range(12):
-            for layer in (MultiHeadAttention(64, 4), FeedForward(64, 256)):
-                for parameter in layer.parameters():
-                    parameter.mul_(factor)
-                x = x + layer(x)
-    last_size[factor], cosine = x.std().item(), mean_cosine(x[0]).item()
-    print(f"weights times {factor:3}: numbers of size {last_size[factor]:8,.1f}", end=" ")
-    print(f"at the end, mean cosine {cosine:.2f}")
-
-# %% tags=["author"]
-assert last_size[1] < 5 and last_size[2] > 1000 and cosine > 0.9
-
-# %% [markdown]
-# The numbers explode, and what is added drowns each token's own vector. **Layer normalisation** (Ba
-# et al. 2016), LayerNorm for short, mends the first: it brings *each token's vector* back to mean 0
-# and spread 1. Then two learned vectors, `weight` and `bias`, give each of the `D` dimensions the
-# size and the centre that suits it; they start as ones and zeros.
+# A stream to which everyone adds can get out of bounds, as you have seen. **Layer normalisation** (Ba
+# et al. 2016), LayerNorm for short, brings *each token's vector* back to mean 0 and spread 1. Then two
+# learned vectors, `weight` and `bias`, give each of the `D` dimensions the size and the centre that
+# suits it; they start as ones and zeros.
 #
 # $$
 # \text{LayerNorm}(x) = \frac{x - \text{mean}}{\sqrt{\text{variance} + \epsilon}}
 # \cdot \text{weight} + \text{bias}
 # $$
+#
+# The stack that exploded, with one thing changed: a LayerNorm after each sum ("post"), or before
+# each layer, on what it reads ("pre"):
+
+# %% tags=["nbval-ignore-output"]
+for norm in (None, "post", "pre"):
+    sizes, gradients, last = through_24_layers(True, keep_size=True, norm=norm)
+    print(
+        f"{norm or 'none':4}  numbers at the end {sizes[-1]:6.1f}, gradients at the start", end=" "
+    )
+    print(f"{gradients[0]:.0e}, mean cosine of two tokens {mean_cosine(last):.2f}")
+
+# %% tags=["author"]
+assert all(
+    max(sizes) < 1.1 and 0.1 < gradients[0] < 2 and mean_cosine(last) > 0.95
+    for sizes, gradients, last in (through_24_layers(True, True, "post", seed) for seed in range(5))
+)
+assert all(
+    max(sizes) < 6 and 1 < gradients[0] < 6 and mean_cosine(last) < 0.9
+    for sizes, gradients, last in (through_24_layers(True, True, "pre", seed) for seed in range(5))
+)
+
+# %% [markdown]
+# Either way numbers and gradients stay within bounds (four more seeds agree). It is no cure for
+# everything: post, the tokens of this untrained stack still end nearly alike.
 #
 # Three tokens of eight dimensions, one of them loud and one far from 0:
 
@@ -382,14 +392,14 @@ print("outputs that changed:", moved.tolist())
 
 # %% [markdown]
 # BERT has a softer activation function, **GELU** (Hendrycks and Gimpel 2016): multiply `x` by the
-# share of a standard normal distribution that lies below `x`. For large `x` that share is 1 and `x`
-# passes; far below 0 it is 0.
+# share of a standard normal distribution that lies below `x`. For large `x` that share is nearly 1 and
+# `x` passes; far below 0 it is nearly 0.
 #
 # $$\text{GELU}(x) = x \cdot \tfrac{1}{2}\left(1 + \text{erf}\!\left(\tfrac{x}{\sqrt{2}}\right)\right)$$
 #
 # `erf`, the error function, is what computes such shares. Some programs use an approximation with
-# `tanh` in its place. In Hugging Face's library GPT-2 uses the approximation, BERT the exact form.
-# How far apart are they?
+# `tanh` in its place: Google's code for BERT does (`modeling.py`), Hugging Face's takes the exact
+# form. How far apart are they?
 
 # %%
 t = torch.linspace(-4, 4, 161)
@@ -437,7 +447,7 @@ check("5.3", gelu)
 #
 # - **post-norm** (the original transformer, BERT): compute, add, *then normalise the sum*:
 #   `norm(x + sublayer(x))`
-# - **pre-norm** (most newer models): *normalise what goes in*, compute, add (on the right below)
+# - **pre-norm** (GPT-2, for one): *normalise what goes in*, compute, add (on the right below)
 #
 # ```
 #      post-norm                                   pre-norm
@@ -568,11 +578,12 @@ assert max(sizes[0] for sizes, _ in untrained["pre-norm", 24]) < 1
 # the last is a quarter to an eighth of the first. In the last block, post-norm's gradient hardly
 # depends on the number of blocks; with four times as many, pre-norm's is about half or less.*
 #
-# In pre-norm the stream grows with every block that adds to it, so the later a block, the smaller
-# its say. In post-norm every sum is scaled back, and the last blocks get large gradients however
-# many there are. Xiong et al. (2020) trace to this why deep post-norm models have to start with
-# tiny steps ("warm-up", lesson 6) and pre-norm models hardly. Liu et al. (2020) find another cause:
-# in post-norm, small changes of the weights change the output more.
+# In pre-norm the stream grows with every block that adds to it, so the later a block, the smaller its
+# share of the sum. In post-norm every sum is scaled back. The last rows agree with theorem 1 of Xiong
+# et al. (2020), who trace to it why post-norm models have to start with tiny steps ("warm-up", lesson
+# 6), and train pre-norm models without (section 4, translation and BERT). Not all agrees: in their
+# post-norm models gradients shrink towards the input. And Liu et al. (2020) take another cause for the
+# root: in post-norm, small changes of the weights change the output more.
 #
 # BERT is post-norm. The models that you train from lesson 6 on are pre-norm.
 
@@ -580,8 +591,8 @@ assert max(sizes[0] for sizes, _ in untrained["pre-norm", 24]) < 1
 # ## 6. Dropout: on while training, off otherwise
 #
 # One part is active in training only. **Dropout** (Srivastava et al. 2014) sets some numbers to 0
-# at random, one in ten in BERT, so that the model cannot rely on any single one, and scales the
-# others up so that the average stays the same.
+# at random, one in ten in BERT (Devlin et al. 2019, appendix A.2), so that the model cannot rely on
+# any single one, and scales the others up so that the average stays the same.
 
 # %%
 ones = torch.ones(10_000)
@@ -652,7 +663,7 @@ def block_parameters(D: int, d_ff: int) -> int:
 check("5.6", block_parameters)
 
 # %% [markdown]
-# BERT-base is often introduced as "110 M parameters". Where do they sit? Built on the device
+# BERT-base has "110M" parameters (Devlin et al. 2019, section 3). Where do they sit? Built on the device
 # `meta`, a model has shapes but no numbers, and takes no memory:
 
 # %%
@@ -692,8 +703,8 @@ assert sum(rows.values()) == count(base)
 #
 # > **In fact** over half of BERT sits in its feed-forward networks, twice as much as in attention,
 # > and a fifth in the table of tokens. Residual connections have no parameters and norms hardly
-# > any, but sections 2 and 3 have shown what becomes of a stack without them. (Vaswani et
-# > al. 2017, section 3)
+# > any; sections 2 and 3 have shown what becomes of a stack without them. (Vaswani et al. 2017,
+# > section 3)
 
 # %% [markdown]
 # ## 8. The head: from vectors back to words
@@ -748,7 +759,7 @@ assert abs(losses[0.02] - math.log(len(names))) < 0.5
 assert losses[1.0] > 4 * math.log(len(names))
 
 # %% [markdown]
-# With 1 the model begins by being very sure of wrong answers. When you build a model, look at its
+# With 1 this model begins very sure of wrong answers. When you build a model, look at its
 # first loss: far above `log V` means that something is too large; far below, perhaps that the
 # answer leaks in.
 #
@@ -785,10 +796,8 @@ check("5.7", mlm_logits)
 # %% [markdown]
 # ## 9. What PyTorch has ready
 #
-# PyTorch ships a class called `nn.Transformer`. It is easy to use in a way that runs and means
-# something else.
-#
-# > **Often read:** `nn.Transformer(dim, layers, heads)` is an encoder with that many layers and heads.
+# PyTorch ships a class called `nn.Transformer`. Is `nn.Transformer(dim, layers, heads)` an encoder
+# with so many layers and heads?
 
 # %%
 import inspect
@@ -810,12 +819,10 @@ print("decoder layers:", len(wrong.decoder.layers))
 print("heads:         ", wrong.encoder.layers[0].self_attn.num_heads)
 
 # %% [markdown]
-# > **In fact** the order is `d_model`, `nhead`, then the depth of the encoder, then that of a
-# > *decoder*, 6 unless you say otherwise: it is both stacks of the translation model of Vaswani et
-# > al. 2017, section 3.1, encoder and decoder. The third argument sets the encoder's depth alone.
-# > For an encoder, take `nn.TransformerEncoder`.
-#
-# > **Often read:** hand it the token ids, `model(ids)`, and out come the encoded tokens.
+# The order is `d_model`, `nhead`, then the depth of the encoder, then that of a *decoder*, 6 unless
+# you say otherwise: it is both stacks of the translation model of Vaswani et al. 2017, section 3.1,
+# encoder and decoder. The third argument sets the encoder's depth alone. For an encoder, take
+# `nn.TransformerEncoder`. Nor does it take token ids:
 
 # %% tags=["nbval-ignore-output"]
 numbers = torch.zeros(1, 5, 64, dtype=torch.long)  # (B, T, D), but integers
@@ -857,11 +864,11 @@ print("it knows the order of the words:                  ", not a_bag)
 print("padding after the sentence leaves it undisturbed: ", undisturbed)
 
 # %% [markdown]
-# > **In fact** it is blocks and nothing else. Embeddings, positions and the head are yours to add,
-# > the padding mask yours to hand over (and True means *padding* there, see lesson 2), hiding
-# > tokens yours to do; and without `batch_first=True` it reads `(T, B, D)`, so that the words of
-# > different sentences talk to each other. (Compare Vaswani et al. 2017, sections 3.4 and 3.5;
-# > lesson 4 on hiding)
+# It is blocks and nothing else, with ReLU and post-norm unless you ask for `activation="gelu"` and
+# `norm_first=True`. Embeddings, positions, a last norm and the head are yours to add, the padding mask
+# yours to hand over (True means *padding* there, see lesson 2), hiding tokens yours to do (lesson 4);
+# and without `batch_first=True` it reads `(T, B, D)`, so that the words of different sentences talk to
+# each other.
 
 # %% [markdown]
 # ## 10. Your encoder is BERT
@@ -1140,17 +1147,16 @@ quiz("5")
 # ## Recap
 #
 # - The input is a sum: token, position, segment. Without positions an encoder reads a bag of words.
-# - **Residual connections** let a token keep its own vector, and gradients arrive even where weights
-#   start small. **LayerNorm** keeps every token's vector at one size: over `D`, variance divided by
-#   `D`, eps under the root.
+# - With **residual connections** gradients arrive at the first layer, and a token keeps its own vector
+#   beneath what is added. **LayerNorm** brings every token's vector to one size: over `D`, variance
+#   divided by `D`, eps under the root.
 # - Attention moves information between tokens; the **feed-forward network** works on each token by
 #   itself and holds most of a block's parameters.
 # - **Post-norm** normalises the sums (BERT), **pre-norm** what enters a sublayer.
 # - The head is tied to the token table, which must not start large: the first loss should be near
 #   `log V`. Logits are needed at hidden places only.
 # - Dropout is on in training mode only.
-# - Agreement to 1e-5 is how you know that two programs compute the same. Then either can run the
-#   other's weights.
+# - Agreement to 1e-5 is how you know that two programs compute the same.
 #
 # **Next:** lesson 6 trains it, with an exact floor to train against.
 

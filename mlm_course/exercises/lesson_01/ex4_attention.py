@@ -9,7 +9,7 @@ from mlm_course.practice.exercise import Exercise, Mistake
 
 
 def inputs(g: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """Queries (B, H, T, D), keys (B, H, S, D) and values (B, H, S, V)."""
+    """Queries (B, H, T, D), keys (B, H, S, D) and values (B, H, S, E)."""
     q, k = torch.randn(2, 3, 5, 6, generator=g), torch.randn(2, 3, 7, 6, generator=g)
     return q, k, torch.randn(2, 3, 7, 4, generator=g)
 
@@ -21,7 +21,7 @@ EXERCISE = Exercise(
     inputs=inputs,
     hints=(
         "Three steps you have written already: scores, softmax, weighted average.",
-        "scores (..., T, S) -> softmax over S -> weights @ v is (..., T, V).",
+        "scores (..., T, S) -> softmax over S -> weights @ v is (..., T, E).",
         "w = (q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])).softmax(-1); return w @ v, w",
     ),
     mistakes=(

@@ -29,12 +29,12 @@ QUIZ = (
         prompt="Every box pointed to two boxes. Why was one head not enough?",
         options=(
             ("It had too few numbers to learn.", "Both models had exactly as many."),
-            ("It was not trained for long enough.", "The curve had long been flat."),
+            ("It was not trained for long enough.", "Three times the steps left it where it was."),
             (
                 "One look gives one average of both boxes, and one matrix could not read both digits "
                 "out of it.",
-                "Two heads keep the two looks apart. (A small network behind one head could take the "
-                "mixture apart as well, later.)",
+                "Two heads keep the two looks apart. (A small network behind one head took much of the "
+                "mixture apart.)",
             ),
         ),
         answer=2,

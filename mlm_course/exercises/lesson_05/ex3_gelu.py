@@ -25,12 +25,12 @@ EXERCISE = Exercise(
     ),
     mistakes=(
         Mistake(
-            "Very close: this is the approximation with tanh. It differs in the fourth digit, enough "
-            "to miss BERT's numbers. Use erf.",
+            "Very close: this is the approximation with tanh, as in Google's own code for BERT. It "
+            "differs in the fourth digit. Here the exact form is asked for, with erf.",
             {GELU: 'F.gelu(x, approximate="tanh")'},
         ),
         Mistake(
-            "This is the approximation with a sigmoid. BERT uses the exact form, with erf.",
+            "This is the approximation with a sigmoid. The exact form has erf.",
             {GELU: "x * torch.sigmoid(1.702 * x)"},
         ),
         Mistake(

@@ -59,7 +59,7 @@ EXERCISE = Exercise(
             {HEAD: "norm(dense(x))"},
         ),
         Mistake(
-            "Nearly: this is the tanh approximation of GELU. BERT uses F.gelu as it is, with erf.",
+            "Nearly: this is the tanh approximation of GELU. Take F.gelu as it is, with erf.",
             {HEAD: 'norm(F.gelu(dense(x), approximate="tanh"))'},
         ),
         Mistake(
