@@ -4,7 +4,8 @@ from mlm_course.practice.exercise import Question
 
 QUIZ = (
     Question(
-        prompt="Why does MAE train faster than a model of the same size that sees mask tokens?",
+        prompt="Why does a step of MAE cost less than one of the same model with mask tokens in its "
+        "encoder?",
         options=(
             (
                 "It updates only some of its weights.",
@@ -34,7 +35,7 @@ QUIZ = (
         answer=1,
     ),
     Question(
-        prompt="Why 75 % for images and 15 to 40 % for text?",
+        prompt="Why do He et al. remove 75 % of an image, when 15 to 40 % is the custom for text?",
         options=(
             (
                 "Pixels are cheaper to compute than words.",
@@ -42,7 +43,7 @@ QUIZ = (
             ),
             (
                 "Neighbouring patches say nearly the same; words say more each.",
-                "With little removed, a gap in an image can be filled from its rim.",
+                "Their section 1: with little removed, a gap can be filled from its rim.",
             ),
             (
                 "Images have more patches than texts have words.",
@@ -64,20 +65,20 @@ QUIZ = (
         answer=0,
     ),
     Question(
-        prompt="With norm_pix the model restores a patch whose colours differ from its mean in the right "
-        "way, but it does not know the mean. What is in the pictures of such a model?",
+        prompt="With norm_pix the model restores how a patch's colours differ from their mean, but it does "
+        "not know the mean. A picture of its answer has the right brightness all the same. From where?",
         options=(
             (
-                "The model's guess at the mean.",
+                "From the model's guess at the mean.",
                 "It has never been asked for one.",
             ),
             (
-                "The true patch's mean and spread, put back for the picture.",
+                "From the true patch: its mean and spread are put back for the picture.",
                 "So such a picture shows a little more than the model knows.",
             ),
             (
-                "No mean at all: the pictures are grey.",
-                "They could be drawn so, but then they would be hard to look at.",
+                "From the visible patches around it.",
+                "They say something about it, but nothing in the model was trained to say it.",
             ),
         ),
         answer=1,

@@ -28,8 +28,8 @@ EXERCISE = Exercise(
     ),
     mistakes=(
         Mistake(
-            "A place sees itself, and copies its own word: the loss falls to nothing, and nothing is "
-            "learnt. Take the diagonal out.",
+            "A place sees itself, so it can copy its own word: there is no question left. Take the "
+            "diagonal out.",
             {" & ~is_self": ""},
         ),
         Mistake(

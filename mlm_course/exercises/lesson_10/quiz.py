@@ -33,14 +33,14 @@ QUIZ = (
     ),
     Question(
         prompt="At 15 % hidden, an encoder of 3 blocks and a decoder of 1 block of the same width cost "
-        "about ... as a BERT of 3 blocks.",
+        "about ... a BERT of 3 blocks.",
         options=(
-            ("a quarter as much", "That needs most of the text to be removed, and a tiny decoder."),
+            ("a quarter of", "That needs most of the text to be removed, and a tiny decoder."),
             (
-                "as much, or a little more",
-                "3 x .85 + 1 is 3.55: the decoder eats up more than was saved.",
+                "a fifth more than",
+                "3 x .85 + 1 is 3.55 in place of 3: the decoder eats up more than was saved.",
             ),
-            ("twice as much", "The encoder does save something: 3 x .85 instead of 3."),
+            ("twice as much as", "The encoder does save something: 3 x .85 instead of 3."),
         ),
         answer=1,
     ),
@@ -53,24 +53,27 @@ QUIZ = (
                 "To predict words from their neighbours.",
                 "It need not look at the neighbours at all.",
             ),
-            ("To copy.", "Hide a word, and it does no better than before."),
+            (
+                "To copy.",
+                "Copying alone makes the loss 0; in section 9's runs hidden words were guessed no better.",
+            ),
         ),
         answer=2,
     ),
     Question(
-        prompt="Why does RetroMAE hide so much from its decoder, and make it so weak?",
+        prompt="What does RetroMAE want with a decoder of one block that sees so little of the text?",
         options=(
             (
-                "So that the sentence's vector has to carry what is missing.",
-                "A strong decoder could fill the gaps from the other words and ignore the vector.",
+                "That the text's vector has to carry what is missing.",
+                "With more words in view, the gaps could be filled from these, without the vector.",
             ),
             (
                 "To save time.",
-                "A weak decoder is cheap, but that is not the point: its attention is drawn per place.",
+                "A small decoder is cheap, but the aim is a good vector for search (section 10).",
             ),
             (
-                "Because its encoder never sees [MASK].",
-                "It does: RetroMAE's encoder is a plain BERT.",
+                "To keep [MASK] out of the encoder.",
+                "It is not kept out: RetroMAE's encoder is a plain BERT.",
             ),
         ),
         answer=0,
