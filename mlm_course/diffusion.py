@@ -1,8 +1,8 @@
 """Masked diffusion: hide at every rate, and know what such guesses say about a whole text. Lesson 12.
 
 A text of N words is hidden at a rate t between 0 and 1, or n of its words are, n from 1 to N. Summed
-with the right weights, the surprise of the hidden words is an upper bound on -log p(text), and equal
-to it if the guesses are the exact conditional probabilities.
+with the right weights, the surprise of the hidden words is on average an upper bound on -log p(text),
+and equal to it if the guesses are the exact conditional probabilities.
 
 Shapes everywhere: B rows of T tokens, of which N are words that may be hidden; V tokens known.
 """
@@ -56,7 +56,8 @@ def row_bounds(surprise: Tensor, masked: Tensor, n_words: Tensor) -> Tensor:
     """One draw of the bound for each row, in nats: N times the mean surprise of its masked words.
 
     surprise, masked (B, T); n_words (B,): N. Its mean over n ~ U{1..N} and over the places is at
-    least -log p(text). Source: Liao et al. 2020, section 3; Sahoo et al. 2024, section 3.
+    least -log p(text). Source: Uria et al. 2014 (all orders at once); Liao et al. 2020, section 3 (text);
+    Zheng et al. 2024, proposition 3.1 (the same as the bound by rate).
     """
     check_floats("surprise", surprise, "B T")
     check_mask("masked", masked, surprise, of="surprise")
@@ -72,8 +73,9 @@ def likelihood_bound(
 ) -> Tensor:
     """The bound on -log p of each row (B,), in nats; lengths are taken as given.
 
-    Each draw masks n words; the draws of a row spread n evenly over 1..N, which keeps the noise low.
+    Each draw masks n words; the draws of a row spread n evenly over 1..N, for less noise.
     ids, model and generator lie on one device. Dropout is off.
+    Source: Nie et al. 2025, equation 6 (by count); Zheng et al. 2024, section 3.3 (evenly spread).
     """
     check_ids(ids)
     check_count("draws", draws, 1, 10_000)
@@ -109,7 +111,10 @@ def blank(lengths: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def predictor(model: nn.Module) -> Predict:
-    """A masked language model as `decoding.refine` asks it; it never answers with a special token."""
+    """A masked language model as `decoding.refine` asks it; it never answers with a special token.
+
+    Source: Sahoo et al. 2024, section 3.2 ([MASK] gets no probability).
+    """
     check_callable("model", model)
 
     @torch.no_grad()
@@ -183,9 +188,10 @@ def bound_by_count(answers: Answers, N: int) -> Tensor:
 
 
 def bound_by_rate(answers: Answers, N: int) -> Tensor:
-    """The integral over t from 0 to 1 of (1 / t) times the mean surprise of what rate t hides.
+    """The integral over t from 0 to 1 of (1 / t) times the mean summed surprise of what rate t hides.
 
     What stands under the integral is a polynomial in t: Gauss and Legendre's rule is exact.
+    Source: Nie et al. 2025, equation 3; Sahoo et al. 2024, section 3.
     """
     import numpy as np
 
@@ -201,7 +207,10 @@ def bound_by_rate(answers: Answers, N: int) -> Tensor:
 
 
 def leave_one_out(answers: Answers, N: int) -> Tensor:
-    """Minus the pseudo-log-likelihood: each word hidden alone, the surprises summed."""
+    """Minus the pseudo-log-likelihood: each word hidden alone, the surprises summed.
+
+    Source: Salazar et al. 2020, section 2.
+    """
     check_count("N", N, 1, 10_000)
     one = torch.eye(N, dtype=torch.bool)
     return _surprises(answers, one).sum()

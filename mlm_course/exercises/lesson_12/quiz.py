@@ -45,7 +45,10 @@ QUIZ = (
                 "Each one is right by itself. One or a few at a time they can agree.",
             ),
             ("It was not trained long enough.", "It is perfect: its guesses are the exact ones."),
-            ("The temperature is too high.", "At 0 it writes the same line always, and no better."),
+            (
+                "The temperature is too high.",
+                "At 0 each place gets its likeliest word, and still no word knows of the others.",
+            ),
         ),
         answer=0,
     ),
@@ -54,7 +57,10 @@ QUIZ = (
         "wrong with them?",
         options=(
             ("They take more steps.", "They take as many as they are given."),
-            ("They repeat words.", "With enough steps they do not."),
+            (
+                "They are not trained on every share.",
+                "A rule is not trained. The model behind it was trained on every share.",
+            ),
             (
                 "There is one sentence for each length.",
                 "Nothing is drawn, so the same blank line always becomes the same text.",
@@ -63,11 +69,12 @@ QUIZ = (
         answer=2,
     ),
     Question(
-        prompt="Why can a masked diffusion model not keep keys and values as an autoregressive one does?",
+        prompt="An autoregressive model keeps keys and values of what it has written, and they stay right. Why "
+        "not so when a model with attention both ways fills a line?",
         options=(
             (
                 "Each newly filled word changes the vectors of all places, earlier ones included.",
-                "Attention runs both ways, so everything is computed anew in each step.",
+                "So what was kept is an approximation, unless finished blocks do not look ahead.",
             ),
             ("It has no keys and values.", "It has: it is an ordinary transformer encoder."),
             ("They would not fit into memory.", "They are as large as in any other transformer."),
