@@ -465,7 +465,7 @@ assert sum(roles_curve[-20:]) / 20 > 0.97 > 0.4 > sum(without_curve[-20:]) / 20
 # Without them it stays near one quarter.*
 #
 # That was one run. Over five seeds, each way with the best of four learning rates, the matrices are
-# ahead by .75 {r:boxes.differences}. Those for query and key are enough: with the vectors themselves
+# ahead by .75 {r:boxes.one pointer}. Those for query and key are enough: with the vectors themselves
 # as values, .999 and more are right {r:boxes.one pointer}. With one head, the matrices for value,
 # output and guess stand in a row, and matrices in a row are one matrix.
 #
@@ -628,7 +628,7 @@ assert min(two_heads_curve[-20:]) > 0.97 and max(one_head_curve[-20:]) < 0.7
 # gets far, but later.*
 #
 # Over five seeds, each with the best of four learning rates, two heads are ahead of one by .44 to .45
-# {r:boxes.differences}. With three times the steps, one head ends at .55 to .56
+# {r:boxes.two pointers}. With three times the steps, one head ends at .55 to .56
 # {r:boxes.one head for 900 steps}. One head with a network, which has twice the parameters, ends at
 # .75 to .96 {r:boxes.two pointers}: it can take the mixture apart again. Two heads do not mix in the
 # first place.
@@ -863,8 +863,8 @@ assert all(sum(losses[-10:]) / 10 < losses[0] - 1 for losses in gap_losses.value
 # Attention by itself comes last in this run. It alone has no idea of order (section 8), and all gaps
 # of a sentence are one and the same query to it. Is that the cause? Add positions, and nothing else:
 # over five seeds, each with the best of three learning rates, they take 2.04 to 2.28 off attention's
-# loss on new sentences {r:gap_fillers.differences}. The convolution is still ahead by .02 to .11, and
-# behind by .01 to .08 once what went in is added to what comes out, in both {r:gap_fillers.differences}.
+# loss on new sentences {r:gap_fillers.loss}. The convolution is still ahead by .02 to .11, and
+# behind by .01 to .08 once what went in is added to what comes out, in both {r:gap_fillers.loss}.
 # (Lesson 5 says more of positions, and of adding.)
 
 # %% [markdown]

@@ -9,7 +9,9 @@ import torch
 from mlm_course.corpora.tinyworld import sentences
 from mlm_course.experiments import (
     _rivals,
+    boxes,
     choices,
+    gap_fillers,
     masking,
     samplers,
     student_goals,
@@ -189,3 +191,26 @@ def test_every_choice_is_undone_alone(monkeypatch):
     monkeypatch.setattr(choices, "masked_test_set", partial(choices.masked_test_set, 20))
     ends = {name: rival(1.0, 1)["above_floor"] for name, rival in choices.RIVALS.items()}
     assert len({*ends.values()}) == len(ends) - 3  # one step has no decay and no warm-up
+
+
+def test_boxes_in_miniature(monkeypatch):
+    monkeypatch.setattr(boxes, "STEPS", {1: 1, 2: 1})
+    monkeypatch.setattr(boxes, "RATES", (0.01,))
+    record = boxes.run()
+    assert "two heads against one head" in record["two pointers"]["differences"]
+    assert len(record["one head for 900 steps"]) == len(boxes.SEEDS)
+    assert record["one pointer"]["by step"]["no matrices"] == [None] * 5
+
+
+def test_a_box_that_hears_itself_is_right_in_a_quarter_of_the_cases():
+    shelves = boxes.sample_boxes(20_000, 6, torch.Generator().manual_seed(0))
+    right = (shelves.digits[:, :, None] == shelves.answers).double().mean().item()
+    assert right == pytest.approx(1 / 6 + 5 / 6 / 10, abs=0.01)
+
+
+def test_gap_fillers_in_miniature(monkeypatch):
+    monkeypatch.setattr(gap_fillers, "STEPS", 1)
+    monkeypatch.setattr(gap_fillers, "RATES", (0.01,))
+    record = gap_fillers.run()
+    assert record["loss"]["values"].keys() == gap_fillers.NETWORKS.keys()
+    assert len({*map(tuple, record["loss"]["values"].values())}) == len(gap_fillers.NETWORKS)

@@ -28,7 +28,16 @@ LESSONS = {
     for path in sorted((ROOT / "course").glob("[0-9]*.py"))
 }
 REASONS = exceptions((ROOT / "course/evidence.md").read_text("utf-8"))
-COMPARISONS = ("choices", "masking", "weightings", "samplers", "student_goals", "weight_pruning")
+COMPARISONS = (
+    "boxes",
+    "gap_fillers",
+    "choices",
+    "masking",
+    "weightings",
+    "samplers",
+    "student_goals",
+    "weight_pruning",
+)
 
 
 def plain(text: str) -> str:
@@ -146,4 +155,5 @@ def test_markers_name_parts_by_their_keys():
 def test_a_comparison_needs_five_values():
     row = {"mean": 1, "low": 0, "high": 2, "paired": True}
     assert compares({"a": [{**row, "n": 5}]}) and not compares({"a": {**row, "n": 4}})
+    assert compares([1.0] * 5) and not compares([1.0] * 4)
     assert compares({"turns": 7}) and not compares({"turns": 3}) and not compares(7)

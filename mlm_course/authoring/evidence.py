@@ -70,11 +70,12 @@ def part(marker: str) -> tuple[str, list[str], Any]:
 
 
 def compares(content: Any) -> bool:
-    """Whether a part of a record holds differences over five seeds at least, or as many turns."""
+    """Whether a part of a record holds differences or values of five seeds at least, or as many turns."""
     from mlm_course.results.comparison import FEWEST
 
     if isinstance(content, list):
-        return any(map(compares, content))
+        numbers = [value for value in content if isinstance(value, int | float)]
+        return len(numbers) >= FEWEST or any(map(compares, content))
     if not isinstance(content, Mapping):
         return False
     if {"mean", "low", "high"} <= content.keys():

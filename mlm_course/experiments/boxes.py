@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from mlm_course.attention import MultiHeadAttention, scaled_dot_product_attention
 from mlm_course.corpora.boxes import LABELS, N_DIGITS, Boxes, sample_boxes
-from mlm_course.results.comparison import compare
+from mlm_course.results.comparison import comparison
 
 BATCH, BOXES, D = 64, 6, 32
 STEPS = {1: 200, 2: 300}  # by the number of pointers
@@ -76,6 +76,12 @@ WAYS: dict[int, dict[str, Callable[[], Shelf]]] = {
 }
 
 
+PAIRS = {
+    1: [("query and key", "no matrices"), ("query, key, value, output", "query and key")],
+    2: [("two heads", "one head"), ("two heads", "one head, then a network")],
+}
+
+
 def share_right(logits: Tensor, boxes: Boxes) -> float:
     """The share of the digits that are right."""
     return (logits.argmax(-1) == boxes.answers).float().mean().item()
@@ -112,42 +118,36 @@ def one_way(build: Callable[[], Shelf], pointers: int) -> dict[str, Any]:
     runs = [one_run(build, pointers, best, seed) for seed in SEEDS]
     return {
         "parameters": sum(p.numel() for p in build().parameters()),
-        "tuning": {str(lr): round(share, 4) for lr, share in tuning.items()},
-        "learning rate": best,
+        "chosen": best,
         **{key: [run[key] for run in runs] for key in runs[0]},
     }
 
 
+def part(ways: dict[str, dict[str, Any]], pairs: list[tuple[str, str]]) -> dict[str, Any]:
+    """A part of the record: the share of right answers compared, and what else is known of each way."""
+    values = {name: way["right"] for name, way in ways.items()}
+    others = {
+        key: {name: way[key] for name, way in ways.items()}
+        for key in ("parameters", "chosen", "by step")
+    }
+    return {**others, **comparison(values, dict.fromkeys(ways, RATES), pairs)}
+
+
 def run() -> dict[str, Any]:
-    """All ways, one head with three times the steps, and the differences, paired by seed."""
+    """All ways, paired by seed, and one head with three times the steps."""
     torch.set_num_threads(1)
     one, two = (
         {name: one_way(build, pointers) for name, build in WAYS[pointers].items()}
         for pointers in (1, 2)
     )
-    head = two["one head"]
     longer = [
-        one_run(WAYS[2]["one head"], 2, head["learning rate"], seed, 3 * STEPS[2])["right"]
+        one_run(WAYS[2]["one head"], 2, two["one head"]["chosen"], seed, 3 * STEPS[2])["right"]
         for seed in SEEDS
     ]
-    pairs = {
-        "query and key, no matrices": (one["query and key"], one["no matrices"]),
-        "all four matrices, query and key": (
-            one["query, key, value, output"],
-            one["query and key"],
-        ),
-        "two heads, one head": (two["two heads"], head),
-        "two heads, one head and a network": (two["two heads"], two["one head, then a network"]),
-    }
     return {
         "batch_size": BATCH,
         "steps": {"one pointer": STEPS[1], "two pointers": STEPS[2]},
-        "seeds": len(SEEDS),
-        "one pointer": one,
-        "two pointers": two,
-        "one head for 900 steps": {"right": longer},
-        "differences": {
-            name: str(compare(ours["right"], theirs["right"]))
-            for name, (ours, theirs) in pairs.items()
-        },
+        "one pointer": part(one, PAIRS[1]),
+        "two pointers": part(two, PAIRS[2]),
+        "one head for 900 steps": longer,
     }

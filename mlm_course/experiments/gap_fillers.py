@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from mlm_course.attention import MultiHeadAttention
 from mlm_course.corpora import tinyworld
-from mlm_course.results.comparison import compare
+from mlm_course.results.comparison import comparison
 
 BATCH, STEPS, D = 32, 150, 32
 RATES = (0.005, 0.01, 0.02)
@@ -81,6 +81,17 @@ NETWORKS: dict[str, Callable[[], GapFiller]] = {
 }
 
 
+PAIRS = [
+    ("convolution", "attention"),
+    ("recurrent", "attention"),
+    ("attention + positions", "attention"),
+    ("attention + positions + input", "attention + positions"),
+    ("convolution", "attention + positions"),
+    ("convolution", "attention + positions + input"),
+    ("convolution + input", "attention + positions + input"),
+]
+
+
 def gaps(ids: Tensor, g: torch.Generator) -> Tensor:
     """Where words are hidden: one in seven, (B, T) bool."""
     return (torch.rand(ids.shape, generator=g) < 1 / 7) & (ids > GAP)
@@ -108,40 +119,23 @@ def one_run(build: Callable[[], GapFiller], lr: float, seed: int) -> float:
         return round(loss_at_gaps(model, new, masked).item(), 4)
 
 
-def one_network(build: Callable[[], GapFiller]) -> dict[str, Any]:
+def one_network(build: Callable[[], GapFiller]) -> tuple[float, list[float]]:
     """The best learning rate of one network on the tuning seeds, and its losses on the others."""
     tuning = {lr: fmean(one_run(build, lr, seed) for seed in TUNING) for lr in RATES}
     best = min(tuning, key=tuning.__getitem__)
-    return {
-        "parameters": sum(p.numel() for p in build().parameters()),
-        "tuning": {str(lr): round(loss, 4) for lr, loss in tuning.items()},
-        "learning rate": best,
-        "loss": [one_run(build, best, seed) for seed in SEEDS],
-    }
+    return best, [one_run(build, best, seed) for seed in SEEDS]
 
 
 def run() -> dict[str, Any]:
     """All networks, and the differences that lesson 1 speaks of, paired by seed."""
     torch.set_num_threads(1)
     networks = {name: one_network(build) for name, build in NETWORKS.items()}
-    pairs = [
-        ("convolution", "attention"),
-        ("recurrent", "attention"),
-        ("attention + positions", "attention"),
-        ("attention + positions + input", "attention + positions"),
-        ("convolution", "attention + positions"),
-        ("convolution", "attention + positions + input"),
-        ("convolution + input", "attention + positions + input"),
-    ]
+    values = {name: losses for name, (_, losses) in networks.items()}
+    tried = dict.fromkeys(networks, RATES)
     return {
         "batch_size": BATCH,
         "steps": STEPS,
-        "seeds": len(SEEDS),
-        "networks": networks,
-        "differences": {
-            f"{ours}, {theirs}": str(
-                compare(networks[ours]["loss"], networks[theirs]["loss"], lower_is_better=True)
-            )
-            for ours, theirs in pairs
-        },
+        "parameters": {n: sum(p.numel() for p in b().parameters()) for n, b in NETWORKS.items()},
+        "chosen": {name: rate for name, (rate, _) in networks.items()},
+        "loss": comparison(values, tried, PAIRS, lower_is_better=True),
     }
