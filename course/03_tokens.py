@@ -23,9 +23,10 @@ from mlm_course.practice import check, hint, progress, quiz, solution
 # A model reads a list of integers. So a text must be cut into pieces from a fixed list, the
 # **vocabulary**, and each piece gets its number. What are good pieces?
 #
-# - *Words?* There are too many. Whatever vocabulary you fix, the next text contains a word that is missing.
-# - *Letters?* None is missing, but texts become several times as long, and attention pays for each
-#   pair (lesson 1).
+# - *Words?* There are too many. Whatever vocabulary you fix, some later text contains a word that is
+#   missing: a name, a number, a slip of the pen.
+# - *Letters?* Hardly one is missing, but texts become several times as long (section 2 counts), and
+#   attention pays for each pair (lesson 1).
 # - *Pieces of words*, **subwords**, are the compromise: frequent words stay whole, rare ones are
 #   built from parts.
 #
@@ -46,17 +47,23 @@ show(token_strip(tokenizer.encode(text).tokens))
 # %% [markdown]
 # First the text was put into lower case and cut at spaces and punctuation. Then each word was cut
 # into pieces. A piece that continues a word begins with `##`. "a" and "statement" are everyday
-# words in Python's manual and stay whole; "unfamiliar" is rare and falls into parts. (`[CLS]` and
-# `[SEP]` were added; section 4 says what they are.)
+# words in Python's manual and stay whole; "unfamiliar" is no piece of the vocabulary and falls into
+# parts. (`[CLS]` and `[SEP]` were added; section 4 says what they are.)
 
 # %% [markdown]
 # ## 2. A vocabulary grows
 #
 # Where do the pieces come from? Start with the single letters. Look for the two neighbouring pieces
 # that stand side by side most often, join them, and put the result into the vocabulary. Repeat until
-# it is full. This is **byte-pair encoding** (Sennrich et al. 2016, section 3.2), and the library that
-# we use makes WordPiece vocabularies in the same way. Stop it early and late, and see how the same
-# word is cut:
+# it is full. This is **byte-pair encoding**, BPE (Sennrich et al. 2016, section 3.2).
+#
+# Is that how BERT's vocabulary was made? Nobody outside knows: its code was never published (Google's
+# BERT repository, README, "Learning a new WordPiece vocabulary"). The first WordPiece joined those two
+# pieces that made the training text most *likely* under a language model (Schuster and Nakajima 2012).
+# The library that we use, Hugging Face's `tokenizers`, joins the most frequent pair, as BPE does, and
+# only writes `##` (its issue 144). So what is WordPiece's own, here, is the way it *cuts*: section 3.
+#
+# Stop the growth early and late, and see how the same word is cut:
 
 # %% tags=["nbval-ignore-output"]
 letters = sum(map(len, manual))  # and spaces, and punctuation
@@ -69,13 +76,15 @@ for size in [300, 500, 1000, 2000]:
     print(f"{size:4} pieces: {letters / len(ids):.1f} letters a token, {rare:3} rare; {pieces}")
 
 # %% tags=["author"]
-assert letters / len(ids) > 3.5 and rare > 300
+assert letters / len(ids) > 3.5 and rare > 300 and "unfamiliar" not in tokenizer.get_vocab()
+assert {"a", "statement"} < tokenizer.get_vocab().keys()
 
 # %% [markdown]
 # The more pieces, the longer they are, and the shorter the rows: at 2,000 a token stands for about
 # four letters. The price is in the column "rare", which counts pieces that the whole manual has fewer
-# than ten times. A model learns a vector for each piece, and it learns it only where that piece stands.
-# BERT, trained on 3,300 million words, has 30,000 pieces (Devlin et al. 2019, section 3).
+# than ten times. A model looks up one vector for each piece, so a rare piece's vector is looked up
+# fewer than ten times a reading. BERT, trained on 3,300 million words, has 30,000 pieces (Devlin et al.
+# 2019, section 3).
 
 # %% [markdown]
 # ## 3. Cutting a word
@@ -83,7 +92,8 @@ assert letters / len(ids) > 3.5 and rare > 300
 # How does the tokenizer cut a word, once the vocabulary is there? Greedily: it takes the *longest*
 # piece in the vocabulary that fits at the front, then the longest that fits the rest, and so on. It
 # never takes a piece back. Inside a word the pieces carry their `##`. If at some point nothing fits,
-# the whole word becomes `[UNK]`, "unknown". Single letters are pieces too, so that is rare.
+# the whole word becomes `[UNK]`, "unknown". The single letters of the training texts are pieces too, so
+# that takes a sign that they do not have.
 #
 # ### Exercise 3.1: longest match first
 # `word` is a string, `vocabulary` a set of strings such as `{"play", "##ing", "##s", ...}`. Return
@@ -113,7 +123,7 @@ check("3.1", longest_match)
 # %% [markdown]
 # ## 4. Ids and special tokens
 #
-# Every piece has a number, its **id**. The first few ids belong to **special tokens**. They stand for no text:
+# Every piece has a number, its **id**. Here the first five belong to **special tokens**. They stand for no text:
 
 # %%
 for i, name in enumerate(tokenization.SPECIAL_TOKENS):
@@ -121,8 +131,8 @@ for i, name in enumerate(tokenization.SPECIAL_TOKENS):
 
 # %% [markdown]
 # - `[PAD]` fills short rows up (lesson 2). `[UNK]` stands for what could not be built.
-# - `[CLS]` stands in front of every text. In BERT its output serves as a summary of the whole; lesson 8
-#   says why ours does not.
+# - `[CLS]` stands in front of every text. BERT's classifiers read its output in place of the whole text
+#   (Devlin et al. 2019, section 3); lesson 8 says why ours do not.
 # - `[SEP]` stands after every text.
 # - `[MASK]` stands where a token was hidden (lesson 4).
 #
@@ -137,9 +147,10 @@ print(*[f"{text:<6}" for text in pair.type_ids])
 # %% [markdown]
 # ## 5. Nothing is unknown: bytes
 #
-# Our vocabulary knows the letters of Python's manual. What about others? RoBERTa's tokenizer begins
-# with *bytes* in place of letters: 256 signs, which spell every text that a computer can store. From there
-# it grows as in section 2. (Radford et al. 2019, section 2.2; Liu et al. 2019, section 4.4)
+# Our vocabulary knows the letters of Python's manual. What about others? RoBERTa's tokenizer (it is
+# GPT-2's) begins with *bytes* in place of letters: 256 signs, which spell every text that a computer can
+# store. From there it grows as in section 2. (Radford et al. 2019, section 2.2; Liu et al. 2019,
+# section 4.4)
 
 # %% tags=["nbval-ignore-output"]
 bpe = tokenization.train_bpe(manual, vocab_size=2000)
@@ -152,21 +163,23 @@ for word in words:
 # %% tags=["author"]
 assert all(bpe.decode(bpe.encode(word).ids) == word for word in words)
 assert set(tokenizer.encode("日本", add_special_tokens=False).tokens) == {"[UNK]"}
+assert len(bpe.encode("日本", add_special_tokens=False).tokens) >= 6  # no bytes joined
 
 # %% [markdown]
 # Each byte is shown by a stand-in sign; `Ġ` stands for a space. So here the piece that *begins* a word
-# is marked. Case and accents survive, and the way back gives exactly the text that went in. WordPiece
-# has lost the accent and the capital (an option, the one of "uncased" models), and of the Japanese word
-# nothing is left. No error, no warning: the model is just never told.
+# is marked. Case and accents survive, and the way back gives the word that went in. (Of white
+# space ours keeps one space for each stretch.) WordPiece has lost the accent and the capital (an option,
+# the one of "uncased" models), and of the Japanese word nothing is left. No error, no warning: the model
+# is just never told.
 #
-# The price: two Japanese characters take several tokens. The manual contains no Japanese, so their bytes
-# were never joined. A vocabulary is made for the texts it grew on.
+# The price: two Japanese characters, three bytes each, take six tokens and one for the space. Their bytes
+# were never joined, for the manual contains no Japanese. A vocabulary is made for the texts it grew on.
 
 # %% [markdown]
 # ## 6. Texts that are too long, texts that are too short
 #
-# A model has a greatest length. A text that is longer is **chunked**: cut into windows, possibly
-# overlapping, so that what stands at the edge of one window stands inside the next.
+# A model has a greatest length (BERT: 512 tokens). A text that is longer is **chunked**: cut into windows,
+# possibly overlapping, so that what stands at the edge of one window stands inside the next.
 
 # %%
 long_text = list(range(10, 20))  # ten "tokens"
@@ -192,7 +205,7 @@ for what, rows, length in [
 # > trained on rows of 128 tokens for nine tenths of its steps, because attention is quadratic in the
 # > length. (Devlin et al. 2019, appendix A.2)
 #
-# Short texts waste room: their rows are mostly padding. They can be **packed**, several in a row, with
+# Short texts waste room: their rows are padded. They can be **packed**, several in a row, with
 # `[SEP]` (here 3) between them (Krell et al. 2021 pack without cutting texts). Ours cuts: a text that
 # does not fit goes on in the next row:
 
@@ -202,8 +215,10 @@ for row in tokenization.pack(short_texts, length=6):
     print(row)
 
 # %% [markdown]
-# `[SEP]` is a token like others and keeps nothing apart. If texts should not attend to each other, that takes
-# the third mask of lesson 2. How much room is won? On Python's manual, paragraph by paragraph:
+# `[SEP]` is a token like others and keeps nothing apart. RoBERTa's rows go on into the next document with
+# no more than such a token between the two (Liu et al. 2019, section 4.2). If texts should not attend to
+# each other, that takes the third mask of lesson 2. How much room is won? On Python's manual, paragraph
+# by paragraph:
 
 # %% tags=["nbval-ignore-output"]
 paragraphs = tokenization.encode(tokenizer, python_docs.paragraphs(manual), special_tokens=False)
@@ -228,8 +243,8 @@ quiz("3")
 #
 # - Text becomes **tokens**: pieces from a fixed vocabulary, each with an **id**. Frequent words are
 #   one piece, rare ones several.
-# - A vocabulary grows by joining frequent neighbours. More pieces make shorter rows, and more of the
-#   pieces are rare.
+# - BPE's vocabulary grows by joining the most frequent neighbours, and so does ours. More pieces make
+#   shorter rows, and more of the pieces are rare.
 # - WordPiece takes the longest piece that fits and never goes back; what it cannot build is `[UNK]`.
 #   A tokenizer that begins with bytes has no unknown text.
 # - **Special tokens** stand for no text: `[PAD]`, `[UNK]`, `[CLS]`, `[SEP]`, `[MASK]`.
@@ -244,6 +259,8 @@ progress("3")
 # ## References
 #
 # - M. Schuster, K. Nakajima 2012. *Japanese and Korean Voice Search*. ICASSP. (where WordPiece comes from)
+# - Google's BERT repository, [README](https://github.com/google-research/bert); Hugging Face's
+#   `tokenizers`, [issue 144](https://github.com/huggingface/tokenizers/issues/144) (how vocabularies grow)
 # - R. Sennrich, B. Haddow, A. Birch 2016. *Neural Machine Translation of Rare Words with Subword
 #   Units*. ACL. [arXiv:1508.07909](https://arxiv.org/abs/1508.07909) (section 3.2: byte-pair encoding)
 # - J. Devlin et al. 2019. *BERT*. NAACL. [arXiv:1810.04805](https://arxiv.org/abs/1810.04805)

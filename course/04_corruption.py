@@ -24,8 +24,9 @@ from mlm_course.views.figures import show_figure
 # %% [markdown]
 # ## 1. Which tokens, and how many?
 #
-# We mostly use tinyworld, lesson 2's small language, because of something no other language offers:
-# for every hidden word we can compute *exactly* how likely each answer is. Its tokens are whole words.
+# We mostly use tinyworld, lesson 2's small language, because of something that no real language offers:
+# its rules are known, so that for every hidden word we can compute *exactly* how likely each answer is.
+# Its tokens are whole words.
 
 # %%
 names = tinyworld.vocabulary()  # the word of each id
@@ -37,8 +38,8 @@ ids = tinyworld.encode([s.split() for s in sentences])  # (B, T), with [CLS], [S
 ids
 
 # %% [markdown]
-# Which of these may be hidden? Everything but special tokens: asking a model to guess `[SEP]`
-# teaches it nothing, and nothing stands at `[PAD]`. We call the tokens that may be hidden
+# Which of these may be hidden? Everything but special tokens: `[CLS]` and `[SEP]` stand in the same two
+# places of every text, and `[PAD]` stands for no text at all. We call the tokens that may be hidden
 # **candidates** (the package says *maskable*).
 #
 # ### Exercise 4.1: candidates
@@ -87,9 +88,9 @@ print("fixed count: hidden tokens in every row:", fixed.unique().tolist())
 # *In words: with coin tosses the number of hidden tokens varies between none and six or more. A
 # fixed count hides the same number in every row of the same length.*
 #
-# A row in which nothing is hidden teaches nothing. So BERT's original code hides a **fixed count**
+# A row in which nothing is hidden has no part in the loss. BERT's original code hides a **fixed count**
 # in each row: 15 % of the row, rounded, and at least one. (It counts special tokens too, and has an
-# upper limit. We count candidates.)
+# upper limit; we count candidates. Google's BERT repository, `create_pretraining_data.py`)
 #
 # How do you pick exactly `n` of the candidates at random, for a whole batch at once? Give each
 # token a random number and take the `n` smallest. Tokens that may not be hidden get a number too
@@ -130,16 +131,18 @@ show(token_strip([names[i] for i in ids[0]], masked=masked[0], maskable=maskable
 # ## 2. What stands in its place?
 #
 # Usually the token `[MASK]`. But `[MASK]` never occurs when the model is used later, on real text.
-# A model that has learned "I only need to think at `[MASK]`" would be in for a surprise. So BERT
-# does this with each hidden token:
+# Against this mismatch BERT does the following with each hidden token (Devlin et al. 2019, section
+# 3.1):
 #
 # - in 80 % of the cases it becomes `[MASK]`,
 # - in 10 % it *stays as it is*, and the model must still say which token belongs there,
-# - in 10 % it becomes some random ordinary token.
+# - in 10 % it becomes some random token.
 #
-# Since any token might be wrong, the model has to think everywhere. (Whether it is worth it is
-# another matter: plain `[MASK]` does as well or better in a careful comparison, Wettig et al. 2023.
-# Lesson 6 measures it.)
+# The idea: since any token might be wrong, the model has to keep an opinion on each of them (Devlin et
+# al. 2019, appendix A.1). Whether that is worth it is another matter; lesson 6 comes back to it.
+#
+# *Which* random token? BERT's original code draws from the whole vocabulary, `[PAD]` and `[MASK]`
+# included (`create_pretraining_data.py`). Our package leaves special tokens out.
 #
 # ### Exercise 4.3: 80 / 10 / 10
 # `ids`, `masked`, `u` (random numbers in [0, 1)) and `random_ids` are all `(B, T)`. Wherever a
@@ -165,11 +168,11 @@ def replace_80_10_10(
 check("4.3", replace_80_10_10)
 
 # %% [markdown]
-# > **Often read:** embed the text, then write the id of `[MASK]` into it, at random places:
-# > `vectors[torch.randint(length, batch, (batch,))] = 101`.
+# How *not* to do it: embed the text, then write the id of `[MASK]` into it, at random places:
+# `vectors[torch.randint(length, batch, (batch,))] = 101`.
 #
-# Three mistakes in one line. First, in BERT's published vocabulary 101 is `[CLS]`; 102 is `[SEP]`
-# and 103 is `[MASK]`. Ask the tokenizer for the id, never write it down:
+# Three mistakes in one line. First, in the vocabulary of BERT's English models 101 is `[CLS]`; 102 is
+# `[SEP]` and 103 is `[MASK]`. Ask the tokenizer for the id, never write it down:
 
 # %%
 from mlm_course.corpora import python_docs
@@ -199,11 +202,11 @@ vectors[:, 1] = 101
 vectors[0, :2]
 
 # %% [markdown]
-# > **In fact** masking happens *before* the embedding, on ids: `ids[masked] = mask_id`. The
-# > embedding then looks up one learned vector for `[MASK]`, like for any other token. (Devlin et
-# > al. 2019, section 3.1 and appendix A.1)
+# Masking happens *before* the embedding, on ids: `ids[masked] = mask_id`. The embedding then looks up
+# one learned vector for `[MASK]`, like for any other token. (Devlin et al. 2019, section 3.1 and
+# appendix A.1)
 #
-# > **Often read:** "The cat sat on the mat." with "cat" masked is "[MASK] sat on the mat."
+# A second slip: "The cat sat on the mat." with "cat" masked is "[MASK] sat on the mat."
 
 # %%
 words = "the cat sat on the mat .".split()
@@ -213,10 +216,9 @@ print(len(words), "tokens in,", len(claimed), "tokens out of the claimed masking
 print(len(right), "tokens:", " ".join(right))
 
 # %% [markdown]
-# > **In fact** "The" has vanished: one `[MASK]` for two tokens. Corruption keeps the length. Each
-# > hidden token leaves its own `[MASK]` at its own place, or the labels below would point at the
-# > wrong words. (Models that let one mark stand for several tokens exist; section 7 shows one.
-# > They need a decoder.)
+# "The" has vanished: one `[MASK]` for two tokens. BERT's corruption keeps the length. Each hidden token
+# leaves its own mark at its own place, or the labels below would point at the wrong words. (Models that
+# let one mark stand for several tokens exist; section 7 shows one. It has a decoder.)
 
 # %% [markdown]
 # ## 3. What the model has to say: labels
@@ -269,10 +271,8 @@ for original, seen, label in zip(ids[0], corrupted.input_ids[0], corrupted.label
 assert (half & (corrupted.input_ids == ids)).any()
 
 # %% [markdown]
-# > **Often read:** the input of masked language modelling is the masked text *together with* the
-# > unmasked text; the masked text is what pretraining makes of it.
-#
-# A player who gets the unmasked text as well does not guess. He copies:
+# What if the input were the masked text *together with* the unmasked text? A player who gets the unmasked
+# text as well does not guess. He copies:
 
 # %%
 both = torch.cat([corrupted.input_ids, ids], dim=1)  # (B, 2T): masked text, then unmasked text
@@ -282,13 +282,14 @@ right = (copied[asked] == corrupted.labels[asked]).float().mean()
 print(f"right answers without understanding a word: {right:.0%}")
 
 # %% [markdown]
-# > **In fact** the input is the corrupted text alone, and corruption is plain code that runs before
-# > the model sees anything. Pretraining is what comes *after*. (Devlin et al. 2019, section 3.1)
+# The input is the corrupted text alone, and corruption is plain code that runs before the model sees
+# anything. Masking is not done *by* pretraining: pretraining is what comes after. (Devlin et al. 2019,
+# section 3.1)
 
 # %% [markdown]
 # ## 4. Pieces give the game away
 #
-# Hide one piece of a word and leave the others, and the game is often too easy:
+# Hide one piece of a word and leave the others:
 
 # %% tags=["nbval-ignore-output"]
 encoded = tokenizer.encode("concatenation and interpolation of strings")
@@ -297,8 +298,9 @@ one_piece = [i == first_continued for i in range(len(encoded.tokens))]
 show(token_strip(encoded.tokens, masked=one_piece))
 
 # %% [markdown]
-# The rest of the word tells what is missing; no need to understand the sentence. **Whole-word
-# masking** hides all pieces of a word or none.
+# Who reads the rest of the word need not understand the sentence. That is Google's reason for
+# **whole-word masking**, which hides all pieces of a word or none: the old task was "too 'easy' for words
+# that had been split" (BERT repository, README, May 2019; Levine et al. 2021, section 1, argue alike).
 #
 # ### Exercise 4.5: whole words
 # `masked` `(B, T)`; `word_ids` `(B, T)` numbers the words of each row, all pieces of a word carry
@@ -335,9 +337,7 @@ check("4.5", extend_to_whole_words)
 # | `score` | the tokens with the highest score (ties by chance); what the score is, is up to you |
 #
 # Our score is **pointwise mutual information**, PMI: how much more often two pieces stand side by side
-# than chance would have it, `log( p(a, b) / (p(a) p(b)) )` (Levine et al. 2021). A token's score is the
-# larger of the PMIs with its two neighbours. Pieces that nearly always come together are then hidden
-# together, so that neither gives the other away. Counted over the whole manual:
+# than chance would have it, `log( p(a, b) / (p(a) p(b)) )`. Counted over the whole manual:
 
 # %%
 windows = []
@@ -348,14 +348,63 @@ manual_ids = torch.tensor(
 )  # (N, 40)
 manual_maskable = corruption.maskable(manual_ids, special_ids)
 word_ids = tokenization.word_ids(manual_ids, tokenization.word_starts(tokenizer))
-pmi = corruption.pmi_scores(manual_ids, manual_maskable)
 
-# %% tags=["nbval-ignore-output"]
-row = int((pmi > 4).sum(1).argmax())  # a row with many strong pairs
-tokens = [tokenizer.id_to_token(i) for i in manual_ids[row]]
-show(token_strip(tokens, numbers=pmi[row].tolist()))
+# %%
+both = manual_maskable[:, :-1] & manual_maskable[:, 1:]  # (N, 39) pairs without a special token
+left, right = manual_ids[:, :-1][both], manual_ids[:, 1:][both]  # (pairs,)
+size = tokenizer.get_vocab_size()
+kinds, kind, seen = (left * size + right).unique(return_inverse=True, return_counts=True)
+alone = left.bincount(minlength=size)[kinds // size] * right.bincount(minlength=size)[kinds % size]
+pmi = (seen * len(left) / alone).log().where(seen >= 5, 0.0)  # rare pairs are no evidence
+pair_pmi = torch.zeros(both.shape)
+pair_pmi[both] = pmi[kind]  # (N, 39)
+scores = corruption.pmi_scores(manual_ids, manual_maskable)  # (N, 40)
+
+# %% tags=["author"]
+assert torch.allclose(scores[:, 1:-1].clamp(min=0),
+                      torch.maximum(pair_pmi[:, :-1].where(both[:, :-1], -99),
+                                    pair_pmi[:, 1:].where(both[:, 1:], -99)).clamp(min=0),
+                      atol=1e-4)  # fmt: skip
 
 # %% [markdown]
+# A token's score is the larger of the PMIs with its two neighbours:
+
+# %% tags=["nbval-ignore-output"]
+row = int((scores > 4).sum(1).argmax())  # a row with many strong pairs
+tokens = [tokenizer.id_to_token(i) for i in manual_ids[row]]
+show(token_strip(tokens, numbers=scores[row].tolist()))
+
+# %% [markdown]
+# What is the score good for? Pieces that nearly always come together may give each other away, as the
+# pieces of a word do (Levine et al. 2021, section 1). Does `score` hide both of a pair? Mostly. Where the
+# budget of a row ends, it may end in the middle of a pair. *PMI-Masking*, the method of that paper, does
+# not take the highest scores. It makes a list of strong neighbours, two to five words long, treats each
+# of them in a text as one *unit*, and draws units at random, as whole-word masking draws words (the
+# authors' repository, README, section 2). Our "whole words" can do that, if we call strong neighbours
+# one word:
+
+# %% tags=["nbval-ignore-output"]
+strong = pair_pmi > 4  # together 55 times as often as by chance, or more
+units = torch.cat([torch.zeros(len(strong), 1), (~strong).cumsum(1)], dim=1).long()  # (N, 40)
+parted = {}
+for name, words in [("fixed count", None), ("score", None), ("whole words", units)]:
+    g = torch.Generator().manual_seed(0)
+    h = corruption.STRATEGIES[name](manual_maskable, 0.15, g, word_ids=words, scores=scores)
+    touched = strong & (h[:, :-1] | h[:, 1:])
+    parted[name] = (strong & (h[:, :-1] ^ h[:, 1:])).sum() / touched.sum()
+    tied = (scores > 4)[h].float().mean()
+    print(f"{name:11} touches {touched.sum():4} strong pairs and parts {parted[name]:.0%};", end="")
+    print(f" {tied:.0%} of what it hides stands in such a pair")
+
+# %% tags=["author"]
+assert parted["fixed count"] > 0.85 and 0.05 < parted["score"] < 0.25
+assert parted["whole words"] == 0
+
+# %% [markdown]
+# *In words: hiding by chance alone, a fixed count nearly always hides one half of a strong pair and leaves
+# the other. The highest scores part some pairs, units none. And `score` looks for strong pairs, the two
+# others hide as many of them as there are.*
+#
 # Now play. Choose a strategy, move the ratio, draw again. Click on a token (or press Enter on it)
 # to hide it yourself or bring it back. (For `adaptive` the slider says what share of a row of 64 is
 # hidden.)
@@ -363,14 +412,15 @@ show(token_strip(tokens, numbers=pmi[row].tolist()))
 # %% tags=["nbval-ignore-output"]
 from mlm_course.widgets import MaskPlayground
 
-strategies = corruption.for_one_row(manual_maskable[row], word_ids=word_ids[row], scores=pmi[row])
+strategies = corruption.for_one_row(
+    manual_maskable[row], word_ids=word_ids[row], scores=scores[row]
+)
 MaskPlayground(tokens, strategies, maskable=manual_maskable[row].tolist())
 
 # %% [markdown]
-# > **Often read:** contiguous masking hides 20 to 30 % of a text.
-#
-# The *budget* and the *pattern* are two different choices. SpanBERT hides spans and keeps BERT's 15
-# %. Below, both patterns on the same budget:
+# Does a pattern come with a budget of its own, contiguous masking with 20 to 30 %, say? No, *budget* and
+# *pattern* are two choices. SpanBERT hides spans and keeps BERT's 15 % (Joshi et al. 2020, section
+# 3.1). Below, four patterns on the same budget:
 
 # %%
 g = torch.Generator().manual_seed(0)
@@ -382,22 +432,23 @@ for name in ["fixed count", "non-adjacent", "spans", "block"]:
     print(f"{name:13} hides {h.float().mean():.0%}, in stretches of {mean:.1f} tokens on average")
 
 # %% [markdown]
-# > **In fact** SpanBERT draws spans of 3.8 words on average until 15 % of the tokens are used up.
-# > (Above they come out a little shorter: the last one is cut where the budget ends.) Any pattern
-# > goes with any ratio. Ratios from 15 to 40 % are in use for text. (Joshi et al. 2020, section
-# > 3.1; Wettig et al. 2023)
+# SpanBERT draws spans of 3.8 words on average until 15 % of the tokens are used up. (Above they come out
+# a little shorter: the last one is cut where the budget ends.) Any pattern goes with any ratio, except
+# that `non-adjacent` ends at one half. Which ratio is best for text depends on the size of the model:
+# 40 % is ahead of 15 % for models of BERT-large's size on GLUE (a collection of tasks about sentences) and
+# SQuAD (finding answers in a text), and larger models want a higher ratio (Wettig et al. 2023, abstract).
 #
 # ### Static or dynamic?
 #
 # When are the hidden tokens drawn? BERT's original code drew them *once, before training*, ten
 # copies of the corpus with different masks, and went through them for forty epochs. Each copy was
-# seen four times. That is **static** masking. **Dynamic** masking draws anew whenever a row is
-# shown.
+# seen four times (so Liu et al. 2019, section 4.1). That is **static** masking. **Dynamic** masking
+# draws anew whenever a row is shown.
 #
-# > **Often read:** dynamic masks adapt to the content of the input; here is a function for it,
-# > which masks every second row.
+# > **Often read:** dynamic masks adapt to the content of the input.
 #
-# A rule without chance gives the same mask at each call. Nothing about it is dynamic:
+# And here is a function that was offered for it; it masks every second row. A rule without chance gives
+# the same mask at each call, and nothing about it is dynamic:
 
 
 # %%
@@ -409,9 +460,11 @@ print("two calls, the same mask:", torch.equal(every_second_row(ids), every_seco
 
 # %% [markdown]
 # > **In fact** "dynamic" says *when* the mask is drawn: anew, at each showing. What the text says
-# > plays no part. The published gain is small (0.4 points on two tasks of three, 0.3 lost on the
-# > third); the plain advantage is that no copies have to be stored. Masks that do look at the
-# > content exist: the `score` strategy above. (Liu et al. 2019, section 4.1, table 1)
+# > plays no part. The published gain is small: for BERT-base (medians of five seeds) 0.4 points on
+# > SQuAD 2.0 and on SST-2, 0.3 lost on MNLI, three tasks of answering, of mood and of inference; the
+# > authors call it "comparable or slightly better". The plain advantage is that no copies have to be
+# > stored. Masks that do look at the content exist: the `score` strategy above. (Liu et al. 2019,
+# > section 4.1, table 1)
 #
 # In the package, a `Masker` holds what to hide and how; static and dynamic masking use it. The
 # dynamic draw for a row depends on a seed, the epoch and the row's number in the data set, and on
@@ -488,43 +541,105 @@ best_guesses(sentence, [place_word])
 # The towel gives the place away in part: towels belong near water, in this language.
 #
 # If the true word had probability *p*, a guesser who knows the posterior is surprised by *-log p*.
-# The average of that over many hidden words is the lowest loss that *any* model can reach, however
-# large. We call it the **floor**. Loss is measured in **nats** (natural logarithms): 0 nats is
-# certainty, log 2 = 0.69 nats a fair coin.
+# The average of that over all sentences is the lowest loss that *any* model can reach, however
+# large; over many sentences we come close to it. We call it the **floor**. Loss is measured in **nats**
+# (natural logarithms): 0 nats is certainty, log 2 = 0.69 nats a fair coin.
 #
-# So we can ask a question that no other corpus answers: how hard is each way of hiding?
+# So we can ask a question that no real text answers: how hard is each way of hiding? Five draws of 500
+# sentences and masks say how far the answer is from chance:
 
 # %%
-world = tinyworld.sample_ids(2000, torch.Generator().manual_seed(0))
-world_maskable = corruption.maskable(world, special_ids)
 ratios = [0.15, 0.3, 0.45, 0.6, 0.75, 0.9]
-patterns = {"fixed count": [], "block": []}
-for name, floors in patterns.items():
-    for ratio in ratios:
-        h = corruption.STRATEGIES[name](world_maskable, ratio, torch.Generator().manual_seed(1))
-        floors.append(tinyworld.loss_floor(world, h))
+floors = {"fixed count": torch.zeros(5, len(ratios)), "block": torch.zeros(5, len(ratios))}
+for draw in range(5):
+    world = tinyworld.sample_ids(500, torch.Generator().manual_seed(draw))
+    world_maskable = corruption.maskable(world, special_ids)
+    for name in floors:
+        for k, ratio in enumerate(ratios):
+            g = torch.Generator().manual_seed(100 + draw)
+            h = corruption.STRATEGIES[name](world_maskable, ratio, g)
+            floors[name][draw, k] = tinyworld.loss_floor(world, h)
+means = {name: floor.mean(0) for name, floor in floors.items()}  # (ratios,)
+largest_error = max(floor.std(0).max() for floor in floors.values()) / 5**0.5
 
+# %%
 fig, ax = plt.subplots()
-for name, floors in patterns.items():
-    ax.plot(ratios, floors, label=name)
+for name, floor in means.items():
+    ax.plot(ratios, floor, label=name)
 ax.set(xlabel="share of words hidden", ylabel="floor (nats a hidden word)", ylim=(0, None))
 fig.legend(loc="outside upper left", ncols=2)
-easier = [r for r, count, block in zip(ratios, *patterns.values()) if block < count]
+easier = [r for r, count, block in zip(ratios, *means.values()) if block < count]
 show_figure(fig, f"Blocks have the lower floor at {easier[0]:.0%} to {easier[-1]:.0%} hidden.")
 print("ratio      ", *[f"{ratio:5.2f}" for ratio in ratios])
-for name, floors in patterns.items():
-    print(f"{name:11}", *[f"{floor:5.2f}" for floor in floors])
+for name, floor in means.items():
+    print(f"{name:11}", *[f"{value:5.2f}" for value in floor.tolist()])
+print(f"standard error of each: {largest_error:.2f} or less")
+
+# %% tags=["author"]
+assert largest_error < 0.02
+assert ((means["fixed count"] - means["block"])[1:4] > 0.1).all()
+assert (means["fixed count"] < means["block"]).tolist() == [False] * 5 + [True]
 
 # %% [markdown]
 # *In words: for scattered words the floor rises with the share that is hidden. For one block it
-# stays low for a long time, from .3 to .6 well below the scattered words; only when nearly everything
-# is hidden does it end above them.*
+# stays low for a long time, from .3 to .6 by more than .1 nats below the scattered words; at .9 it ends
+# above them.*
 #
-# That may surprise you. In ordinary text, hiding a whole stretch makes the game *harder*, because
-# neighbours give each other away; that is SpanBERT's reason for spans (Joshi et al. 2020, section
-# 1). In tinyworld the best evidence often stands far away, in the other half of the sentence, and
-# one block rarely covers both. *Which pattern is hard depends on where the evidence is.* Lesson 6
-# trains models on these patterns.
+# That may surprise you. SpanBERT hides spans to make the game *harder*: "Denver" is easily guessed by
+# who sees "Broncos" (Joshi et al. 2020, section 1). In tinyworld the evidence stands elsewhere. Take a
+# word and hide, besides, either its two neighbours or the words that hang on the same choice
+# (`Reading.related`), and see what each does to the surprise at the *same* word:
+
+# %%
+readings = tinyworld.sample_readings(400, torch.Generator().manual_seed(0))
+tied_ids = tinyworld.encode([reading.words for reading in readings])
+g = torch.Generator().manual_seed(1)
+surprise = {"alone": [], "with its neighbours": [], "with the tied words": []}
+for b, reading in enumerate(readings):
+    tied = [i for i in range(1, len(reading.words) - 1) if reading.related(i)]
+    i = tied[int(torch.randint(len(tied), (), generator=g))]
+    others = ([i], [i - 1, i, i + 1], [i, *reading.related(i)])
+    h = torch.zeros(3, tied_ids.shape[1], dtype=torch.bool)
+    for kind, hidden_places in enumerate(others):
+        h[kind, [place + 1 for place in hidden_places]] = True
+    posterior = tinyworld.masked_posterior(tied_ids[b].expand(3, -1), h)  # (3, T, V)
+    for name, chance in zip(surprise, posterior[:, i + 1, tied_ids[b, i + 1]]):
+        surprise[name].append(-chance.log())
+for name, values in surprise.items():
+    values = torch.stack(values)
+    error = values.std() / len(values) ** 0.5
+    print(f"hidden {name:19} {values.mean():.2f} nats (standard error {error:.2f})")
+
+# %% tags=["author"]
+assert torch.allclose(torch.stack(surprise["alone"]), torch.stack(surprise["with its neighbours"]))
+assert sum(surprise["with the tied words"]) > sum(surprise["alone"]) + 400
+
+# %% [markdown]
+# The neighbours change nothing, the tied words more than a nat. So what counts is whether a hidden word
+# has a tied word left in view. How often does each pattern leave none?
+
+# %%
+ties = torch.zeros(*tied_ids.shape, tied_ids.shape[1], dtype=torch.bool)  # (B, T, T)
+for b, reading in enumerate(readings):
+    for i in range(len(reading.words)):
+        ties[b, i + 1, [j + 1 for j in reading.related(i)]] = True
+none_in_view = {name: [] for name in floors}
+for name, shares in none_in_view.items():
+    for ratio in ratios:
+        g = torch.Generator().manual_seed(0)
+        h = corruption.STRATEGIES[name](corruption.maskable(tied_ids, special_ids), ratio, g)
+        in_view = (ties & ~h[:, None, :]).any(-1)  # (B, T)
+        shares.append((~in_view)[h & ties.any(-1)].float().mean())
+    print(f"{name:11}", *[f"{share:4.0%}" for share in shares])
+
+# %% tags=["author"]
+assert all(a > b for a, b in list(zip(*none_in_view.values()))[:4])
+assert none_in_view["fixed count"][5] < none_in_view["block"][5]
+
+# %% [markdown]
+# Up to 60 % a block leaves fewer words without a tied one than scattered masks do, at 90 % it leaves
+# more: as in the figure. *Which pattern is hard depends on where the evidence is.* Lesson 6 trains
+# models on these patterns.
 #
 # One condition belongs to every floor: model and floor must be scored on the *same hidden places*,
 # with `[MASK]` in all of them. A loss below the floor is luck on few sentences, or a leak.
@@ -589,9 +704,11 @@ progress("4")
 # - Y. Liu et al. 2019. *RoBERTa*. [arXiv:1907.11692](https://arxiv.org/abs/1907.11692) (section
 #   4.1: static against dynamic)
 # - M. Joshi et al. 2020. *SpanBERT*. TACL. [arXiv:1907.10529](https://arxiv.org/abs/1907.10529)
-#   (section 3.1: spans)
-# - Y. Levine et al. 2021. *PMI-Masking*. ICLR. [arXiv:2010.01825](https://arxiv.org/abs/2010.01825)
-#   (scores from mutual information)
+#   (section 1: why spans; section 3.1: how)
+# - Y. Levine et al. 2021. *PMI-Masking*. ICLR. [arXiv:2010.01825](https://arxiv.org/abs/2010.01825);
+#   [repository](https://github.com/AI21Labs/pmi-masking) (README, section 2: how units are drawn)
+# - Google's [BERT repository](https://github.com/google-research/bert) (`create_pretraining_data.py`;
+#   README: whole-word masking)
 # - A. Wettig et al. 2023. *Should You Mask 15 % in Masked Language Modeling?* EACL.
 #   [arXiv:2202.08005](https://arxiv.org/abs/2202.08005)
 # - C. Raffel et al. 2020. *Exploring the Limits of Transfer Learning with T5*. JMLR.

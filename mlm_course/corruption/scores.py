@@ -67,11 +67,13 @@ def pmi_scores(ids: Tensor, maskable: Tensor, *, min_count: int = 5) -> Tensor:
     """How strongly each token is tied to a neighbour: the larger of its two PMI values.
 
     ids (N, T) int64, maskable (N, T) bool: the whole corpus, since the counts come from it. Pairs
-    are counted where both neighbours may be hidden. PMI(a, b) = log p(a, b) / (p(a .) p(. b)), in
-    nats; a pair seen fewer than min_count times is no evidence and counts 0, as does a token
-    without a neighbour. Returns (N, T) float32. Both halves of a collocation score high, so that
-    hiding by this score leaves neither to give the other away. Source: Levine et al. 2021
-    (PMI-Masking), section 3, here for pairs only.
+    are counted where both neighbours may be hidden. PMI(a, b) = log [p(a, b) / (p(a .) p(. b))],
+    in nats; a pair seen fewer than min_count times is no evidence and counts 0, as does a token
+    without a neighbour. Returns (N, T) float32. Both halves of a strong pair score high; hiding the
+    highest scores mostly takes both, but may end between them where the budget ends. Not PMI-Masking,
+    which joins collocations of two to five words into units and draws units at random: for that, give
+    `choose_whole_words` their numbers. Source of the idea: Levine et al. 2021 (PMI-Masking), here
+    for pairs only.
     """
     check_ids(ids, shape="N T")
     check_mask("maskable", maskable, ids)

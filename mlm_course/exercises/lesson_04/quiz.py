@@ -7,7 +7,7 @@ QUIZ = (
         prompt="A row has 5 candidates and the ratio is 15 %. How many tokens does BERT's way hide?",
         options=(
             ("One.", "0.75 rounds to 1, and it would be at least one anyway."),
-            ("None: 15 % of 5 is less than one.", "Then the row would teach nothing."),
+            ("None: 15 % of 5 is less than one.", "Then the row would have no part in the loss."),
             ("It depends on chance.", "That is Bernoulli masking. BERT's count is fixed."),
         ),
         answer=0,

@@ -16,8 +16,9 @@ QUIZ = (
                 "Only if the two are independent. Nothing here says that they are.",
             ),
             (
-                "Nothing.",
-                "Each gap gets its own distribution; how they go together is not part of the answer.",
+                "Only that it is at most half.",
+                "Each gap gets its own distribution. Both are red never more often than one of them is; "
+                "from never to half, everything fits the two lists.",
             ),
         ),
         answer=2,
