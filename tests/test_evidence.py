@@ -122,7 +122,7 @@ def test_what_is_seen_as_comparing():
     assert [s.text for s in comparing(prose)] == [
         "One is better.",
         "As good as three, in one run.",
-        "ahead",
+        "- ahead",
     ]
     carried = [
         "A is better {r:masking.ratios}.", "A is better (Lu 2020).", "In this one run A is ahead.",

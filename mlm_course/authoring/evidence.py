@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 MARKER = re.compile(r"\s*\{r:([^{}]+)\}")
 COMPARING = re.compile(
-    r"\b(better|worse|best|worst|sooner|faster|slower|quicker|ahead|behind|beats?|wins?|outperforms?|"
-    r"(as|so) (good|well|fast|accurate|far) as|no difference|helps?|hurts?|gains?|improves?|"
-    r"stronger|weaker|more accurate|closer|hardly matters?)\b",
+    r"\b(better|worse|best(?! (possible|answers?|guess))|worst|sooner|faster|slower|quicker|ahead|behind|"
+    r"beats?|wins?|outperforms?|(as|so) (good|well|fast|accurate|far) as|no difference|helps?|hurts?|"
+    r"gains?|improves?|stronger|weaker|more accurate|closer|hardly matters?)\b",
     re.IGNORECASE,
 )
 CITED = re.compile(r"\b(1[89]|20)\d\d\b")  # the year of a source
@@ -84,19 +84,19 @@ def compares(content: Any) -> bool:
 
 
 def comparing(prose: str) -> Iterator[Sentence]:
-    """The sentences of a markdown text that hold a comparing word; code and references are left out."""
+    """Sentences of a markdown text with a comparing word; questions, code, references are left out."""
     for paragraph in paragraphs(prose.split("## References")[0]):
         sentences = re.split(r"(?<=[.?!:])\s+(?=[A-Z*`(\[])", paragraph)
         for index, text in enumerate(sentences):
-            if COMPARING.search(re.sub(r"`[^`]*`", "", text)):
+            if not text.endswith("?") and COMPARING.search(re.sub(r"`[^`]*`", "", text)):
                 yield Sentence(text, " ".join(sentences[index + 1 :]))
 
 
 def paragraphs(prose: str) -> Iterator[str]:
-    """Paragraphs, items of lists and rows of tables, each in one line; fenced code is left out."""
+    """Paragraphs, items of lists and rows of tables, each in one line; without headings and fenced code."""
     prose = re.sub(r"(?ms)^```.*?^```", "", prose)
-    prose = re.sub(r"(?m)^> ?", "", prose)
-    for block in re.split(r"\n\s*\n|\n(?=[-|#] ?)|\n(?=\d+\. )", prose):
+    prose = re.sub(r"(?m)^> ?|^#+ .*$", "", prose)
+    for block in re.split(r"\n\s*\n|\n(?=[-|] ?)|\n(?=\d+\. )", prose):
         if text := " ".join(block.split()):
             yield text
 
