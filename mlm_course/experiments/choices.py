@@ -24,7 +24,7 @@ from mlm_course.models import EncoderConfig, MaskedLM, seeded_init
 from mlm_course.training import Recipe, fit, masked_lm_loss
 
 CONFIG = EncoderConfig(len(tinyworld.vocabulary()), 26, d_model=64, n_layers=4, embedding_std=0.1)
-STEPS, DOCS_STEPS = 300, 250
+STEPS, DOCS_STEPS = 300, 200
 RECIPE = Recipe(STEPS, batch_size=64)
 RATIO = 0.3
 FOLDER = Path("runs/choices")
