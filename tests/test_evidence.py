@@ -157,3 +157,7 @@ def test_a_comparison_needs_five_values():
     assert compares({"a": [{**row, "n": 5}]}) and not compares({"a": {**row, "n": 4}})
     assert compares([1.0] * 5) and not compares([1.0] * 4)
     assert compares({"turns": 7}) and not compares({"turns": 3}) and not compares(7)
+    assert compares({"20": "ahead by .01 to .05 (95 %, n = 10, paired)"})
+    assert not compares("ahead by .01 to .05 (95 %, n = 3)") and not compares("pretrained")
+    over = {"over_queries": [0.1, 0.2], "over_seeds": [0.1, 0.2], "seeds": 5}
+    assert compares([over]) and not compares({**over, "seeds": 1, "over_seeds": None})

@@ -20,6 +20,7 @@ CITED = re.compile(r"\b(1[89]|20)\d\d\b")  # the year of a source
 ONE_RUN = re.compile(
     r"\b(one|two|three|this|a single) (\w+ )?(runs?|seeds?|draws?)\b|here in one", re.I
 )
+PRINTED = re.compile(r"\(95 %, n = (\d+)")  # by comparison.Difference
 ENTRY = re.compile(r'- "(?P<start>[^"]+)": (?P<reason>.+)')
 
 
@@ -70,17 +71,31 @@ def part(marker: str) -> tuple[str, list[str], Any]:
 
 
 def compares(content: Any) -> bool:
-    """Whether a part of a record holds differences or values of five seeds at least, or as many turns."""
+    """Whether what a marker names is the values of five seeds at least, or holds a difference of them."""
     from mlm_course.results.comparison import FEWEST
 
+    values = content if isinstance(content, list) else []
+    return len([v for v in values if isinstance(v, int | float)]) >= FEWEST or _differs(
+        content, FEWEST
+    )
+
+
+def _differs(content: Any, fewest: int) -> bool:
+    """A difference in numbers, in the sentence it prints, over seeds, or of times measured in turns."""
+    if isinstance(content, str):
+        printed = PRINTED.search(content)
+        return bool(printed) and int(printed[1]) >= fewest
     if isinstance(content, list):
-        numbers = [value for value in content if isinstance(value, int | float)]
-        return len(numbers) >= FEWEST or any(map(compares, content))
+        return any(_differs(row, fewest) for row in content)
     if not isinstance(content, Mapping):
         return False
     if {"mean", "low", "high"} <= content.keys():
-        return content.get("n", 0) >= FEWEST
-    return content.get("turns", 0) >= FEWEST or any(map(compares, content.values()))
+        return content.get("n", 0) >= fewest
+    if content.get("over_seeds"):
+        return content.get("seeds", 0) >= fewest
+    return content.get("turns", 0) >= fewest or any(
+        _differs(value, fewest) for value in content.values()
+    )
 
 
 def comparing(prose: str) -> Iterator[Sentence]:

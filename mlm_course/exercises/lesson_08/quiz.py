@@ -98,8 +98,8 @@ QUIZ = (
             ),
             (
                 "Train it on for more steps, until it is right in 90 % of the training texts.",
-                "More steps mostly make it surer still: the training loss rewards that for texts that "
-                "are known by heart.",
+                "More steps can make it surer still: the training loss rewards that for texts that are "
+                "known by heart.",
             ),
             (
                 "Show only those answers of which it is 90 % sure, and leave all others out.",

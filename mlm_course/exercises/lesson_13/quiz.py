@@ -17,7 +17,7 @@ QUIZ = (
             ),
             (
                 "The rest of the second is wasted.",
-                "Norms, softmax, the optimiser need it too: they have few FLOPs and many bytes.",
+                "Norms, softmax, the optimiser need time, too: they have few FLOPs and many bytes.",
             ),
         ),
         answer=1,
@@ -31,7 +31,7 @@ QUIZ = (
             ),
             (
                 "fp32 sums are faster.",
-                "They are not. They are right.",
+                "Speed is not the reason: a long sum in bf16 comes out wrong.",
             ),
             (
                 "In bf16 a long sum stops growing: small terms are rounded away.",
@@ -53,7 +53,7 @@ QUIZ = (
             ),
             (
                 "Somewhat sooner: multiplying by 0 is easy.",
-                "A processor takes as long for 0 as for any number: section 8 measures it.",
+                "A dense product multiplies by 0 as by any number: section 8 measures it.",
             ),
         ),
         answer=0,
@@ -78,7 +78,7 @@ QUIZ = (
         answer=1,
     ),
     Question(
-        prompt="Why does keeping keys and values not speed up a bidirectional encoder?",
+        prompt="Why can a bidirectional encoder not keep keys and values and give the same answers?",
         options=(
             (
                 "It has no keys and values.",
@@ -90,7 +90,7 @@ QUIZ = (
             ),
             (
                 "A new token changes the vectors of all others, so from the second layer on nothing "
-                "kept is valid.",
+                "kept is exact.",
                 "In a decoder with a causal mask earlier tokens never look ahead, so theirs stay.",
             ),
         ),
