@@ -8,7 +8,9 @@ import subprocess
 import sys
 import tomllib
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 import torch
@@ -67,18 +69,25 @@ def test_every_file_named_alone_exists(text):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_within_the_project_resolve(page):
-    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8")):
+    text = page.read_text("utf-8")
+    for link in re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r"^\[.+\]: (\S+)$", text, re.M):
         if re.match(r"https?://", link):
             continue
         name, _, anchor = link.partition("#")
         target = (page.parent / name) if name else page
         assert target.exists(), link
         if anchor:
-            assert anchor in anchors(target.read_text("utf-8")), link
+            assert unquote(anchor) in anchors(target), link
 
 
-def anchors(text: str) -> set[str]:
-    """What a page's headings are called in links, as GitHub does it."""
+@cache
+def anchors(page: Path) -> set[str]:
+    """What a page's headings are called in links: by GitHub, those of a notebook by JupyterLab."""
+    text = page.read_text("utf-8")
+    if page.suffix == ".ipynb":
+        cells = [cell for cell in json.loads(text)["cells"] if cell["cell_type"] == "markdown"]
+        source = "\n".join("".join(cell["source"]) for cell in cells)
+        return {name.strip().replace(" ", "-") for name in re.findall(r"^#+ (.+)$", source, re.M)}
     headings = re.findall(r"^#+ (.+)$", text, re.M)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
@@ -168,21 +177,35 @@ def test_the_figures_are_those_of_the_records():
     def record(name):
         return json.loads((ROOT / "mlm_course/results" / f"{name}.json").read_text("utf-8"))
 
+    def with_quartiles(ratio, low, high, digits):
+        return f"{ratio:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+
+    def of_rounds(finding, digits):
+        return with_quartiles(finding["ratio"], finding["low"], finding["high"], digits)
+
     text, parts = section(README, "Measured"), record("benchmarks")
     steps = [f for f in parts["encoder"]["findings"] if f["peer"] == "transformers"]
-    told = [f"{f['ratio']:.2f}" for f in steps]
+    told = [of_rounds(f, 2) for f in steps]
     collating = [f for f in parts["corruption"]["findings"] if f["what"].startswith("collate")]
-    told.append(f"{collating[0]['ratio']:.1f} times")
+    told.append(f"{of_rounds(collating[0], 1)} times")
     dicts = [f["ratio"] for f in collating if "dicts" in f["what"]]
     told.append(f"{min(dicts):.0f} to {max(dicts):.0f} times")
     seconds, gap = (f["ours"] for f in parts["tinyworld"]["findings"])
     told += [f"{seconds:.0f} s", f"{gap:.3f} nats".removeprefix("0")]
     docs = record("python_docs")["result"]
     told += [f"{100 * docs[kind]:.1f} %" for kind in ("accuracy", "word_accuracy")]
-    fast = {n: row["T=4"]["times_as_fast"] for n, row in record("pairs_speed")["batches"].items()}
-    told += [f"{fast['1']} times", f"{fast['16']} for 16", f"{fast['64']} for 64"]
-    told.append(f"{100 * record('pairs')['steps_one_length']['distilled']['4']['right']:.1f} %")
+    fast = {n: row["T=4"] for n, row in record("pairs_speed")["batches"].items()}
+    for n, words in (("1", " times"), ("16", " for 16"), ("64", " for 64")):
+        told.append(with_quartiles(fast[n]["times_as_fast"], *fast[n]["quartiles"], 2) + words)
+    cheques = record("pairs")
+    told.append(f"{100 * cheques['steps_one_length']['distilled']['4']['right']:.1f} % right")
+    told.append(f"the twin {100 * cheques['autoregressive']['greedy']['right']:.0f} %")
+    told.append(f"{cheques['sizes']['test']:,} test cheques")
     assert [figure for figure in told if figure not in text] == []
+    largest = record("two_processes")["largest difference"]
+    devices = section(README, "On several devices")
+    for name, bound in (("adamw", 2e-6), ("muon", 4e-3)):
+        assert largest[name] <= bound and f"{bound:.0e}".replace("e-0", "e-") in devices, name
 
 
 # --- CONTRIBUTING

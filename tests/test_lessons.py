@@ -65,12 +65,15 @@ def test_the_set_up_cell_alone_says_what_is_fast(lesson):
     assert own == []
 
 
+MOST_BOXES = 3  # in a lesson: for what readers really believe; course/myths.md has the whole list
+
+
 @each_lesson
 def test_myth_boxes_are_few_and_complete(lesson):
     text = prose(lesson)
     claims = len(re.findall(r"^> \*\*Often read:\*\*", text, re.MULTILINE))
     answers = re.findall(r"^> \*\*In fact\*\*(?:(?!\n(?!>)).)*", text, re.MULTILINE | re.DOTALL)
-    assert 1 <= claims <= 6
+    assert claims <= MOST_BOXES
     assert len(answers) == claims
     for answer in answers:  # a source, or the section of this course that shows more
         assert re.search(r"\d{4}|[Ss]ection|Lesson", answer), answer
@@ -83,41 +86,3 @@ def test_a_lesson_has_its_parts(lesson):
         assert f"\n{heading}\n" in f"\n{text}\n"
     assert len(questions(lesson.number)) >= 3
     assert lesson.title.startswith(f"Lesson {lesson.number}: ")
-
-
-def test_every_false_claim_so_far_is_settled_somewhere():
-    """The rows of course/myths.md name lessons and sections that exist."""
-    rows = re.findall(
-        r"^\| (S\d-\d+) \| .+? \| (.+?) \|$", (ROOT / "course/myths.md").read_text(), re.M
-    )
-    wanted = "S0-1 S0-3 S0-13 S0-14 S0-31 S0-32 S1-15 S2-5 S2-7 S2-8 S2-9 S2-12 S3-4 S3-12 S3-13"
-    later = (
-        "S0-2 S0-8 S0-9 S0-12 S0-15 S0-17 S0-18 S0-20 S0-21 S0-24 S0-25 S0-26 S0-28 S1-12 S1-13 "
-        "S1-14 S2-6 S2-10 S2-11 S2-13 S3-2 S3-3 S3-9 S3-10 S3-14 S3-15 S3-17 S3-18 S3-19 S3-20"
-    )
-    text_mae = "S0-5 S0-20 S1-7 S1-9 S1-10 S1-14 S1-17 S1-22"
-    image_mae = "S0-6 S0-7 S0-10 S0-11 S0-16 S0-19 S1-4 S1-5 S1-6 S1-8 S1-11 S1-23"
-    mask_predict = "S4-3 S4-4 S4-5 S4-6 S4-7 S4-8 S4-9"
-    diffusion = "S0-30 S1-21 S2-14"
-    scale = "S0-33 S0-34"
-    required = " ".join(
-        (wanted, later, image_mae, text_mae, mask_predict, diffusion, scale)
-    ).split()
-    assert set(required) <= {claim for claim, _ in rows}
-    texts = {lesson.number: prose(lesson) for lesson in LESSONS}
-    for claim, row in rows:
-        number, _, rest = row.split(";")[0].partition(",")
-        sections = re.findall(r"\d+", rest)
-        for section in sections:
-            assert re.search(rf"^## {section}\. ", texts[int(number)], re.M), (claim, row)
-
-
-@each_lesson
-def test_bold_terms_of_a_lesson_stand_in_the_glossary(lesson):
-    """Bold in running text introduces a term; each has its line in the one glossary."""
-    lines = (ROOT / "course/glossary.md").read_text().lower().splitlines()
-    heads = " ".join(line.split(":")[0] for line in lines if line.startswith("- "))
-    paragraphs = re.split(r"\n\n", prose(lesson))
-    running = "\n\n".join(p for p in paragraphs if not p.startswith((">", "- ", "|")))
-    terms = re.findall(r"\*\*([a-z][a-z -]+)\*\*", running)
-    assert {term for term in terms if term not in heads} == set()
