@@ -668,8 +668,9 @@ assert took["masks"] < 0.2 * took["passes"]
 # %% [markdown]
 # ## 9. How much to hide, and in which pattern?
 #
-# Hide little, and few questions are asked. Hide much, and little is left to answer from. Models of three sizes, trained for the same number of steps, all scored on the same
-# questions, with 15 % hidden. Five seeds, learning rates chosen for each size and ratio:
+# Hide little, and few questions are asked. Hide much, and little is left to answer from. Models of
+# several sizes, trained for the same number of steps, all scored on the same questions, with 15 %
+# hidden. Five seeds, learning rates chosen for each size and ratio:
 
 # %%
 fig, ax = plt.subplots(figsize=(5.5, 3))
@@ -797,16 +798,16 @@ for pair in list(against)[-3:]:
     print(f"{pair}: {against[pair]}")
 
 # %% [markdown]
-# Two choices do most of the work here, and not the famous ones {r:choices.tinyworld}:
+# Two choices do most of the work here, and not the famous ones:
 #
-# - **Muon** is ahead of AdamW by .20 to .32 nats. It is a recent optimiser for the matrices inside the
+# - **Muon** is ahead of AdamW by .20 to .32 nats {r:choices.tinyworld}. It is a recent optimiser for the matrices inside the
 #   blocks (Jordan et al. 2024) that replaces each update by the nearest matrix that stretches all
 #   directions equally; its authors suspect that rare directions gain by it. AdamW keeps the rest.
-# - *The size of the embeddings at the start.* BERT's .02 is behind .1 by .25 to .32, 1 by .04 to .08.
-#   With AdamW the small start costs less, .07 to .16.
+# - *The size of the embeddings at the start.* BERT's .02 is behind .1 by .25 to .32, 1 by .04 to
+#   .08 {r:choices.tinyworld}. With AdamW the small start costs less, .07 to .16.
 #
-# 30 % hidden is ahead of 15 % by .04 to .06, decay by .02 to .05. Of warm-up and the place of the norms
-# no difference larger than .02 is seen.
+# 30 % hidden is ahead of 15 % by .04 to .06, decay by .02 to .05; of warm-up and the place of the norms
+# no difference larger than .02 is seen {r:choices.tinyworld}.
 #
 # Does that carry over to real text? Short runs on section 10's docstrings:
 

@@ -921,7 +921,7 @@ assert FAST or min(robust[2.0][1]) > max(robust[0.0][1])
 # distributions, and return the divergence of the student from the teacher,
 # `sum of p_teacher * log(p_teacher / p_student)`, its mean over the `n` places, times
 # `temperature**2` (which keeps the gradients roughly equally large whatever the temperature).
-# `F.kl_div` helps.
+# (See `F.kl_div`.)
 
 
 # %% exercise="12.7"

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 MARKER = re.compile(r"\s*\{r:([^{}]+)\}")
 COMPARING = re.compile(
-    r"\b(better|worse|best(?! (possible|answers?|guess))|worst|sooner|faster|slower|quicker|ahead|behind|"
+    r"\b(better|worse|best(?! (of|possible|answers?|guess))|worst|sooner|faster|slower|quicker|ahead|behind|"
     r"beats?|wins?|outperforms?|(as|so) (good|well|fast|accurate|far) as|no difference|helps?|hurts?|"
     r"gains?|improves?|stronger|weaker|more accurate|closer|hardly matters?)\b",
     re.IGNORECASE,
