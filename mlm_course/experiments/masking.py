@@ -25,7 +25,7 @@ from mlm_course.models import EncoderConfig, MaskedLM, seeded_init
 from mlm_course.training import Data, Recipe, fit, masked_lm_loss
 
 RATIOS = (0.15, 0.3, 0.45, 0.6)
-SIZES = {"32 dimensions": (32, 1), "64 dimensions": (64, 2), "128 dimensions": (128, 4)}  # layers
+SIZES = {"32 dimensions": (32, 1), "64 dimensions": (64, 2)}  # layers
 PATTERNS = {
     name: masker(TEST_RATIO, name)
     for name in ("fixed count", "bernoulli", "spans", "block", "non-adjacent")
