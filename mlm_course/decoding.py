@@ -232,7 +232,7 @@ def _remask(
 def n_masked(n: int, steps: int, sampler: Sampler) -> list[int]:
     """How many of n masked places each step fills: n in the first, then what was masked again.
 
-    The scheduled share of n, rounded down, and at least one: Ghazvininejad et al. 2019, section 3.2
+    The scheduled share of n, rounded down, and at least one: Ghazvininejad et al. 2019, section 3.1
     and code. Where kept tokens stay, at least one fewer than before, while there are two: MaskGIT's
     code. With of_remaining the share of what the step before filled, rounded down: LLaDA's code,
     where all steps keep as many, the first ones one more. "bernoulli" has these numbers in the mean.

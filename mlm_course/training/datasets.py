@@ -129,7 +129,7 @@ class GapPairs:
     """Pairs whose target is hidden in part, each time another part: for a conditional masked LM.
 
     source (N, S) and target (N, T) int64, padded. Of a target with L tokens n are hidden, n drawn
-    from 1 to L, all of them included. Source: Ghazvininejad et al. 2019, section 2.1.
+    from 1 to L, all of them included. Source: Ghazvininejad et al. 2019, section 2.2.
     """
 
     def __init__(self, source: Tensor, target: Tensor, seed: int) -> None:
@@ -251,7 +251,7 @@ class GapRows:
 
     ids (R, T) int64; special tokens are never hidden. Called with the index (B,) of some rows and
     the epoch: their `Corrupted` input_ids, labels and masked, each (B, T).
-    Source: Ghazvininejad et al. 2019, section 2.1; Liao et al. 2020, section 3.
+    Source: Ghazvininejad et al. 2019, section 2.2; Liao et al. 2020, section 3.
     """
 
     def __init__(self, ids: Tensor, seed: int) -> None:

@@ -86,7 +86,8 @@ def gap_loss(
 
     A row's length counts length_weight times for each of its masked words, as if every word asked for
     it: so the sum stays the same however rows are shared among pieces and processes.
-    Source: Ghazvininejad et al. 2019, section 2 (and code for the weight).
+    Source: Ghazvininejad et al. 2019, section 2. Their code gives a row's length the weight of one
+    word; 0.1 beside the mean over words is the later default of fairseq's scripts.
     """
     batch = _checked_pairs(model, batch, causal=False)
     check_number("length_weight", length_weight, 0)

@@ -21,7 +21,7 @@ EXERCISE = Exercise(
     minutes=6,
     inputs=inputs,
     hints=(
-        "An empty canvas is filled from all sides. What is the one thing that nobody may look at?",
+        "A canvas is filled from all sides. What is the one thing that nobody may look at?",
         "`target != 0` is (B, T), about keys. A new axis for the queries makes it (B, 1, T).",
         "B, T = target.shape; return (target != 0)[:, None].expand(B, T, T)",
     ),

@@ -55,7 +55,7 @@ EXERCISE = Exercise(
     mistakes=(
         Mistake(
             "Words that were kept once were never hidden again. In Mask-Predict every word is a "
-            "candidate in every step: that is how early mistakes are mended.",
+            "candidate in every step.",
             {"to_remask(confidence,": "to_remask(confidence.masked_fill(~masked, torch.inf),"},
         ),
         Mistake(

@@ -7,7 +7,7 @@ QUIZ = (
         prompt="A model gives every word its exact probability, and still writes nonsense when all words "
         "are chosen at once. Why?",
         options=(
-            ("It is too small.", "Its probabilities are exact. No model could say more."),
+            ("It is too small.", "Its probabilities are exact. No model could know better."),
             (
                 "Each word is chosen without knowing what the others turned out to be.",
                 "Two right answers mix. With one right answer there is no problem.",
@@ -27,7 +27,7 @@ QUIZ = (
             ),
             (
                 "As a masked language model with 15 % hidden.",
-                "It would be lost on an empty canvas.",
+                "It would begin on an empty canvas and has never seen one.",
             ),
         ),
         answer=1,
@@ -48,11 +48,12 @@ QUIZ = (
         options=(
             (
                 "With large batches.",
-                "Each step works on all places again; once the machine is busy, work is what counts.",
+                "Each step works on all places again. With 64 cheques at once ten steps took longer "
+                "(section 7).",
             ),
             (
                 "With a single sentence.",
-                "There it is fastest: the machine waits for steps, not work.",
+                "There ten steps took less than half of the time (section 7).",
             ),
             ("Never.", "Section 7 measures it."),
         ),
@@ -69,7 +70,7 @@ QUIZ = (
                 "The training answers: one for each source, chosen by another model.",
                 "Fewer ways to be right, so less to mix.",
             ),
-            ("The number of steps.", "It lets you do with fewer, but does not set them."),
+            ("The number of steps.", "You still choose them."),
         ),
         answer=1,
     ),
