@@ -89,7 +89,7 @@ except RuntimeError as error:
 # %% [markdown]
 # The sizes do not fit. Where they happen to fit, the sum means nothing: one number belongs to a *word*,
 # the other to a *component* of a vector. The similarities become *weights*, and the weights average
-# the values. What is added to the word's own vector later on is that average, by a "residual
+# the values. What is added to the word's own vector later on comes from that average, by a "residual
 # connection", which lesson 5 builds (Vaswani et al. 2017, sections 3.1 and 3.2.1).
 
 # %% [markdown]
@@ -175,7 +175,8 @@ print("spread ", *[f"{s:7.1f}" for s in spread])
 #
 # Why is that bad? The next step, softmax (section 4), turns *differences* between scores into weights. With
 # huge differences, one weight is 1 and all others are 0: the query hears one word only. And then nothing
-# changes when a score moves a little: the gradient is nearly zero, and little can be learned. Here are the
+# changes when a score moves a little: the gradient through the scores is nearly zero
+# (Vaswani et al. 2017, section 3.2.1, suspect that this harms learning). Here are the
 # weights of four keys, and the largest derivative of any weight by any score:
 
 # %%
@@ -382,7 +383,7 @@ for size in [2, 8, 32, 128]:
 assert cosine < 0.1 and all_three > 0.99
 
 # %% [markdown]
-# In high dimension vectors may be added and are not lost. (Lesson 5 adds words and places.)
+# In high dimension a few vectors may be added and are not lost. (Lesson 5 adds words and places.)
 #
 # Then attention looks once, and a last matrix turns what a box heard into one score for each digit
 # (such scores are called **logits**).
@@ -628,10 +629,9 @@ assert min(two_heads_curve[-20:]) > 0.97 and max(one_head_curve[-20:]) < 0.7
 # gets far, but later.*
 #
 # Over five seeds, each with the best of four learning rates, two heads are ahead of one by .44 to .45
-# {r:boxes.two pointers}. With three times the steps, one head ends at .55 to .56
+# {r:boxes.two pointers}. With three times the steps, at the same rate, one head ends at .55 to .56
 # {r:boxes.one head for 900 steps}. One head with a network, which has twice the parameters, ends at
-# .75 to .96 {r:boxes.two pointers}: it can take the mixture apart again. Two heads do not mix in the
-# first place.
+# .75 to .96 {r:boxes.two pointers}: it gets further. Two heads do not mix in the first place.
 #
 # Look inside: switch between the two heads, and compare with the two labels after each arrow.
 
@@ -741,8 +741,9 @@ print("the same outputs, in the new order:", torch.allclose(before[shuffled], af
 
 # %% [markdown]
 # Each word hears exactly what it heard before. To attention, a sentence is a *bag* of words. "dog
-# bites man" and "man bites dog" are the same to it. So transformers (networks built from attention
-# layers) add a vector for the *position* to each word's vector; lesson 5 builds that.
+# bites man" and "man bites dog" are the same to it. So a transformer (a network built from attention
+# layers) has to be told the *position*. The original one and BERT add a vector for it to each word's;
+# lesson 5 builds that.
 #
 # > **Often read:** a language model predicts each word from the words before it.
 #
@@ -861,8 +862,8 @@ assert all(sum(losses[-10:]) / 10 < losses[0] - 1 for losses in gap_losses.value
 # al. 2017, section 4).
 #
 # Attention by itself comes last in this run. It alone has no idea of order (section 8), and all gaps
-# of a sentence are one and the same query to it. Is that the cause? Add positions, and nothing else:
-# over five seeds, each with the best of three learning rates, they take 2.04 to 2.28 off attention's
+# of a sentence are one and the same query to it. Are these two together the cause? Add positions, which
+# mend both, and nothing else: over five seeds of 150 steps, each with the best of three learning rates, they take 2.04 to 2.28 off attention's
 # loss on new sentences {r:gap_fillers.loss}. The convolution is still ahead by .02 to .11, and
 # behind by .01 to .08 once what went in is added to what comes out, in both {r:gap_fillers.loss}.
 # (Lesson 5 says more of positions, and of adding.)

@@ -298,8 +298,8 @@ assert sum(cheat_losses[-10:]) / 10 < 0.3 < 0.6 < sum(honest_losses[-10:]) / 10
 # the mask falls to nearly zero.*
 #
 # A loss near zero would mean that the next word of a random sentence is never in doubt. Nobody can know
-# whether the next name is "anna" or "ben". *A loss that is too good to be true is a leak.* Where does
-# the cheat look? The mean of its four heads, for a sentence that it has not seen:
+# whether the next name is "anna" or "ben". *A loss that is too good to be true, on new sentences, is a leak.* (This curve is on
+# sentences trained on; new ones follow.) Where does the cheat look? The mean of its four heads, for a sentence that it has not seen:
 
 # %% tags=["nbval-ignore-output"]
 from mlm_course.views import heat_map
@@ -356,7 +356,8 @@ print(f"guessing evenly: loss {evenly:.1f}")
 assert closed["honest"] < 1.2 and closed["cheat"] > evenly
 
 # %% [markdown]
-# The cheat is worse than guessing evenly: it gives the right words less than an even share (one run).
+# The cheat's loss is worse than that of guessing evenly: some right words get far less than an even
+# share (one run).
 # There is a simple test that catches it early, worth running on every causal model: change the future
 # and see whether the past notices.
 
@@ -457,8 +458,8 @@ assert same
 torch.tensor([-math.inf, -math.inf, -math.inf]).softmax(-1)
 
 # %% [markdown]
-# `nan` means "not a number", and it spreads: any sum with a `nan` in it is `nan`. One empty row makes the loss
-# `nan`, and through the loss every gradient:
+# `nan` means "not a number", and it spreads: any sum with a `nan` in it is `nan`. One empty row makes every
+# gradient `nan`, and the loss too if its output counts:
 
 # %%
 values = torch.ones(3, requires_grad=True)
@@ -495,8 +496,8 @@ def safe_masked_weights(scores: Tensor, attention_mask: Tensor) -> Tensor:
 check("2.6", safe_masked_weights)
 
 # %% [markdown]
-# The package's attention does that, and so does PyTorch's fused attention (since 2.5, say its release notes;
-# before, `nan`):
+# The package's attention does that, and so does PyTorch's fused attention on a CPU (since 2.5; before,
+# `nan`):
 
 # %%
 from mlm_course.attention import scaled_dot_product_attention
@@ -522,7 +523,8 @@ AttentionExplorer(names, scores, mask, keys=["key 0", "key 1", "key 2", "key 3"]
 # %% [markdown]
 # ## 7. The same mask, opposite signs
 #
-# The same mask is written with opposite signs, depending on who reads it. Nothing warns you if you mix them up.
+# The same mask is written with opposite signs, depending on who reads it. Nothing warns you if you
+# mix up two boolean ones, or hand over 0 and 1 as floats.
 #
 # | who | type | meaning |
 # |---|---|---|
@@ -556,8 +558,8 @@ for name, output in {"without weights": slip, "with weights": with_weights}.item
 
 # %% [markdown]
 # Without the `~` there is no error and no warning, only another answer. The last query is left with
-# nothing to hear; whether a `nan` gives that away depends on whether weights are asked for. Do not
-# count on it.
+# nothing to hear; whether a `nan` gives that away depends on the path inside: on weights asked for, and
+# on `eval()`. Do not count on it.
 #
 # ### Exercise 2.7: an additive mask
 # Boolean mask, True = may attend -> float mask of the same shape: 0 where a query may attend, minus
@@ -578,7 +580,7 @@ check("2.7", additive_mask)
 # %% [markdown]
 # ## 8. Two things called "mask"
 #
-# Masked language modelling hides *words*: it writes `[MASK]` in their place and asks the model to
+# Masked language modelling hides *words*: it mostly writes `[MASK]` in their place and asks the model to
 # guess them. That is not an attention mask.
 #
 # > **Often read:** if token *i* or token *j* is masked, their attention weight is set to zero. A
@@ -607,8 +609,8 @@ show(heat_map(animals, animals, weights, title="weights, keys 0 and 2 closed"))
 # > **In fact** a row of weights always sums to 1 (or is empty), and nothing closes the diagonal as
 # > such: the two words that are open listen to themselves.
 # >
-# > And for masked language modelling *neither* table is right. A hidden word becomes the token
-# > `[MASK]` (Devlin et al. 2019, section 3.1), and `[MASK]` is attended to like any other: in Google's
+# > And for masked language modelling *neither* table is right. A hidden word becomes, eight times in
+# > ten, the token `[MASK]` (Devlin et al. 2019, section 3.1; lesson 4 has the rest), and `[MASK]` is attended to like any other: in Google's
 # > code for BERT the attention mask (`input_mask`) is 1 at every token and 0 at padding. It has to
 # > listen, since the model must guess a word at its place.
 
@@ -625,7 +627,8 @@ show(mask_matrix(seen, seen, nothing_closed))  # BERT's attention mask for this 
 
 # %% [markdown]
 # Nor does masking block repeated information, so that the model could concentrate on what is unique. A
-# mask of either kind is a list of positions. It does not look at what stands there:
+# causal mask, and a plan of which places to hide, are lists of positions. They do not look at what
+# stands there:
 
 # %%
 for mask in ([True, False, True, False], [True, True, False, False]):
@@ -650,7 +653,7 @@ quiz("2")
 # - Padding closes keys (columns), the causal mask closes the future, packed texts close each other;
 #   `&` combines them.
 # - A query with nothing to attend to gets zeros. Not `nan`, and not an even share of what it must not hear.
-# - A loss too good to be true is a leak. Change the future and see whether the past notices.
+# - A loss on new sentences that is too good to be true is a leak. Change the future and see whether the past notices.
 # - `[MASK]` is a token, not an attention mask: it listens and is listened to.
 #
 # **Next:** lesson 3 turns text into tokens; lesson 4 decides which of them to hide.

@@ -76,7 +76,7 @@ for name, row in {"token": pair, "place": range(14), "segment": segment_of}.item
 
 # %% [markdown]
 # The three vectors are added (Devlin et al. 2019, section 3, figure 2); lesson 1 showed that a sum of
-# three can be read out again. So BERT's input is not the token embeddings alone. Look at the two
+# three random ones can be read out again in high dimension. So BERT's input is not the token embeddings alone. Look at the two
 # "red":
 
 # %%
@@ -258,7 +258,7 @@ assert all(mean_cosine(through_24_layers(True, True, seed=seed)[2]) > 0.9 for se
 # %% [markdown]
 # Two things do it, each by itself. Attention averages, and an average of averages is an average of
 # everything (Dong et al. 2021 prove it for attention without residual connections and feed-forward
-# networks). And biases outlive numbers that shrink. With the residual connection a token keeps its
+# networks). And biases, the same for all tokens, are added in every layer. With the residual connection a token keeps its
 # own vector and *adds what it has heard*. It stays recognisable as long as that does not drown it,
 # as it does in the last of the four rows.
 #
@@ -575,14 +575,15 @@ assert max(sizes[0] for sizes, _ in untrained["pre-norm", 24]) < 1
 # %% [markdown]
 # *In words: left, the post-norm stream has size 1 after every block; the pre-norm stream grows from
 # below 1 to above 5. Right, post-norm's gradients go up and down, pre-norm's fall: over five seeds,
-# the last is a quarter to an eighth of the first. In the last block, post-norm's gradient hardly
-# depends on the number of blocks; with four times as many, pre-norm's is about half or less.*
+# the last is a quarter to an eighth of the first. In the last block, post-norm's gradient changes
+# by less than a quarter with the number of blocks; with four times as many, pre-norm's is about half or less.*
 #
 # In pre-norm the stream grows with every block that adds to it, so the later a block, the smaller its
 # share of the sum. In post-norm every sum is scaled back. The last rows agree with theorem 1 of Xiong
-# et al. (2020), who trace to it why post-norm models have to start with tiny steps ("warm-up", lesson
-# 6), and train pre-norm models without (section 4, translation and BERT). Not all agrees: in their
-# post-norm models gradients shrink towards the input. And Liu et al. (2020) take another cause for the
+# et al. (2020), who suppose in it one of the reasons why post-norm models have to start with tiny steps
+# ("warm-up", lesson 6), and train pre-norm models without (section 4, translation and BERT). Not all
+# agrees: from layer to layer their pre-norm gradients stay about the same, where ours fall, and their
+# post-norm ones shrink towards the input (section 3.4). And Liu et al. (2020) take another cause for the
 # root: in post-norm, small changes of the weights change the output more.
 #
 # BERT is post-norm. The models that you train from lesson 6 on are pre-norm.
@@ -623,8 +624,8 @@ with torch.no_grad():
 # ## 7. The stack, and where its numbers are
 #
 # An encoder is the embeddings and a stack of blocks, each with weights of its own. With pre-norm,
-# one last LayerNorm follows, since nobody else would normalise the stream; with post-norm, one
-# stands right after the embeddings. A padding mask goes to every block. `(B, T)` becomes
+# one last LayerNorm follows, since nobody else would normalise the stream; in BERT, which is
+# post-norm, one stands right after the embeddings. A padding mask goes to every block. `(B, T)` becomes
 # `(B, 1, 1, T)`: the same line of keys for all heads and queries (lesson 2). That is the whole of
 # it:
 
@@ -736,7 +737,7 @@ reached = (tied.encoder.embeddings.token.weight.grad.abs().sum(1) > 0).sum().ite
 print(f"untied: {reached}")
 
 # %% [markdown]
-# A tied table must not start large. Its rows now set the size of the logits, and a model that knows
+# The size at which a tied table starts shows in the first loss. Its rows now set the size of the logits, and a model that knows
 # nothing should not be sure of anything. If all `V` tokens are equally likely to it, its loss is
 # `log V`. Draw the table with standard deviation .02, which is BERT's choice, with .1, or with 1, as
 # `nn.Embedding` does by itself:
@@ -761,7 +762,8 @@ assert losses[1.0] > 4 * math.log(len(names))
 # %% [markdown]
 # With 1 this model begins very sure of wrong answers. When you build a model, look at its
 # first loss: far above `log V` means that something is too large; far below, perhaps that the
-# answer leaks in.
+# answer leaks in. (Training can recover: on tinyworld a start at 1 ends ahead of one at .02, see
+# lesson 6, section 11.)
 #
 # Training asks about the hidden tokens only: pick their places *before* the head, and no `V` logits
 # are computed for the others. (Lesson 13 measures what that saves.)
@@ -965,10 +967,10 @@ assert max(differences.values(), default=0) < 1e-5
 # ## 11. Weights that other people trained
 #
 # That can be had, and your code can run it. *all-MiniLM-L6-v2* is a BERT with six blocks and
-# `D` = 384, published under the Apache licence 2.0. It was trained on some hundred million pairs of
-# texts that belong together, drawn from more than a billion, questions and their answers among them,
-# to tell a text's partner from the others of its batch by the mean of its vectors (see its
-# [model card](https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2)).
+# `D` = 384, published under the Apache licence 2.0. Six blocks of a pretrained model with twelve were
+# kept and trained on, with some hundred million pairs of texts that belong together, questions and
+# their answers among them, to tell a text's partner from the others of its batch by the mean of its
+# vectors (see its [model card](https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2)).
 #
 # The file has 90 MB. The next cell looks for it on this machine, then on the hub. If it is in
 # neither place, the cell says what to do and installs nothing by itself; the rest of this section
@@ -1114,7 +1116,7 @@ if minilm is not None:
 
 # %% [markdown]
 # *In words: every token looks at the one before it and at next to nothing else; `[CLS]`, which is
-# the first, looks at itself.* Training has made a *previous-token head* out of random numbers.
+# the first, looks at itself.* That is a *previous-token head*; when it came about in training, we have not seen.
 # Lesson 7 searches a model of ours for heads with a job.
 #
 # ### Filling gaps
@@ -1153,10 +1155,10 @@ quiz("5")
 # - Attention moves information between tokens; the **feed-forward network** works on each token by
 #   itself and holds most of a block's parameters.
 # - **Post-norm** normalises the sums (BERT), **pre-norm** what enters a sublayer.
-# - The head is tied to the token table, which must not start large: the first loss should be near
-#   `log V`. Logits are needed at hidden places only.
+# - The head is tied to the token table, whose size at the start shows in the first loss: near `log V`
+#   if the table is small. Logits are needed at hidden places only.
 # - Dropout is on in training mode only.
-# - Agreement to 1e-5 is how you know that two programs compute the same.
+# - Agreement to 1e-5 is good evidence that two programs compute the same.
 #
 # **Next:** lesson 6 trains it, with an exact floor to train against.
 

@@ -3,8 +3,8 @@
 #
 # So far we have hidden words. Now we remove most of an image, and a model paints it back. An
 # autoencoder turns its input into vectors (encoder) and restores it from them (decoder). The
-# **masked autoencoder** (MAE; He et al. 2022) does that with one new idea, and it is an idea about
-# *saving*: the large part of the model never looks at what is missing. Not even at a placeholder.
+# **masked autoencoder** (MAE; He et al. 2022) rests on two ideas: most of the image is removed, and the
+# large part of the model never looks at what is missing. Not even at a placeholder. That *saves* work.
 #
 # By the end you will have cut images into patches, removed three quarters of them by shuffling, and
 # written encoder, decoder and loss. You will train on handwritten digits, count what is saved, and
@@ -112,7 +112,7 @@ print("cosine with the position of patch 5:")
 print(*[" ".join(f"{c:.2f}" for c in row) for row in alike.tolist()], sep="\n")
 
 # %% [markdown]
-# *In words: the nearer two places, the more alike their vectors, along rows as along columns.*
+# *In words: the nearer a place is to patch 5, the more alike their vectors, along rows as along columns.*
 # (`base=10` makes the waves short enough for a grid of 4 by 4. With MAE's own base, 10,000, the least
 # cosine on this grid is .86 instead of .59: try it.)
 

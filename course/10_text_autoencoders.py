@@ -348,8 +348,8 @@ for ratio, accuracy, floor in zip(ratios, accuracies, floors):
 assert sorted(accuracies, reverse=True) == accuracies and sorted(floors) == floors
 
 # %% [markdown]
-# *In words: the floor rises with the ratio.* On average less in view cannot tell more, and no model and
-# no amount of training gets below the floor. So losses at different ratios must not be compared: each
+# *In words: the floor rises with the ratio.* On average less in view cannot tell more, and on average no
+# model gets below the floor. So losses at different ratios must not be compared: each
 # has its own floor. Test all models at one ratio.
 #
 # For text, BERT hid 15 %. For models of BERT-large's size 40 % did better on GLUE and SQuAD, two
@@ -440,9 +440,9 @@ for name, one in record["variants"].items():
 # %% [markdown]
 # In these three seeds the masked language model ended nearer to the floor, by .08 nats or more. Three
 # seeds, with settings that were tuned for one of the two at best, are too little to conclude from, and
-# nothing here says why. The autoencoder's own seeds lie .13 apart, so a single run near theirs, such as
-# "positions counted anew" or "inlet, outlet random" (the linear layers around the decoder, which
-# otherwise begin as identities), says nothing.
+# nothing here says why. The autoencoder's own seeds lie .13 apart, so a single run not far from
+# theirs, such as "positions counted anew" or "inlet, outlet random" (the linear layers around the
+# decoder, which otherwise begin as identities), says nothing.
 #
 # One of the variants can be settled without training: *no positions in the decoder*. All mask tokens
 # are the same vector, so all gaps of a row must get the same answer:
@@ -771,8 +771,8 @@ print(f"with the mean of all vectors {average:.2f}, with another text's {another
 assert FAST or own + 0.2 < average < another
 
 # %% [markdown]
-# Nothing but the vector was changed, so the rise is what this decoder, in this one run, took from it: the
-# mean of all vectors says nothing about the text, another text's vector says something wrong.
+# Nothing but the vector was changed, so this decoder, in this one run, uses it. How much it carries, this
+# does not say: a mean of all vectors is a vector the decoder never met, another text's misleads it.
 
 # %% [markdown]
 # ## 11. MAE and BERT, side by side
@@ -859,8 +859,8 @@ quiz("10")
 #   **padding**, never read and never put back.
 # - The **floor rises with the ratio**: less visible, less to know. Losses at different ratios must not
 #   be compared.
-# - Work is saved where much is hidden. At 15 % little or nothing; at 40 % a third, if the decoder is a
-#   single block.
+# - Work is saved where much is hidden. At 15 % little is saved, or less than nothing; at 40 % a third of the
+#   multiplications, for twelve blocks and a decoder of one.
 # - Single runs and three seeds show how such a model behaves, not whether it beats BERT.
 #
 # **Next:** lesson 11 lets a masked model *write*, a few words at a time.

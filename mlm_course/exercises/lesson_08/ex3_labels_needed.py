@@ -136,8 +136,8 @@ EXERCISE = Exercise(
             {FIRST: f"    if scores[-1] < goal:\n        return math.inf\n{FIRST}"},
         ),
         Mistake(
-            "A score that is never reached needs infinitely many labels: math.inf. Nobody knows how "
-            "the curve goes on behind its last point.",
+            "For a score that is never reached, `math.inf` stands for: more than were tried. Nobody "
+            "knows how the curve goes on behind its last point.",
             {"    return math.inf": "    return float(counts[-1])"},
             {"    return math.inf": "    return math.nan"},
             {"    return math.inf": "    return -1.0"},

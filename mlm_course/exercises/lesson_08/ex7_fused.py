@@ -95,7 +95,7 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "You added the scores themselves. Searches count in different sizes, and the largest "
-            "numbers win: only places can be added.",
+            "numbers win. Here only places are added.",
             {SUM: "scores.sum(0)"},
             {SUM: "scores.mean(0)"},
         ),

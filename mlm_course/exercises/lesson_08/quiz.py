@@ -27,7 +27,7 @@ QUIZ = (
     ),
     Question(
         prompt="On 5,000 test messages a pretrained encoder gets .80, the same encoder from random "
-        "weights .79, a bag of words .84, each at its own best setting. What follows?",
+        "weights .79, a bag of words .84 (means of ten draws, each at its own best setting). What follows?",
         options=(
             (
                 "Pretraining is worth .30, since a coin gets .50. Use the pretrained encoder.",
@@ -47,8 +47,8 @@ QUIZ = (
         answer=2,
     ),
     Question(
-        prompt="The test messages are drawn by row, so that most modules stand on both sides. Why is "
-        "the score misleading?",
+        prompt="The test messages are drawn by row, so that most modules stand on both sides. Why may "
+        "the score mislead?",
         options=(
             (
                 "Rare kinds of message may be missing from a test set that is drawn by chance.",
@@ -56,7 +56,7 @@ QUIZ = (
             ),
             (
                 "Messages of a module share names and phrases, which are then known by heart.",
-                "The score would fall on modules that nobody has labelled, and those are what the "
+                "The score may fall on modules that nobody has labelled, and those are what the "
                 "model is for.",
             ),
             (
@@ -67,8 +67,8 @@ QUIZ = (
         answer=1,
     ),
     Question(
-        prompt="A search encoder is trained with in-batch negatives. Why does a batch of 2 teach it "
-        "little?",
+        prompt="A search encoder is trained with in-batch negatives. What does a "
+        "batch of 2 lack?",
         options=(
             (
                 "A mean over two losses is noisy, so most steps lead in a wrong direction.",

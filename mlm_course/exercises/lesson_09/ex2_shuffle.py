@@ -46,8 +46,8 @@ EXERCISE = Exercise(
             {"max(1, ": "max(0, "},
         ),
         Mistake(
-            "You keep one patch more where the share is not an integer: int() cuts off, round() "
-            "and math.ceil() do not.",
+            "You keep one patch more where the share is not an integer (round(): from one half on). "
+            "int() cuts off.",
             {"int(noise": "round(noise"},
             {"int(noise": "math.ceil(noise"},
         ),

@@ -16,7 +16,7 @@ EXERCISE = Exercise(
     hints=(
         "Five steps: encode; into the decoder's width; put back; decode; judge. [CLS] goes through "
         "the decoder, but it is no patch.",
-        "x = mae.to_decoder(latent), (B, 1+K, D). Put back x[:, 1:] only, then [CLS] in front again, "
+        "x = mae.to_decoder(latent), (B, 1+K, d). Put back x[:, 1:] only, then [CLS] in front again, "
         "then + mae.decoder_positions.",
         "predicted = mae.to_pixels(mae.decoder(x + mae.decoder_positions))[:, 1:]; return "
         "package.patch_loss(predicted, package.patchify(images, mae.config.patch_size), mask)",
