@@ -956,8 +956,9 @@ for amount in ("300 sentences", "20000 sentences"):
         print(f"   {pair}: {difference}")
 
 # %% [markdown]
-# What each goal is worth stands above, over five seeds. Not in these lines: each step with a teacher
-# costs its forward pass as well.
+# A teacher's students are ahead of those of true words by .09 to .16 nats with 300 sentences, by .08 to
+# .12 with 20,000; a perfect teacher's are ahead of these by .02 at most {r:student_goals}. (All rates lie
+# at the edge of those tried.) Not in these lines: a teacher's forward pass at each step.
 #
 # Whether a compressed model is as good as the large one has to be measured. DistilBERT reports 97 % of
 # BERT-base's score on the development sets of GLUE (nine tests of understanding English) with 40 %
