@@ -173,11 +173,11 @@ print("spread ", *[f"{s:7.1f}" for s in spread])
 # *In words: the spread (standard deviation) grows like the square root of `D`. Each time `D` becomes
 # four times as large, the dot products become about twice as large.*
 #
-# Why is that bad? The next step, softmax (section 4), turns *differences* between scores into weights. With
-# huge differences, one weight is 1 and all others are 0: the query hears one word only. And then nothing
-# changes when a score moves a little: the gradient through the scores is nearly zero
-# (Vaswani et al. 2017, section 3.2.1, suspect that this harms learning). Here are the
-# weights of four keys, and the largest derivative of any weight by any score:
+# Why is that bad? The next step, softmax (section 4), turns *differences* between scores into weights.
+# With huge differences, one weight is 1 and all others are 0: the query hears one word only. And then
+# nothing changes when a score moves a little: the gradient through the scores is nearly zero (Vaswani
+# et al. 2017, section 3.2.1, suspect that this harms learning). Here are the weights of four keys, and
+# the largest derivative of any weight by any score:
 
 # %%
 four_scores = torch.randn(4, generator=g)
@@ -271,8 +271,8 @@ check("1.3", softmax_over_keys)
 #
 # $$\text{attention}(Q, K, V) = \text{softmax}\!\left(\frac{Q K^\top}{\sqrt{D}}\right) V$$
 #
-# The values may have another number of components than queries and keys, here `E`; nothing compares them with
-# anything.
+# The values may have another number of components than queries and keys, here `E`; nothing compares
+# them with anything.
 #
 # ### Exercise 1.4: attention
 # Queries `(..., T, D)`, keys `(..., S, D)`, values `(..., S, E)` -> a pair: the output `(..., T, E)`
@@ -331,8 +331,9 @@ print("word with word, symmetric:", torch.allclose(x @ x.T, (x @ x.T).T, atol=1e
 print("x @ A with x @ B, symmetric:", torch.allclose(two_roles, two_roles.T, atol=1e-3))
 
 # %% [markdown]
-# With plain dot products "iterate" has to look at "over" exactly as hard as "over" looks at "iterate" (before
-# softmax). But listening is not mutual: a pronoun needs its noun, the noun does not need the pronoun.
+# With plain dot products "iterate" has to look at "over" exactly as hard as "over" looks at "iterate"
+# (before softmax). But listening is not mutual: a pronoun needs its noun, the noun does not need the
+# pronoun.
 #
 # > **In fact** the score is a dot product of a *query* and a *key*: the words multiplied by two different
 # > matrices ("projections"), divided by the square root of `D`. (Vaswani et al. 2017, section 3.2)
@@ -656,7 +657,8 @@ print("the two heads look at exactly the two boxes pointed to:", bool(agree > 0.
 assert agree > 0.97
 
 # %% [markdown]
-# From here on we say **token** for whatever a model reads one of at a time: a word, a piece of a word, a box.
+# From here on we say **token** for whatever a model reads one of at a time: a word, a piece of a word,
+# a box.
 #
 # ### Exercise 1.5: split into heads
 # `x` is `(B, T, H * D)`: each token's vector is `H` pieces of `D` numbers, one after the other. Return
@@ -863,10 +865,10 @@ assert all(sum(losses[-10:]) / 10 < losses[0] - 1 for losses in gap_losses.value
 #
 # Attention by itself comes last in this run. It alone has no idea of order (section 8), and all gaps
 # of a sentence are one and the same query to it. Are these two together the cause? Add positions, which
-# mend both, and nothing else: over five seeds of 150 steps, each with the best of three learning rates, they take 2.04 to 2.28 off attention's
-# loss on new sentences {r:gap_fillers.loss}. The convolution is still ahead by .02 to .11, and
-# behind by .01 to .08 once what went in is added to what comes out, in both {r:gap_fillers.loss}.
-# (Lesson 5 says more of positions, and of adding.)
+# mend both, and nothing else: over five seeds of 150 steps, each with the best of three learning
+# rates, they take 2.04 to 2.28 off attention's loss on new sentences {r:gap_fillers.loss}. The
+# convolution is still ahead by .02 to .11, and behind by .01 to .08 once what went in is added to what
+# comes out, in both {r:gap_fillers.loss}. (Lesson 5 says more of positions, and of adding.)
 
 # %% [markdown]
 # ## Quiz
@@ -878,7 +880,8 @@ quiz("1")
 # %% [markdown]
 # ## Recap
 #
-# - Attention is a weighted average of **values**. The weights come from comparing a **query** with **keys**.
+# - Attention is a weighted average of **values**. The weights come from comparing a **query** with
+#   **keys**.
 # - Scores are dot products divided by `sqrt(D)`; softmax over the *keys* turns them into weights.
 # - Learned matrices free a word from looking into the mirror, and make listening one-sided.
 # - A **head** takes one look. Several heads look at several things at once, with the same number of
@@ -898,7 +901,7 @@ progress("1")
 # - D. Bahdanau, K. Cho, Y. Bengio 2015. *Neural Machine Translation by Jointly Learning to Align
 #   and Translate*. ICLR. [arXiv:1409.0473](https://arxiv.org/abs/1409.0473) (where attention began:
 #   translation with a recurrent network)
-# - O. Levy, Y. Goldberg 2014. *Neural Word Embedding as Implicit Matrix Factorization*. NeurIPS. (the word
-#   vectors of section 2)
+# - O. Levy, Y. Goldberg 2014. *Neural Word Embedding as Implicit Matrix Factorization*. NeurIPS. (the
+#   word vectors of section 2)
 # - J. Devlin et al. 2019. *BERT: Pre-training of Deep Bidirectional Transformers for Language
 #   Understanding*. NAACL. [arXiv:1810.04805](https://arxiv.org/abs/1810.04805)

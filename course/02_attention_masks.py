@@ -207,8 +207,8 @@ check("2.3", my_causal_mask)
 # %% [markdown]
 # ### Catching a cheat
 #
-# What happens if you forget it? No error, no warning. The training looks *splendid*. Here is a small model
-# that predicts the next word, one layer of attention:
+# What happens if you forget it? No error, no warning. The training looks *splendid*. Here is a small
+# model that predicts the next word, one layer of attention:
 
 
 # %%
@@ -298,8 +298,9 @@ assert sum(cheat_losses[-10:]) / 10 < 0.3 < 0.6 < sum(honest_losses[-10:]) / 10
 # the mask falls to nearly zero.*
 #
 # A loss near zero would mean that the next word of a random sentence is never in doubt. Nobody can know
-# whether the next name is "anna" or "ben". *A loss that is too good to be true, on new sentences, is a leak.* (This curve is on
-# sentences trained on; new ones follow.) Where does the cheat look? The mean of its four heads, for a sentence that it has not seen:
+# whether the next name is "anna" or "ben". *A loss that is too good to be true, on new sentences, is a
+# leak.* (This curve is on sentences trained on; new ones follow.) Where does the cheat look? The mean
+# of its four heads, for a sentence that it has not seen:
 
 # %% tags=["nbval-ignore-output"]
 from mlm_course.views import heat_map
@@ -373,8 +374,8 @@ for name, mask in [("causal mask", causal_mask(6)), ("no mask    ", None)]:
 # %% [markdown]
 # ## 5. Two masks at once
 #
-# A causal model with padding needs both: a square is open if *both* masks leave it open. One mask has the shape
-# `(T, T)`, the other `(B, 1, 1, T)`; together they broadcast to `(B, 1, T, T)`.
+# A causal model with padding needs both: a square is open if *both* masks leave it open. One mask has
+# the shape `(T, T)`, the other `(B, 1, 1, T)`; together they broadcast to `(B, 1, T, T)`.
 
 # %%
 both = not_padding & not_future
@@ -382,8 +383,8 @@ MaskMatrix(words, words, both, reasons={"padding": not_padding, "future": not_fu
 
 # %% [markdown]
 # ### Exercise 2.4: causal and padding
-# `lengths` `(B,)`, `size` -> boolean `(B, 1, size, size)`. You may use the package's `causal_mask(size)` and
-# `padding_mask(lengths, size)`.
+# `lengths` `(B,)`, `size` -> boolean `(B, 1, size, size)`. You may use the package's
+# `causal_mask(size)` and `padding_mask(lengths, size)`.
 
 
 # %% exercise="2.4"
@@ -458,8 +459,8 @@ assert same
 torch.tensor([-math.inf, -math.inf, -math.inf]).softmax(-1)
 
 # %% [markdown]
-# `nan` means "not a number", and it spreads: any sum with a `nan` in it is `nan`. One empty row makes every
-# gradient `nan`, and the loss too if its output counts:
+# `nan` means "not a number", and it spreads: any sum with a `nan` in it is `nan`. One empty row makes
+# every gradient `nan`, and the loss too if its output counts:
 
 # %%
 values = torch.ones(3, requires_grad=True)
@@ -474,8 +475,8 @@ values.grad
 torch.tensor([-1e9, -1e9, -1e9]).softmax(-1)
 
 # %% [markdown]
-# All scores are equal now, so the query listens to *everything it must not hear*, evenly. The clean answer: a
-# query with nothing to attend to hears nothing. All its weights are 0.
+# All scores are equal now, so the query listens to *everything it must not hear*, evenly. The clean
+# answer: a query with nothing to attend to hears nothing. All its weights are 0.
 #
 # ### Exercise 2.6: softmax with a safety net
 # As in 2.1, but a query that may attend to nothing gets a row of zeros.
@@ -510,7 +511,8 @@ print("weights of the empty query:", weights[0, 1].tolist())
 print("as PyTorch:", torch.allclose(ours, F.scaled_dot_product_attention(q, k, v, mask)))
 
 # %% [markdown]
-# See all three stages: the scores, the scores with the mask (hatched squares are minus infinity), the weights.
+# See all three stages: the scores, the scores with the mask (hatched squares are minus infinity), the
+# weights.
 
 # %%
 from mlm_course.attention import attention_scores
@@ -610,9 +612,9 @@ show(heat_map(animals, animals, weights, title="weights, keys 0 and 2 closed"))
 # > such: the two words that are open listen to themselves.
 # >
 # > And for masked language modelling *neither* table is right. A hidden word becomes, eight times in
-# > ten, the token `[MASK]` (Devlin et al. 2019, section 3.1; lesson 4 has the rest), and `[MASK]` is attended to like any other: in Google's
-# > code for BERT the attention mask (`input_mask`) is 1 at every token and 0 at padding. It has to
-# > listen, since the model must guess a word at its place.
+# > ten, the token `[MASK]` (Devlin et al. 2019, section 3.1; lesson 4 has the rest), and `[MASK]` is
+# > attended to like any other: in Google's code for BERT the attention mask (`input_mask`) is 1 at
+# > every token and 0 at padding. It has to listen, since the model must guess a word at its place.
 
 # %%
 from mlm_course.views import token_strip
@@ -652,8 +654,10 @@ quiz("2")
 #   infinity, before softmax.
 # - Padding closes keys (columns), the causal mask closes the future, packed texts close each other;
 #   `&` combines them.
-# - A query with nothing to attend to gets zeros. Not `nan`, and not an even share of what it must not hear.
-# - A loss on new sentences that is too good to be true is a leak. Change the future and see whether the past notices.
+# - A query with nothing to attend to gets zeros. Not `nan`, and not an even share of what it must not
+#   hear.
+# - A loss on new sentences that is too good to be true is a leak. Change the future and see whether
+#   the past notices.
 # - `[MASK]` is a token, not an attention mask: it listens and is listened to.
 #
 # **Next:** lesson 3 turns text into tokens; lesson 4 decides which of them to hide.

@@ -76,8 +76,8 @@ for name, row in {"token": pair, "place": range(14), "segment": segment_of}.item
 
 # %% [markdown]
 # The three vectors are added (Devlin et al. 2019, section 3, figure 2); lesson 1 showed that a sum of
-# three random ones can be read out again in high dimension. So BERT's input is not the token embeddings alone. Look at the two
-# "red":
+# three random ones can be read out again in high dimension. So BERT's input is not the token
+# embeddings alone. Look at the two "red":
 
 # %%
 a, b = [place for place, i in enumerate(ids[0]) if names[i] == "red"]
@@ -258,9 +258,9 @@ assert all(mean_cosine(through_24_layers(True, True, seed=seed)[2]) > 0.9 for se
 # %% [markdown]
 # Two things do it, each by itself. Attention averages, and an average of averages is an average of
 # everything (Dong et al. 2021 prove it for attention without residual connections and feed-forward
-# networks). And biases, the same for all tokens, are added in every layer. With the residual connection a token keeps its
-# own vector and *adds what it has heard*. It stays recognisable as long as that does not drown it,
-# as it does in the last of the four rows.
+# networks). And biases, the same for all tokens, are added in every layer. With the residual
+# connection a token keeps its own vector and *adds what it has heard*. It stays recognisable as long
+# as that does not drown it, as it does in the last of the four rows.
 #
 # A good picture is a **residual stream**: the vectors flow from the bottom to the top, and each
 # layer reads from the stream and adds something to it.
@@ -576,7 +576,8 @@ assert max(sizes[0] for sizes, _ in untrained["pre-norm", 24]) < 1
 # *In words: left, the post-norm stream has size 1 after every block; the pre-norm stream grows from
 # below 1 to above 5. Right, post-norm's gradients go up and down, pre-norm's fall: over five seeds,
 # the last is a quarter to an eighth of the first. In the last block, post-norm's gradient changes
-# by less than a quarter with the number of blocks; with four times as many, pre-norm's is about half or less.*
+# by less than a quarter with the number of blocks; with four times as many, pre-norm's is about half
+# or less.*
 #
 # In pre-norm the stream grows with every block that adds to it, so the later a block, the smaller its
 # share of the sum. In post-norm every sum is scaled back. The last rows agree with theorem 1 of Xiong
@@ -618,16 +619,13 @@ with torch.no_grad():
         print(f"training mode {training!s:5}  same input, same output:", torch.equal(once, again))
 
 # %% [markdown]
-# Evaluating in training mode is a classic mistake. Nothing fails, but the outputs are noisy.
-
-# %% [markdown]
 # ## 7. The stack, and where its numbers are
 #
 # An encoder is the embeddings and a stack of blocks, each with weights of its own. With pre-norm,
 # one last LayerNorm follows, since nobody else would normalise the stream; in BERT, which is
 # post-norm, one stands right after the embeddings. A padding mask goes to every block. `(B, T)` becomes
-# `(B, 1, 1, T)`: the same line of keys for all heads and queries (lesson 2). That is the whole of
-# it:
+# `(B, 1, 1, T)`: the same line of keys for all heads and queries (lesson 2). That is
+# all:
 
 # %%
 with torch.no_grad():
@@ -737,10 +735,10 @@ reached = (tied.encoder.embeddings.token.weight.grad.abs().sum(1) > 0).sum().ite
 print(f"untied: {reached}")
 
 # %% [markdown]
-# The size at which a tied table starts shows in the first loss. Its rows now set the size of the logits, and a model that knows
-# nothing should not be sure of anything. If all `V` tokens are equally likely to it, its loss is
-# `log V`. Draw the table with standard deviation .02, which is BERT's choice, with .1, or with 1, as
-# `nn.Embedding` does by itself:
+# The size at which a tied table starts shows in the first loss. Its rows now set the size of the
+# logits, and a model that knows nothing should not be sure of anything. If all `V` tokens are equally
+# likely to it, its loss is `log V`. Draw the table with standard deviation .02, which is BERT's
+# choice, with .1, or with 1, as `nn.Embedding` does by itself:
 
 # %% tags=["nbval-ignore-output"]
 import math
@@ -762,8 +760,7 @@ assert losses[1.0] > 4 * math.log(len(names))
 # %% [markdown]
 # With 1 this model begins very sure of wrong answers. When you build a model, look at its
 # first loss: far above `log V` means that something is too large; far below, perhaps that the
-# answer leaks in. (Training can recover: on tinyworld a start at 1 ends ahead of one at .02, see
-# lesson 6, section 11.)
+# answer leaks in. (Training can recover: lesson 6, section 11.)
 #
 # Training asks about the hidden tokens only: pick their places *before* the head, and no `V` logits
 # are computed for the others. (Lesson 13 measures what that saves.)
@@ -966,15 +963,14 @@ assert max(differences.values(), default=0) < 1e-5
 #
 # ## 11. Weights that other people trained
 #
-# That can be had, and your code can run it. *all-MiniLM-L6-v2* is a BERT with six blocks and
+# Your code can run such weights. *all-MiniLM-L6-v2* is a BERT with six blocks and
 # `D` = 384, published under the Apache licence 2.0. Six blocks of a pretrained model with twelve were
 # kept and trained on, with some hundred million pairs of texts that belong together, questions and
 # their answers among them, to tell a text's partner from the others of its batch by the mean of its
 # vectors (see its [model card](https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2)).
 #
-# The file has 90 MB. The next cell looks for it on this machine, then on the hub. If it is in
-# neither place, the cell says what to do and installs nothing by itself; the rest of this section
-# then waits for the weights, and no later lesson needs them.
+# The file has 90 MB. The next cell looks for it on this machine, then on the hub; else it says what to
+# do, and the rest of this section waits for the weights. No later lesson needs them.
 
 # %% tags=["nbval-ignore-output"]
 from mlm_course.hub import HubUnreachable
@@ -1009,9 +1005,9 @@ if minilm is not None:
 
 # %% [markdown]
 # Now your `bert` from exercise 5.8 reads them, or the package's encoder while that is not solved.
-# MiniLM has no MLM head, so your function gets one that changes nothing. What we are after are the
-# vectors between the blocks: PyTorch can *hook* a function onto a part, here each block's last
-# norm, and call it with all that comes out there.
+# MiniLM has no MLM head, so your function gets one that changes nothing. We want the
+# vectors between the blocks: PyTorch can *hook* a function onto each block's last norm, and call it
+# with what comes out there.
 
 
 # %%
@@ -1116,7 +1112,7 @@ if minilm is not None:
 
 # %% [markdown]
 # *In words: every token looks at the one before it and at next to nothing else; `[CLS]`, which is
-# the first, looks at itself.* That is a *previous-token head*; when it came about in training, we have not seen.
+# the first, looks at itself.* That is a *previous-token head*; when it came about in training, is open.
 # Lesson 7 searches a model of ours for heads with a job.
 #
 # ### Filling gaps
@@ -1158,7 +1154,6 @@ quiz("5")
 # - The head is tied to the token table, whose size at the start shows in the first loss: near `log V`
 #   if the table is small. Logits are needed at hidden places only.
 # - Dropout is on in training mode only.
-# - Agreement to 1e-5 is good evidence that two programs compute the same.
 #
 # **Next:** lesson 6 trains it, with an exact floor to train against.
 

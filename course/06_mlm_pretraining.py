@@ -2,9 +2,9 @@
 # # Lesson 6: MLM pretraining
 #
 # Lesson 4 hid words, lesson 5 built the model. Now they meet: the model guesses, is told how wrong
-# it was, and changes a little. Do that a few hundred times and it has learned most of a small
-# language. That is **pretraining**: training on text that nobody had to label, before a task for
-# which there are few labels (lesson 8 measures how many labels it is worth).
+# it was, and changes a little, again and again. That is **pretraining**: training on text that nobody
+# had to label, before a task for which there are few labels (lesson 8 measures how many labels it is
+# worth).
 #
 # By the end you will have written the loss, the loop, an evaluation you can trust, a learning-rate
 # schedule, and gradient accumulation. And you will know how good your model *could* be: tinyworld's
@@ -27,7 +27,7 @@ def seeded(seed: int) -> torch.Generator:
 # %% [markdown]
 # ## 1. What the loss looks at
 #
-# Sentences, a way to hide 15 % of each, and a small model. You know all three (lessons 2, 4 and 5).
+# Sentences, a way to hide 15 % of each, and a small model (lessons 2, 4 and 5).
 
 # %%
 from functools import partial
@@ -219,10 +219,10 @@ def train(
 check("6.2", train)
 
 # %% [markdown]
-# Here is the loop at work, without a schedule, masks drawn anew for each batch. The optimiser is **AdamW**. Like Adam it steps against a running average of the gradients,
-# divided for each weight by their usual size. The W is **weight decay**, a pull of each weight
-# towards 0, that is taken straight from the weights and does not go through the gradient
-# (Loshchilov and Hutter 2019, section 2).
+# Here is the loop at work, without a schedule, masks drawn anew for each batch. The optimiser is
+# **AdamW**. Like Adam it steps against a running average of the gradients, divided for each weight by
+# their usual size. The W is **weight decay**, a pull of each weight towards 0, that is taken straight
+# from the weights and does not go through the gradient (Loshchilov and Hutter 2019, section 2).
 
 # %%
 sentences = tinyworld.sample_ids(20_000, seeded(10))
@@ -341,9 +341,10 @@ print(f"loss {scores.loss:.2f}, perplexity {scores.perplexity:.1f}, accuracy {sc
 #
 # ### Three sets of sentences
 #
-# Whoever looks at a held-out set to choose the learning rate or the moment to stop, picks what happens to do well on *these* sentences. So there are two held-out sets: the **validation
-# set**, for choosing, and the **test set**, for one final number. How much does choosing flatter?
-# Twenty "models" that guess at random, 100 questions with two answers, a thousand times over:
+# Whoever looks at a held-out set to choose the learning rate or the moment to stop, picks what happens
+# to do well on *these* sentences. So there are two held-out sets: the **validation set**, for
+# choosing, and the **test set**, for one final number. How much does choosing flatter? Twenty "models"
+# that guess at random, 100 questions with two answers, a thousand times over:
 
 # %%
 right = torch.rand(1000, 2, 20, 100, generator=seeded(3)) < 0.5  # (time, set, model, question)
@@ -691,9 +692,9 @@ for size, part in masking["ratios"].items():
         print(f"{size}, {pair}: {difference}")
 
 # %% [markdown]
-# At both sizes .45 ends ahead of .15, by .02 to .10 and .02 to .04; so does .3 in the larger model, by
-# .03 to .05; of .6 no difference larger than .10 is seen {r:masking.ratios}. (The smaller one's rates lie
-# at the edge of what was tried.)
+# At both sizes .45 ends ahead of .15, by .02 to .10 and .02 to .04, in the larger one .3 does, by .03 to
+# .05; of .6 no difference larger than .10 is seen {r:masking.ratios}. (The smaller one's rates lie at the
+# edge of those tried.)
 #
 # In print: larger models favour more (Wettig et al. 2023, abstract). Of their three sizes, 51, 124 and
 # 354 million parameters, the first was best at 15 %, the second at 20 %, the third at 40 %; and there
@@ -804,17 +805,18 @@ for pair in list(against)[-3:]:
 # %% [markdown]
 # Two choices do most of the work here, and not the famous ones:
 #
-# - **Muon** is ahead of AdamW by .20 to .32 nats {r:choices.tinyworld}. It is a recent optimiser for the matrices inside the
-#   blocks (Jordan et al. 2024) that replaces each update by the nearest matrix that stretches all
-#   directions equally; its authors suspect that rare directions gain by it. AdamW keeps the rest.
+# - **Muon** is ahead of AdamW by .20 to .32 nats {r:choices.tinyworld}. It is a recent optimiser for
+#   the matrices inside the blocks (Jordan et al. 2024) that replaces each update by the nearest matrix
+#   that stretches all directions equally; its authors suspect that rare directions gain by it. AdamW
+#   keeps the rest.
 # - *The size of the embeddings at the start.* BERT's .02 is behind .1 by .25 to .32, 1 by .04 to
 #   .08 {r:choices.tinyworld}. With AdamW the small start costs less, .07 to .16.
 #
 # 30 % hidden is ahead of 15 % by .04 to .06, decay by .02 to .05; of warm-up and the place of the norms
 # no difference larger than .02 is seen {r:choices.tinyworld}.
 #
-# Where does it show? Undone on section 6's model (rates as chosen above), both choices cost most at
-# copied words: AdamW .89 to 1.65 nats, the small start .87 to 1.72 {r:copying.at the end}.
+# On section 6's model, at these rates, both cost most at copied words: AdamW .89 to 1.65 nats, the small
+# start .87 to 1.72 {r:copying.at the end}.
 #
 # Does that carry over to real text? Short runs on section 10's docstrings:
 
@@ -829,7 +831,7 @@ for pair, difference in differences(on_docs).items():
 # %% [markdown]
 # `EncoderConfig` starts at .02, as BERT does; tinyworld's models ask for .1.
 #
-# One small language, four layers, 300 steps: large models need their own table.
+# (One small language, four layers, 300 steps.)
 
 # %% [markdown]
 # ## 12. Other questions to ask of a text
@@ -861,8 +863,8 @@ assert 0.6 < auc < 0.98
 
 # %% [markdown]
 # Counting words already gets far, on these passages. Is the task worth it? Devlin et al. (2019, table
-# 5; BERT-base) lose without it: MNLI 83.9 instead of 84.4, SST-2 92.6 instead of 92.7. Liu et al. (2019,
-# table 2), who then fill rows from one document: MNLI 84.7 instead of 84.0, SST-2 92.7 instead of 92.9.
+# 5; BERT-base) lose without it: MNLI 83.9 instead of 84.4. Liu et al. (2019, table 2), who then fill rows
+# from one document: MNLI 84.7 instead of 84.0, SST-2 92.7 instead of 92.9.
 #
 # (Sentence-BERT is no pretraining task: it fine-tunes a finished BERT. See lesson 8.)
 #
@@ -889,8 +891,7 @@ def replaced_labels(original: Tensor, shown: Tensor, masked: Tensor) -> Tensor:
 check("6.6", replaced_labels)
 
 # %% [markdown]
-# Both models, trained together. The generator's words are drawn from its probabilities. No gradient
-# flows through the drawing.
+# Both models, trained together. No gradient flows through the drawing of the generator's words.
 
 # %% tags=["nbval-ignore-output"]
 from mlm_course.models import Encoder
@@ -1036,7 +1037,6 @@ quiz("6")
 # ## Recap
 #
 # - The loss is **cross-entropy at the hidden places**. Over all places it would reward copying.
-# - The loop: loss, `backward`, `optimizer.step`, `scheduler.step`, `zero_grad`.
 # - An evaluation has fixed masks, no dropout, and divides once. Choose on the validation set,
 #   report the test set.
 # - The **floor** says how much is left to learn.

@@ -127,8 +127,8 @@ features["bag of words"] = [
 
 # %% [markdown]
 # `C` holds a classifier back: the smaller it is, the smaller its weights are kept, and the less it
-# learns by heart. The values below are those that the record of section 3 chose for each rival among three; some lie at
-# the edge of what was tried.
+# learns by heart. The values below are those that the record of section 3 chose for each rival among
+# three; some lie at the edge of what was tried.
 
 # %%
 SETTING = {"pretrained": "pretrained, frozen", "random weights": "random, frozen"}
@@ -583,9 +583,9 @@ assert [
 # no difference larger than .03 is seen with 60 and 180, and with 1,200 the bag is .03 ahead
 # {r:few_labels.ahead.errors}. Without the telling words the bag ends .05 to .06 below where it ends
 # without the others {r:few_labels.falls}, and its lead over our probe is .002 to .008 instead of .04
-# {r:few_labels.ahead}: nearly all of its lead rests on these words. Where single words may give the answer away,
-# count words first. (With all labels the ten draws are almost the same messages: those intervals say
-# nothing about others.)
+# {r:few_labels.ahead}: nearly all of its lead rests on these words. Where single words may give the
+# answer away, count words first. (With all labels the ten draws are almost the same messages: those
+# intervals say nothing about others.)
 #
 # ## 5. Search
 #
@@ -764,14 +764,14 @@ assert str(compare(by_setting["words"] * 5, by_setting["contrastive"])).startswi
 # %% [markdown]
 # *In words:* pairs add .10 to .15 to the raw vectors {r:search.differences}. From random weights,
 # each at the best of three rates (both at an edge), 200 steps end .23 to .30 lower
-# {r:search.differences}: so much is pretraining's at these rates. Subtracting the mean makes no difference larger
-# than .012 {r:search.differences}. SimCSE, best at the smallest rate tried, lies .002 to .027 below
-# *raw* {r:search.differences}. Words alone stand .10 above *contrastive* on these modules
-# {r:search}. (Query and passage are by one author.) Joined by scores, both are ahead of words
+# {r:search.differences}: so much is pretraining's at these rates. Subtracting the mean makes no
+# difference larger than .012 {r:search.differences}. SimCSE, best at the smallest rate tried, lies
+# .002 to .027 below *raw* {r:search.differences}. Words alone stand .10 above *contrastive* on these
+# modules {r:search}. (Query and passage are by one author.) Joined by scores, both are ahead of words
 # by .02 to .04 {r:search.differences}. Hearing rare words adds .07 to .09 to *contrastive*, but then
-# no difference from random weights larger than .03 is seen over modules {r:search.differences}. Nor is one larger
-# than .042 between the published model alone and our joined search {r:search.differences}. (Ours was
-# trained on 16,193 pairs of this shelf; the published one joined with words has .581.)
+# no difference from random weights larger than .03 is seen over modules {r:search.differences}. Nor is
+# one larger than .042 between the published model alone and our joined search {r:search.differences}.
+# (Ours was trained on 16,193 pairs of this shelf; the published one joined with words has .581.)
 #
 # Now use it. The box searches Python's manual and the docstrings of its standard library, with the
 # encoder that has learned for 40 steps here. Choose a search, type, and compare. (In the record
@@ -914,19 +914,21 @@ assert str(compare(exact_by["pretrained"], exact_by["published"])).startswith(
 assert exact_by["no question"] == [0.2] and answering["rivals"]["list of names"] == 0.25
 assert [
     str(compare([score] * 5, exact_by[reader])).split(" (")[0]
-    for score, reader in ((0.25, "random"), (answering["rivals"]["letters of the name"], "pretrained"),
-                          (answering["rivals"]["words of the entry"], "pretrained"))
+    for score, reader in (
+        (0.25, "random"), (answering["rivals"]["letters of the name"], "pretrained"),
+        (answering["rivals"]["words of the entry"], "pretrained"),
+    )
 ] == ["ahead by .13 to .17", "ahead by .04 to .29", "ahead by .19 to .45"]  # fmt: skip
 
 # %% [markdown]
 # *In words:* after 220 steps, pretraining has added .26 to .55 to what random weights come to (each at an
-# edge of three rates), and no difference larger than .22 from the published model is seen: seeds differ much
-# {r:answering.differences}. Random weights end .13 to .17 below the .25 of pure chance
-# {r:answering}; one run that reads without the question has .20. And without a network? A list
-# of names seen in training knows none of these, as it should be. But two regressions, told where the
-# four entries stand, are ahead on these questions: one on the letters of the name by .04 to .29, one on
-# the words of name and description by .19 to .45 {r:answering}. If this were all you wanted, you
-# would use the latter.
+# edge of three rates), and no difference larger than .22 from the published model is seen: seeds
+# differ much {r:answering.differences}. Random weights end .13 to .17 below the .25 of pure chance
+# {r:answering}; one run that reads without the question has .20. And without a network? A list of
+# names seen in training knows none of these, as it should be. But two regressions, told where the four
+# entries stand, are ahead on these questions: one on the letters of the name by .04 to .29, one on the
+# words of name and description by .19 to .45 {r:answering}. If this were all you wanted, you would use
+# the latter.
 
 # %% [markdown]
 # ## 7. Should the text be cleaned first?
@@ -1003,7 +1005,8 @@ print(prompt, *(pieces[i] for i in best))
 # words are not those of the input, and an encoder gives one vector for each *input* token.
 #
 # > **In fact** heads make an encoder classify, tag and point (Devlin et al. 2019, sections 4 and
-# > 5.3). To write it needs a decoder, or a procedure that fills gaps again and again: lessons 11 and 12 build both.
+# > 5.3). To write it needs a decoder, or a procedure that fills gaps again and again: lessons 11 and
+# > 12 build both.
 
 # %% [markdown]
 # ## On a GPU

@@ -963,6 +963,7 @@ progress("9")
 #   at Scale*. ICLR. [arXiv:2010.11929](https://arxiv.org/abs/2010.11929) (patches)
 # - A. Wettig et al. 2023. *Should You Mask 15 % in Masked Language Modeling?* EACL.
 #   [arXiv:2202.08005](https://arxiv.org/abs/2202.08005) (how much, for text)
-# - J. Devlin et al. 2019. *BERT*. NAACL. [arXiv:1810.04805](https://arxiv.org/abs/1810.04805) (section 3.1)
+# - J. Devlin et al. 2019. *BERT*. NAACL. [arXiv:1810.04805](https://arxiv.org/abs/1810.04805) (section
+#   3.1)
 # - E. Alpaydin and C. Kaynak 1998. *Optical Recognition of Handwritten Digits*. UCI Machine
 #   Learning Repository. (scikit-learn's digits are its test part)

@@ -27,7 +27,8 @@ def seeded(seed: int) -> torch.Generator:
 # %% [markdown]
 # ## 1. The same idea, on words
 #
-# A sentence of tinyworld, with 40 % of its words and marks hidden (8 of 19, rounded; special tokens never are).
+# A sentence of tinyworld, with 40 % of its words and marks hidden (8 of 19, rounded; special tokens
+# never are).
 
 
 # %%
@@ -859,8 +860,8 @@ quiz("10")
 #   **padding**, never read and never put back.
 # - The **floor rises with the ratio**: less visible, less to know. Losses at different ratios must not
 #   be compared.
-# - Work is saved where much is hidden. At 15 % little is saved, or less than nothing; at 40 % a third of the
-#   multiplications, for twelve blocks and a decoder of one.
+# - Work is saved where much is hidden. At 15 % little is saved, or less than nothing; at 40 % a third
+#   of the multiplications, for twelve blocks and a decoder of one.
 # - Single runs and three seeds show how such a model behaves, not whether it beats BERT.
 #
 # **Next:** lesson 11 lets a masked model *write*, a few words at a time.
@@ -880,6 +881,7 @@ progress("10")
 #   EMNLP. [arXiv:2211.04898](https://arxiv.org/abs/2211.04898)
 # - S. Xiao et al. 2022. *RetroMAE: Pre-Training Retrieval-oriented Language Models Via Masked
 #   Auto-Encoder*. EMNLP. [arXiv:2205.12035](https://arxiv.org/abs/2205.12035)
-# - J. Devlin et al. 2019. *BERT*. NAACL. [arXiv:1810.04805](https://arxiv.org/abs/1810.04805) (section 3.1)
+# - J. Devlin et al. 2019. *BERT*. NAACL. [arXiv:1810.04805](https://arxiv.org/abs/1810.04805) (section
+#   3.1)
 # - A. Wettig et al. 2023. *Should You Mask 15 % in Masked Language Modeling?* EACL.
 #   [arXiv:2202.08005](https://arxiv.org/abs/2202.08005)

@@ -1055,7 +1055,7 @@ assert all(clock["1"][t]["times_as_fast"] > 2 * clock["64"][t]["times_as_fast"] 
 # %% [markdown]
 # One at a time Mask-Predict is 2.2 (`T` = 10) to 11 (`T` = 1) times as fast as left to right, 64 at a
 # time it is 3.7, 2.3 and 1.4 times as fast with `T` = 1, 2 and 4, and slower with 10
-# {r:pairs_speed.batches}.
+# {r:pairs_speed}.
 #
 # > **In fact** the number of passes falls from `N` to `T`; the work grows, at least by a factor
 # > of `T`. The paper (English to German, on a GPU) reports about 3 times the speed at a loss of 2
@@ -1281,7 +1281,7 @@ assert kept >= 0.95 and speeds["4"] >= 3
 #
 # | table 12: for | against |
 # |---|---|
-# | few passes: sooner for a single cheque | more work: at 64 cheques `T` = 10 is behind {r:pairs_speed.batches} |
+# | few passes: sooner for a single cheque | more work: at 64 cheques `T` = 10 is behind {r:pairs_speed} |
 # | both sides of a gap are seen | independent guesses mix right answers |
 # | `T` trades quality for time | English to German, `T` = 1 is 9 BLEU below `T` = 10 (table 10) |
 # | all gaps are trained at once | only hidden words teach |
@@ -1386,7 +1386,7 @@ quiz("11")
 #   *and* confidences.
 # - The **length** is guessed first; several side by side, and the mean log-probability decides.
 # - **Distillation** leaves one answer for each source: less to mix.
-# - Fewer passes, more work: ahead for single cheques, less so in batches {r:pairs_speed.batches}.
+# - Fewer passes, more work: ahead for single cheques, less so in batches {r:pairs_speed}.
 #
 # **Next:** lesson 12: the probability of a text, and other samplers.
 

@@ -503,7 +503,8 @@ assert all(x > record["entropy"] for values in ways["bound"]["values"].values() 
 #
 # > **In fact** one that always hid 15 % has hardly seen a line that is mostly gaps, and of its sentences
 # > next to none is valid; of one that hid 40 %, or every share, 3 to 13 % {r:weightings.valid}; of this
-# > lesson's model, trained longer on every share, more than half. (Wang and Cho 2019 did get sentences out of BERT, more varied than a left-to-right model's and slightly worse: abstract.)
+# > lesson's model, trained longer on every share, more than half. (Wang and Cho 2019 did get sentences
+# > out of BERT, more varied than a left-to-right model's and slightly worse: abstract.)
 
 # %% [markdown]
 # ## 8. Which guesses to keep: the samplers
@@ -914,9 +915,9 @@ assert FAST or min(robust[2.0][1]) > max(robust[0.0][1])
 # ## 12. Outlook: a small model learns from a large one
 #
 # **Distillation** (Hinton et al. 2015, section 2): a small *student* is trained not on the true words,
-# but on a *teacher's* probabilities: not "red", but "red or blue, rather not boat". DistilBERT was made so,
-# with two more goals: the true words, and vectors that point where the teacher's do (Sanh et al. 2019,
-# abstract).
+# but on a *teacher's* probabilities: not "red", but "red or blue, rather not boat". DistilBERT was
+# made so, with two more goals: the true words, and vectors that point where the teacher's do (Sanh et
+# al. 2019, abstract).
 #
 # ### Exercise 12.7: learning from a teacher
 # The **temperature** is what logits are divided by before softmax. Above 1 the small probabilities
@@ -1186,7 +1187,8 @@ progress("12")
 #   [arXiv:2406.07524](https://arxiv.org/abs/2406.07524)
 # - K. Zheng et al. 2024. *Masked Diffusion Models are Secretly Time-Agnostic Masked Models ...*
 #   [arXiv:2409.02908](https://arxiv.org/abs/2409.02908)
-# - S. Nie et al. 2025. *Large Language Diffusion Models*. [arXiv:2502.09992](https://arxiv.org/abs/2502.09992)
+# - S. Nie et al. 2025. *Large Language Diffusion Models*.
+#   [arXiv:2502.09992](https://arxiv.org/abs/2502.09992)
 # - M. Arriola et al. 2025. *Block Diffusion*. [arXiv:2503.09573](https://arxiv.org/abs/2503.09573)
 # - C. Wu et al. 2025. *Fast-dLLM*. [arXiv:2505.22618](https://arxiv.org/abs/2505.22618)
 # - S. Hayakawa et al. 2025. *Demystifying MaskGIT Sampler and Beyond*.
@@ -1201,5 +1203,6 @@ progress("12")
 # - G. Hinton et al. 2015. *Distilling the Knowledge in a Neural Network*.
 #   [arXiv:1503.02531](https://arxiv.org/abs/1503.02531)
 # - V. Sanh et al. 2019. *DistilBERT*. [arXiv:1910.01108](https://arxiv.org/abs/1910.01108)
-# - X. Geng et al. 2022. *Multimodal Masked Autoencoders ...* [arXiv:2205.14204](https://arxiv.org/abs/2205.14204)
+# - X. Geng et al. 2022. *Multimodal Masked Autoencoders ...*
+#   [arXiv:2205.14204](https://arxiv.org/abs/2205.14204)
 # - T. Formal et al. 2021. *SPLADE*. [arXiv:2107.05720](https://arxiv.org/abs/2107.05720)

@@ -3,6 +3,7 @@
 import math
 
 from mlm_course.authoring.cells import Source
+from mlm_course.authoring.evidence import MARKER
 from mlm_course.authoring.practice_data import PracticeData
 
 # Plain prose is read at 240 words a minute; a text with symbols, shapes and figures to look at, and
@@ -24,8 +25,9 @@ def hours(source: Source, practice: PracticeData, seconds: float) -> float:
 
 
 def words(source: Source) -> int:
-    """Words of prose, headings and references included."""
-    return sum(len(cell.text.split()) for cell in source.cells if cell.kind == "markdown")
+    """Words of prose, headings and references included, markers of records left out."""
+    prose = (MARKER.sub("", cell.text) for cell in source.cells if cell.kind == "markdown")
+    return sum(len(text.split()) for text in prose)
 
 
 def lines_to_read(source: Source) -> int:

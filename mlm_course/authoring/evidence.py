@@ -57,7 +57,7 @@ def part(marker: str) -> tuple[str, list[str], Any]:
     """
     from mlm_course.results import recorded
 
-    name, _, rest = marker.partition(".")
+    name, _, rest = " ".join(marker.split()).partition(".")
     keys, content = [], recorded(name)
     while rest:
         inside = content if isinstance(content, Mapping) else {}
@@ -81,7 +81,7 @@ def compares(content: Any) -> bool:
 
 
 def _differs(content: Any, fewest: int) -> bool:
-    """A difference in numbers, in the sentence it prints, over seeds, or of times measured in turns."""
+    """A difference in numbers, in the sentence it prints, over seeds, or of times measured in rounds."""
     if isinstance(content, str):
         printed = PRINTED.search(content)
         return bool(printed) and int(printed[1]) >= fewest
@@ -93,7 +93,7 @@ def _differs(content: Any, fewest: int) -> bool:
         return content.get("n", 0) >= fewest
     if content.get("over_seeds"):
         return content.get("seeds", 0) >= fewest
-    return content.get("turns", 0) >= fewest or any(
+    return content.get("rounds", 0) >= fewest or any(
         _differs(value, fewest) for value in content.values()
     )
 

@@ -45,7 +45,9 @@ def section(name: str, record: Mapping[str, Any]) -> str:
     """One experiment: what it is, how it was run, and its tables."""
     findings = {key: value for key, value in record.items() if key not in ABOUT}
     plain = {key: value for key, value in findings.items() if not _is_nested(value)}
-    lines = [f"## {name}", "", summary(name), "", how_it_was_run(record), "", *tables(plain, "")]
+    lists = [f'<a id="{anchor(name, key)}"></a>' for key in plain if isinstance(plain[key], list)]
+    lines = [f"## {name}", "", summary(name), "", how_it_was_run(record), "", *lists]
+    lines += tables(plain, "")
     for key in [key for key in findings if key not in plain]:
         lines += [f'<a id="{anchor(name, key)}"></a>', "", *tables(findings[key], key)]
     return "\n".join(lines)
