@@ -57,11 +57,13 @@ show(token_strip(tokenizer.encode(text).tokens))
 # that stand side by side most often, join them, and put the result into the vocabulary. Repeat until
 # it is full. This is **byte-pair encoding**, BPE (Sennrich et al. 2016, section 3.2).
 #
-# Is that how BERT's vocabulary was made? Nobody outside knows: its code was never published (Google's
-# BERT repository, README, "Learning a new WordPiece vocabulary"). The first WordPiece joined those two
-# pieces that made the training text most *likely* under a language model (Schuster and Nakajima 2012).
-# The library that we use, Hugging Face's `tokenizers`, joins the most frequent pair, as BPE does, and
-# only writes `##` (its issue 144). So what is WordPiece's own, here, is the way it *cuts*: section 3.
+# Is that how BERT's vocabulary was made? Its code was not published (Google's BERT repository, README,
+# "Learning a new WordPiece vocabulary"). Google's TensorFlow Text, which says that it follows BERT's,
+# goes the other way, from whole words down to parts (guide "Subword tokenizers", "The algorithm"). The
+# first WordPiece joined those two pieces that made the training text most *likely* under a language
+# model (Schuster and Nakajima 2012). The library that we use, Hugging Face's `tokenizers`, joins the
+# most frequent pair, as BPE does, and only writes `##` (its issue 144). So what is WordPiece's own,
+# here, is the way it *cuts*: section 3.
 #
 # Stop the growth early and late, and see how the same word is cut:
 
@@ -93,7 +95,7 @@ assert {"a", "statement"} < tokenizer.get_vocab().keys()
 # piece in the vocabulary that fits at the front, then the longest that fits the rest, and so on. It
 # never takes a piece back. Inside a word the pieces carry their `##`. If at some point nothing fits,
 # the whole word becomes `[UNK]`, "unknown". The single letters of the training texts are pieces too, so
-# that takes a sign that they do not have.
+# that takes a sign that they do not have, or have only where a word begins.
 #
 # ### Exercise 3.1: longest match first
 # `word` is a string, `vocabulary` a set of strings such as `{"play", "##ing", "##s", ...}`. Return
@@ -123,7 +125,8 @@ check("3.1", longest_match)
 # %% [markdown]
 # ## 4. Ids and special tokens
 #
-# Every piece has a number, its **id**. Here the first five belong to **special tokens**. They stand for no text:
+# Every piece has a number, its **id**. Here the first five belong to **special tokens**. They stand
+# for no text:
 
 # %%
 for i, name in enumerate(tokenization.SPECIAL_TOKENS):
@@ -131,8 +134,8 @@ for i, name in enumerate(tokenization.SPECIAL_TOKENS):
 
 # %% [markdown]
 # - `[PAD]` fills short rows up (lesson 2). `[UNK]` stands for what could not be built.
-# - `[CLS]` stands in front of every text. BERT's classifiers read its output in place of the whole text
-#   (Devlin et al. 2019, section 3); lesson 8 says why ours do not.
+# - `[CLS]` stands first in every row, be it one text or a pair. BERT's classifiers read its output in
+#   place of the whole text (Devlin et al. 2019, section 3); lesson 8 says why ours do not.
 # - `[SEP]` stands after every text.
 # - `[MASK]` stands where a token was hidden (lesson 4).
 #
@@ -178,8 +181,8 @@ assert len(bpe.encode("日本", add_special_tokens=False).tokens) >= 6  # no byt
 # %% [markdown]
 # ## 6. Texts that are too long, texts that are too short
 #
-# A model has a greatest length (BERT: 512 tokens). A text that is longer is **chunked**: cut into windows,
-# possibly overlapping, so that what stands at the edge of one window stands inside the next.
+# A model has a greatest length (BERT: 512 tokens). A text that is longer is **chunked**: cut into
+# windows, possibly overlapping, so that what stands at the edge of one window stands inside the next.
 
 # %%
 long_text = list(range(10, 20))  # ten "tokens"
@@ -258,9 +261,11 @@ progress("3")
 # %% [markdown]
 # ## References
 #
-# - M. Schuster, K. Nakajima 2012. *Japanese and Korean Voice Search*. ICASSP. (where WordPiece comes from)
+# - M. Schuster, K. Nakajima 2012. *Japanese and Korean Voice Search*. ICASSP. (where WordPiece comes
+#   from)
 # - Google's BERT repository, [README](https://github.com/google-research/bert); Hugging Face's
-#   `tokenizers`, [issue 144](https://github.com/huggingface/tokenizers/issues/144) (how vocabularies grow)
+#   `tokenizers`, [issue 144](https://github.com/huggingface/tokenizers/issues/144) (how vocabularies
+#   grow)
 # - R. Sennrich, B. Haddow, A. Birch 2016. *Neural Machine Translation of Rare Words with Subword
 #   Units*. ACL. [arXiv:1508.07909](https://arxiv.org/abs/1508.07909) (section 3.2: byte-pair encoding)
 # - J. Devlin et al. 2019. *BERT*. NAACL. [arXiv:1810.04805](https://arxiv.org/abs/1810.04805)

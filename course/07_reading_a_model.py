@@ -110,7 +110,8 @@ for text in (
     print("   ", "   ".join(f"{word} {chance:.2f}" for word, chance in fill(text)[0]))
 
 # %% [markdown]
-# On modules it has never read, with 15 % hidden, its first answer is right this often. ("Whole words"
+# On modules it has never read, without the paragraphs that other modules share with them, with 15 %
+# hidden, its first answer is right this often. ("Whole words"
 # are words of letters that are a single piece. So the other pieces come out right more often.)
 
 # %%
@@ -122,7 +123,7 @@ print(f"{result['accuracy']:.1%} of all pieces, {result['word_accuracy']:.1%} of
 # %% [markdown]
 # ## 2. Next to the exact answer
 #
-# Are the probabilities any good? For documentation nobody can say. For tinyworld we can: lesson 4
+# Are the probabilities any good? For documentation nobody knows the exact ones. For tinyworld lesson 4
 # computed the exact **posterior**, the probability of each word given everything visible. Here is
 # tinyworld's model, trained as in lesson 6, beside it.
 
@@ -163,9 +164,9 @@ for places in ([4], [4, 13], [17]):
             print(f"   {names[i]:8} exact {exact[i]:.2f}   model {model_says[i]:.2f}")
 
 # %% [markdown]
-# In these three it repeats the colour, gives the common colours larger shares than the rare ones, and puts
-# the towel near water. Where several answers are possible, its shares are a little off. Now the same
-# for many hidden words. Each dot is one word at one hidden place.
+# In these three it repeats the colour, gives the common colours larger shares than the rare ones, and
+# puts the towel near water. Where several answers are possible, its shares are a little off. Now the
+# same for many hidden words. Each dot is one word at one hidden place.
 
 # %%
 from mlm_course import corruption
@@ -257,7 +258,8 @@ assert abs(confidence.mean() - right.mean()) < 0.04
 assert confidence[confidence < 0.4].mean() > right[confidence < 0.4].mean() + 0.02
 
 # %% [markdown]
-# *In words: where it is sure, it is right. Where it is unsure it is a little too sure.*
+# *In words: where it is sure, it is right. Where it is unsure it is, on these sentences, a little too
+# sure.*
 #
 # Why? Look at the places where several words are equally likely, such as names. The model answers with
 # the one it likes best. Change this one thing: take one of the equally likely words by lot.
@@ -279,8 +281,8 @@ for how, mean in gap.items():
 assert gap["the model's choice"] > 0.02 and abs(gap["by lot"]) < 0.012
 
 # %% [markdown]
-# By lot the excess is gone: the list as a whole is not too sure. Its small errors go up and down, and the
-# choice of the largest entry picks those that go up.
+# By lot the excess is gone. The list's small errors go up and down, and the choice of the largest entry
+# picks those that go up.
 
 # %% [markdown]
 # ## 3. Two gaps at once
@@ -391,7 +393,7 @@ assert FAST or (ideal_at_once[-1] < 0.5 and ideal_at_once == sorted(ideal_at_onc
 
 # %% [markdown]
 # *In words: filled all at once, the more is hidden the fewer sentences make sense, and that goes for the
-# ideal guesser, too; this model, filling them one by one, gets nearly all of them right.*
+# ideal guesser, too; this model, filling them one by one, makes nearly all of them possible.*
 #
 # One of them, at the largest share:
 
@@ -513,8 +515,8 @@ show(heat_map(layer_names, head_names, copying, title="attention to the other me
 # is another matter. There is a direct test: **ablation**. Switch a head off, and measure what gets
 # harder. (Michel et al. 2019, section 3.1, did this to a translation model and to a fine-tuned BERT.)
 # Off means: zeros in place of what it delivers. But zero is an arbitrary value, too, to which the rest is
-# not used. So we also put the head's *mean* in its place, which says the same everywhere (Wang et al.
-# 2023, section 2.2).
+# not used. So we also put the head's *mean* over all tokens in its place, the same everywhere.
+# (Wang et al. 2023, section 2.2, say why not zeros; their means are taken for each place of a template.)
 
 
 # %%
@@ -608,14 +610,15 @@ assert (harm["mean", "said twice"] - harm["zeros", "said twice"]).mean(-1).abs()
 
 # %% [markdown]
 # *In words: without layer 1, head 2, repeated words get much harder, and words said once do not. Three
-# heads look at the other mention more than it does; without any of them the loss at repeated words grows
-# little. Second comes layer 0, head 0. Zeros and means tell the same story.*
+# heads look at the other mention more than it does; switching off any *one* of them costs less than .1
+# nats. Second comes layer 0, head 0. Zeros and means tell the same story.*
 #
-# Two heads are needed, then. Do both *copy*? Ablation cannot say. Another test can: *activation patching*.
-# Take a sentence and its twin, which is the same but for the colour, with one mention of the colour
-# hidden in both. Run the twin, and keep what one head delivers at the gap. Put it into the run of the
-# sentence, there and nowhere else. If the model now says the twin's colour, this head has carried it.
-# (Wang et al. 2023, section 3.2, do this with GPT-2.)
+# Two heads are needed singly, then; of heads switched off together this says nothing. Do both *copy*?
+# Ablation cannot say. Another test can: *activation patching*. Take a sentence and its twin, which is
+# the same but for the colour, with one mention of the colour hidden in both. Run the twin, and keep
+# what one head delivers at the gap. Put it into the run of the sentence, there and nowhere else. If
+# the model now says the twin's colour, this head has carried it. (Wang et al. 2023, section 3.2, do
+# this with GPT-2.)
 
 # %%
 colours = "white black grey red blue green yellow brown".split()
@@ -660,17 +663,18 @@ assert says_twin[1, 2] > 0.5 and untouched < 0.01
 assert says_twin.flatten().sort().values[-2] < 0.1 and says_twin[0, 0] < 0.01
 
 # %% [markdown]
-# *In words: with one head swapped, layer 1, head 2, the model gives the twin's colour more than half of the
-# probability, on average. No other head does that on its own. Layer 0, head 0 is needed, but what it
-# delivers at the gap is not the colour.*
+# *In words: with one head swapped, layer 1, head 2, the model gives the twin's colour more than half
+# of the probability, on average. No other head does that on its own. Layer 0, head 0 is needed, but
+# swapping what it delivers at the gap does not by itself change the answer.*
 #
 # > **In fact** weights are a hint where to search; switching off and swapping are the evidence. Jain and
 # > Wallace 2019 studied another kind of model: classifiers of one layer of attention over a recurrent
 # > network (a BiLSTM). They found that very different weights can give the same prediction (abstract).
 # > Without the recurrent network the weights agreed better with what leaving a word out does (figure 5).
 # > Nor are weights useless: Wiegreffe and Pinter 2019 answer that it depends on what one calls an
-# > explanation (abstract). And the tests show what a head does *in this network*. Where another head steps
-# > in, switching one off hides what it does (in GPT-2: Wang et al. 2023, section 3, "backup" heads).
+# > explanation (abstract). And the tests show what a head does *in this network*. Where another head
+# > steps in, switching one off hides what it does (in GPT-2: Wang et al. 2023, section 3, "backup"
+# > heads).
 
 # %% [markdown]
 # ## 5. What is near what?
@@ -715,8 +719,8 @@ print(f"nearest neighbour of the same kind: {hits:.0%} of the words (by chance: 
 assert hits > 4 * by_chance
 
 # %% [markdown]
-# Nobody gave it these kinds. The table is also the decoder (lesson 5, section 8): two words with nearly the
-# same vector get nearly the same score in every gap. Now the documentation:
+# Nobody gave it these kinds. The table is also the decoder (lesson 5, section 8): two words with
+# nearly the same vector get nearly the same score in every gap. Now the documentation:
 
 # %%
 docs_table = model.encoder.embeddings.token.weight.detach()  # (V, D)
@@ -855,7 +859,7 @@ progress("7")
 # - P. Michel, O. Levy, G. Neubig 2019. *Are Sixteen Heads Really Better than One?* NeurIPS.
 #   [arXiv:1905.10650](https://arxiv.org/abs/1905.10650) (section 3.1: switching heads off)
 # - K. Wang et al. 2023. *Interpretability in the Wild: a Circuit for Indirect Object Identification in
-#   GPT-2 small*. ICLR. [arXiv:2211.00593](https://arxiv.org/abs/2211.00593) (section 2.2: zeros and means;
-#   3.2: patching)
+#   GPT-2 small*. ICLR. [arXiv:2211.00593](https://arxiv.org/abs/2211.00593) (section 2.2: zeros and
+#   means; 3.2: patching)
 # - K. Ethayarajh 2019. *How Contextual are Contextualized Word Representations?* EMNLP.
 #   [arXiv:1909.00512](https://arxiv.org/abs/1909.00512) (anisotropy)

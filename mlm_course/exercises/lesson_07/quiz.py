@@ -24,8 +24,8 @@ QUIZ = (
         answer=2,
     ),
     Question(
-        prompt="A head pays 90 % of its attention to the other mention of a word. Does the model copy "
-        "with this head?",
+        prompt="A head pays 90 % of its attention to the other mention of a word. Does the model need "
+        "it for repeated words?",
         options=(
             ("Yes: the weights show it.", "They show where it looks, not what becomes of it."),
             (
