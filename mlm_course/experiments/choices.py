@@ -1,8 +1,8 @@
 """What makes a small model learn sooner: each choice of lesson 6's recipe undone, one at a time.
 
 Two pairs of choices that may depend on each other are undone together as well: the optimiser and the
-size of the embeddings at the start, the place of the norms and the warm-up. "tinyworld": nats above
-the floor at 15 % hidden after STEPS; "docstrings": the share of held-out tokens restored.
+size of the embeddings at the start, the place of the norms and the warm-up. What is recorded is nats
+above the floor at 15 % hidden after STEPS.
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ from typing import Any
 
 from mlm_course.corpora import tinyworld
 from mlm_course.corpora.tinyworld import masker, sentences
-from mlm_course.corruption import DynamicMasking, standard_masker
+from mlm_course.corruption import DynamicMasking
 from mlm_course.evaluation import score_masked
-from mlm_course.experiments import python_docs
 from mlm_course.experiments._rivals import FACTORS, Contest, Run, each_against, scaled
 from mlm_course.experiments._scores import ScoreFile
 from mlm_course.experiments.tinyworld import masked_test_set
@@ -24,7 +23,7 @@ from mlm_course.models import EncoderConfig, MaskedLM, seeded_init
 from mlm_course.training import Recipe, fit, masked_lm_loss
 
 CONFIG = EncoderConfig(len(tinyworld.vocabulary()), 26, d_model=64, n_layers=4, embedding_std=0.1)
-STEPS, DOCS_STEPS = 300, 200
+STEPS = 300
 RECIPE = Recipe(STEPS, batch_size=64)
 RATIO = 0.3
 FOLDER = Path("runs/choices")
@@ -67,32 +66,13 @@ BOTH = [
 ]
 
 
-def on_docs(
-    factor: float, seed: int, embedding_std: float, corpus: python_docs.Corpus
-) -> dict[str, float]:
-    """The share of held-out tokens of Python's docstrings that a model restores after DOCS_STEPS."""
-    vocab_size = corpus.tokenizer.get_vocab_size()
-    config = replace(python_docs.build(vocab_size).config, embedding_std=embedding_std)
-    masker = standard_masker(vocab_size, python_docs.MASK_RATIO)
-    model = seeded_init(MaskedLM, config, seed)
-    recipe = scaled(replace(python_docs.RECIPE, steps=DOCS_STEPS), factor, seed)
-    fit(model, DynamicMasking(masker, corpus.train, seed=seed), masked_lm_loss, recipe)
-    return {"accuracy": round(python_docs.tester(corpus)(model)["accuracy"], 4)}
-
-
 def run(folder: str | Path = FOLDER) -> dict[str, Any]:
-    """The whole recipe, then with choices undone; one choice on real text as well."""
-    done = ScoreFile(Path(folder), f"{CONFIG} {RECIPE} {FACTORS} {DOCS_STEPS}", "other settings")
+    """The whole recipe, then with choices undone."""
+    done = ScoreFile(Path(folder), f"{CONFIG} {RECIPE} {FACTORS}", "other settings")
     small = Contest(done, "tinyworld", RIVALS, "above_floor")
-    corpus = python_docs.read_corpus()
-    stds = {"embeddings at .02": 0.02, "embeddings at .1": 0.1}
-    rivals = {name: partial(on_docs, embedding_std=s, corpus=corpus) for name, s in stds.items()}
-    docs = Contest(done, "docstrings", rivals, "accuracy", lower_is_better=False)
     return {
         "steps": STEPS,
         "batch_size": RECIPE.batch_size,
         "tinyworld": small.part([*each_against(RIVALS, "as it is"), *BOTH]),
-        "docstrings steps": DOCS_STEPS,
-        "docstrings": docs.part([("embeddings at .02", "embeddings at .1")]),
         "minutes": done.minutes,
     }

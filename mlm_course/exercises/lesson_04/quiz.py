@@ -43,7 +43,10 @@ QUIZ = (
         prompt="A model's loss on tinyworld lies below the floor. What has happened?",
         options=(
             ("It has understood the language perfectly.", "Perfect understanding *is* the floor."),
-            ("It needs more training.", "More training cannot help: on average nothing lies below the floor."),
+            (
+                "It needs more training.",
+                "More training cannot help: on average nothing lies below the floor.",
+            ),
             (
                 "Chance on few sentences, or a leak: it sees something it should not.",
                 "Or model and floor were scored on different hidden places.",

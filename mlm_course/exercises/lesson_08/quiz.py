@@ -67,8 +67,7 @@ QUIZ = (
         answer=1,
     ),
     Question(
-        prompt="A search encoder is trained with in-batch negatives. What does a "
-        "batch of 2 lack?",
+        prompt="A search encoder is trained with in-batch negatives. What does a batch of 2 lack?",
         options=(
             (
                 "A mean over two losses is noisy, so most steps lead in a wrong direction.",
