@@ -280,7 +280,7 @@ assert max(redrawn) - min(redrawn) > 0.02 and len(set(fixed)) == 1
 # The model did not change, only the questions did.
 #
 # **Rule 2: dropout off, gradients off.** `model.eval()` switches dropout off (lesson 5), and
-# `torch.no_grad()` saves the memory that gradients would need.
+# `torch.no_grad()` saves the memory for what `backward` would need.
 #
 # **Rule 3: add up, divide once.** Batches hide different numbers of tokens. The mean of the
 # batches' means gives a token in a small batch more weight than one in a large batch. Two batches,
@@ -398,8 +398,8 @@ show_figure(fig, f"The factor rises to {max(factors):g} in 10 steps, then falls 
 print("factors at steps 0, 10, 50, 99:", *[f"{factors[step]:.2f}" for step in (0, 10, 50, 99)])
 
 # %% [markdown]
-# *In words: the factor climbs to 1 within the first ten steps, then falls in a straight line to
-# nearly 0.*
+# *In words: the factor climbs for ten steps, is 1 at step 10, and falls in a straight line to nearly
+# 0.*
 #
 # The order matters: `optimizer.step()`, then `scheduler.step()`. The other way round, the first
 # step uses the second step's learning rate, and PyTorch warns.
@@ -479,7 +479,7 @@ for kind, style in zip(copying["words"], ("-", "--", "-.", ":")):
 ax.set(xlabel="step", ylabel="nats above the floor", ylim=(0, None))
 fig.legend(loc="outside upper center", ncols=4)
 left = ", ".join(f"{kind} {course['curves'][kind][-1]:.2f}" for kind in copying["words"])
-show_figure(fig, f"Four curves fall to the floor at different times. At the end: {left}.")
+show_figure(fig, f"Four curves fall towards the floor at different times. At the end: {left}.")
 learned = differences(copying["learned"])["copied against agreeing"]
 print("steps until a kind counts as learned, copied words against agreeing ones:", learned)
 for moment, part in copying["left"].items():
@@ -487,10 +487,10 @@ for moment, part in copying["left"].items():
     print(f"of what is left to learn at {moment}: {shares}")
 
 # %% [markdown]
-# Among words with one answer, copied ones come last: they count as learned (half way to the floor from
-# the exact loss without that other mention) 42 to 52 steps after agreeing ones {r:copying.learned}. At
-# step 100 they hold the largest part of what is left, at the end open words do {r:copying.left}: how
-# likely is each answer? Lesson 7 looks for the heads that copy.
+# Copied words count as learned (half way to the floor from
+# the exact loss without the words that decide it) 42 to 52 steps after agreeing ones
+# {r:copying.learned}. At step 100 they hold the largest part of what is left, at the end open words do
+# {r:copying.left}: how likely is each answer? Lesson 7 looks for the heads that copy.
 #
 # A larger model and more steps, recorded (another validation set, so another floor):
 
@@ -611,8 +611,8 @@ assert FAST or abs(gaps["dynamic"][1] - gaps["dynamic"][0]) < 0.3
 # knows nothing but the language. It has these answers by heart, and at other gaps of the very same
 # sentences they do not help. The dynamic model's first two numbers are close. (One run.)
 #
-# Longer runs are recorded, five seeds, each way at the best of three learning rates. A third way
-# has ten copies, each with masks of its own:
+# Longer runs are recorded, five seeds, each way at that one of three learning rates that reaches the
+# least loss on the way. A third way has ten copies with masks of their own:
 
 # %%
 masking = recorded("masking")
@@ -630,8 +630,10 @@ for when, part in {"best moment": regimes, "end": masking["regimes, at the end"]
 
 # %% [markdown]
 # Redrawn masks are ahead of one copy by 1.3 to 1.4 nats, even if each run is stopped at its best
-# moment {r:masking.regimes}. At the end it is 2.7 to 3.2 {r:masking.regimes, at the end}. Ten copies come
-# closer: behind by .08 to .16 at the best moment {r:masking.regimes}.
+# moment {r:masking.regimes}. At the end, with the same rates, it is 2.7 to 3.2 {r:masking.regimes, at
+# the end}. Ten copies come
+# closer: behind by .08 to .16 at the best moment {r:masking.regimes}. (Static ways chose the largest rate
+# tried.)
 #
 # Ten copies were BERT's way: with 40 epochs each copy was seen four times. Liu et al. (2019, section
 # 4.1 and table 1; BERT-base, medians of five seeds) call drawing anew "comparable or slightly
@@ -662,15 +664,15 @@ assert took["masks"] < 0.2 * took["passes"]
 # > and slows training down.
 #
 # > **In fact** masking *makes the task*, static or not. What regularises, beside dropout and weight
-# > decay, is *redrawing*: above, nothing else differs {r:masking.regimes}. With images, too, random
-# > masking does most of what augmentation does elsewhere, as masks differ each time (He et al. 2022,
-# > section 4.1). Dynamic means drawn anew, whatever the content.
+# > decay, is *redrawing*: in the run above nothing else differs, in the record only the tuned
+# > rate {r:masking.regimes}. With images, too, He et al. (2022, section 4.1) say that masks which differ
+# > each time stand in for augmentation. Dynamic means drawn anew, whatever the content.
 
 # %% [markdown]
 # ## 9. How much to hide, and in which pattern?
 #
 # Hide little, and few questions are asked. Hide much, and little is left to answer from. Models of
-# several sizes, trained for the same number of steps, all scored on the same questions, with 15 %
+# two sizes, trained for the same number of steps, all scored on the same questions, with 15 %
 # hidden. Five seeds, learning rates chosen for each size and ratio:
 
 # %%
@@ -693,7 +695,7 @@ for size, part in masking["ratios"].items():
 
 # %% [markdown]
 # At both sizes .45 ends ahead of .15, by .02 to .10 and .02 to .04, in the larger one .3 does, by .03 to
-# .05; of .6 no difference larger than .10 is seen {r:masking.ratios}. (The smaller one's rates lie at the
+# .05; of .6 no difference larger than .11 is seen {r:masking.ratios}. (The smaller one's rates lie at the
 # edge of those tried.)
 #
 # In print: larger models favour more (Wettig et al. 2023, abstract). Of their three sizes, 51, 124 and
@@ -713,7 +715,7 @@ for name, values in patterns["values"].items():
 # %% [markdown]
 # Here blocks are behind a fixed count by .09 to .19, Bernoulli's coins by .02 to .04, 80/10/10 by
 # .06 to .07; of the others no difference larger than .03 is seen {r:masking.patterns}. All are scored on
-# scattered `[MASK]` tokens. 80/10/10 was meant for text without any (lesson 4); Geiping and Goldstein
+# scattered `[MASK]` tokens. Geiping and Goldstein
 # (2022, section 4.3) see no difference with or without it.
 
 # %% [markdown]
@@ -771,14 +773,16 @@ show(training_curve({"held-out modules": [(e["step"], e["loss"]) for e in docs["
 # %%
 sizes, result = docs["data"], docs["result"]
 characters = sizes["characters_train"] / 1e6
-print(f"{characters:.1f} million characters from {sizes['modules_train']} modules")
+print(
+    f"{characters:.1f} million characters: {sizes['modules_train']} modules of the six, and others"
+)
 print(f"tested on {sizes['modules_held_out']} other modules")
 steps, seconds = docs["recipe"]["steps"], docs["step_seconds"]["quickest tenth"]
 print(f"{docs['parameters']:,} parameters; {docs['machine']}")
 print(f"{steps:,} steps, {seconds:.2f} s each where it ran undisturbed:", end=" ")
 print(f"{steps * seconds / 60:.0f} minutes at that pace")
 print(f"accuracy at 15 %: {result['accuracy']:.1%} of all tokens,", end=" ")
-print(f"{result['word_accuracy']:.1%} of whole words")
+print(f"{result['word_accuracy']:.1%} of tokens that are a whole word")
 print("made by:", docs["command"])
 
 # %% [markdown]
@@ -803,23 +807,24 @@ for pair in list(against)[-3:]:
     print(f"{pair}: {against[pair]}")
 
 # %% [markdown]
-# Two choices do most of the work here, and not the famous ones:
+# Two choices do most of the work here:
 #
 # - **Muon** is ahead of AdamW by .20 to .32 nats {r:choices.tinyworld}. It is a recent optimiser for
-#   the matrices inside the blocks (Jordan et al. 2024) that replaces each update by the nearest matrix
-#   that stretches all directions equally; its authors suspect that rare directions gain by it. AdamW
-#   keeps the rest.
+#   the matrices inside the blocks (Jordan et al. 2024) that replaces each averaged update by roughly the
+#   nearest matrix that stretches all directions equally; its authors suspect that rare directions gain
+#   by it. AdamW keeps the rest.
 # - *The size of the embeddings at the start.* BERT's .02 is behind .1 by .25 to .32, 1 by .04 to
-#   .08 {r:choices.tinyworld}. With AdamW the small start costs less, .07 to .16.
+#   .08 {r:choices.tinyworld}. With AdamW the small start costs .07 to .16. (At .02 the
+#   rates chosen lie at the edge of those tried.)
 #
 # 30 % hidden is ahead of 15 % by .04 to .06, decay by .02 to .05; of warm-up and the place of the norms
-# no difference larger than .02 is seen {r:choices.tinyworld}.
+# no difference larger than .03 is seen {r:choices.tinyworld}.
 #
 # On section 6's model, at these rates, both cost most at copied words: AdamW .89 to 1.65 nats, the small
 # start .87 to 1.72 {r:copying.at the end}.
 #
-# All this is one small language, four layers, 300 steps; on real text it was not compared.
-# `EncoderConfig` starts at .02, as BERT does; tinyworld's models ask for .1.
+# (One small language, four layers, 300 steps; on real text, where `EncoderConfig` starts at .02 as BERT
+# does, it was not compared.)
 
 # %% [markdown]
 # ## 12. Other questions to ask of a text
@@ -964,17 +969,17 @@ print("the same bits as without the interruption:", same)
 # %% [markdown]
 # **Experiment tracking** keeps the curves of all runs in one place.
 # `fit(..., tracker="tensorboard", folder="runs/first")` writes files that `tensorboard --logdir runs`
-# shows; `tracker="wandb"` sends them to Weights & Biases. A loss table that no run has printed is worth
-# nothing.
+# shows; `tracker="wandb"` sends them to Weights & Biases. A loss table
+# that no run has printed is worth nothing.
 
 # %% [markdown]
 # ## On a GPU
 #
 # The same code, real English: 50,000 little stories, streamed (needs a network). `find_device` says
 # which GPU there is and what suits it: `bf16` where the GPU computes with it, else `fp16`, and
-# `torch.compile` on CUDA. On a CPU the same lines run small, on Python's manual. (Not measured on a
-# GPU.) `run_folder` names a folder for checkpoints, on Google Drive where Colab has it mounted: if
-# the runtime is lost, run the cells again, and training goes on from there.
+# `torch.compile` on CUDA. (Not measured.) `run_folder` names a
+# folder for checkpoints, on Google Drive where Colab has it mounted: if the runtime is lost, run the
+# cells again, and training goes on from there.
 
 # %%
 from mlm_course.training import find_device, run_folder

@@ -638,21 +638,21 @@ ours_ids, twin_ids, gap_at = (
     torch.tensor(gap_at),
 )
 each = torch.arange(len(gap_at))
-hidden = torch.zeros_like(ours_ids, dtype=torch.bool)
-hidden[each, gap_at] = True
-from_twin = delivered(twin_ids.masked_fill(hidden, MASK_ID))[
+gap_mask = torch.zeros_like(ours_ids, dtype=torch.bool)
+gap_mask[each, gap_at] = True
+from_twin = delivered(twin_ids.masked_fill(gap_mask, MASK_ID))[
     :, each, gap_at
 ]  # (layers, n, H, D_head)
 
 # %%
-twin_colour = twin_ids[hidden][:, None]  # (n, 1)
+twin_colour = twin_ids[gap_mask][:, None]  # (n, 1)
 says_twin = torch.zeros(copying.shape)
 for layer, head in torch.cartesian_prod(*map(torch.arange, copying.shape)).tolist():
     with head_gives(layer, head, from_twin[layer, :, head], each, gap_at):
-        says_twin[layer, head] = guesses(ours_ids, hidden).gather(1, twin_colour).mean()
+        says_twin[layer, head] = guesses(ours_ids, gap_mask).gather(1, twin_colour).mean()
 
 # %% tags=["nbval-ignore-output"]
-untouched = guesses(ours_ids, hidden).gather(1, twin_colour).mean()
+untouched = guesses(ours_ids, gap_mask).gather(1, twin_colour).mean()
 print(f"{len(each)} pairs; the twin's colour has a probability of {untouched:.3f} without patching")
 show(
     heat_map(layer_names, head_names, says_twin, title="probability of the twin's colour, patched")

@@ -110,9 +110,9 @@ is_here, is_behind = columns == place[:, None], columns > place[:, None]  # (wor
 
 
 @torch.no_grad()
-def log_p_of_words(hidden: Tensor) -> Tensor:
-    """What the raw model says of each word in turn if `hidden` (words, T) is: (words, V)."""
-    page = english[row].masked_fill(hidden & (english[row] != PAD_ID), MASK_ID)
+def log_p_of_words(masked: Tensor) -> Tensor:
+    """What the raw model says of each word in turn if `masked` (words, T) is: (words, V)."""
+    page = english[row].masked_fill(masked & (english[row] != PAD_ID), MASK_ID)
     return raw.decode(raw.encode(french).rows(row), page, is_here).log_softmax(-1)
 
 
@@ -382,12 +382,12 @@ assert counts.min() == 1 and counts.max() == two_modes.LENGTH
 # Around it, one step of training:
 
 # %%
-hidden = batch.shown[0]
-answer = batch.labels[0].where(batch.labels[0] > 0, hidden)
+shown = batch.shown[0]
+answer = batch.labels[0].where(batch.labels[0] > 0, shown)
 stages = [
     f"a pair\n{as_text(task.source[0, 1:])}\n{as_text(answer)}",
-    f"draw n from 1 to {two_modes.LENGTH}: {int((hidden == MASK_ID).sum())}\n"
-    f"hide n letters\n{as_text(hidden)}",
+    f"draw n from 1 to {two_modes.LENGTH}: {int((shown == MASK_ID).sum())}\n"
+    f"hide n letters\n{as_text(shown)}",
     "the encoder reads\nthe source, the\ndecoder the page",
     "loss: cross-entropy\nat the gaps, and\nof the length",
     "backward; one step\nof the optimiser",
@@ -476,8 +476,8 @@ assert record["steps"]["15 % hidden"]["14"]["valid"] < record["steps"]["two mode
 
 # %% [markdown]
 # - *Any number hidden*: in this one run, more steps gave more valid answers.
-# - *15 % hidden*: never trained on an empty page, this model has to begin there. In its one run no
-#   number of steps made up for that.
+# - *15 % hidden*: never trained on an empty page (and asked fewer gaps), this model has to begin there.
+#   In its one run none of these numbers of steps made up for it.
 # - *Only one right answer*, or *from left to right*: nothing mixes.
 #
 # ### The optimiser's part
@@ -734,9 +734,9 @@ assert FAST or compare(whole, without["re-opening: kept words stay"]).high < 0.0
 assert FAST or compare(whole, without["confidence: random words go"]).high < 0
 
 # %% [markdown]
-# *Table 6* (`n` counts cheques; one model). Four steps beat one: later guesses see earlier ones. That a
-# kept word may be hidden again made no difference that these cheques could show. And this model, with
-# one length, did better when *random* words went.
+# *Table 6* (`n` counts cheques; one model). Here four steps beat one: later guesses see earlier ones.
+# That a kept word may be hidden again made no difference that these cheques could show. And this
+# model, with one length, did better when *random* words went.
 #
 # ### How many steps?
 # Left: how many words are hidden in each step. Then valid answers and repeats of the live model.
@@ -783,7 +783,7 @@ for t in STEPS:
 assert all(abs(rule[t] - recorded_steps[str(t)]["valid"]) < 0.06 for t in STEPS)
 
 # %% [markdown]
-# In this one run the rule is off by 6 points at most. (In the record's run with label smoothing more
+# In this one run the rule is off by 5 points at most. (In the record's run with label smoothing more
 # is valid: 46 % at `T` = 6.) Does a page recover that begins with letters of both answers?
 
 # %% tags=["nbval-ignore-output"]
@@ -929,7 +929,7 @@ show_figure(fig, f"Right answers by T, at best {best}. Dotted: the twin, from le
 # *Figure 8 and table 8: text generation (one run each).* Machine translation has no list of all right
 # answers and uses BLEU, which counts short word sequences shared with a reference.
 #
-# With three lengths the distilled model gets *worse* from `T` = 2 on; with one length it does not:
+# With three lengths the distilled model gets *worse* from `T` = 2 on; with one length it ends higher:
 
 # %%
 for what, by_t in (("one length", about["steps_one_length"]), ("three", about["steps"])):
@@ -1022,7 +1022,7 @@ assert FAST or took[32] < 12 * took[1]
 
 # %% [markdown]
 # 32 times the work, far from 32 times the time: at this size (`D` = 96, one cheque) most of a pass does
-# not depend on how much there is to compute. It is what calling some dozens of operations takes. Left
+# not depend on how much there is to compute. Most of it is not arithmetic. Left
 # to right pays that for every word, Mask-Predict `T` times. With many cheques at once, work counts.
 # Recorded (two threads, 25 interleaved rounds, one candidate length):
 
@@ -1059,10 +1059,10 @@ assert all(clock["1"][t]["times_as_fast"] > 2 * clock["64"][t]["times_as_fast"] 
 #
 # > **In fact** the number of passes falls from `N` to `T`; the work grows, at least by a factor
 # > of `T`. The paper (English to German, on a GPU) reports about 3 times the speed at a loss of 2
-# > BLEU points, and 1.2 times with ten steps and two lengths; more steps gained most for long
-# > sentences, though four were already decent there (its section 5.2).
+# > BLEU points (decoding speed; `T` = 4, two lengths); more steps gained most for long sentences,
+# > though four were already decent there (section 5.2).
 #
-# Two objections. With a deep encoder, a left-to-right decoder of *one* layer beats strong parallel
+# With a deep encoder, a left-to-right decoder of *one* layer beats strong parallel
 # translators at comparable speed (Kasai et al. 2021, abstract); our twin has two, like the CMLM. And
 # parallel translators (there trained with another loss, CTC) are ahead on GPUs with small batches, and
 # almost always slower in more realistic use (Helcl et al. 2022, abstract).
@@ -1244,9 +1244,9 @@ show_figure(fig, "Table 11: five fine-tunings from each start, for each question
 assert FAST or (gains["more than 50 cents"].low > 0 and gains["on a weekend"].low < 0.02)
 
 # %% [markdown]
-# *Figure 11 and table 11: text classification.* One CMLM, one learning rate for both starts; seeds draw
-# labels, batches and head. Here the CMLM was ahead where number words need a value; where one word
-# says it all, it brought nothing to speak of.
+# *Figure 11 and table 11: text classification.* One CMLM (which was trained on these cheques, without the
+# labels), one random start, one untuned rate; seeds draw labels, batches and head. It shows how it is
+# done, not how much it brings.
 
 # %% [markdown]
 # ## 10. For and against
@@ -1286,13 +1286,13 @@ assert kept >= 0.95 and speeds["4"] >= 3
 # | `T` trades quality for time | English to German, `T` = 1 is 9 BLEU below `T` = 10 (table 10) |
 # | all gaps are trained at once | only hidden words teach |
 # | a standard decoder without its causal mask | the length is guessed first and stays |
-# | a confidence for every word | no probability of the text; no keys and values kept |
+# | a confidence for every word | no probability of the text; keys and values kept of the source alone |
 #
 # ## On a GPU
 #
 # English to German on Multi30k (29,000 captions, streamed), both kinds of model, from the same
-# lines. (Not measured. Without a GPU: a few steps on cheques.) If a runtime is lost, run the cells
-# again: checkpoints lie in `run_folder`.
+# lines. (Not measured. Without a GPU: a few steps.) If a runtime is lost, run the cells
+# again: with Drive mounted, checkpoints outlive it.
 
 # %%
 from mlm_course.training import find_device
@@ -1385,8 +1385,8 @@ quiz("11")
 # - **Mask-Predict**: guess all, hide the least confident, fewer each time; the others keep words
 #   *and* confidences.
 # - The **length** is guessed first; several side by side, and the mean log-probability decides.
-# - **Distillation** leaves one answer for each source: less to mix.
-# - Fewer passes, more work: ahead for single cheques, less so in batches {r:pairs_speed}.
+# - **Distillation** makes the answer follow from the source alone: less to mix.
+# - Fewer passes, more work: ahead for single cheques; at 64, `T` = 10 is behind {r:pairs_speed}.
 #
 # **Next:** lesson 12: the probability of a text, and other samplers.
 
@@ -1407,7 +1407,7 @@ progress("11")
 # - J. Devlin et al. 2019. *BERT*. NAACL. [arXiv:1810.04805](https://arxiv.org/abs/1810.04805)
 # - J. Kasai, N. Pappas, H. Peng, J. Cross, N. Smith 2021. *Deep Encoder, Shallow Decoder: Reevaluating
 #   Non-autoregressive Machine Translation*. ICLR. [arXiv:2006.10369](https://arxiv.org/abs/2006.10369)
-# - J. Helcl, B. Haddow, A. Birch 2022. *Non-Autoregressive Machine Translation: It's Not that Fast
+# - J. Helcl, B. Haddow, A. Birch 2022. *Non-Autoregressive Machine Translation: It's Not as Fast
 #   as it Seems*. NAACL. [arXiv:2205.01966](https://arxiv.org/abs/2205.01966)
 # - Y. Higuchi et al. 2020. *Mask CTC: Non-Autoregressive End-to-End ASR with CTC and Mask Predict*.
 #   Interspeech. [arXiv:2005.08700](https://arxiv.org/abs/2005.08700)

@@ -5,9 +5,8 @@
 # *masked diffusion* models: lesson 11's conditional masked language model (CMLM) without a source, and
 # with a proof.
 #
-# You will check the proof on numbers, bound the probability of a text, take samplers apart, and see
-# what even a *perfect* model could not do. You need lessons 6 and 11, for sections 11 to 13 also 8
-# and 9.
+# You will check the proof on numbers, take samplers apart, and see what even a *perfect* model could
+# not do. You need lessons 6 and 11, for sections 11 to 13 also 8 and 9.
 
 # %%
 import matplotlib.pyplot as plt
@@ -26,7 +25,7 @@ def seeded(seed: int) -> torch.Generator:
 # ## 1. Out of nothing
 #
 # A trained model comes with the course: a masked language model of tinyworld, as in lesson 6. But
-# of a sentence with `N` words, `n` were hidden, `n` drawn anew each time from 1 to `N`.
+# of a sentence with `N` words, `n` were hidden, `n` drawn from 1 to `N`.
 
 # %%
 from mlm_course import tokenization
@@ -70,9 +69,8 @@ from mlm_course.corpora.tinyworld_oracle import exact_nll
 print("is it a sentence of tinyworld?", bool(exact_nll(steps[-1].tokens).isfinite()))
 
 # %% [markdown]
-# Look whether all of it agrees: names and pronouns, two mentions of one thing. Two questions. *Why*
-# should a model that was only ever asked about single words know how probable a sentence is? (Sections
-# 2 to 7.) *Which* of its guesses should one keep? (Sections 8 and 9.)
+# Two questions. *Why* should a model that was only ever asked about single words know how probable a
+# sentence is? (Sections 2 to 7.) *Which* of its guesses should one keep? (Sections 8 and 9.)
 
 # %% [markdown]
 # ## 2. One sum, in any order
@@ -180,7 +178,7 @@ assert abs(sum(by_sets) + math.log(p)) < 1e-9
 # \left[\frac{1}{n}\sum_{i \in M} -\log p(x_i \mid \text{what is visible})\right]
 # $$
 #
-# That is a way to train, too: draw one `n`, hide that many, take the *mean* of their surprises. (Uria
+# That is a way to train: draw one `n`, hide that many, take the *mean* of their surprises. (Uria
 # et al. 2014, abstract, trained all orders at once, for vectors; Liao et al. 2020, section 3, for text.)
 #
 # ### Exercise 12.2: one draw of it
@@ -218,9 +216,9 @@ check("12.2", count_bound)
 # | any-order model | one that guesses in every order (section 2) |
 # | ELBO, NELBO | a bound from below on `log p`; minus that (section 5) |
 #
-# Noise need not hide, nor be Gaussian as for images. With any word, a similar one or `[MASK]` put in, the
-# last gave the lowest bound; a left-to-right model of the same size was lower still (Austin et al. 2021,
-# tables 1 and 2: letters and words, 12 layers, two seeds).
+# Noise need not hide, nor be Gaussian as for images. With any word, a similar one or `[MASK]` put in,
+# the last gave the lowest bound; a left-to-right model of the same size was lower still (Austin et al.
+# 2021, tables 1 and 2: letters and words, 12 layers, two seeds).
 #
 # How must the surprises be weighed? A set of `n` words is hidden with probability
 # `t^n (1 - t)^(N - n)`. In section 3 it had the weight `1 / n`, divided by the number of such sets.
@@ -416,8 +414,7 @@ check("12.4", pseudo_likelihood)
 #
 # Back to tinyworld, where `-log p` of every sentence, given its length, is known exactly.
 #
-# A perfect model gets the *same* questions: on average its bound is the exact number, and what the
-# trained one has above it is its own fault.
+# A perfect model gets the *same* questions: on average its bound is the exact number.
 
 # %% tags=["nbval-ignore-output"]
 from mlm_course.corpora.tinyworld import sentences
@@ -445,8 +442,8 @@ print(f"{record['parameters']:,} parameters, {record['recipe']['steps']} steps o
 print(f"{record['recipe']['batch_size']} sentences; made by: {record['command']}")
 
 # %% [markdown]
-# That is what this one model loses. Now the surprise of a hidden word, against the share of words
-# hidden. *The curve's mean over `n = 1..N`, times `N`, is the bound.*
+# Now the surprise of a hidden word, against the share hidden. *The curve's mean over
+# `n = 1..N`, times `N`, is the bound.*
 
 # %%
 from mlm_course.results.comparison import differences, mean_interval
@@ -473,8 +470,8 @@ for name, values in curves.items():
 
 # %% [markdown]
 # *In words: left, the model's curve lies on the exact one. Right, small models, trained alike but for
-# what is hidden; each curve is the mean of five. Those of one share leave the exact line beyond it;
-# those of every share stay near it to the end, and lie above the others on the left.*
+# what is hidden: those of one share leave the exact line beyond it; those of every share stay near it,
+# and lie above the others on the left.*
 #
 # Their bounds, and how many valid sentences they write from blank lines in 16 steps (each way with the
 # best of three learning rates, five seeds):
@@ -495,22 +492,22 @@ assert all(x > record["entropy"] for values in ways["bound"]["values"].values() 
 
 # %% [markdown]
 # A mean for each sentence is ahead in the bound: of one mean for the batch by .43 to .84 nats, of the
-# rate by .41 to .88, of 40 % hidden by 1.1 to 6.9, of 15 % by 12 to 16 {r:weightings.bound}. What they
-# write is another question: between 40 % and every share no difference larger than .05 is seen
-# {r:weightings.valid}.
+# rate by .41 to .88, of 40 % hidden by 1.1 to 6.9, of 15 % by 12 to 16 {r:weightings.bound}. In valid
+# sentences no difference larger than .05 is seen between it and 40 % hidden {r:weightings.valid}.
 #
-# > **Often read:** writing text, code or answers is an application of a pretrained masked language model.
+# > **Often read:** writing text, code or answers is an application of a pretrained masked language
+# > model.
 #
-# > **In fact** one that always hid 15 % has hardly seen a line that is mostly gaps, and of its sentences
-# > next to none is valid; of one that hid 40 %, or every share, 3 to 13 % {r:weightings.valid}; of this
-# > lesson's model, trained longer on every share, more than half. (Wang and Cho 2019 did get sentences
-# > out of BERT, more varied than a left-to-right model's and slightly worse: abstract.)
+# > **In fact** of the sentences of one that always hid 15 % next to none is valid
+# > {r:weightings.valid}; of this lesson's model, trained longer on every share, more than half.
+# > (Wang and Cho 2019 did get sentences out of BERT, more varied than a left-to-right model's and
+# > slightly worse: abstract.)
 
 # %% [markdown]
 # ## 8. Which guesses to keep: the samplers
 #
-# Writing goes from `t = 1` (blank) in `T` steps to `t = 0`. Every step predicts all hidden places.
-# Which answers are kept? Four samplers, four settings of lesson 11's `refine`:
+# Writing goes from `t = 1` (blank) in `T` steps to `t = 0`. Which answers are kept? Four samplers, four
+# settings of lesson 11's `refine`:
 #
 # | | a word is | kept are | a kept word |
 # |---|---|---|---|
@@ -564,10 +561,9 @@ for T in (1, 4, 32):
     print(f"{T:2} steps: {judge_sentences(ids)['valid']:.0%} valid, such as:", *words(ids[1]))
 
 # %% [markdown]
-# One step, perfect guesses, and next to nothing is valid. Each word is right *by itself*, but all
-# were drawn without knowing of each other: lesson 11's mixing of modes, or **conditional
-# independence**. Given what is visible, the words of one step are drawn independently. The guesses are
-# exact already; no training of them helps.
+# One step, perfect guesses, and next to nothing is valid. Each word is right *by itself*, but given what
+# is visible all are drawn independently: lesson 11's mixing of modes, or **conditional independence**.
+# The guesses are exact already; no training of them helps.
 #
 # ### The price of a grid of times
 # 32 steps are more than words, and still some sentences are not valid. MDLM fills each place in any of
@@ -591,7 +587,7 @@ assert judge_sentences(ids)["valid"] == 1
 # section 4.2). What MDLM lacks above is the price of its grid.
 #
 # ### The samplers of the papers
-# Recorded, for one trained model and for perfect guesses. "Drawing": as published, but words are drawn
+# Recorded, for one trained model and perfect guesses. "Drawing": as published, but words are drawn
 # instead of the likeliest taken.
 
 # %%
@@ -626,11 +622,11 @@ assert record["samplers, perfect model"]["Mask-Predict, drawing"]["32"]["valid"]
 
 # %% [markdown]
 # *In words: with one step hardly anything is valid, whoever guesses. With 32, MaskGIT and LLaDA fill
-# one place at a time, too, and under perfect guesses all they write is valid.* (Without drawing there is
-# one text for each of eight lengths: a few lucky ones make the curves jump.)
+# one place at a time, and under perfect guesses all they write is valid.* (Without drawing there is
+# one text for each length: the curves jump.)
 #
 # ### Order and schedule, each changed alone
-# These samplers differ in several things at once. Take them apart: each *order* of filling with each
+# These samplers differ in several things at once. So each *order* of filling is tried with each
 # *schedule*, linear (even steps) or cosine (few places at first). Every word is drawn; five small
 # models, trained on every share; bars are 95 % intervals.
 
@@ -665,6 +661,14 @@ one, chance = (design["valid"][f"{o}, linear"]["32"] for o in ("random order", "
 print("32 steps, one place at a time in random order against each by chance:", compare(one, chance))
 
 # %% [markdown]
+# In 8 steps, cosine is ahead of linear in random order by .13 to .17, and behind by .07 to .12 with the
+# most confident first {r:samplers.differences.8}. With cosine, random order is ahead of the most
+# confident first by .23 to .31; with linear no difference of the two larger than .08 is seen
+# {r:samplers.differences.8}. In 32 even steps random order, one place at a time, is ahead of each by
+# chance by .07 to .12 {r:samplers.valid.random order, linear.32}. Masking kept words again makes no
+# difference larger than .05 with even steps, and with cosine in 16 steps it is behind by .08 to .15
+# {r:samplers.differences}.
+#
 # A ranking belongs to its task. LLaDA, taking the likeliest word, solves 70 % of the problems of GSM8K
 # (school arithmetic) with the most confident first, 21 % in random order (Nie et al. 2025, table 9).
 #
@@ -686,11 +690,15 @@ for name, by_steps in design["surprise"].items():
 assert table["LLaDA"]["different"] < 0.1 < table["MDLM"]["different"]
 
 # %% [markdown]
+# With lengths held apart, no sampler's valid sentences are seen to be easier than the language's own: in
+# 16 steps all ten intervals hold 0, the widest from -.75 to .40
+# {r:samplers.surprise.most confident, masked again, linear.16}.
+#
 # The two that take the likeliest word write *one sentence for each length*, again and again. The
 # surprise of what they write does not show it. So whoever reports such a surprise of real text (the
-# perplexity of *another* language model) has to report variety beside it (Zheng et al. 2024, section 5).
+# perplexity of *another* language model) has to report variety, too (Zheng et al. 2024, section 5).
 #
-# A few sentences of the trained model:
+# Sentences of the trained model:
 
 # %% tags=["nbval-ignore-output"]
 ids = write(predictor(model), 16, replace(LLADA, temperature=1.0))
@@ -705,8 +713,7 @@ assert FAST or valid.double().mean() > 0.3
 # %% [markdown]
 # ## 9. Filling gaps in a given text
 #
-# A left-to-right model sees only what stands before a gap. For `refine` gaps in the *middle* are
-# nothing special.
+# A left-to-right model sees only what stands before a gap. `refine` fills gaps in the *middle*, too.
 
 # %%
 given = "it was ___ that ___ , so clara wore her ___ ___ and her brother wore a ___ ___ ."
@@ -718,8 +725,8 @@ for place in gaps[0].nonzero()[:, 0].tolist():
     print(f"place {place:2}: {len(possible)} possible words, the likeliest {possible.max():.0%}")
 
 # %% [markdown]
-# Six gaps that hang together: a season and its weather, a colour and a garment, twice each. 128
-# ways to fill them are right. The trained model fills them 250 times each:
+# Six gaps that hang together, with 128 right ways to fill them. The trained model fills them, 250 times
+# for each line:
 
 
 # %% tags=["nbval-ignore-output"]
@@ -745,8 +752,8 @@ for name, sampler in two_orders.items():
 assert all(share_valid[name, 1] < 0.2 and share_valid[name, 6] > 0.75 for name in two_orders)
 
 # %% [markdown]
-# With six steps for six gaps this model gets nearly all of them right. Do the words have the right
-# *frequencies*? That is the sampler's affair, so let the guesses be exact. Take the colour:
+# Do the words have the right *frequencies*? That is the sampler's affair, so let the guesses be exact.
+# Take the colour:
 
 # %% tags=["nbval-ignore-output"]
 colour_place = given.split().index("her") + 2  # the gap after it; [CLS] in front
@@ -776,7 +783,7 @@ assert rows["Mask-Predict"].max() > 0.99
 
 # %% [markdown]
 # *In words: in any order the colours come as often as they should, up to chance. The most confident
-# first writes the common colour far too often. Taking the likeliest word, there is one colour only.*
+# first writes the common colour far too often. Taking the likeliest word, there is one only.*
 # Only the order differs: a draw is kept if it is a *likely* word, and drawn again if not, much as with
 # a temperature below 1 (Hayakawa et al. 2025, abstract, on MaskGIT). Validity does not show it.
 
@@ -786,9 +793,9 @@ assert rows["Mask-Predict"].max() > 0.99
 # - **Work.** Word by word, each of `N` steps computes one place; here, each of `T` steps all `N`.
 # - **Keys and values** (lesson 11) do not stay: each new word changes all vectors. *Block diffusion*
 #   writes blocks from left to right, none of which looks ahead, and keeps those of finished ones
-#   (Arriola et al. 2025, abstract). Or old ones of other blocks serve as an approximation: with *adaptive
-#   decoding*, which fills every place above a confidence, up to 27.6 times the throughput at little
-#   loss in accuracy (Wu et al. 2025, abstract; LLaDA and Dream).
+#   (Arriola et al. 2025, abstract). Or old ones of other blocks serve as an approximation: with
+#   *adaptive decoding*, which fills every place above a confidence, up to 27.6 times the throughput at
+#   little loss in accuracy (Wu et al. 2025, abstract; LLaDA and Dream).
 # - **The length comes first.** LLaDA cuts its line at an end-of-text token (section 2.4).
 # - **A bound, not a probability.** A comparison of models has to say whose bound it is.
 
@@ -837,7 +844,7 @@ train_set = labelled_rows.encode_messages(tokenizer, balanced(train_items), 48)
 test_set = labelled_rows.encode_messages(tokenizer, balanced(test_items), 48)
 
 # %% [markdown]
-# The classifier: the mean of the word vectors, one hidden layer. The vectors have fixed mean and
+# The classifier: the mean word vector, one hidden layer. The vectors have fixed mean and
 # spread, so they cannot outgrow a push.
 
 # %%
@@ -907,9 +914,8 @@ for size in (0.0, 2.0, 5.0):
 assert FAST or min(robust[2.0][1]) > max(robust[0.0][1])
 
 # %% [markdown]
-# (A word's vector has length 8 or so; a push is spread over the whole text.) In these three runs, with
-# nothing tuned, pushes of 2 did less harm to those trained with such pushes. Texts in which somebody
-# swaps *words* are another question, not measured here.
+# (A word's vector has length 8 or so.) In these three runs, with nothing tuned, pushes of 2 did less
+# harm to those trained with such pushes. Swapped *words* are not measured here.
 
 # %% [markdown]
 # ## 12. Outlook: a small model learns from a large one
@@ -944,8 +950,8 @@ def distillation_loss(student: Tensor, teacher: Tensor, temperature: float) -> T
 check("12.7", distillation_loss)
 
 # %% [markdown]
-# Teacher: lesson 6's model. Student: one layer instead of three, half as wide, with 300 sentences
-# to learn from. Equally many steps with the true words and with the teacher:
+# Teacher: lesson 6's model. Student: one layer instead of three, half as wide, with 300 sentences.
+# Equally many steps with the true words and with the teacher:
 
 # %%
 from mlm_course.attention import visible_mask
@@ -993,7 +999,7 @@ assert FAST or above_floor["student, the teacher's answers"] < above_floor["stud
 
 # %% [markdown]
 # In this one run each, with one learning rate for both, the teacher's student ended closer to the
-# floor. But a step with a teacher costs the teacher's pass as well.
+# floor. But each step costs the teacher's pass as well.
 
 # %% [markdown]
 # ## 13. Outlook: an image and its word in one row
@@ -1096,7 +1102,7 @@ assert FAST or restored(4, 5)[1] < restored(4, 0)[1] - 0.05
 # **Multi-task learning** trains one network on several tasks, in the hope that they help each
 # other. Whether they do, this course has not measured.
 #
-# **Sparse representations** are vectors of which nearly all entries are 0. SPLADE makes them with
+# **Sparse representations** are vectors whose entries are nearly all 0. SPLADE makes them with
 # the head of a masked language model, for search: a weight for each word of the vocabulary (Formal et
 # al. 2021).
 
@@ -1162,9 +1168,9 @@ quiz("12")
 # %% [markdown]
 # ## Recap
 #
-# - The surprise of a text is the sum of its words' surprises **in any order**. On average: `N` times the
-#   mean over `n` of the mean surprise of `n` hidden words; or hide with probability `t`, weigh by
-#   `1 / t`. With a model's guesses it is an **upper bound** on the model's own `-log p`.
+# - The surprise of a text is the sum of its words' surprises **in any order**; averaged over orders,
+#   `N` times the mean over `n` of the mean surprise of `n` hidden words. With a model's guesses it is an
+#   **upper bound** on the model's own `-log p`.
 # - Samplers differ in **which guesses they keep**. Words filled in one step do not know of each
 #   other, whoever guesses. One place at a time, in random order, is exact.
 # - Judge variety beside validity.
@@ -1185,7 +1191,7 @@ progress("12")
 #   [arXiv:2107.03006](https://arxiv.org/abs/2107.03006)
 # - S. Sahoo et al. 2024. *Simple and Effective Masked Diffusion Language Models*.
 #   [arXiv:2406.07524](https://arxiv.org/abs/2406.07524)
-# - K. Zheng et al. 2024. *Masked Diffusion Models are Secretly Time-Agnostic Masked Models ...*
+# - K. Zheng et al. 2024. *Masked Diffusion Models are Secretly Time-Agnostic ...*
 #   [arXiv:2409.02908](https://arxiv.org/abs/2409.02908)
 # - S. Nie et al. 2025. *Large Language Diffusion Models*.
 #   [arXiv:2502.09992](https://arxiv.org/abs/2502.09992)

@@ -27,7 +27,7 @@ from mlm_course.experiments._rivals import (
     scaled,
 )
 from mlm_course.experiments._scores import ScoreFile
-from mlm_course.results.comparison import comparison, differences
+from mlm_course.results.comparison import compared_rivals, differences
 from mlm_course.training import Recipe
 
 
@@ -83,7 +83,7 @@ def test_a_factor_multiplies_all_learning_rates():
 )
 def test_unfair_comparisons_are_refused(values, tried, said):
     with pytest.raises(ValueError, match=said):
-        comparison(values, tried, [("a", "a")])
+        compared_rivals(values, tried, [("a", "a")])
 
 
 @pytest.fixture
@@ -153,7 +153,7 @@ def test_samplers_in_miniature(monkeypatch, tmp_path):
     for name in ("SENTENCES", "WRITTEN", "REAL"):
         monkeypatch.setattr(samplers, name, 8)
     record = samplers.run(tmp_path)
-    assert record["valid"].keys() == record["perfect"].keys() == samplers.samplers().keys()
+    assert record["valid"].keys() == record["perfect"].keys() == samplers.all_samplers().keys()
     assert all(len(row["2"]) == len(SEEDS) for row in record["valid"].values())
     assert "random order, cosine against random order, linear" in record["differences"]["2"]
     assert samplers.run(tmp_path)["valid"] == record["valid"]

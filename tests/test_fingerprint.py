@@ -138,7 +138,7 @@ def test_rows_masked_beforehand_or_twice_are_compared_too(tmp_path):
     one, other = (RetroRows(GapRows(IDS, 0), 0, ratio) for ratio in (0.5, 0.6))
     model = text_model()
     about = [fingerprint.describe(model, data, masked_lm_loss, RECIPE) for data in (one, other)]
-    assert fingerprint.differences(*about) == ["data: ratio is 0.5 there, 0.6 here"]
+    assert fingerprint.changed_parts(*about) == ["data: ratio is 0.5 there, 0.6 here"]
 
 
 @pytest.fixture(scope="module")
@@ -343,7 +343,7 @@ def test_rows_that_only_show_when_asked_for_are_asked_for(monkeypatch):
     for row in (None, 501):
         monkeypatch.setattr(Files, "kept", many if row is None else changed(many, row))
         about.append(fingerprint.describe(model, Disk(), loss, RECIPE))
-    assert fingerprint.differences(*about) == ["data: the same rows make other batches"]
+    assert fingerprint.changed_parts(*about) == ["data: the same rows make other batches"]
 
 
 def test_other_lines_of_a_data_class_show_in_its_batches():
@@ -408,7 +408,7 @@ def test_an_unfinished_run_goes_on_whatever_weights_are_given_and_says_so(tmp_pa
 def test_a_model_without_config_is_known_by_its_modules_numbers():
     one, other = (nn.Sequential(nn.Linear(2, 2), nn.Dropout(p)) for p in (0.1, 0.2))
     about = [fingerprint.describe(m, OwnRows(IDS), masked_lm_loss, RECIPE) for m in (one, other)]
-    assert fingerprint.differences(*about) == ["model: 1.p is 0.1 there, 0.2 here"]
+    assert fingerprint.changed_parts(*about) == ["model: 1.p is 0.1 there, 0.2 here"]
 
 
 # --- how it is done

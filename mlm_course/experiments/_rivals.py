@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from mlm_course.experiments._scores import ScoreFile
-from mlm_course.results.comparison import comparison
+from mlm_course.results.comparison import compared_rivals
 from mlm_course.training import Recipe
 
 FACTORS = (1 / 3, 1.0, 3.0)
@@ -74,7 +74,7 @@ class Contest:
         tried = {rival: [round(f, 3) for f in FACTORS] for rival in self.rivals}
         chosen = {rival: round(self.chosen(rival), 3) for rival in self.rivals}
         values = self.values(metric or self.metric)
-        return {"chosen": chosen, **comparison(values, tried, pairs, lower_is_better=lower)}
+        return {"chosen": chosen, **compared_rivals(values, tried, pairs, lower_is_better=lower)}
 
 
 def each_against(rivals: Iterable[str], base: str) -> list[tuple[str, str]]:

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from mlm_course.attention import MultiHeadAttention, scaled_dot_product_attention
 from mlm_course.corpora.boxes import LABELS, N_DIGITS, Boxes, sample_boxes
-from mlm_course.results.comparison import comparison
+from mlm_course.results.comparison import compared_rivals
 
 BATCH, BOXES, D = 64, 6, 32
 STEPS = {1: 200, 2: 300}  # by the number of pointers
@@ -130,7 +130,7 @@ def part(ways: dict[str, dict[str, Any]], pairs: list[tuple[str, str]]) -> dict[
         key: {name: way[key] for name, way in ways.items()}
         for key in ("parameters", "chosen", "by step")
     }
-    return {**others, **comparison(values, dict.fromkeys(ways, RATES), pairs)}
+    return {**others, **compared_rivals(values, dict.fromkeys(ways, RATES), pairs)}
 
 
 def run() -> dict[str, Any]:

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from mlm_course.attention import MultiHeadAttention
 from mlm_course.corpora import tinyworld
-from mlm_course.results.comparison import comparison
+from mlm_course.results.comparison import compared_rivals
 
 BATCH, STEPS, D = 32, 150, 32
 RATES = (0.005, 0.01, 0.02)
@@ -137,5 +137,5 @@ def run() -> dict[str, Any]:
         "steps": STEPS,
         "parameters": {n: sum(p.numel() for p in b().parameters()) for n, b in NETWORKS.items()},
         "chosen": {name: rate for name, (rate, _) in networks.items()},
-        "loss": comparison(values, tried, PAIRS, lower_is_better=True),
+        "loss": compared_rivals(values, tried, PAIRS, lower_is_better=True),
     }

@@ -43,7 +43,7 @@ SCHEDULES = {"linear": linear_remasking, "cosine": cosine_remasking}
 FOLDER = Path("runs/samplers")
 
 
-def samplers() -> dict[str, Sampler]:
+def all_samplers() -> dict[str, Sampler]:
     """Every order with every schedule; words are drawn, and stay unless masked again."""
     return {
         f"{order}, {schedule}": Sampler(
@@ -85,7 +85,7 @@ def judged(text: Tensor, usual: Tensor) -> dict[str, float | None]:
 def write_all(done: ScoreFile, name: str, predict: Predict, seed: int) -> Iterator[None]:
     """What a model writes with each sampler and number of steps, as far as it is not there yet."""
     lengths, usual = n_words(sentences(WRITTEN, 5)), surprise_by_length()
-    for sampler_name, sampler in samplers().items():
+    for sampler_name, sampler in all_samplers().items():
         for steps in STEPS:
             if (key := f"{name} | {sampler_name} | {steps}") not in done.scores:
                 start = time.perf_counter()
@@ -98,7 +98,7 @@ def run(folder: str | Path = FOLDER) -> dict[str, Any]:
     """Five models and the perfect one, each with all samplers."""
     done = ScoreFile(Path(folder), f"{SMALL} {TRAINING} {STEPS} {WRITTEN}", "other settings")
     for seed in SEEDS:
-        if f"{seed} | {list(samplers())[-1]} | {STEPS[-1]}" not in done.scores:
+        if f"{seed} | {list(all_samplers())[-1]} | {STEPS[-1]}" not in done.scores:
             for _ in write_all(done, str(seed), writer(seed), seed):
                 pass
     for _ in write_all(done, "perfect", exact_predict, 0):
@@ -112,7 +112,7 @@ def run(folder: str | Path = FOLDER) -> dict[str, Any]:
         "surprise": table(done, "surprise"),
         "perfect": {
             name: {str(T): done.scores[f"perfect | {name} | {T}"]["valid"] for T in STEPS}
-            for name in samplers()
+            for name in all_samplers()
         },
         "differences": {str(T): differences_at(valid, str(T)) for T in STEPS},
         "minutes": done.minutes,
@@ -123,7 +123,7 @@ def table(done: ScoreFile, metric: str) -> dict[str, dict[str, list[float]]]:
     """Five values, one a model, for each sampler and number of steps."""
     return {
         name: {str(T): [done.scores[f"{s} | {name} | {T}"][metric] for s in SEEDS] for T in STEPS}
-        for name in samplers()
+        for name in all_samplers()
     }
 
 

@@ -97,7 +97,7 @@ def compare(
     return Difference(mean, float(low), float(high), min(len(ours), len(theirs)), False)
 
 
-def comparison(
+def compared_rivals(
     values: Mapping[str, Sequence[float]],
     tried: Mapping[str, Sequence[float]],
     pairs: Iterable[tuple[str, str]],
@@ -113,13 +113,13 @@ def comparison(
     budgets = {name: len(tried.get(name, ())) for name in values}
     if len({*budgets.values()}) > 1:
         raise ValueError(f"Rivals are tuned alike, on as many settings each, not {budgets}.")
-    compared = {
+    between = {
         f"{one} {AGAINST} {other}": compare(
             values[one], values[other], lower_is_better=lower_is_better
         )._asdict()
         for one, other in pairs
     }
-    return {"tried": dict(tried), "values": dict(values), "differences": compared}
+    return {"tried": dict(tried), "values": dict(values), "differences": between}
 
 
 def differences(part: Mapping[str, Any]) -> dict[str, Difference]:

@@ -31,7 +31,7 @@ from torch import Tensor, nn
 from mlm_course.training.fingerprint import (
     CHANGES,
     About,
-    differences,
+    changed_parts,
     other_rates,
     settle,
     weights_digest,
@@ -109,7 +109,7 @@ class Checkpoints:
                 "loss nor masks nor all rows, so it may be another one: choose another folder, "
                 f"{NOTHING_LOST}."
             )
-        changes = differences(about, self.about)
+        changes = changed_parts(about, self.about)
         if not changes:
             return
         looked_at = self.about["data"]["rows looked at"]

@@ -424,7 +424,7 @@ def settle(about: About, again: About) -> None:
                 old[name] = CHANGES
 
 
-def differences(there: About, here: About) -> list[str]:
+def changed_parts(there: About, here: About) -> list[str]:
     """What differs between two descriptions, in words; learning rates apart, see `other_rates`."""
     changes = []
     for part in ("model", "recipe", "data", "loss"):

@@ -30,7 +30,7 @@ QUIZ = (
             ),
             ("It is ten times better than chance.", "Chance is the vocabulary's size, not 1."),
             (
-                "On average it is as unsure as if ten words were equally likely.",
+                "On average the true word surprises it like one of ten equally likely words.",
                 "exp(loss) = 10, and -log(1/10) is the same loss.",
             ),
             ("Its loss is 10 nats.", "Its loss is log 10, about 2.3 nats."),

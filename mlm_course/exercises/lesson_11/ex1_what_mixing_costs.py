@@ -42,7 +42,7 @@ EXERCISE = Exercise(
             {SUM: f"{SUM} / len(p)"},
         ),
         Mistake(
-            "The answers were counted, not weighted: use p, or the chances at a place exceed 1.",
+            "The answers were counted, not weighted by how likely they are: use p.",
             {"p[:, None] * (answers == one)": "(answers == one).float()"},
             {"p[:, None]": "1 / len(p)"},
         ),

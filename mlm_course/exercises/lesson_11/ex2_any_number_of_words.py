@@ -38,8 +38,8 @@ EXERCISE = Exercise(
             {"1 + ": ""},
         ),
         Mistake(
-            "The width of the batch was used, padding included. L is the number of words of the "
-            "row, and padding is never hidden.",
+            "Padding was counted or hidden. L is the number of words of the row, and padding's noise "
+            "must never be among the smallest.",
             WITH_PADDING | {"real.sum(1)": "real.shape[1]"},
             WITH_PADDING,
         ),

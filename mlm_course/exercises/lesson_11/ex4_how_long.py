@@ -29,8 +29,8 @@ EXERCISE = Exercise(
     ),
     mistakes=(
         Mistake(
-            "Length 0 is among the answers. An empty answer has no word that could be wrong, so "
-            "it would win often. Rule it out.",
+            "Length 0 is among the answers. An empty answer is none, and its mean "
+            "log-probability is 0/0. Rule it out.",
             {RULED_OUT: ""},
         ),
         Mistake(

@@ -56,7 +56,7 @@ EXERCISE = Exercise(
             {".clamp(min=1)": ""},
         ),
         Mistake(
-            "You rounded up; the paper rounds down.",
+            "You rounded up; the paper's code rounds down.",
             {COUNT: "-(-real.sum(1) * (steps - done) // steps)"},
         ),
         Mistake(

@@ -24,8 +24,8 @@ EXERCISE = Exercise(
     ),
     mistakes=(
         Mistake(
-            "You averaged over padding, too: with its zeros a short candidate looks surer than it "
-            "is. Divide by the number of its own words.",
+            "A short candidate looks surer than it is: you took the sum, or divided by the width with "
+            "its padding. Divide by the number of its own words.",
             {"/ real.sum(-1)": "/ real.shape[-1]"},
             {" / real.sum(-1)": ""},
         ),

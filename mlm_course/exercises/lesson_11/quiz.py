@@ -67,7 +67,7 @@ QUIZ = (
                 "That is another use of the word. Here student and teacher are of one size.",
             ),
             (
-                "The training answers: one for each source, chosen by another model.",
+                "The training answers: another model's, which answers a source always alike.",
                 "Fewer ways to be right, so less to mix.",
             ),
             ("The number of steps.", "You still choose them."),

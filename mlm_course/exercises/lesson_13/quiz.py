@@ -35,7 +35,7 @@ QUIZ = (
             ),
             (
                 "In bf16 a long sum stops growing: small terms are rounded away.",
-                "8 bits: from 256 on, adding 1 changes nothing.",
+                "8 bits: at 256, adding 1 changes nothing.",
             ),
         ),
         answer=2,
