@@ -83,8 +83,7 @@ def compares(content: Any) -> bool:
 def _differs(content: Any, fewest: int) -> bool:
     """A difference in numbers, in the sentence it prints, over seeds, or of times measured in rounds."""
     if isinstance(content, str):
-        printed = PRINTED.search(content)
-        return bool(printed) and int(printed[1]) >= fewest
+        return any(int(n) >= fewest for n in PRINTED.findall(content))
     if isinstance(content, list):
         return any(_differs(row, fewest) for row in content)
     if not isinstance(content, Mapping):

@@ -65,15 +65,15 @@ class Questions(NamedTuple):
     level: Tensor
 
 
-def chances(ids: Tensor, hidden: Tensor, rows: Tensor, places: Tensor) -> Tensor:
+def chances(ids: Tensor, gone: Tensor, rows: Tensor, places: Tensor) -> Tensor:
     """The exact probability of the true word at each of (rows, places), both (n,), of ids (N, T).
 
-    hidden (n, T) bool: what is out of view when that one word is asked for.
+    gone (n, T) bool: what is out of view when that one word is asked for.
     """
     parts = []
     for k in torch.arange(len(rows)).split(512):
         row, place = rows[k], places[k]
-        posterior = tinyworld.masked_posterior(ids[row], hidden[k])  # (k, T, V)
+        posterior = tinyworld.masked_posterior(ids[row], gone[k])  # (k, T, V)
         parts.append(posterior[torch.arange(len(k)), place, ids[row, place]])
     return torch.cat(parts)
 
@@ -84,13 +84,13 @@ def questions(n: int, seed: int) -> Questions:
     readings = tinyworld.sample_readings(n, torch.Generator().manual_seed(seed))
     corrupted = masker(TEST_RATIO)(ids, torch.Generator().manual_seed(seed + 1))
     rows, places = corrupted.masked.nonzero(as_tuple=True)
-    hidden = corrupted.masked[rows]  # (n, T)
-    no_copy = hidden | (ids[rows] == ids[rows, places][:, None])
+    masked = corrupted.masked[rows]  # (n, T)
+    no_copy = masked | (ids[rows] == ids[rows, places][:, None])
     no_choice = no_copy.clone()
     for k, (row, place) in enumerate(zip(rows.tolist(), places.tolist(), strict=True)):
         no_choice[k, [other + 1 for other in readings[row].related(place - 1)]] = True
     seen, without_copy, without_choice = (
-        chances(ids, gone, rows, places) for gone in (hidden, no_copy, no_choice)
+        chances(ids, gone, rows, places) for gone in (masked, no_copy, no_choice)
     )
     kind = torch.full_like(rows, KINDS.index("open"))
     certain = seen >= CERTAIN
