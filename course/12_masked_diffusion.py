@@ -663,7 +663,7 @@ print("32 steps, one place at a time in random order against each by chance:", c
 # %% [markdown]
 # In 8 steps, cosine is ahead of linear in random order by .13 to .17, and behind by .07 to .12 with the
 # most confident first {r:samplers.differences.8}. With cosine, random order is ahead of the most
-# confident first by .23 to .31; with linear no difference of the two larger than .08 is seen
+# confident first by .23 to .31; with linear no difference of the two larger than .09 is seen
 # {r:samplers.differences.8}. In 32 even steps random order, one place at a time, is ahead of each by
 # chance by .07 to .12 {r:samplers.valid.random order, linear.32}. Masking kept words again makes no
 # difference larger than .05 with even steps, and with cosine in 16 steps it is behind by .08 to .15

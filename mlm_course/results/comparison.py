@@ -49,9 +49,8 @@ class Difference(NamedTuple):
     def __str__(self) -> str:
         about = f"({SHARE:.0%}, n = {self.n}{', paired' if self.paired else ''})".replace("%", " %")
         if self.low <= 0 <= self.high:
-            return (
-                f"no difference larger than {_text(max(-self.low, self.high), self)} seen {about}"
-            )
+            most = _rounded_up(max(-self.low, self.high), _decimals(self))
+            return f"no difference larger than {_text(most, self)} seen {about}"
         ahead = self.low > 0
         least, most = (self.low, self.high) if ahead else (-self.high, -self.low)
         word = "ahead" if ahead else "behind"
@@ -136,10 +135,22 @@ def _checked(values: Sequence[float]) -> list[float]:
     return numbers
 
 
-def _text(value: float, interval: Interval | Difference) -> str:
-    """A number with two decimals, or up to four for a narrow interval, 2e-05 below; no 0 before the point."""
+def _decimals(interval: Interval | Difference) -> int:
+    """Two, or up to four for a narrow interval."""
     smallest = min(abs(x) for x in (interval.low, interval.high, interval.mean))
-    decimals = next((d for d in (2, 3, 4) if smallest >= 0.5 * 10**-d), 4)
+    return next((d for d in (2, 3, 4) if smallest >= 0.5 * 10**-d), 4)
+
+
+def _rounded_up(value: float, decimals: int) -> float:
+    """A bound must not be rounded down; one that is written as 2e-05 stays."""
+    if value < 0.5 * 10**-decimals:
+        return value
+    return math.ceil(value * 10**decimals - 1e-9) / 10**decimals
+
+
+def _text(value: float, interval: Interval | Difference) -> str:
+    """A number with so many decimals, or 2e-05 below; no 0 before the point."""
+    decimals = _decimals(interval)
     if 0 < abs(value) < 0.5 * 10**-decimals:
         return f"{value:.0e}"
     text = f"{value + 0.0:.{decimals}f}"  # -0.0 + 0.0 is 0.0
