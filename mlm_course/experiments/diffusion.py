@@ -34,7 +34,7 @@ from mlm_course.training.losses import diffusion_loss
 
 RECIPE = replace(tinyworld.RECIPE, steps=800)
 SMALL = replace(tinyworld.RECIPE, steps=300, batch_size=64, precision="no")
-SENTENCES, TEST_SENTENCES, WRITTEN = 100_000, 1_000, 1_000
+SENTENCES, TEST_SENTENCES, WRITTEN = 100_000, 1_000, 250
 SHARES = (0.05, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9, 1.0)
 STEPS = (1, 2, 4, 8, 16, 32)
 SAMPLERS = {

@@ -10,7 +10,7 @@ exact guesses, once.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from mlm_course.corpora.tinyworld import sentences
 from mlm_course.corpora.tinyworld_oracle import exact_nll, exact_predict, n_words
 from mlm_course.decoding import Predict, Sampler, cosine_remasking, linear_remasking
 from mlm_course.diffusion import predictor
-from mlm_course.experiments._rivals import SEEDS, scaled
+from mlm_course.experiments._rivals import SEEDS
 from mlm_course.experiments._scores import ScoreFile
 from mlm_course.experiments.diffusion import SMALL, small_model, written
 from mlm_course.results.comparison import AGAINST, compare
@@ -57,9 +57,8 @@ def all_samplers() -> dict[str, Sampler]:
 def writer(seed: int) -> Predict:
     """A small model, trained on every share of hidden words."""
     model = small_model(seed)
-    recipe = scaled(SMALL, 1.0, seed)
     data = GapRows(sentences(SENTENCES, 5000 + seed), seed)
-    fit(model, data, diffusion_loss, type(recipe)(**{**vars(recipe), **TRAINING}))
+    fit(model, data, diffusion_loss, replace(SMALL, seed=seed, **TRAINING))
     return predictor(model.eval())
 
 
@@ -82,7 +81,7 @@ def judged(text: Tensor, usual: Tensor) -> dict[str, float | None]:
     }
 
 
-def write_all(done: ScoreFile, name: str, predict: Predict, seed: int) -> Iterator[None]:
+def write_all(done: ScoreFile, name: str, predict: Predict, seed: int) -> None:
     """What a model writes with each sampler and number of steps, as far as it is not there yet."""
     lengths, usual = n_words(sentences(WRITTEN, 5)), surprise_by_length()
     for sampler_name, sampler in all_samplers().items():
@@ -91,7 +90,6 @@ def write_all(done: ScoreFile, name: str, predict: Predict, seed: int) -> Iterat
                 start = time.perf_counter()
                 text = written(predict, lengths, steps, sampler, seed)
                 done.add(key, judged(text, usual), time.perf_counter() - start)
-                yield
 
 
 def run(folder: str | Path = FOLDER) -> dict[str, Any]:
@@ -99,10 +97,8 @@ def run(folder: str | Path = FOLDER) -> dict[str, Any]:
     done = ScoreFile(Path(folder), f"{SMALL} {TRAINING} {STEPS} {WRITTEN}", "other settings")
     for seed in SEEDS:
         if f"{seed} | {list(all_samplers())[-1]} | {STEPS[-1]}" not in done.scores:
-            for _ in write_all(done, str(seed), writer(seed), seed):
-                pass
-    for _ in write_all(done, "perfect", exact_predict, 0):
-        pass
+            write_all(done, str(seed), writer(seed), seed)
+    write_all(done, "perfect", exact_predict, 0)
     valid = table(done, "valid")
     return {
         "training": TRAINING,

@@ -54,7 +54,7 @@ def trained_on(
     factor: float,
     seed: int,
 ) -> dict[str, float]:
-    """The accuracy of a pruned copy that was trained on."""  # fmt: skip
+    """The accuracy of a pruned copy that was trained on."""
     pruned = prune(model, sparsity)
     fit(pruned, rows(seed), masked_lm_loss, scaled(recipe, factor, seed))
     return {"accuracy": accuracy(pruned, test)}
@@ -68,7 +68,7 @@ def pruning(
     recipe: Recipe,
     sparsities: tuple[float, ...] = SPARSITIES,
 ) -> dict[str, Any]:
-    """Accuracy by share of weights removed, at once and trained on, of a shipped model."""  # fmt: skip
+    """Accuracy by share of weights removed, at once and trained on, of a shipped model."""
     model = load_pretrained(name)[0]
     rivals = {
         f"{sparsity:g}": partial(trained_on, model, sparsity, rows, test, recipe)

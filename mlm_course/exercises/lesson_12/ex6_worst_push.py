@@ -25,7 +25,7 @@ EXERCISE = Exercise(
     mistakes=(
         Mistake(
             "The gradient was not brought to length 1, so the push is tiny for texts that the model is "
-            "sure of. Divide by each text's norm.",
+            "rightly sure of. Divide by each text's norm.",
             {" / length[:, None, None]": ""},
         ),
         Mistake(

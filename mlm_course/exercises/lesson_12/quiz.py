@@ -13,7 +13,7 @@ QUIZ = (
             ),
             (
                 "At least -log of the probability that the model writes the sentence in a random order.",
-                "Jensen: the mean of the logarithms over all orders is below the logarithm of the mean.",
+                "Jensen: the mean of the logarithms over all orders is never above the logarithm of the mean.",
             ),
             (
                 "The pseudo-likelihood.",
