@@ -425,7 +425,7 @@ def test_the_day_after_every_widget_is_there_before_any_cell_runs(ran, browser, 
     for _ in range(2):
         page = browser.new_page(viewport={"width": 1200, "height": 1400})
         open_notebook(page, url, "widgets.ipynb")
-        expect(page.locator(".mlm")).to_have_count(len(WIDGETS), timeout=30_000)
+        expect(page.locator(".mlm")).to_have_count(len(WIDGETS), timeout=120_000)
         expect(page.get_by_text("model not found")).to_have_count(0)
         alive(page)
         again = save(page, path)
