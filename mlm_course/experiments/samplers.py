@@ -29,7 +29,7 @@ from mlm_course.training import fit
 from mlm_course.training.datasets import GapRows
 from mlm_course.training.losses import diffusion_loss
 
-TRAINING = {"steps": 800, "batch_size": 64}
+TRAINING: dict[str, Any] = {"steps": 800, "batch_size": 64}
 SENTENCES, WRITTEN, REAL = 50_000, 400, 50_000
 STEPS = (2, 4, 8, 16, 32)
 ORDERS: dict[str, dict[str, Any]] = {
