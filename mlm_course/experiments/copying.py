@@ -32,10 +32,11 @@ from mlm_course.attention import visible_mask
 from mlm_course.corpora import tinyworld
 from mlm_course.corpora.tinyworld import masker, sentences
 from mlm_course.corruption import Corrupted, DynamicMasking
+from mlm_course.experiments._rivals import each_against
 from mlm_course.experiments._scores import ScoreFile
 from mlm_course.experiments.tinyworld import TEST_RATIO
 from mlm_course.models import EncoderConfig, MaskedLM, seeded_init
-from mlm_course.results.comparison import compare
+from mlm_course.results.comparison import between, compare
 from mlm_course.training import Recipe, fit, masked_lm_loss
 
 KINDS = ("fixed", "agreeing", "copied", "open")
@@ -193,14 +194,8 @@ def left_at(runs: list[Curves], n_words: dict[str, int], step: int) -> dict[str,
 def at_the_end(ways: dict[str, list[Curves]], kind: str) -> dict[str, Any]:
     """The last distance of one kind in each way to train, each held against the first: a part."""
     values = {way: [round(run[kind][-1], 4) for run in runs] for way, runs in ways.items()}
-    first, *others = values
-    differences = {
-        f"{way} against {first}": compare(
-            values[way], values[first], lower_is_better=True
-        )._asdict()
-        for way in others
-    }
-    return {"values": values, "differences": differences}
+    pairs = each_against(values, next(iter(values)))
+    return {"values": values, "differences": between(values, pairs, lower_is_better=True)}
 
 
 def run(folder: str | Path = FOLDER) -> dict[str, Any]:

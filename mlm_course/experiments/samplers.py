@@ -24,7 +24,7 @@ from mlm_course.diffusion import predictor
 from mlm_course.experiments._rivals import SEEDS
 from mlm_course.experiments._scores import ScoreFile
 from mlm_course.experiments.diffusion import SMALL, small_model, written
-from mlm_course.results.comparison import AGAINST, compare
+from mlm_course.results.comparison import between
 from mlm_course.training import fit
 from mlm_course.training.datasets import GapRows
 from mlm_course.training.losses import diffusion_loss
@@ -128,7 +128,4 @@ def differences_at(valid: dict[str, dict[str, list[float]]], steps: str) -> dict
     base = next(iter(ORDERS))
     pairs = [(f"{order}, cosine", f"{order}, linear") for order in ORDERS]
     pairs += [(f"{o}, {s}", f"{base}, {s}") for s in SCHEDULES for o in ORDERS if o != base]
-    return {
-        f"{one} {AGAINST} {other}": compare(valid[one][steps], valid[other][steps])._asdict()
-        for one, other in pairs
-    }
+    return between({name: by_steps[steps] for name, by_steps in valid.items()}, pairs)

@@ -112,13 +112,26 @@ def compared_rivals(
     budgets = {name: len(tried.get(name, ())) for name in values}
     if len({*budgets.values()}) > 1:
         raise ValueError(f"Rivals are tuned alike, on as many settings each, not {budgets}.")
-    between = {
+    return {
+        "tried": dict(tried),
+        "values": dict(values),
+        "differences": between(values, pairs, lower_is_better=lower_is_better),
+    }
+
+
+def between(
+    values: Mapping[str, Sequence[float]],
+    pairs: Iterable[tuple[str, str]],
+    *,
+    lower_is_better: bool = False,
+) -> dict[str, dict[str, Any]]:
+    """The paired difference of each pair of names, as a record holds it: "one against other"."""
+    return {
         f"{one} {AGAINST} {other}": compare(
             values[one], values[other], lower_is_better=lower_is_better
         )._asdict()
         for one, other in pairs
     }
-    return {"tried": dict(tried), "values": dict(values), "differences": between}
 
 
 def differences(part: Mapping[str, Any]) -> dict[str, Difference]:
