@@ -899,8 +899,8 @@ progress("1")
 # - A. Vaswani et al. 2017. *Attention Is All You Need*. NeurIPS.
 #   [arXiv:1706.03762](https://arxiv.org/abs/1706.03762)
 # - D. Bahdanau, K. Cho, Y. Bengio 2015. *Neural Machine Translation by Jointly Learning to Align
-#   and Translate*. ICLR. [arXiv:1409.0473](https://arxiv.org/abs/1409.0473) (where attention began:
-#   translation with a recurrent network)
+#   and Translate*. ICLR. [arXiv:1409.0473](https://arxiv.org/abs/1409.0473) (attention before
+#   transformers: translation with a recurrent network)
 # - O. Levy, Y. Goldberg 2014. *Neural Word Embedding as Implicit Matrix Factorization*. NeurIPS. (the
 #   word vectors of section 2)
 # - J. Devlin et al. 2019. *BERT: Pre-training of Deep Bidirectional Transformers for Language

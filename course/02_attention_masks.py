@@ -341,8 +341,9 @@ assert leaked["all open"] < 0.3 and leaked["the place after it closed"] < 0.6
 assert 1.2 < leaked["the next place closed"] < leaked["the whole future closed"]
 
 # %% [markdown]
-# In this run the cheat lives on the next place most of all, and on the rest of the future, too. When a
-# model writes for real, nothing stands there yet. So the last row is the one that counts:
+# In this run the cheat lives more on the next place than on the one after it, and on the rest of
+# the future, too. When a model writes for real, nothing stands there yet. So the last row is the
+# one that counts:
 
 # %% tags=["nbval-ignore-output"]
 evenly = math.log(len(tinyworld.vocabulary()))
@@ -433,8 +434,8 @@ def my_same_document_mask(documents: Tensor) -> Tensor:
 check("2.5", my_same_document_mask)
 
 # %% [markdown]
-# Now each text is read as if it stood alone? Not yet, if places are numbered (lesson 5) along the row.
-# Each text has to begin at 0:
+# Now each text is read as if it stood alone? Not yet, if each place in the row adds its own vector
+# (lesson 5). Each text has to begin at 0:
 
 # %%
 x, places = torch.randn(2, 7, 32, generator=g)  # 7 tokens, and a vector for each of 7 places
@@ -460,7 +461,7 @@ torch.tensor([-math.inf, -math.inf, -math.inf]).softmax(-1)
 
 # %% [markdown]
 # `nan` means "not a number", and it spreads: any sum with a `nan` in it is `nan`. One empty row makes
-# every gradient `nan`, and the loss too if its output counts:
+# the values' gradient `nan`, and the loss too if its output counts:
 
 # %%
 values = torch.ones(3, requires_grad=True)
@@ -525,8 +526,8 @@ AttentionExplorer(names, scores, mask, keys=["key 0", "key 1", "key 2", "key 3"]
 # %% [markdown]
 # ## 7. The same mask, opposite signs
 #
-# The same mask is written with opposite signs, depending on who reads it. Nothing warns you if you
-# mix up two boolean ones, or hand over 0 and 1 as floats.
+# The same mask is written with opposite signs, depending on who reads it. PyTorch does not warn you
+# if you mix up two boolean ones, or hand over 0 and 1 as floats.
 #
 # | who | type | meaning |
 # |---|---|---|
@@ -596,7 +597,7 @@ animals = ["cat", "dog", "cat", "dog"]
 closed = torch.tensor([True, False, True, False])
 equal = torch.zeros(4, 4)
 claimed = equal.softmax(-1) * ~(closed[:, None] | closed[None, :])
-print("row sums of the claimed table:", claimed.sum(-1).tolist())
+print("row sums by that rule:", claimed.sum(-1).tolist())
 
 # %% [markdown]
 # Two queries hear nothing, the other two hear half. Rightly done, the *keys* of the closed tokens

@@ -82,8 +82,8 @@ assert letters / len(ids) > 3.5 and rare > 300 and "unfamiliar" not in tokenizer
 assert {"a", "statement"} < tokenizer.get_vocab().keys()
 
 # %% [markdown]
-# The more pieces, the longer they are, and the shorter the rows: at 2,000 a token stands for about
-# four letters. The price is in the column "rare", which counts pieces that the whole manual has fewer
+# The more pieces, the longer they are, and the shorter the rows: at 2,000 about four signs a token,
+# spaces too. The price is in the column "rare", which counts pieces that the whole manual has fewer
 # than ten times. A model looks up one vector for each piece, so a rare piece's vector is looked up
 # fewer than ten times a reading. BERT, trained on 3,300 million words, has 30,000 pieces (Devlin et al.
 # 2019, section 3).
@@ -125,8 +125,8 @@ check("3.1", longest_match)
 # %% [markdown]
 # ## 4. Ids and special tokens
 #
-# Every piece has a number, its **id**. Here the first five belong to **special tokens**. They stand
-# for no text:
+# Every piece has a number, its **id**. Here the first five belong to **special tokens**. They spell
+# no text:
 
 # %%
 for i, name in enumerate(tokenization.SPECIAL_TOKENS):
@@ -134,9 +134,9 @@ for i, name in enumerate(tokenization.SPECIAL_TOKENS):
 
 # %% [markdown]
 # - `[PAD]` fills short rows up (lesson 2). `[UNK]` stands for what could not be built.
-# - `[CLS]` stands first in every row, be it one text or a pair. BERT's classifiers read its output in
-#   place of the whole text (Devlin et al. 2019, section 3); lesson 8 says why ours do not.
-# - `[SEP]` stands after every text.
+# - `[CLS]` stands first in BERT's rows, be it one text or a pair. Its classifiers read its output
+#   in place of the whole text (Devlin et al. 2019, section 3); lesson 8 says why ours do not.
+# - `[SEP]` stands there after every text.
 # - `[MASK]` stands where a token was hidden (lesson 4).
 #
 # A model can read two texts in one row, a question and its answer, say. A second list of numbers then
@@ -170,8 +170,8 @@ assert len(bpe.encode("日本", add_special_tokens=False).tokens) >= 6  # no byt
 
 # %% [markdown]
 # Each byte is shown by a stand-in sign; `Ġ` stands for a space. So here the piece that *begins* a word
-# is marked. Case and accents survive, and the way back gives the word that went in. (Of white
-# space ours keeps one space for each stretch.) WordPiece has lost the accent and the capital (an option,
+# is marked. Case and accents survive, and the way back gives the word that went in. (Inside
+# a text, white space becomes one space.) WordPiece has lost the accent and the capital (an option,
 # the one of "uncased" models), and of the Japanese word nothing is left. No error, no warning: the model
 # is just never told.
 #
@@ -250,7 +250,7 @@ quiz("3")
 #   shorter rows, and more of the pieces are rare.
 # - WordPiece takes the longest piece that fits and never goes back; what it cannot build is `[UNK]`.
 #   A tokenizer that begins with bytes has no unknown text.
-# - **Special tokens** stand for no text: `[PAD]`, `[UNK]`, `[CLS]`, `[SEP]`, `[MASK]`.
+# - **Special tokens** spell no text: `[PAD]`, `[UNK]`, `[CLS]`, `[SEP]`, `[MASK]`.
 # - Long texts are chunked, short ones packed. A larger batch does neither.
 #
 # **Next:** lesson 4 hides some of the tokens: corruption.

@@ -38,8 +38,8 @@ ids = tinyworld.encode([s.split() for s in sentences])  # (B, T), with [CLS], [S
 ids
 
 # %% [markdown]
-# Which of these may be hidden? Everything but special tokens: `[CLS]` and `[SEP]` stand in the same two
-# places of every text, and `[PAD]` stands for no text at all. We call the tokens that may be hidden
+# Which of these may be hidden? Everything but special tokens: `[CLS]` and `[SEP]` stand at the two
+# ends of each text, and `[PAD]` stands for no text at all. We call the tokens that may be hidden
 # **candidates** (the package says *maskable*).
 #
 # ### Exercise 4.1: candidates
@@ -329,7 +329,7 @@ check("4.5", extend_to_whole_words)
 # | name | what it hides |
 # |---|---|
 # | `bernoulli` | each candidate by the toss of a coin |
-# | `fixed count` | the same number in each row (BERT) |
+# | `fixed count` | the same share of each row, rounded (BERT) |
 # | `block` | one stretch |
 # | `spans` | several short stretches of words, most of them 1 to 5 long (SpanBERT) |
 # | `non-adjacent` | never two neighbours |
@@ -438,7 +438,8 @@ for name in ["fixed count", "non-adjacent", "spans", "block"]:
 # that `non-adjacent` ends at one half. Which ratio is best for text depends on the size of the model
 # and on the pattern: single tokens want a higher one than spans or PMI units, and 40 % is ahead of 15
 # % for models of BERT-large's size on GLUE (a collection of tasks about sentences) and SQuAD (finding
-# answers in a text), and larger models want a higher ratio (Wettig et al. 2023, abstract).
+# answers in a text), though not on each task (lesson 6); larger models want more (Wettig et al.
+# 2023, abstract).
 #
 # ### Static or dynamic?
 #

@@ -965,8 +965,8 @@ assert max(differences.values(), default=0) < 1e-5
 #
 # Your code can run such weights. *all-MiniLM-L6-v2* is a BERT with six blocks and
 # `D` = 384, published under the Apache licence 2.0. Six blocks of a pretrained model with twelve were
-# kept and trained on, with some hundred million pairs of texts that belong together, questions and
-# their answers among them, to tell a text's partner from the others of its batch by the mean of its
+# kept and trained on, with some hundred million pairs (of a billion) that belong together, such as
+# questions and answers, to tell a text's partner from the others of its batch by the mean of its
 # vectors (see its [model card](https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2)).
 #
 # The file has 90 MB. The next cell looks for it on this machine, then on the hub; else it says what to
@@ -1005,7 +1005,7 @@ if minilm is not None:
 
 # %% [markdown]
 # Now your `bert` from exercise 5.8 reads them, or the package's encoder while that is not solved.
-# MiniLM has no MLM head, so your function gets one that changes nothing. We want the
+# MiniLM has no MLM head, so your function gets a stand-in; its logits are ignored. We want the
 # vectors between the blocks: PyTorch can *hook* a function onto each block's last norm, and call it
 # with what comes out there.
 

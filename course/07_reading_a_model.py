@@ -125,7 +125,7 @@ print(f"{result['accuracy']:.1%} of all pieces, {result['word_accuracy']:.1%} of
 #
 # Are the probabilities any good? For documentation nobody knows the exact ones. For tinyworld lesson 4
 # computed the exact **posterior**, the probability of each word given everything visible. Here is
-# tinyworld's model, trained as in lesson 6, beside it.
+# tinyworld's model, trained longer than lesson 6's, beside it.
 
 # %%
 from mlm_course.attention import visible_mask
@@ -513,10 +513,10 @@ show(heat_map(layer_names, head_names, copying, title="attention to the other me
 #
 # Attention says where a head *looks*. What it reads there, and whether anything further up uses it,
 # is another matter. There is a direct test: **ablation**. Switch a head off, and measure what gets
-# harder. (Michel et al. 2019, section 3.1, did this to a translation model and to a fine-tuned BERT.)
+# harder. (Michel et al. 2019, section 3.2, did this to a translation model and to a fine-tuned BERT.)
 # Off means: zeros in place of what it delivers. But zero is an arbitrary value, too, to which the rest is
 # not used. So we also put the head's *mean* over all tokens in its place, the same everywhere.
-# (Wang et al. 2023, section 2.2, say why not zeros; their means are taken for each place of a template.)
+# (Wang et al. 2023, section 2.1, say why not zeros; their means are taken for each place of a template.)
 
 
 # %%
@@ -613,12 +613,12 @@ assert (harm["mean", "said twice"] - harm["zeros", "said twice"]).mean(-1).abs()
 # heads look at the other mention more than it does; switching off any *one* of them costs less than .1
 # nats. Second comes layer 0, head 0. Zeros and means tell the same story.*
 #
-# Two heads are needed singly, then; of heads switched off together this says nothing. Do both *copy*?
+# Two heads are needed most, then; of heads switched off together this says nothing. Do both *copy*?
 # Ablation cannot say. Another test can: *activation patching*. Take a sentence and its twin, which is
 # the same but for the colour, with one mention of the colour hidden in both. Run the twin, and keep
 # what one head delivers at the gap. Put it into the run of the sentence, there and nowhere else. If
-# the model now says the twin's colour, this head has carried it. (Wang et al. 2023, section 3.2, do
-# this with GPT-2.)
+# the model now says the twin's colour, this head has carried it. (Wang et al. 2023, section 3.1,
+# swap along single paths in GPT-2.)
 
 # %%
 colours = "white black grey red blue green yellow brown".split()
@@ -720,7 +720,7 @@ assert hits > 4 * by_chance
 
 # %% [markdown]
 # Nobody gave it these kinds. The table is also the decoder (lesson 5, section 8): two words with
-# nearly the same vector get nearly the same score in every gap. Now the documentation:
+# the same vector would get the same score in every gap, up to a bias. Now the documentation:
 
 # %%
 docs_table = model.encoder.embeddings.token.weight.detach()  # (V, D)
@@ -857,9 +857,9 @@ progress("7")
 # - S. Wiegreffe, Y. Pinter 2019. *Attention is not not Explanation*. EMNLP.
 #   [arXiv:1908.04626](https://arxiv.org/abs/1908.04626)
 # - P. Michel, O. Levy, G. Neubig 2019. *Are Sixteen Heads Really Better than One?* NeurIPS.
-#   [arXiv:1905.10650](https://arxiv.org/abs/1905.10650) (section 3.1: switching heads off)
+#   [arXiv:1905.10650](https://arxiv.org/abs/1905.10650) (section 3.2: switching heads off)
 # - K. Wang et al. 2023. *Interpretability in the Wild: a Circuit for Indirect Object Identification in
-#   GPT-2 small*. ICLR. [arXiv:2211.00593](https://arxiv.org/abs/2211.00593) (section 2.2: zeros and
-#   means; 3.2: patching)
+#   GPT-2 small*. ICLR. [arXiv:2211.00593](https://arxiv.org/abs/2211.00593) (section 2.1: zeros and
+#   means; 3.1: path patching)
 # - K. Ethayarajh 2019. *How Contextual are Contextualized Word Representations?* EMNLP.
 #   [arXiv:1909.00512](https://arxiv.org/abs/1909.00512) (anisotropy)

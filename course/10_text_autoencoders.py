@@ -185,9 +185,9 @@ print("BERT's input, rebuilt from what the autoencoder reads:",
 # `order.argsort(1)`. Lesson 9 calls it `ids_restore`.
 
 # %%
-order = torch.tensor([2, 0, 3, 1])  # place 2 came first, then 0, ...
+order = torch.tensor([2, 0, 1, 3])  # place 2 came first, then 0, ...
 print("order:           ", order.tolist())
-print("its inverse:     ", order.argsort().tolist(), " (place 0 stands at 1, place 1 at 3, ...)")
+print("its inverse:     ", order.argsort().tolist(), " (place 0 stands at 1, place 1 at 2, ...)")
 print("there and back:  ", order[order.argsort()].tolist())
 
 # %% [markdown]
@@ -504,7 +504,7 @@ assert abs(3 * work(0.75, *[*cases.values()][2]) - 1) < 0.05
 
 # %% [markdown]
 # Liao et al. (2022) hide 50 %, let `[MASK]` in only after most of the blocks, and train RoBERTa-base
-# and RoBERTa-large (BERT, trained longer) with 78 % and 68 % of the compute without loss on GLUE
+# and RoBERTa-large (BERT, trained otherwise) with 78 % and 68 % of the compute without loss on GLUE
 # (abstract).
 #
 # Now by the clock: one training step (forward and backward) of each, five in turns, the medians, on
@@ -574,8 +574,9 @@ for question in PROBES:
     print(f"{baseline[question].accuracy:12.0%}{baseline[question].texts:8,}")
 
 # %% [markdown]
-# In these three seeds the masked language model lies higher on every question; on mood the two overlap.
-# And seeds of one kind of model lie up to forty points apart. Three seeds, small models that are not
+# In these three seeds the masked language model lies higher on every question (on mood they
+# overlap), and the untrained one above the autoencoder on two. Seeds of one kind of model lie up to
+# 41 points apart. Three seeds, small models that are not
 # equally good guessers (section 6), one language: no conclusion about which encoder to take. Meng et al.
 # (2023, abstract) find MAE-LM consistently ahead of masked language models, both fine-tuned on GLUE and
 # SQuAD.

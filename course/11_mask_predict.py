@@ -9,7 +9,7 @@
 # (Ghazvininejad et al. 2019, "the paper" below) guesses *all* words at once, hides the ones it is
 # least sure of, guesses those again, and stops after a fixed number of steps.
 #
-# By the end you will have written its training, its loop and its choice of a length, and can say
+# By the end you will have written its masks, its loop and its choice of a length, and can say
 # why one step writes nonsense even if every probability is right, and when all this is faster.
 #
 # You need lessons 1 to 6, and lesson 8 for section 9. Numbered figures and tables fill in what a slide
@@ -235,7 +235,7 @@ print(f"letters that repeat the one before: {repeat_share(mixed):.1%}")
 #
 # 1. Several steps: what the first one settles, the next one sees (section 5).
 # 2. Only one right answer to learn: **sequence-level distillation** (section 8).
-# 3. From left to right, the slow way.
+# 3. From left to right, a word a step.
 
 # %% [markdown]
 # ## 3. A conditional masked language model
@@ -324,7 +324,7 @@ check("11.2", hide_for_training)
 # ### Exercise 11.3: who sees whom in the decoder
 # `target` `(B, T)` is the page: ids, `[MASK]` is 4, padding 0. Return the decoder's attention mask
 # `(B, T, T)`, True where query `t` may look at key `s`. Nobody looks at padding. Padding itself
-# sees the words, like everyone (a row of nothing but False would give NaN, lesson 2).
+# sees the words, like everyone (plain softmax of a row of nothing but False is NaN, lesson 2).
 
 
 # %% exercise="11.3"
@@ -446,8 +446,8 @@ assert FAST or (live[1]["valid"] < 0.05 and live[14]["valid"] > 0.7)
 
 # %% [markdown]
 # ### Training methods compared
-# Recorded, one run each, 300 steps of training. (*A twin's answers* are the answers of a left-to-right
-# model, put in place of the right ones.)
+# Recorded, one run each, 300 steps of training. (*A twin's answers*: what a left-to-right model
+# answers to 20,000 of the 60,000 sources, put in place of the right ones.)
 
 # %%
 record = recorded("two_modes")
@@ -484,7 +484,7 @@ assert record["steps"]["15 % hidden"]["14"]["valid"] < record["steps"]["two mode
 # The paper's recipe (as in its code's README): Adam, learning rate 5e-4, which climbs for 10,000 steps
 # and falls with the inverse square root of the step, weight decay .01, dropout .3 (random zeros in
 # training), label smoothing .1. What does each kind of thing do? A smaller model, answers of 6
-# letters, 50 steps; each line changes one thing of the first, the second only the seed.
+# letters, 50 steps; each line changes one thing of the first (line 2 its seed; AdamW its rates, too).
 
 # %%
 from dataclasses import replace
@@ -1071,7 +1071,7 @@ assert all(clock["1"][t]["times_as_fast"] > 2 * clock["64"][t]["times_as_fast"] 
 #
 # If several right answers are the trouble, then let there be one. **Sequence-level distillation**
 # (Kim and Rush 2016): train an autoregressive model, let it answer every training source, and train
-# the CMLM on *its* answers. In the laboratory (recorded, one run each):
+# the CMLM on *its* answers. In the laboratory (a third of the sources; recorded, one run each):
 
 # %%
 print(f"the twin: as it stands for {record['twin_as_it_stands']:.0%} of the sources")
@@ -1347,7 +1347,7 @@ for causal in (True, False):
     print("left to right:" if causal else "Mask-Predict: ", texts[0][:80])
 
 # %% [markdown]
-# To score such answers, install `sacrebleu` and call
+# To score such answers (a little low: they have spaces around hyphens), install `sacrebleu`; call
 # `sacrebleu.corpus_bleu(texts, [[pair.target for pair in held_out]])`.
 #
 # ## 11. The deck's figures and tables
@@ -1381,7 +1381,7 @@ quiz("11")
 #
 # - A **conditional masked language model** is an encoder-decoder without causal mask, trained with
 #   any number of words hidden.
-# - Guessing all words at once **mixes right answers**, even with exact probabilities.
+# - Guessing all words at once **can mix right answers**, even with exact probabilities.
 # - **Mask-Predict**: guess all, hide the least confident, fewer each time; the others keep words
 #   *and* confidences.
 # - The **length** is guessed first; several side by side, and the mean log-probability decides.

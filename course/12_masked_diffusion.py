@@ -388,7 +388,7 @@ assert abs(sum(slices) / N - entropy) < 1e-9
 #
 # > **In fact** that is the pseudo-likelihood: the slice with one word hidden. Each word is helped
 # > by all others, so it claims too little surprise: on average, less than the entropy (see above). It
-# > can rank texts (Salazar et al. 2020, section 2), but is no probability and no safe bound of one.
+# > can rank texts (Salazar et al. 2020, abstract), but is no probability and no safe bound of one.
 #
 # ### Exercise 12.4: the pseudo-likelihood
 # `predict` takes rows of ids `(B, N)` and returns log-probabilities `(B, N, V)`. `ids` `(N,)` is a
@@ -437,7 +437,7 @@ from mlm_course.results import recorded
 
 record = recorded("diffusion")
 print(f"recorded, more sentences and draws: exact {record['entropy']:.2f},", end=" ")
-print(f"bound {record['bound']:.2f} nats: {record['bound'] - record['entropy']:.2f} lost")
+print(f"bound {record['bound']:.2f} nats: about {record['bound'] - record['entropy']:.1f} lost")
 print(f"{record['parameters']:,} parameters, {record['recipe']['steps']} steps of", end=" ")
 print(f"{record['recipe']['batch_size']} sentences; made by: {record['command']}")
 
@@ -471,7 +471,8 @@ for name, values in curves.items():
 # %% [markdown]
 # *In words: left, the model's curve lies on the exact one. Right, small models, trained alike but for
 # what is hidden, how it is weighed, and the rate: beyond their own share those of one share fall more
-# and more behind; those of every share rise like the exact line, on the left about .3 above it.*
+# and more behind; those of every share are .3 to .4 above the exact line at its left end, .1 at its
+# right.*
 #
 # Their bounds, and how many valid sentences they write from blank lines in 16 steps (each way with that
 # of three rates which gave the best bound; five seeds):
@@ -666,13 +667,14 @@ print("32 steps, one place at a time in random order against each by chance:", c
 # confident first by .23 to .31; with linear no difference of the two larger than .09 is seen
 # {r:samplers.differences.8}. In 32 even steps random order, one place at a time, is ahead of each by
 # chance by .07 to .12 {r:samplers.valid.random order, linear.32}. Masking kept words again makes no
-# difference larger than .05 with even steps, and with cosine in 16 steps it is behind by .08 to .15
-# {r:samplers.differences}.
+# difference larger than .05 with even steps; with cosine it is ahead in 8 steps by .001 to .018,
+# behind in 16 by .08 to .15 {r:samplers.differences}.
 #
-# A ranking belongs to its number of steps: in 16 even ones the most confident first is ahead of each by
-# chance by .04 to .39 {r:samplers.differences.16}. And to its task: LLaDA 8B Base, taking the likeliest
-# word, solves 70 % of the problems of GSM8K
-# (school arithmetic) with the most confident first, 21 % in random order (Nie et al. 2025, table 9).
+# A ranking belongs to its number of steps: in 4 even ones each by chance is ahead of the most
+# confident first by .05 to .10 {r:samplers.differences.4}, in 16 behind by .04 to .39
+# {r:samplers.differences.16}. LLaDA 8B Base, one token a step and the likeliest word taken, solves
+# 70 % of GSM8K (school arithmetic) with the most confident first, 21 % in random order (Nie et al.
+# 2025, table 9).
 #
 # Validity is half of it:
 
@@ -796,9 +798,10 @@ assert rows["Mask-Predict"].max() > 0.99
 # - **Keys and values** (lesson 11) do not stay: each new word changes all vectors. *Block diffusion*
 #   writes blocks from left to right, none of which looks ahead, and keeps those of finished ones
 #   (Arriola et al. 2025, abstract). Or old ones of other blocks serve as an approximation: with
-#   *adaptive decoding*, which fills every place above a confidence, up to 27.6 times the throughput at
-#   little loss in accuracy (Wu et al. 2025, abstract; LLaDA and Dream).
-# - **The length comes first.** LLaDA cuts its line at an end-of-text token (section 2.4).
+#   *adaptive decoding*, which fills every place above a confidence, up to 27.6 times the throughput
+#   of LLaDA and Dream without, at little loss in accuracy (Wu et al. 2025, abstract).
+# - **The length comes first.** LLaDA cuts its line at an end-of-text token (section 2.4); block
+#   diffusion may go on.
 # - **A bound, not a probability.**
 
 # %% [markdown]
@@ -922,8 +925,9 @@ assert FAST or min(robust[2.0][1]) > max(robust[0.0][1])
 # %% [markdown]
 # ## 12. Outlook: a small model learns from a large one
 #
-# **Distillation** (Hinton et al. 2015, section 2): a small *student* is trained not on the true words,
-# but on a *teacher's* probabilities: not "red", but "red or blue, rather not boat". DistilBERT was
+# **Distillation**, in its simplest form (Hinton et al. 2015, section 2): a small *student* is
+# trained not on the true words, but on a *teacher's* probabilities: not "red", but "red or blue,
+# rather not boat". DistilBERT was
 # made so, with two more goals: the true words, and vectors that point where the teacher's do (Sanh et
 # al. 2019, abstract).
 #

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Lesson 13: Scale
 #
-# The models of this course are small: two CPU cores trained the largest in an hour. Much is
+# The models of this course are small: one thread of a CPU trained the largest in an hour. Much is
 # written about how to spare what larger ones need: lower precision, pruning, quantisation,
 # distillation, more devices. Which of this advice holds?
 #
@@ -306,7 +306,8 @@ print("the same, times 1024 first:", held(1e-8 * 1024, half) > 0)
 # The last two lines are **underflow** and its cure, **loss scaling**: small gradients become 0 in
 # fp16, so multiply the loss, and with it all gradients, by a large number, and divide before the
 # step (Micikevicius et al. 2018, section 3.2). bf16 has fp32's reach, and trained several kinds of
-# networks without it as well as fp32 did (Kalamkar et al. 2019, abstract). Its trouble is digits:
+# networks as well as fp32 did, no setting changed (Kalamkar et al. 2019, abstract). Its trouble is
+# digits:
 
 # %%
 sum_bf16, weight = torch.zeros((), dtype=brain), torch.ones((), dtype=brain)
@@ -321,8 +322,9 @@ print("a thousand ones in bf16, added up in fp32:", ones.sum(dtype=torch.float32
 # %% [markdown]
 # The sum stops at 256: the next number that bf16 knows is 258, and 257 is rounded back. The weight
 # does not move at all. Hence **mixed precision**: products in 16 bits, but *sums* (in products,
-# norms, softmax, the loss) and *weights* in 32 (sections 3.1 and 3.3 there); in PyTorch gradients and
-# running averages stay in 32, too. `Recipe(precision="bf16")` switches it on. Does it pay here?
+# norms, softmax, the loss) and *weights* in 32 (Micikevicius et al., sections 3.1 and 3.3); in
+# PyTorch gradients and running averages stay in 32, too. `Recipe(precision="bf16")` switches it on.
+# Does it pay here?
 
 
 # %%
@@ -544,8 +546,6 @@ for name, value in recorded("row_packing")["real tokens a second"].items():
     print(f"recorded, docstrings: {name} {value}")
 
 # %% [markdown]
-
-# %% [markdown]
 # ## 7. A large batch in small memory
 #
 # Training needs memory for weights, gradients and optimiser (section 2) and for *activations*: what
@@ -554,7 +554,7 @@ for name, value in recorded("row_packing")["real tokens a second"].items():
 
 # %%
 def kept_bytes(rows: int) -> int:
-    """Bytes that the forward pass of so many rows keeps for the backward pass, weights left out."""
+    """Bytes that the forward pass of so many rows keeps for the backward, fp32 weights left out."""
     kept = {}
 
     def note(tensor: Tensor) -> Tensor:
@@ -576,7 +576,7 @@ for n, size in memory.items():
     print(f"{n:2} rows: {size / 1e6:6.1f} MB of activations")
 
 with torch.autocast("cpu", brain):
-    print(f" 8 rows in bf16: {kept_bytes(8) / 1e6:.1f} MB; weights and optimiser stay in fp32")
+    print(f" 8 rows in bf16: {kept_bytes(8) / 1e6:.1f} MB, bf16 copies of the weights among them")
 
 # %% tags=["author"]
 assert 3 < memory[8] / memory[2] < 5
@@ -752,7 +752,8 @@ for pair, difference in list(differences(units).items())[1:]:  # the first lost 
 # > zeros in each four multiply at twice the rate (Mishra et al. 2021, abstract). Or whole rows, heads
 # > or layers go, so that matrices become smaller (**structured pruning**): one BERT became 2.4 times as
 # > fast for 1 % of F1 (SQuAD v1: answers in a text; Lagunas et al. 2021, abstract).
-# > Here a quarter of the units costs up to .03 of accuracy, half .04 to .07 {r:unit_pruning.differences}.
+# > Here, with no training after it, a quarter of the units costs up to .03 of accuracy, half .04 to
+# > .07 {r:unit_pruning.differences}.
 
 # %% [markdown]
 # ## 9. Quantisation
@@ -810,11 +811,11 @@ assert int8_scores["a scale for each row"][1] < 0.3 * int8_scores["fp32"][1]
 # %% [markdown]
 # A quarter of the bytes. That saves memory; what of time? A product with *one* token waits for the
 # weights (section 2). There fewer bytes help, and each code becomes a float again on its way
-# (Frantar et al. 2022: OPT-175B with weights of 3 bits on one A100, 3.25 times as fast as in fp16 on
-# five). With *many* tokens the arithmetic has to become
-# cheaper: the products are done in integers, so what comes in is quantised, too. **Dynamic
-# quantisation** does so at each call, by the range of what comes in. PyTorch has it for linear
-# layers on a CPU (deprecated there; its successor is the package torchao):
+# (Frantar et al. 2022, abstract: models of 175 billion weights, rounded to 3 or 4 bits, fit on a
+# single GPU; on A100s about 3.25 times as fast as in fp16). With *many* tokens the arithmetic has
+# to become cheaper: the products are done in integers, so what comes in is quantised, too.
+# **Dynamic quantisation** does so at each call, by the range of what comes in. PyTorch has it for
+# linear layers on a CPU (deprecated there; its successor is the package torchao):
 
 
 # %%

@@ -43,26 +43,26 @@ def on_disk(file):
 
 
 def test_hints_come_one_after_the_other():
-    assert [hint("90.1").text for _ in range(4)] == [
+    assert [hint("90.1").text for _ in range(3)] == [
         "A nudge.",
-        "A shape.",
-        "A `line`.",
-        "A `line`.",
+        "A `shape`.",
+        "The body of a right answer.",
     ]
+    assert hint("90.1").code == "return q @ k.mT / math.sqrt(q.shape[-1])"
     hint("90.10")
     assert "hint 1 of 1" in repr(hint("90.10"))
 
 
 def test_a_hint_says_what_comes_next():
     assert '2 more: `hint("90.1")`' in repr(hint("90.1"))
-    hint("90.1")
+    assert "<code>shape</code>" in hint("90.1")._repr_html_()
     assert '`solution("90.1")`' in repr(hint("90.1"))
-    assert "<code>line</code>" in hint("90.1")._repr_html_()
+    assert "<code>return q @ k.mT" in hint("90.1")._repr_html_()
 
 
 def test_a_certain_hint():
-    assert hint("90.1", 2).text == "A shape."
-    assert hint("90.1").text == "A `line`."  # the next one
+    assert hint("90.1", 2).text == "A `shape`."
+    assert hint("90.1").code.startswith("return")  # the next one
     assert hint("90.1", 1).text == "A nudge."
 
 

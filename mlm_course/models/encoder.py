@@ -75,7 +75,7 @@ class EncoderConfig(StackConfig):
 
     n_segments: 0 without segment embeddings, 2 in BERT. embedding_std: how large token embeddings
     start; BERT's .02 is small beside what the blocks add. On tinyworld .1 lets a model learn to copy
-    much sooner, on real text it does not help (lesson 6, section 11).
+    much sooner; on real text it was not compared (lesson 6, section 11).
     """
 
     vocab_size: int

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import builtins
 import dis
-import functools
 import inspect
-import linecache
+import re
 import threading
 import traceback
 from dataclasses import replace
-from types import CodeType, ModuleType
+from itertools import combinations
 from typing import Any
 
 from mlm_course.practice import record
+from mlm_course.practice.advice import advice, code_of, error_sentence, source_of
 from mlm_course.practice.compare import describe, short
 from mlm_course.practice.exercise import (
     Exercise,
@@ -23,7 +22,7 @@ from mlm_course.practice.exercise import (
     find_exercise,
     missing_answer,
 )
-from mlm_course.practice.notebook import elsewhere_sentence, missing_name, stale_sentence
+from mlm_course.practice.notebook import elsewhere_sentence, stale_sentence
 from mlm_course.practice.sandbox import (
     AskedForInput,
     Behaviour,
@@ -33,10 +32,12 @@ from mlm_course.practice.sandbox import (
     behave,
     error_text,
     needing_gradient,
+    nudged_result,
     reference_behaviour,
     safe_difference,
 )
 from mlm_course.practice.settings import neutral_settings
+from mlm_course.practice.stages import stage_sentence
 from mlm_course.practice.verdict import Verdict
 
 STOPS = (TimeUp, AskedForInput, SystemExit, KeyboardInterrupt)
@@ -53,19 +54,38 @@ def complaint(
     if isinstance(error, NotImplementedError) and _is_stub(error):
         return "not attempted", _stub_sentence(function, error)
     if error is not None:
-        return "failed", _error_sentence(exercise, function, error)
+        return "failed", error_sentence(exercise, function, error)
     if seen.outcome.value is None:
         return _none_complaint(function, expected, seen)
     sentences = (_result_sentence(exercise, expected, seen), _in_place_sentence(exercise, seen))
     remarks = " ".join(sentence for sentence in sentences if sentence)
     remarks = remarks or _gradient_sentence(exercise, expected, seen) or ""
+    remarks = remarks or _calls_sentence(exercise, expected, seen) or ""
     return ("failed", remarks) if remarks else None
 
 
 def _result_sentence(exercise: Exercise, expected: Behaviour, seen: Behaviour) -> str | None:
-    value = seen.outcome.value
-    unlike = safe_difference(expected.outcome.value, value, exercise.plain_numbers)
-    return exercise.judge(value) if unlike and exercise.judge else unlike
+    right, value, exact = expected.outcome.value, seen.outcome.value, exercise.exact_types
+    if safe_difference(right, value, exact_types=exact) is None:
+        return None
+    if exercise.judge:
+        return exercise.judge(value)
+    nudged = nudged_result(exercise, seen.trial, exercise.seconds)
+    return safe_difference(right, value, nudged, exact)
+
+
+def _calls_sentence(exercise: Exercise, expected: Behaviour, seen: Behaviour) -> str | None:
+    for name, right, actual in zip(exercise.counted, expected.calls, seen.calls, strict=True):
+        if right != actual:
+            return (
+                f"The result is right, but `{name}` is called {_times(actual)}; the work takes "
+                f"{_times(right)}."
+            )
+    return None
+
+
+def _times(count: int) -> str:
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
 
 
 CUTS = "`.detach()`, `.data`, `.item()`, `torch.tensor(...)` or `torch.no_grad()`"
@@ -77,7 +97,7 @@ def _gradient_sentence(exercise: Exercise, expected: Behaviour, seen: Behaviour)
         return None
     if seen.gradients.error:
         return _backward_error_sentence(seen.gradients.error)
-    names = _argument_names(exercise)
+    names = exercise.parameters
     asked = [f"`{names[index]}`" for index in needing_gradient(exercise.arguments(seen.trial))]
     pairs = list(zip(asked, expected.gradients.value, seen.gradients.value, strict=True))
     cut = [name for name, right, actual in pairs if right.any() and not actual.any()]
@@ -107,7 +127,7 @@ def _backward_error_sentence(error: BaseException) -> str:
             "Your function goes backward itself (`backward()` or `torch.autograd.grad`). Return the "
             "loss and leave that to whoever called it: each loss can be gone through once."
         )
-    return f"The loss is right, but `backward()` from it stops with `{text}`.{_advice(text)}"
+    return f"The loss is right, but `backward()` from it stops with `{text}`.{advice(text, '')}"
 
 
 def was_stopped(seen: Behaviour) -> bool:
@@ -125,7 +145,7 @@ def parameter_mismatch(exercise: Exercise, function: Function) -> str | None:
     try:
         signature.bind(*arguments)
     except TypeError:
-        given = ", ".join(_argument_names(exercise))
+        given = ", ".join(exercise.parameters)
         return (
             f"Your function has the parameters `({', '.join(signature.parameters)})`, but it is "
             f"called with {len(arguments)} argument{'s' * (len(arguments) != 1)}: {given}."
@@ -135,7 +155,7 @@ def parameter_mismatch(exercise: Exercise, function: Function) -> str | None:
 
 def inputs_sentence(exercise: Exercise, trial: int) -> str:
     """The arguments of one trial in words."""
-    pairs = zip(_argument_names(exercise), exercise.arguments(trial), strict=True)
+    pairs = zip(exercise.parameters, exercise.arguments(trial), strict=True)
     said = "; ".join(f"{name} is {describe(value)}" for name, value in pairs)
     return f"Input {trial}: {said}."
 
@@ -148,7 +168,7 @@ def _stop_sentence(exercise: Exercise, seen: Behaviour, seconds: float) -> str:
             "notebook. Return a result instead."
         )
     if isinstance(error, AskedForInput):
-        given = ", ".join(_argument_names(exercise))
+        given = ", ".join(exercise.parameters)
         return (
             "Your function waits for the keyboard (`input` or `breakpoint`). "
             f"All it needs comes in through its arguments: {given}."
@@ -170,7 +190,7 @@ def _is_stub(error: NotImplementedError) -> bool:
 
 def _stub_sentence(function: Function, error: NotImplementedError) -> str:
     name = traceback.extract_tb(error.__traceback__)[-1].name
-    code = _code(function)
+    code = code_of(function)
     if code is not None and name != code.co_name:
         return f"It calls `{name}`, which is not written yet: solve that one first."
     return "Put your code in place of `raise NotImplementedError`, then run check again."
@@ -189,107 +209,14 @@ def _none_complaint(function: Function, expected: Behaviour, seen: Behaviour) ->
 
 
 def _has_empty_body(function: Function) -> bool:
-    code = _code(function)
+    code = code_of(function)
     return code is not None and {step.opname for step in dis.get_instructions(code)} <= NOTHING
-
-
-# Parts of error texts that say little to a beginner, and what would have helped.
-ADVICE = {
-    "Boolean value of Tensor": "For tensors write `~`, `&` and `|` instead of not, and, or.",
-    "bitwise_and": "Mind the parentheses: `a & (b < c)`, since `&` binds more tightly than `<`.",
-    "doesn't define __round__": "For tensors write `.round()` instead of round().",
-    "must match the size of tensor b": "Axes are matched from the last one backwards, and each pair "
-    "must be equal or have a 1. `keepdim=True` keeps an axis of size 1, `[:, None]` adds one.",
-    "Embedding' object is not subscriptable": "An embedding module is called, with round brackets: "
-    "`table(ids)`. Square ones work on its table, `.weight`.",
-    "'Tensor' object is not callable": "A tensor is looked up with square brackets: `table[ids]`.",
-    "Index tensor must have the same number of dimensions": "`gather` wants an index with as many "
-    "axes as what it picks from: `index[..., None]`.",
-    "values to unpack": "There must be as many names on the left as an item has parts.",
-    "'tuple' object has no attribute": "The parts of a plain tuple have no names: unpack it, as in "
-    "`a, b = pair`.",
-    "Expected target size": "`F.cross_entropy` wants the classes on axis 1: pick the places first, "
-    "`logits[masked]` and `labels[masked]`, or flatten both.",
-    "to match target batch_size": "There must be one target for each row of logits: pick the same "
-    "places from both.",
-    "does not require grad": "Nothing leads from it back to the weights: no `.item()`, `.detach()`, "
-    "`torch.tensor(...)` or `torch.no_grad()` between the model and `backward()`.",
-    "'float' object has no attribute 'backward'": "`.item()` makes a plain number of the loss: call "
-    "`backward()` on the tensor, before that.",
-    "backward through the graph a second time": "`backward()` goes through each loss once: call it "
-    "on the loss of one batch, not on a running sum.",
-    "leaf Variable that requires grad is being used": "`x /= y` and `x[i] = y` write into the "
-    "argument. `x = x / y` makes a new tensor, and so does `torch.where`.",
-    "modified by an inplace operation": "Use operations that make new tensors: `x = x + y`, not "
-    "`x += y`.",
-    "call numpy() on Tensor that requires grad": "No gradient flows through NumPy: stay with the "
-    "functions of torch.",
-    "operator, with a bool tensor": "`~mask` turns a boolean tensor around, `mask.float()` makes "
-    "numbers of it.",
-    "'input' (position 1) must be Tensor, not int": "For a single number there is `math`.",
-    "'input' (position 1) must be Tensor, not float": "For a single number there is `math`.",
-    "divmod(): 'Tensor' and": "`.item()` makes a Python number of a tensor with one entry.",
-    "index out of range in self": "An id has no row in its table. (-100 is a label, not a token.)",
-    "'Embedding' object has no attribute": "The table of an embedding module is its `.weight`.",
-    "can be converted to Python scalars": "`math`, `float()` and `int()` take single numbers; for "
-    "tensors there are the functions of `torch`.",
-    "mean(): could not infer output dtype": "Only float numbers have a mean: `.float()` first.",
-    "on the same device": "check calls your function on the CPU: make tensors from its arguments.",
-    "not on the expected device": "check calls your function on the CPU: make tensors from its "
-    "arguments.",
-    "shapes cannot be multiplied": "In `a @ b` the last axis of a is as long as the second to last "
-    "of b: one of them may have to be transposed, `.T` or `.mT`.",
-}
-
-
-def _error_sentence(exercise: Exercise, function: Function, error: BaseException) -> str:
-    text = error_text(error).replace("`", "'")
-    place = ""
-    code = _code(function)
-    frames = traceback.walk_tb(error.__traceback__)
-    own = [line for frame, line in frames if code and frame.f_code.co_filename == code.co_filename]
-    if code and own:
-        source = linecache.getline(code.co_filename, own[-1]).strip().replace("`", "'")
-        place = f" in line {own[-1]}" + (f", `{source}`" if source else "")
-    endless = " It calls itself again and again." if isinstance(error, RecursionError) else ""
-    advice = _advice(text)
-    names = getattr(getattr(error, "obj", None), "_fields", ())  # of a named tuple
-    fields = f" It has {', '.join(f'`{name}`' for name in names)}." if names else ""
-    taken = _taken_name_sentence(exercise, function)
-    remarks = f"{endless}{fields}{advice}{taken} {missing_name(error)}".rstrip()
-    return f"Your function stops with `{text}`{place}.{remarks}"
-
-
-def _advice(text: str) -> str:
-    return "".join(f" {words}" for part, words in ADVICE.items() if part in text)
-
-
-def _taken_name_sentence(exercise: Exercise, function: Function) -> str:
-    """Which name of Python's, or module, the notebook uses for something else, if it is used."""
-    code = _code(function)
-    own_names = getattr(inspect.unwrap(function), "__globals__", {})
-    for name in code.co_names if code else ():
-        value, imported = own_names.get(name), exercise.names.get(name)
-        if name not in own_names or callable(value) or inspect.ismodule(value):
-            continue
-        if hasattr(builtins, name):
-            back = f"`del {name}` in a cell brings Python's own back"
-        elif inspect.ismodule(imported):
-            back = f"`import {imported.__name__}{_as(name, imported)}` in a cell brings it back"
-        else:
-            continue
-        return f" `{name}` is {describe(value)} in this notebook: {back}."
-    return ""
-
-
-def _as(name: str, module: ModuleType) -> str:
-    return "" if name == module.__name__ else f" as {name}"
 
 
 def _in_place_sentence(exercise: Exercise, seen: Behaviour) -> str | None:
     if seen.changed is None:
         return None
-    name = _argument_names(exercise)[seen.changed]
+    name = exercise.parameters[seen.changed]
     argument = exercise.arguments(seen.trial)[seen.changed]
     copy, new = (f"list({name})", "list") if isinstance(argument, list) else (".clone()", "tensor")
     return (
@@ -297,21 +224,6 @@ def _in_place_sentence(exercise: Exercise, seen: Behaviour) -> str | None:
         f"{describe(argument)}) in place, and whoever called it still needs it. Work on a copy "
         f"(`{copy}`), or use an operation that makes a new {new}."
     )
-
-
-def _argument_names(exercise: Exercise) -> list[str]:
-    count = len(exercise.arguments(1))
-    names = list(inspect.signature(exercise.reference).parameters)[:count]
-    return names + [f"argument {number}" for number in range(len(names) + 1, count + 1)]
-
-
-def _code(function: Any) -> CodeType | None:
-    function = inspect.unwrap(function)
-    if isinstance(function, functools.partial):
-        function = function.func
-    if not hasattr(function, "__code__"):
-        function = type(function).__call__
-    return getattr(function, "__code__", None)
 
 
 _FORGOTTEN = object()
@@ -393,25 +305,64 @@ def _judged(
         if safe_difference(expected.outcome.value, behaviour.outcome.value):
             # A wrong loss says enough; its gradient would only hide which mistake it is.
             seen = [replace(one, gradients=None) for one in seen]
-        message = _mistake(exercise, seen, seconds)
+        message = _mistake(exercise, seen, function)
         details = _details(exercise, behaviour) + _help(exercise)
         if message:
             return Verdict(exercise.id, status, message, details)
         passed = f"Right on input {trial - 1}, but not on input {trial}: " if trial > 1 else ""
-        return Verdict(exercise.id, status, passed + sentence, details)
+        more = _remarks(exercise, function, seconds)
+        return Verdict(exercise.id, status, f"{passed}{sentence} {more}".rstrip(), details)
     inputs = f" on {len(seen)} of {len(seen)} random inputs" if exercise.arguments(1) else ""
     return Verdict(exercise.id, "passed", f"Right{inputs}.")
 
 
-def _mistake(exercise: Exercise, seen: list[Behaviour], seconds: float) -> str | None:
-    for mistake in exercise.mistakes:
-        for function in exercise.functions(mistake):
-            if all(
-                alike(behave(exercise, function, trial, seconds), behaviour)
-                for trial, behaviour in enumerate(seen, 1)
-            ):
-                return mistake.sentence
+def _mistake(exercise: Exercise, seen: list[Behaviour], function: Function) -> str | None:
+    """The sentence of the one mistake that fits, None where none does, or several."""
+    source = source_of(function)
+    fitting = {
+        mistake.sentence
+        for mistake in exercise.mistakes
+        if re.search(mistake.writes, source)
+        and any(_fits(exercise, way, seen) for way in exercise.functions(mistake))
+    }
+    return fitting.pop() if len(fitting) == 1 else None
+
+
+def _fits(exercise: Exercise, way: Function, seen: list[Behaviour]) -> bool:
+    seconds = exercise.seconds
+    return all(alike(behave(exercise, way, one.trial, seconds), one) for one in seen)
+
+
+def _exchanged(exercise: Exercise, function: Function, seconds: float) -> str | None:
+    """A sentence where the answer is right once two of its arguments are exchanged, else None."""
+    for i, j in combinations(range(len(exercise.parameters)), 2):
+        order = list(range(len(exercise.parameters)))
+        order[i], order[j] = j, i
+
+        def turned(*arguments: Any, order: list[int] = order) -> Any:
+            return function(*(arguments[k] for k in order))
+
+        if all(
+            safe_difference(
+                reference_behaviour(exercise, trial, seconds).outcome.value,
+                behave(exercise, turned, trial, seconds).outcome.value,
+            )
+            is None
+            for trial in range(1, exercise.trials + 1)
+        ):
+            one, other = exercise.parameters[i], exercise.parameters[j]
+            return (
+                f"It is right once `{one}` and `{other}` are exchanged: you use each of the two "
+                "where the other belongs."
+            )
     return None
+
+
+def _remarks(exercise: Exercise, function: Function, seconds: float) -> str:
+    """What else there is to say where no mistake of the list fits."""
+    if exercise.judge:
+        return ""
+    return _exchanged(exercise, function, seconds) or stage_sentence(exercise, function, seconds)
 
 
 def _details(exercise: Exercise, behaviour: Behaviour) -> tuple[str, ...]:

@@ -18,22 +18,26 @@ TOLERANCES = {torch.float16: (1e-2, 1e-3), torch.bfloat16: (2e-2, 1e-2)}
 TOLERANCE = (1e-4, 1e-5)  # relative, absolute
 
 
-def difference(expected: Any, seen: Any, plain_numbers: bool = False) -> str | None:
+def difference(
+    expected: Any, seen: Any, nudged: Any = None, exact_types: bool = False
+) -> str | None:
     """The first difference that matters, as a sentence, or None where the results agree.
 
     In this order: type, shape, dtype, NaN or infinity, values. Tensors are compared without their
-    gradient history. A tuple may stand for a list and a list for a tuple. Where a Python number is
-    expected, a tensor without dimensions will do, unless `plain_numbers`; where a tensor is
-    expected, a Python number will not (nothing could flow back through it).
+    gradient history. A tuple may stand for a list and a list for a tuple. Numbers may be of any
+    width, ints floats with the same value, and single numbers tensors without dimensions or the
+    reverse, unless `exact_types`; truth values and numbers are never the same. `nudged` is what
+    the reference returns on inputs moved by a rounding error: where that moves the result, more
+    than the usual rounding is allowed.
     """
     if isinstance(expected, Tensor):
-        return _tensor_difference(expected.detach(), seen)
+        return _tensor_difference(expected.detach(), seen, nudged, exact_types)
     if isinstance(expected, (tuple, list)):
-        return _sequence_difference(expected, seen, plain_numbers)
+        return _sequence_difference(expected, seen, nudged, exact_types)
     if isinstance(expected, (bool, int, float)):
-        if plain_numbers and isinstance(seen, Tensor):
+        if exact_types and (isinstance(seen, Tensor) or type(expected) is not type(seen)):
             return _type_sentence(expected, seen)
-        return _number_difference(expected, seen)
+        return _number_difference(expected, seen, nudged)
     if isinstance(expected, str):
         return _text_difference(expected, seen)
     raise TypeError(f"A reference must not return {describe(expected)}.")
@@ -98,20 +102,39 @@ def _identical(before: Tensor, after: Any) -> bool:
     return same and bool(torch.isclose(before, after, rtol=0, atol=0, equal_nan=True).all())
 
 
-def _tensor_difference(expected: Tensor, seen: Any) -> str | None:
+def _tensor_difference(
+    expected: Tensor, seen: Any, nudged: Any = None, exact_types: bool = False
+) -> str | None:
+    if not exact_types and _is_number(seen) and expected.dim() == 0:
+        seen = torch.as_tensor(seen)
     if not isinstance(seen, Tensor):
         return _type_sentence(expected, seen)
     seen = seen.detach().to(expected.device)
     if seen.shape != expected.shape:
         return _shape_sentence(expected, seen)
-    if seen.dtype != expected.dtype:
+    if seen.dtype != expected.dtype and (exact_types or not _both_numbers(expected, seen)):
         return (
-            f"The shape is right, but the dtype is {_dtype(seen)} instead of {_dtype(expected)}: "
-            f"{_conversion(expected, seen)}."
+            f"The shape is right, but the dtype is {_dtype(seen)} instead of "
+            f"{_dtype(expected)}: {_conversion(expected, seen)}."
         )
-    wrong = ~_close(expected, seen)
+    what = "Shape and dtype are" if seen.dtype == expected.dtype else "The shape is"
+    if expected.is_floating_point():
+        wrong = ~_close(expected, seen.to(expected.dtype), nudged)
+    else:
+        wrong = ~torch.isclose(seen.double(), expected.double(), rtol=0, atol=0)
     odd = ~seen.isfinite() & expected.isfinite() & wrong
-    return _value_sentence(expected, seen, odd if odd.any() else wrong) if wrong.any() else None
+    wrong = odd if odd.any() else wrong
+    return _value_sentence(expected, seen, wrong, what) if wrong.any() else None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float, numpy.number)) and not isinstance(value, bool)
+
+
+def _both_numbers(one: Tensor, other: Tensor) -> bool:
+    """Whether both tensors hold real numbers of some width, no truth values."""
+    odd = [x.dtype == torch.bool or x.is_complex() or x.is_quantized for x in (one, other)]
+    return not any(odd)
 
 
 def _conversion(expected: Tensor, seen: Tensor) -> str:
@@ -154,7 +177,7 @@ def _shape_sentence(expected: Tensor, seen: Tensor) -> str:
     return f"Your function returns {describe(seen)}; expected is {describe(expected)}."
 
 
-def _value_sentence(expected: Tensor, seen: Tensor, wrong: Tensor) -> str:
+def _value_sentence(expected: Tensor, seen: Tensor, wrong: Tensor, what: str) -> str:
     first = tuple(wrong.nonzero()[0].tolist())  # () for a tensor without dimensions
     right, actual = _two_numbers(expected[first].item(), seen[first].item())
     place = f" at {list(first)}" if first else ""
@@ -162,50 +185,85 @@ def _value_sentence(expected: Tensor, seen: Tensor, wrong: Tensor) -> str:
     if not seen[first].isfinite() and expected[first].isfinite():
         return (
             f"{share} are NaN or infinite where a number is expected; the first is {actual}{place} "
-            f"(expected: {right}). Usual causes: 0 / 0, log(0), softmax over a row of only -inf."
+            f"(expected: {right})."
         )
     if not first:
-        return f"Shape and dtype are right, the value is not: it is {actual} (expected: {right})."
+        return f"{what} right, the value is not: it is {actual} (expected: {right})."
     return (
-        f"Shape and dtype are right, the values are not: {share} differ; "
+        f"{what} right, the values are not: {share} differ; "
         f"the first is {actual}{place} (expected: {right})."
     )
 
 
 def _two_numbers(right: Any, actual: Any) -> tuple[str, str]:
-    if isinstance(right, (bool, int)):
+    if isinstance(right, (bool, int)) and isinstance(actual, (bool, int)):
         return str(right), str(actual)
     if f"{right:.4g}" == f"{actual:.4g}":
-        return f"{right:.8g}", f"{actual:.8g}"
+        return f"{right:.12g}", f"{actual:.12g}"
     return f"{right:.4g}", f"{actual:.4g}"
 
 
 def _sequence_difference(
-    expected: Sequence[Any], seen: Any, plain_numbers: bool = False
+    expected: Sequence[Any], seen: Any, nudged: Any = None, exact_types: bool = False
 ) -> str | None:
+    if isinstance(seen, (Tensor, numpy.ndarray)) and not exact_types and _plain(expected):
+        seen = seen.tolist() if seen.ndim else seen
     if not isinstance(seen, (tuple, list)):
         return _type_sentence(expected, seen)
     if len(seen) != len(expected):
         return f"Your function returns {len(seen)} items; {len(expected)} are expected."
-    for number, (right, actual) in enumerate(zip(expected, seen, strict=True), 1):
-        sentence = difference(right, actual, plain_numbers)
+    moved = nudged if nudged is not None else [None] * len(expected)
+    pairs = list(zip(expected, seen, moved, strict=True))
+    for number, (right, actual, also) in enumerate(pairs, 1):
+        sentence = difference(right, actual, also, exact_types)
         if sentence:
-            return f"In item {number} of {len(expected)}: {sentence}"
+            other_order = _order_sentence(expected, seen)
+            return other_order or f"In item {number} of {len(expected)}: {sentence}"
     return None
 
 
-def _number_difference(expected: float, seen: Any) -> str | None:
+def _plain(items: Sequence[Any]) -> bool:
+    return bool(items) and all(map(_is_number, items))
+
+
+def _order_sentence(expected: Sequence[Any], seen: Sequence[Any]) -> str | None:
+    """A sentence where a short result has the right items in another order, else None."""
+    if not 2 <= len(expected) <= 4 or all(isinstance(one, (int, str)) for one in expected):
+        return None  # a list of ids or names is about the order
+    for order in itertools.permutations(range(len(seen))):
+        if all(difference(expected[i], seen[j]) is None for i, j in enumerate(order)):
+            first = " and ".join(f"item {j + 1} comes {PLACES[i]}" for i, j in enumerate(order))
+            return f"The results are right, but in another order: of yours, {first}."
+    return None
+
+
+PLACES = ("first", "second", "third", "fourth")
+
+
+def _number_difference(expected: float, seen: Any, nudged: Any = None) -> str | None:
     if (isinstance(seen, Tensor) and seen.dim() == 0) or isinstance(seen, numpy.generic):
         seen = seen.item()
-    right_type = (int, float) if type(expected) is float else (type(expected),)
-    if not isinstance(seen, right_type) or isinstance(seen, bool) != isinstance(expected, bool):
+    if not isinstance(seen, (int, float)) or isinstance(seen, bool) != isinstance(expected, bool):
         return _type_sentence(expected, seen)
     if expected == seen or (expected != expected and seen != seen):  # NaN, and NaN is expected
         return None
     relative, absolute = TOLERANCE
-    if type(expected) is float and math.isclose(expected, seen, rel_tol=relative, abs_tol=absolute):
-        return None
-    return f"Your function returns {short(seen)}; expected is {short(expected)}."
+    if type(expected) is float:
+        wide = absolute if nudged is None else max(absolute, _allowance(expected, nudged))
+        if math.isclose(expected, seen, rel_tol=relative, abs_tol=wide):
+            return None
+    right, actual = _two_numbers(expected, seen)
+    return f"Your function returns {actual}; expected is {right}."
+
+
+NUDGES = 8.0  # times what a rounding error in the inputs moves the result
+AT_MOST = 1e-2  # of the result, whatever the inputs do
+
+
+def _allowance(expected: Any, nudged: Any) -> Any:
+    """How far a result may be off where rounding the inputs moves it, the same for float and Tensor."""
+    moved, most = abs(nudged - expected) * NUDGES, AT_MOST * (1 + abs(expected))
+    return moved.minimum(most) if isinstance(moved, Tensor) else min(moved, most)
 
 
 def _text_difference(expected: str, seen: Any) -> str | None:
@@ -216,11 +274,14 @@ def _text_difference(expected: str, seen: Any) -> str | None:
     return f"Your function returns the text {short(seen)}; expected is {short(expected)}."
 
 
-def _close(expected: Tensor, seen: Tensor) -> Tensor:
+def _close(expected: Tensor, seen: Tensor, nudged: Any = None) -> Tensor:
     relative, absolute = TOLERANCES.get(expected.dtype, TOLERANCE)
     if not expected.dtype.is_floating_point and not expected.dtype.is_complex:
         relative = absolute = 0
-    return torch.isclose(seen, expected, rtol=relative, atol=absolute, equal_nan=True)
+    close = torch.isclose(seen, expected, rtol=relative, atol=absolute, equal_nan=True)
+    if isinstance(nudged, Tensor) and expected.is_floating_point():
+        close |= (seen - expected).abs() <= _allowance(expected, nudged.to(expected.dtype))
+    return close
 
 
 def _same(expected: Tensor, seen: Tensor) -> bool:

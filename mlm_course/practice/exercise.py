@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib
+import inspect
 import json
 import pkgutil
 import re
@@ -19,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -30,18 +31,21 @@ from mlm_course.practice.settings import neutral_settings
 Function = Callable[..., Any]
 LAZY = annotations.compiler_flag  # an answer's type hints need not be imported
 Way = Mapping[str, str] | Function  # a part of the right answer -> what stands there instead
+Kind = Literal["code", "predict", "diagnose", "design", "set by hand"]
 
 
 class Mistake:
     """A mistake: the sentence its author needs, and one way or several to make it.
 
     The sentence names the mistake and says what to do instead; `code` in backticks is set as code.
-    It must be true of every way. A way is a dict of edits to the right answer, {"this": "becomes
-    that"}, where each "this" stands in the answer exactly once; or a function.
+    It must be true of every way, and of every other code with the same results. A way is a dict of
+    edits to the right answer, {"this": "becomes that"}, where each "this" stands in the answer
+    exactly once; or a function. `writes`: a regular expression that the learner's source must
+    contain for the sentence to be said, where the sentence speaks of the code.
     """
 
-    def __init__(self, sentence: str, *ways: Way) -> None:
-        self.sentence, self.ways = sentence, ways
+    def __init__(self, sentence: str, *ways: Way, writes: str = "") -> None:
+        self.sentence, self.ways, self.writes = sentence, ways, writes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,10 +55,15 @@ class Exercise:
     inputs(generator) returns a tuple, the positional arguments of one trial. Make the sizes differ
     from each other (most wrong answers survive square shapes) and from trial to trial where that
     matters. Results of the answer may be tensors, numbers, bools, strings, and tuples or lists of
-    these. Hints go from nudge to shape to line. plain_numbers: where the answer returns a Python
-    number, a tensor will not do. backward: the answer returns a loss, and what backward() sends to
-    the inputs that require a gradient is compared, too. judge: where several results are right, the
-    sentence about a wrong one, None about a right one, instead of a comparison with the answer's.
+    these. Hints go from nudge to shape to line: the last one is code, the body of a right answer.
+
+    kind: what the learner does. hard: needs thought, not only the section above. exact_types: the
+    width of numbers, and whether they are tensors, is part of the task. backward: the answer returns
+    a loss, and what backward() sends to the inputs that require a gradient is compared, too.
+    counted: parameters, functions or modules, whose calls must be as many as the answer's. stages:
+    names in the answer, in the order of the work, and what each holds in words; a wrong result is
+    told which of these the learner's own names already hold. judge: where several results are
+    right, the sentence about a wrong one, None about a right one, instead of a comparison.
 
     The catalogue adds what the file's place and name say: id, prompt (its docstring's first line),
     the answer as the lesson has it, and names, in which answer and edits are run: the file's own.
@@ -66,8 +75,12 @@ class Exercise:
     minutes: int = 10  # that a learner takes, in the budget line of the lesson
     trials: int = 3
     seconds: float = 5.0  # a call that takes longer is stopped
-    plain_numbers: bool = False
+    kind: Kind = "code"
+    hard: bool = False
+    exact_types: bool = False
     backward: bool = False
+    counted: tuple[str, ...] = ()
+    stages: Mapping[str, str] = field(default_factory=dict)
     judge: Callable[[Any], str | None] | None = None
     id: str = ""
     prompt: str = ""
@@ -106,6 +119,14 @@ class Exercise:
             raise TypeError(f"inputs of exercise {self.id} must return a tuple of arguments.")
         return arguments
 
+    @cached_property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the arguments, as the answer has them."""
+        count = len(self.arguments(1))
+        names = list(inspect.signature(self.reference).parameters)[:count]
+        rest = range(len(names) + 1, count + 1)
+        return (*names, *(f"argument {number}" for number in rest))
+
     def seed(self, trial: int) -> int:
         """A number that depends on the id and the trial and on nothing else."""
         digest = hashlib.sha256(f"{self.id}/{trial}".encode()).digest()
@@ -127,17 +148,17 @@ def function_name(source: str) -> str:
     return names[-1]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Question:
-    """A quiz question with a few options, each with its own feedback.
+    """A quiz question: what is right and what people believe, each a pair (text, feedback).
 
-    `options` are pairs (text, feedback); `answer` is the index of the right one. The catalogue adds
-    the id: the second question of lesson 1 is "1.q2".
+    The options are of like length and are shown in an order of the question's own. The catalogue
+    adds the id: the second question of lesson 1 is "1.q2".
     """
 
     prompt: str
-    options: tuple[tuple[str, str], ...]
-    answer: int
+    right: tuple[str, str]
+    wrong: tuple[tuple[str, str], ...]
     id: str = ""
 
 

@@ -31,6 +31,8 @@ def hint(exercise_id: Any = None, number: Any = None) -> Card:
     left = count - number
     more = f'{left} more: `hint("{exercise.id}")`.' if left else _solution_sentence(exercise)
     heading = f"{exercise.id} hint {number} of {count}"
+    if number == count:
+        return Card("note", heading, "The body of a right answer.", (more,), exercise.hints[-1])
     return Card("note", heading, exercise.hints[number - 1], (more,))
 
 

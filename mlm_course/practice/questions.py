@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import string
 from dataclasses import dataclass
 from html import escape
@@ -95,7 +96,7 @@ def _answered(question: Question, choice: Any, more: tuple[Any, ...]) -> Card:
 
 def record_answer(question: Question, letter: str) -> str:
     """Remembers the answer to a question. Returns "" or a sentence about the file's trouble."""
-    right = letter == string.ascii_lowercase[question.answer]
+    right = any(option.right and option.letter == letter for option in options(question))
     return record.add(solved={question.id} if right else set(), tried={question.id})
 
 
@@ -109,11 +110,16 @@ class Option(NamedTuple):
 
 
 def options(question: Question) -> list[Option]:
-    """The options of a question, with their letters."""
+    """The options of a question, with their letters, in the order of a hash of all they say."""
+    pairs = sorted((question.right, *question.wrong), key=lambda pair: _place(question, pair[0]))
     return [
-        Option(string.ascii_lowercase[index], text, feedback, index == question.answer)
-        for index, (text, feedback) in enumerate(question.options)
+        Option(letter, text, feedback, (text, feedback) == question.right)
+        for letter, (text, feedback) in zip(string.ascii_lowercase, pairs, strict=False)
     ]
+
+
+def _place(question: Question, text: str) -> bytes:
+    return hashlib.sha256(f"{question.prompt}/{text}".encode()).digest()
 
 
 def _question_text(question: Question) -> str:

@@ -24,7 +24,7 @@ from types import FrameType
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mlm_course.practice.compare import difference, unchanged
 from mlm_course.practice.exercise import Exercise, Function
@@ -230,20 +230,23 @@ class Behaviour:
     """Outcome of one trial; `changed` is the index of the first argument that was written into.
 
     `gradients`: the outcome of backward() where the exercise asks for it, a gradient for each argument
-    that requires one.
+    that requires one. `calls`: how often each of the exercise's counted arguments was called.
     """
 
     trial: int
     outcome: Outcome
     changed: int | None = None
     gradients: Outcome | None = None
+    calls: tuple[int, ...] = ()
 
 
 def behave(exercise: Exercise, function: Function, trial: int, seconds: float) -> Behaviour:
     """What a function does with its own copy of one trial's arguments. Never raises."""
     arguments = exercise.arguments(trial)
     leaves = needing_gradient(arguments)
-    outcome = call(function, arguments, seconds, exercise.seed(trial))
+    asked, counters = _counting(exercise, arguments)
+    outcome = call(function, asked, seconds, exercise.seed(trial))
+    calls = tuple(counter.count for counter in counters)
     gradients = (
         call(_gradients, (outcome.value, leaves), seconds, exercise.seed(trial))
         if exercise.backward
@@ -251,7 +254,61 @@ def behave(exercise: Exercise, function: Function, trial: int, seconds: float) -
     )
     pairs = zip(exercise.arguments(trial), arguments, strict=True)
     changed = (index for index, (before, after) in enumerate(pairs) if not unchanged(before, after))
-    return Behaviour(trial, outcome, next(changed, None), gradients)
+    return Behaviour(trial, outcome, next(changed, None), gradients, calls)
+
+
+class Counter:
+    """A function that counts its calls."""
+
+    def __init__(self, function: Function) -> None:
+        self.function, self.count = function, 0
+        if not isinstance(function, nn.Module):
+            functools.update_wrapper(self, function)
+
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+        """What the function returns."""
+        self.count += 1
+        return self.function(*arguments, **keywords)
+
+
+def _counting(
+    exercise: Exercise, arguments: tuple[Any, ...]
+) -> tuple[tuple[Any, ...], list[Counter]]:
+    """The arguments with the counted ones wrapped, and their counters; a module counts by a hook."""
+    asked, counters = list(arguments), []
+    for name in exercise.counted:
+        index = exercise.parameters.index(name)
+        counter = Counter(arguments[index])
+        counters.append(counter)
+        if isinstance(arguments[index], nn.Module):
+            arguments[index].register_forward_pre_hook(_one_more(counter))
+        else:
+            asked[index] = counter
+    return tuple(asked), counters
+
+
+def _one_more(counter: Counter) -> Callable[..., None]:
+    def count(*_: Any) -> None:
+        counter.count += 1
+
+    return count
+
+
+def nudged_result(exercise: Exercise, trial: int, seconds: float) -> Any:
+    """What the reference returns on inputs moved by a rounding error, or None where it fails."""
+    generator = torch.Generator().manual_seed(trial)
+    arguments = tuple(_nudged(argument, generator) for argument in exercise.arguments(trial))
+    return call(exercise.reference, arguments, seconds, exercise.seed(trial)).value
+
+
+def _nudged(argument: Any, generator: torch.Generator) -> Any:
+    """A floating tensor with each entry moved by up to its dtype's rounding; all else as it is."""
+    if not isinstance(argument, Tensor) or not argument.is_floating_point():
+        return argument
+    with torch.no_grad():
+        noise = torch.rand(argument.shape, generator=generator) * 2 - 1
+        moved = argument * (1 + torch.finfo(argument.dtype).eps * noise.to(argument.dtype))
+    return moved.requires_grad_(argument.requires_grad)
 
 
 def needing_gradient(arguments: tuple[Any, ...]) -> dict[int, Tensor]:
@@ -291,13 +348,15 @@ def reference_behaviour(exercise: Exercise, trial: int, seconds: float) -> Behav
 
 
 def alike(one: Behaviour, other: Behaviour) -> bool:
-    """Whether two functions did the same: same argument changed, and same result or same error.
+    """Whether two functions did the same: arguments changed and called, and result or error.
 
     `one` is the course's own function. Errors are the same if type and text are: two different
     slips can both end in a RuntimeError, and a wrong explanation is worse than none. Gradients are
     compared where both have them.
     """
-    if one.changed != other.changed or not _same_outcome(one.outcome, other.outcome):
+    if (one.changed, one.calls) != (other.changed, other.calls):
+        return False
+    if not _same_outcome(one.outcome, other.outcome):
         return False
     if one.gradients is None or other.gradients is None:
         return True
@@ -310,10 +369,12 @@ def _same_outcome(one: Outcome, other: Outcome) -> bool:
     return error_text(one.error) == error_text(other.error)
 
 
-def safe_difference(expected: object, seen: object, plain_numbers: bool = False) -> str | None:
+def safe_difference(
+    expected: Any, seen: Any, nudged: Any = None, exact_types: bool = False
+) -> str | None:
     """Like `difference`, also for objects that break when they are looked at."""
     try:
-        return difference(expected, seen, plain_numbers)
+        return difference(expected, seen, nudged, exact_types)
     except Exception:
         return f"Your function returns an object of type {type(seen).__name__} that cannot be read."
 

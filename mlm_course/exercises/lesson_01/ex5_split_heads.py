@@ -23,7 +23,7 @@ EXERCISE = Exercise(
     mistakes=(
         Mistake(
             "The right shape, the wrong content: reshape keeps the numbers in their order, so each "
-            "head got whole vectors of a few tokens. Reshape to (B, T, H, D) first, then swap two axes.",
+            "head got a few tokens' numbers. Reshape to (B, T, H, D) first, then swap two axes.",
             {"(B, T, n_heads": "(B, n_heads, T", ".transpose(1, 2)": ""},
         ),
         Mistake(

@@ -56,7 +56,7 @@ EXERCISE = Exercise(
             {"position[places]": "position[ids]"},
         ),
         Mistake(
-            "You took one row of `position`, a single number, for all tokens. Take the rows 0 to T - 1: "
+            "You took one row of `position`, the same for all tokens. Take the rows 0 to T - 1: "
             "position[:T], with a colon.",
             {PLACES: "ids.shape[1]"},
             {PLACES: "ids.shape[1] - 1"},

@@ -40,7 +40,7 @@ def inputs(g: torch.Generator) -> tuple[MaskedLM, Optimizer, LRScheduler, list[C
 EXERCISE = Exercise(
     minutes=10,
     inputs=inputs,
-    plain_numbers=True,
+    exact_types=True,
     hints=(
         "Each batch takes five things: the loss, old gradients away, new gradients, a step, the "
         "next learning rate.",

@@ -58,7 +58,7 @@ WHOLE_ONLY = {".split(4):": ".split(4)[: len(data) // 4]:"}
 EXERCISE = Exercise(
     minutes=15,
     inputs=inputs,
-    plain_numbers=True,
+    exact_types=True,
     hints=(
         "Before the loop: which mode? In the loop: which masks? After the loop: divide by what?",
         "model.eval() and torch.no_grad(); data(index, 0); add up the losses (reduction='sum'), the "

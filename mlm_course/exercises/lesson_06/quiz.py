@@ -5,11 +5,11 @@ from mlm_course.practice.exercise import Question
 QUIZ = (
     Question(
         prompt="Why does the loss look at hidden tokens only?",
-        options=(
-            (
-                "Visible tokens stand in the input: naming them only takes copying.",
-                "A mean over all tokens would be low without any knowledge of the language.",
-            ),
+        right=(
+            "Visible tokens stand in the input: naming them only takes copying.",
+            "A mean over all tokens would be low without any knowledge of the language.",
+        ),
+        wrong=(
             (
                 "The model computes nothing at visible places.",
                 "It computes a vector for every token; hidden ones need the visible ones' vectors.",
@@ -19,66 +19,62 @@ QUIZ = (
                 "They have one, and it is known. It is just no question worth asking.",
             ),
         ),
-        answer=0,
     ),
     Question(
         prompt="A model has a perplexity of 10. What does that say?",
-        options=(
+        right=(
+            "On average the true word surprises it like one of ten equally likely words.",
+            "exp(loss) = 10, and -log(1/10) is the same loss.",
+        ),
+        wrong=(
             (
                 "One answer in ten is right.",
                 "Perplexity does not say how often the best guess hits.",
             ),
             ("It is ten times better than chance.", "Chance is the vocabulary's size, not 1."),
-            (
-                "On average the true word surprises it like one of ten equally likely words.",
-                "exp(loss) = 10, and -log(1/10) is the same loss.",
-            ),
             ("Its loss is 10 nats.", "Its loss is log 10, about 2.3 nats."),
         ),
-        answer=2,
     ),
     Question(
         prompt="You try ten learning rates, keep the one with the lowest loss on the test set, and "
         "report that loss. What is wrong?",
-        options=(
+        right=(
+            "The test set helped to choose, so its loss is too good.",
+            "Choose on the validation set, then look at the test set once.",
+        ),
+        wrong=(
             (
                 "Nothing: the model never trained on the test set.",
                 "But you did the choosing on it, and the luckiest of ten looks better than it is.",
-            ),
-            (
-                "The test set helped to choose, so its loss is too good.",
-                "Choose on the validation set, then look at the test set once.",
             ),
             (
                 "It should have been the lowest training loss.",
                 "That favours whichever run learnt its rows by heart.",
             ),
         ),
-        answer=1,
     ),
     Question(
         prompt="When does static masking (one copy) hurt most against dynamic masking?",
-        options=(
+        right=(
+            "With little text and many epochs.",
+            "The same gaps come back again and again, and are learnt by heart.",
+        ),
+        wrong=(
             ("With much text and one epoch.", "Then each row is seen once, and both are the same."),
             (
                 "With a large batch.",
                 "How many rows share a step changes nothing about their masks.",
             ),
-            (
-                "With little text and many epochs.",
-                "The same gaps come back again and again, and are learnt by heart.",
-            ),
         ),
-        answer=2,
     ),
     Question(
         prompt="On many sentences of tinyworld a model's loss is .05 nats above the floor. What is this "
         "gap?",
-        options=(
-            (
-                "What the model does not know yet about the language.",
-                "The floor is the loss of the exact probabilities. All above it is the model's own.",
-            ),
+        right=(
+            "What the model does not know yet about the language.",
+            "The floor is the loss of the exact probabilities. All above it is the model's own.",
+        ),
+        wrong=(
             (
                 "The randomness of the language.",
                 "That is the floor itself: even who knows the language perfectly has that loss.",
@@ -88,25 +84,23 @@ QUIZ = (
                 "On few sentences it might be. On many, luck evens out.",
             ),
         ),
-        answer=0,
     ),
     Question(
         prompt="A token is visible, and the loss looks at hidden tokens only. Does the token's embedding "
         "get a gradient?",
-        options=(
+        right=(
+            "Yes: through attention it is part of what hidden tokens are guessed from.",
+            "This is how the model learns to use the words that it sees.",
+        ),
+        wrong=(
             (
                 "No: its own logits are not in the loss.",
                 "They are not. But its vector is in the logits of others.",
-            ),
-            (
-                "Yes: through attention it is part of what hidden tokens are guessed from.",
-                "This is how the model learns to use the words that it sees.",
             ),
             (
                 "Only if it is left unchanged by 80 / 10 / 10.",
                 "Then it would be one of the hidden ones, with a loss of its own.",
             ),
         ),
-        answer=1,
     ),
 )

@@ -76,7 +76,7 @@ EXERCISE = Exercise(
     ),
     mistakes=(
         Mistake(
-            "Only texts are compared. Messages of one module are alike, so a module must not stand "
+            "Only texts are compared. Messages of one module can be alike, so it must not stand "
             "on both sides either.",
             {f"{MODULE} or ": ""},
         ),

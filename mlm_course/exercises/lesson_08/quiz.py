@@ -7,12 +7,12 @@ QUIZ = (
         prompt="A linear classifier on the mean vectors of a frozen encoder gets .70. Fine-tuned with "
         "the same labels, encoder and classifier together get .80. What does the step from .70 to .80 "
         "show?",
-        options=(
-            (
-                "The labels have changed the vectors, and a plane now parts the classes better.",
-                "Frozen, the classifier can only use what lies open in the vectors. Fine-tuning moves "
-                "the vectors themselves.",
-            ),
+        right=(
+            "The labels have changed the vectors, and a plane now parts the classes better.",
+            "Frozen, the classifier can only use what lies open in the vectors. Fine-tuning moves "
+            "the vectors themselves.",
+        ),
+        wrong=(
             (
                 "Pretraining had put the answers into the vectors, and more training found them.",
                 "What pretraining put there shows in comparison with random weights. Fine-tuned, "
@@ -23,12 +23,16 @@ QUIZ = (
                 "Both runs take the mean over the tokens. What goes into it has changed.",
             ),
         ),
-        answer=0,
     ),
     Question(
         prompt="On 5,000 test messages a pretrained encoder gets .80, the same encoder from random "
         "weights .79, a bag of words .84 (means of ten draws, each at its own best setting). What follows?",
-        options=(
+        right=(
+            "Pretraining is worth about .01, and words do the rest. Use the bag of words.",
+            "Random weights show what pretraining adds, the bag of words what a network adds. It "
+            "is ahead, smaller and faster.",
+        ),
+        wrong=(
             (
                 "Pretraining is worth .30, since a coin gets .50. Use the pretrained encoder.",
                 "Random weights come to .79 without it, so nearly all of that is not its merit.",
@@ -38,37 +42,35 @@ QUIZ = (
                 "The bag of words has no weights to pretrain. It says what words alone are worth, not "
                 "what pretraining adds or takes.",
             ),
-            (
-                "Pretraining is worth about .01, and words do the rest. Use the bag of words.",
-                "Random weights show what pretraining adds, the bag of words what a network adds. It "
-                "is ahead, smaller and faster.",
-            ),
         ),
-        answer=2,
     ),
     Question(
         prompt="The test messages are drawn by row, so that most modules stand on both sides. Why may "
         "the score mislead?",
-        options=(
+        right=(
+            "Messages of a module share names and phrases, which are then known by heart.",
+            "The score may fall on modules that nobody has labelled, and those are what the "
+            "model is for.",
+        ),
+        wrong=(
             (
                 "Rare kinds of message may be missing from a test set that is drawn by chance.",
                 "Drawing by module can miss them, too. A draw by row comes closer to the shares.",
-            ),
-            (
-                "Messages of a module share names and phrases, which are then known by heart.",
-                "The score may fall on modules that nobody has labelled, and those are what the "
-                "model is for.",
             ),
             (
                 "A row may be drawn for both sides, and then it is tested after it was trained on.",
                 "Each row goes to one side. Its near copies in the same module do not.",
             ),
         ),
-        answer=1,
     ),
     Question(
         prompt="A search encoder is trained with in-batch negatives. What does a batch of 2 lack?",
-        options=(
+        right=(
+            "Each query has one wrong text to be told from its own, and that is soon easy.",
+            "The texts of the other queries are the wrong answers. One text drawn by chance is "
+            "seldom like the right one: the loss is small, and so is its gradient.",
+        ),
+        wrong=(
             (
                 "A mean over two losses is noisy, so most steps lead in a wrong direction.",
                 "Smaller steps average noise out. What is missing in such a batch stays missing.",
@@ -78,23 +80,17 @@ QUIZ = (
                 "Other pairs have their turn in other batches. Pulling alone would also be solved by "
                 "one vector for everything.",
             ),
-            (
-                "Each query has one wrong text to be told from its own, and that is soon easy.",
-                "The texts of the other queries are the wrong answers. One text drawn by chance is "
-                "seldom like the right one: the loss is small, and so is its gradient.",
-            ),
         ),
-        answer=2,
     ),
     Question(
         prompt="On validation texts a classifier is 90 % sure on average and right in 70 % of the "
         "cases. Its probabilities are to be shown to users. What helps?",
-        options=(
-            (
-                "Divide its logits by a temperature that is fitted on the validation texts.",
-                "A temperature above 1 makes it less sure and changes no answer. Check the result on "
-                "other texts.",
-            ),
+        right=(
+            "Divide its logits by a temperature that is fitted on the validation texts.",
+            "A temperature above 1 makes it less sure and changes no answer. Check the result on "
+            "other texts.",
+        ),
+        wrong=(
             (
                 "Train it on for more steps, until it is right in 90 % of the training texts.",
                 "More steps can make it surer still: the training loss rewards that for texts that are "
@@ -106,6 +102,5 @@ QUIZ = (
                 "how often these are right.",
             ),
         ),
-        answer=0,
     ),
 )

@@ -64,7 +64,7 @@ EXERCISE = Exercise(
             {".masked_fill(~real, torch.inf)": ""},
         ),
         Mistake(
-            "Every row hides as many words as the longest one. N is the row's own length.",
+            "You took the longest row's count for all rows. N is the row's own length.",
             {"real.sum(1)": "real.sum(1).amax()", "rank < n[:, None]": "(rank < n) & real"},
         ),
     ),

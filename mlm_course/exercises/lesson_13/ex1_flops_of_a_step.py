@@ -31,8 +31,8 @@ EXERCISE = Exercise(
             {"6 * (": "2 * ("},
         ),
         Mistake(
-            "You let the backward pass cost as much as the forward pass. It has two products for "
-            "each one of them: 2 + 4 = 6.",
+            "4 instead of 6: either the backward pass was given one product instead of two, or the "
+            "forward pass is missing. 2 + 4 = 6.",
             {"6 * (": "4 * ("},
         ),
         Mistake(

@@ -19,5 +19,5 @@ def total(values):
     inputs=inputs,
     hints=(),
     mistakes=(Mistake("Not the sum.", {"sum": "mean"}, {"sum": "amax"}),),
-    plain_numbers=True,
+    exact_types=True,
 )

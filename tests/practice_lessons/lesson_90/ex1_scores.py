@@ -19,7 +19,7 @@ def scores(q, k):
     return q @ k.mT / math.sqrt(q.shape[-1])
 """,
     inputs=inputs,
-    hints=("A nudge.", "A shape.", "A `line`."),
+    hints=("A nudge.", "A `shape`.", "return q @ k.mT / math.sqrt(q.shape[-1])"),
     mistakes=(
         Mistake("Not scaled.", {" / math.sqrt(q.shape[-1])": ""}),
         Mistake(

@@ -5,7 +5,7 @@ from mlm_course.practice.exercise import Question
 QUIZ = (
     Question(
         prompt="Is 1 < 2?",
-        options=(("Yes, <b>always</b>.", "One is less."), ("No.", "Count again.")),
-        answer=0,
+        right=("Yes, <b>always</b>.", "One is less."),
+        wrong=(("Not yet.", "Count again."),),
     ),
 )
