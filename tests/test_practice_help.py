@@ -201,7 +201,7 @@ def test_a_quiz_opens_without_a_kernel():
 
 def test_the_text_of_a_quiz_keeps_the_answers():
     text = repr(quiz("90"))
-    assert "90.q1  Is 1 < 2?\n  a) Yes, <b>always</b>.\n  b) No." in text
+    assert "90.q1  Is 1 < 2?\n  a) Yes, <b>always</b>.\n  b) Not yet." in text
     assert 'quiz("90.q1", "a")' in text
     assert "One is less" not in text and "Count again" not in text
     assert text == repr(quiz(90)) == repr(quiz("90.q1"))
@@ -306,7 +306,7 @@ def test_progress_of_a_lesson():
     report = progress("90")
     assert "✓ yes      90.1      Scale the scores" in repr(report)
     assert "○ not yet  90.10     Count <letters>" in repr(report)
-    assert "1 of 8 exercises solved, 1 of 1 quiz questions" in repr(report)
+    assert "1 of 9 exercises solved, 1 of 1 quiz questions" in repr(report)
     assert "Count &lt;letters&gt;" in report._repr_html_()
     assert repr(progress("90")) == repr(report) == repr(progress(90))
 
@@ -323,7 +323,7 @@ def test_progress_of_a_lesson_is_the_same_everywhere(tmp_path, monkeypatch):
 def test_progress_of_the_course(file):
     solve()
     text = repr(progress())
-    assert "90 A lesson for tests 1 of 8 0 of 1" in " ".join(text.split())
+    assert "90 A lesson for tests 1 of 9 0 of 1" in " ".join(text.split())
     assert f"File: {file}" in text and passport({"90.1"}) in text
 
 
@@ -349,7 +349,7 @@ def test_a_passport_comes_back_as_it_went(ids):
 
 def test_restoring_adds_and_takes_nothing_away(file):
     solve()
-    assert "1 of 8" in repr(progress(restore=passport({"77.1", "90.1"})))
+    assert "1 of 9" in repr(progress(restore=passport({"77.1", "90.1"})))
     assert on_disk(file)["solved"] == ["77.1", "90.1"]
     assert passport({"77.1", "90.1"}) in repr(progress())
 
@@ -415,7 +415,7 @@ def test_the_environment_variable_moves_the_file(tmp_path, monkeypatch, file):
 def test_deleting_the_file_forgets(file):
     solve()
     file.unlink()
-    assert "0 of 8" in repr(progress("90"))
+    assert "0 of 9" in repr(progress("90"))
     assert not file.exists()  # looking does not write
 
 
@@ -476,7 +476,7 @@ def test_a_full_disk_costs_one_sentence(file, monkeypatch, broken):
             "Your progress could not be saved (No space left on device); "
             "it is kept until this kernel ends.",
         )
-        assert "2 of 8" in repr(progress("90"))  # known all the same
+        assert "2 of 9" in repr(progress("90"))  # known all the same
         assert file.read_bytes() == before
     assert os.listdir(file.parent) == [file.name]
     progress("90")  # there is room again
@@ -512,7 +512,7 @@ def test_a_place_where_nothing_can_be_written(tmp_path, monkeypatch, kind):
     monkeypatch.setenv(record.VARIABLE, str(target))
     verdict = solve()
     assert verdict.status == "passed" and "could not be saved" in verdict.details[-1]
-    assert "1 of 8" in repr(progress("90")) and "could not be saved" in repr(progress("90"))
+    assert "1 of 9" in repr(progress("90")) and "could not be saved" in repr(progress("90"))
     assert repr(progress(forget=True))
 
 
@@ -545,7 +545,7 @@ def test_what_is_no_file_of_ours_stays_as_it_is(file, kind, words):
     stands_in_the_way(kind, file)
     before = os.lstat(file)
     assert words in solve().details[-1] and words in repr(progress())
-    assert "1 of 8" in repr(progress("90"))  # known all the same
+    assert "1 of 9" in repr(progress("90"))  # known all the same
     assert "could not be deleted" in repr(progress(forget=True))
     after = os.lstat(file)
     assert set(os.listdir(file.parent)) <= {file.name, "pipe"}
@@ -614,7 +614,7 @@ def test_a_working_directory_that_is_gone(tmp_path, monkeypatch):
     monkeypatch.chdir(gone)
     gone.rmdir()
     assert solve().status == "passed"
-    assert "1 of 8" in repr(progress("90"))
+    assert "1 of 9" in repr(progress("90"))
     assert repr(progress()) and repr(progress(forget=True)) and repr(solution("90.10"))
 
 

@@ -95,7 +95,7 @@ def test_every_answer_is_shown_as_text_and_as_html(outputs):
         assert set(output.data) - {WIDGET_MIME} == {"text/plain", "text/html"}
     assert WIDGET_MIME in outputs["quiz"][0].data  # live questions beside the folded ones
     assert "<details" in outputs["quiz"][0].data["text/html"]
-    assert "1 of 8 exercises solved" in outputs["progress"][0].data["text/plain"]
+    assert "1 of 9 exercises solved" in outputs["progress"][0].data["text/plain"]
 
 
 RIGHT = "def f(q, k):\n    return q @ k.mT / q.shape[-1] ** .5"

@@ -196,8 +196,8 @@ def _value_sentence(expected: Tensor, seen: Tensor, wrong: Tensor, what: str) ->
 
 
 def _two_numbers(right: Any, actual: Any) -> tuple[str, str]:
-    if isinstance(right, (bool, int)) and isinstance(actual, (bool, int)):
-        return str(right), str(actual)
+    if isinstance(right, int) and isinstance(actual, int):
+        return short(right), short(actual)
     if f"{right:.4g}" == f"{actual:.4g}":
         return f"{right:.12g}", f"{actual:.12g}"
     return f"{right:.4g}", f"{actual:.4g}"
