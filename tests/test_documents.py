@@ -188,7 +188,9 @@ def test_the_figures_are_those_of_the_records():
     told = [of_rounds(f, 2) for f in steps]
     collating = [f for f in parts["corruption"]["findings"] if f["what"].startswith("collate")]
     told.append(f"{of_rounds(collating[0], 1)} times")
-    (dicts,) = [f for f in collating if f["what"].startswith("collate full rows, theirs from dicts,")]
+    (dicts,) = [
+        f for f in collating if f["what"].startswith("collate full rows, theirs from dicts,")
+    ]
     told.append(f"{of_rounds(dicts, 1)} times for dicts")
     seconds, gap = (f["ours"] for f in parts["tinyworld"]["findings"])
     told += [f"{seconds:.0f} s", f"{gap:.3f} nats".removeprefix("0")]

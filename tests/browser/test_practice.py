@@ -155,7 +155,9 @@ def test_the_day_after_the_answers_are_there_and_a_click_says_it_is_not_recorded
 def hostile_quiz() -> QuizWidget:
     """One question in which every text tries to be HTML, or mathematics."""
     text = "`<b>` costs $5, <img src=x onerror=alert(1)> $6"
-    return QuizWidget(Quiz((Question(prompt=text, right=(text, text), wrong=(("No.", text),), id="1.q1"),)))
+    return QuizWidget(
+        Quiz((Question(prompt=text, right=(text, text), wrong=(("No.", text),), id="1.q1"),))
+    )
 
 
 @pytest.mark.parametrize("theme", ["light", "dark", "none"])
