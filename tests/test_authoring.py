@@ -327,18 +327,20 @@ def test_every_lesson_says_how_to_begin_in_the_middle():
 
 def test_an_exercise_is_told_at_a_glance():
     """A frame where HTML may have a style, a pencil everywhere; the text stays Markdown."""
-    prompt = framed("Words.\n\n### Exercise 1.2: scores\nWrite `f`.", {"1.2": 7})
+    prompt = framed("Words.\n\n### Exercise 1.2: scores\nWrite `f`.", PracticeData({"1.2": 7}))
     words, frame, heading, text, end = re.split(r"\n\n|(?<=\))\n", prompt)
     assert words == "Words." and heading == "### ✎ Exercise 1.2: scores (7 minutes)"
     assert frame.startswith('<div style="border-left: 4px solid ')
     assert (text, end) == ("Write `f`.", "</div>")
+    hard = framed("### Exercise 1.2: scores", PracticeData({"1.2": 20}, hard=frozenset({"1.2"})))
+    assert "### ✎ Exercise 1.2: scores (20 minutes, hard)" in hard
 
 
 @pytest.mark.parametrize(
     "text", ["## Exercise 1.2: no", "An exercise", "### Exercise 1.9: unknown"]
 )
 def test_nothing_else_gets_a_frame(text):
-    assert framed(text, {"1.2": 7}) == text
+    assert framed(text, PracticeData({"1.2": 7})) == text
 
 
 def test_badges_point_to_the_tagged_lesson():
@@ -396,10 +398,12 @@ def test_a_file_that_is_not_one_exercise_is_named(tmp_path, text, words):
 
 
 def test_minutes_are_found_by_file_name_and_questions_are_counted(tmp_path):
-    add_exercise(tmp_path, "1.10", "EXERCISE = Exercise(minutes=7, trials=2)")
+    add_exercise(tmp_path, "1.10", "EXERCISE = Exercise(minutes=7, trials=2, hard=True)")
     folder = add_exercise(tmp_path, "1.2")
     write(folder, "x = 1", "extra_words.py")
-    assert read_practice(tmp_path, 1) == PracticeData({"1.2": 10, "1.10": 7}, 0)
+    assert read_practice(tmp_path, 1) == PracticeData(
+        {"1.2": 10, "1.10": 7}, 0, frozenset({"1.10"})
+    )
     write(folder, "QUIZ = (Question(prompt='?'), Question(prompt='!'))", "quiz.py")
     assert read_practice(tmp_path, 1).questions == 2
     assert read_practice(tmp_path, 2) == PracticeData()

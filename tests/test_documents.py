@@ -233,9 +233,7 @@ LISTS = {  # what the table says a newcomer is entered in, and where that stands
     "WIDGETS": "tests/browser/samples.py",
     "CELLS": "tests/browser/test_lab.py",
     "STOPS": "tests/browser/test_lab.py",
-    "VARIANTS": "tests/variants.py",
     "MAY_IMPORT": "tests/test_project.py",
-    "FEWEST": "tests/test_exercises.py",
 }
 
 

@@ -132,7 +132,7 @@ def cells_of(root: Path, source: Source, budget: Budget | None) -> list[Cell]:
     facts = head(publication, source.name, budget_line(time, budget))
     cells = with_generated_cells(source, facts, set_up(publication))
     return [
-        replace(cell, text=framed(_linked(source, cell), practice.minutes))
+        replace(cell, text=framed(_linked(source, cell), practice))
         if cell.kind == "markdown"
         else cell
         for cell in cells

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlm_course.authoring.practice_data import PracticeData
 from mlm_course.text_files import read_toml
 
 COLAB = "https://colab.research.google.com/github"
@@ -73,15 +74,16 @@ PROMPT = re.compile(r"^### (Exercise (\d+\.\d+): .+)$", re.MULTILINE)
 FRAME = "border-left: 4px solid #4682b4; padding: 2px 0 2px 16px; margin: 16px 0;"
 
 
-def framed(text: str, minutes: dict[str, int]) -> str:
+def framed(text: str, practice: PracticeData) -> str:
     """A text in which the prompt of an exercise, from its heading to the end, can be told at a glance.
 
     The frame shows where HTML may have a style (JupyterLab, exported HTML); the pencil everywhere.
     """
     heading = PROMPT.search(text)
-    if heading is None or heading[2] not in minutes:
+    if heading is None or heading[2] not in practice.minutes:
         return text
-    title = f"### \N{LOWER RIGHT PENCIL} {heading[1]} ({minutes[heading[2]]} minutes)"
+    effort = f"{practice.minutes[heading[2]]} minutes" + ", hard" * (heading[2] in practice.hard)
+    title = f"### \N{LOWER RIGHT PENCIL} {heading[1]} ({effort})"
     prompt = f'<div style="{FRAME}">\n\n{title}{text[heading.end() :]}\n\n</div>'
     return text[: heading.start()] + prompt
 

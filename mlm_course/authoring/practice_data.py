@@ -16,24 +16,28 @@ MINUTES = 10  # of an exercise that names none, as in practice.exercise.Exercise
 
 @dataclass(frozen=True)
 class PracticeData:
-    """Minutes that each exercise of a lesson takes, by id, and the number of quiz questions."""
+    """Minutes of a lesson's exercises by id, which of them are hard, and how many quiz questions."""
 
     minutes: dict[str, int] = field(default_factory=dict)
     questions: int = 0
+    hard: frozenset[str] = frozenset()
 
 
 def read_practice(root: Path, lesson: int) -> PracticeData:
     """What the files of mlm_course/exercises/lesson_NN say."""
     folder = root / "mlm_course" / "exercises" / f"lesson_{lesson:02d}"
-    minutes = {}
+    minutes, hard = {}, set()
     for path in sorted(folder.glob("ex[0-9]*_*.py")):
         number = path.stem[2:].partition("_")[0]
-        written = [_minutes(path, call) for call in _calls(path, "Exercise")]
+        written = list(_calls(path, "Exercise"))
         if len(written) != 1:
             raise SourceError(f"{path.name}: an exercise's file has one EXERCISE = Exercise(...).")
-        minutes[f"{lesson}.{number}"] = written[0]
+        minutes[f"{lesson}.{number}"] = _minutes(path, written[0])
+        if "hard" in written[0]:
+            hard.add(f"{lesson}.{number}")
     quiz = folder / "quiz.py"
-    return PracticeData(minutes, len(list(_calls(quiz, "Question"))) if quiz.exists() else 0)
+    questions = len(list(_calls(quiz, "Question"))) if quiz.exists() else 0
+    return PracticeData(minutes, questions, frozenset(hard))
 
 
 def _minutes(path: Path, exercise: dict[str | None, ast.expr]) -> int:

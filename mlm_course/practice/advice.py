@@ -180,7 +180,7 @@ ADVICE = (
 )
 
 
-def advice(text: str, line: str) -> str:
+def advised(text: str, line: str) -> str:
     """What helps with an error of this text that came out of this line; "" where nothing is known."""
     fitting = (one.words for one in ADVICE if one.text in text and re.search(one.line, line))
     return "".join(f" {words}" for words in fitting)
@@ -201,7 +201,7 @@ def error_sentence(exercise: Exercise, function: Function, error: BaseException)
     names = getattr(getattr(error, "obj", None), "_fields", ())  # of a named tuple
     fields = f" It has {', '.join(f'`{name}`' for name in names)}." if names else ""
     taken = _taken_name_sentence(exercise, function)
-    helps = f"{advice(text, line)}{taken} {missing_name(error)}".rstrip()
+    helps = f"{advised(text, line)}{taken} {missing_name(error)}".rstrip()
     return f"Your function stops with `{text}`{place}.{endless}{held}{fields}{helps}"
 
 

@@ -12,7 +12,7 @@ from itertools import combinations
 from typing import Any
 
 from mlm_course.practice import record
-from mlm_course.practice.advice import advice, code_of, error_sentence, source_of
+from mlm_course.practice.advice import advised, code_of, error_sentence, source_of
 from mlm_course.practice.compare import describe, short
 from mlm_course.practice.exercise import (
     Exercise,
@@ -127,7 +127,7 @@ def _backward_error_sentence(error: BaseException) -> str:
             "Your function goes backward itself (`backward()` or `torch.autograd.grad`). Return the "
             "loss and leave that to whoever called it: each loss can be gone through once."
         )
-    return f"The loss is right, but `backward()` from it stops with `{text}`.{advice(text, '')}"
+    return f"The loss is right, but `backward()` from it stops with `{text}`.{advised(text, '')}"
 
 
 def was_stopped(seen: Behaviour) -> bool:
