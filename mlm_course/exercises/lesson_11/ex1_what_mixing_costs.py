@@ -20,12 +20,14 @@ SUM = "sum(chances.prod().item() for chances in at_places)"
 EXERCISE = Exercise(
     minutes=12,
     inputs=inputs,
+    stages={"at_places": "how likely each answer's word is at each place, a row for each answer"},
     hints=(
         "At each place, how likely is this answer's word, whichever answer it comes from? Places "
         "are drawn independently: multiply. Distinct answers exclude each other: add.",
         "`answers == one` is (M, L): which answers have the same word at each place. Weighted with "
         "p and summed over the answers it gives the L chances of `one`.",
-        "return sum((p[:, None] * (answers == one)).sum(0).prod().item() for one in answers)",
+        "chances = [(p[:, None] * (answers == one)).sum(0) for one in answers]\n"
+        "return sum(row.prod().item() for row in chances)",
     ),
     mistakes=(
         Mistake(
@@ -34,26 +36,46 @@ EXERCISE = Exercise(
             {SUM: "p.sum().item()"},
         ),
         Mistake(
-            "This is the chance of the likeliest answer alone. Any right answer counts: add them.",
+            "This is the chance of one answer alone. Any right answer counts: add them.",
             {"return sum(": "return max("},
+            {SUM: f"[{SUM[4:-1]}][0]"},
+            {SUM: f"[{SUM[4:-1]}][-1]"},
         ),
         Mistake(
-            "You averaged over the answers. They exclude each other, so their chances add up.",
+            "This is the mean over the answers. They exclude each other, so their chances add up.",
             {SUM: f"{SUM} / len(p)"},
         ),
         Mistake(
-            "The answers were counted, not weighted by how likely they are: use p.",
-            {"p[:, None] * (answers == one)": "(answers == one).float()"},
+            "The answers count alike here. Each has to count with its probability `p`.",
             {"p[:, None]": "1 / len(p)"},
         ),
         Mistake(
-            "You took only an answer's own chance at each place. Another answer with the same word "
-            "there helps, too: sum p over all answers that agree at the place.",
+            "This sums `p ** L`: each place has to draw from the same answer. Another answer with the "
+            "same word there helps, too: sum p over all answers that agree at the place.",
             {SUM: "(p ** answers.shape[1]).sum().item()"},
         ),
         Mistake(
-            "p was used twice: it is in the chances of the places already.",
+            "Each answer's chance is weighted with its `p` once more: p is in the chances of the "
+            "places already.",
             {SUM: "sum((p * torch.stack(at_places).prod(1)).tolist())"},
+        ),
+        Mistake(
+            "A word helps here wherever it stands in another answer. Only those that have it at the "
+            "same place help.",
+            {"(answers == one)": "torch.stack([torch.isin(one, other) for other in answers])"},
+        ),
+        Mistake(
+            "For each answer the chances of its places are averaged. They are drawn independently: "
+            "all of them have to come out, and chances multiply.",
+            {"chances.prod()": "chances.mean()"},
+        ),
+        Mistake(
+            "This is a sum of logarithms: the chances multiply, then the answers add up.",
+            {"chances.prod()": "chances.log().sum()"},
+        ),
+        Mistake(
+            "This is the probability that the result is *none* of the right answers.",
+            {f"return {SUM}": f"return 1 - {SUM}"},
         ),
     ),
 )

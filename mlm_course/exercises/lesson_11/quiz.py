@@ -7,66 +7,118 @@ QUIZ = (
         prompt="A model gives every word its exact probability, and still writes nonsense when all words "
         "are chosen at once. Why?",
         right=(
-            "Each word is chosen without knowing what the others turned out to be.",
-            "Two right answers mix. With one right answer there is no problem.",
+            "Each word is chosen without knowing which words the others became.",
+            "Two right answers mix. With one right answer there is nothing to mix.",
         ),
         wrong=(
-            ("It is too small.", "Its probabilities are exact. No model could know better."),
-            ("There are too few candidate lengths.", "That is another problem, and another cure."),
-        ),
-    ),
-    Question(
-        prompt="How is Mask-Predict's model trained?",
-        right=(
-            "As a masked language model that also sees a source: some words hidden, their "
-            "number anything from one to all.",
-            "And with it a guess at the length.",
-        ),
-        wrong=(
-            ("Autoregressively, and then given masks.", "There is no causal mask at any time."),
             (
-                "As a masked language model with 15 % hidden.",
-                "It would begin on an empty canvas and has never seen one.",
+                "Some words have a probability too small to be told from those of wrong ones.",
+                "The probabilities are exact, and the likeliest words can be the ones that mix.",
+            ),
+            (
+                "Without a causal mask each word copies itself.",
+                "At a hidden place there is only [MASK] to be seen, for the place itself, too.",
             ),
         ),
     ),
     Question(
-        prompt="In a step, a word that was not hidden gets a higher probability than when it was "
+        prompt="Which training prepares a model for the first step of Mask-Predict?",
+        right=(
+            "Hiding any number of the words, now and then all of them",
+            "In the first step all are hidden. Whoever has always seen most of a text has not "
+            "learnt to begin one.",
+        ),
+        wrong=(
+            (
+                "Hiding 15 % of the words, as BERT does",
+                "With 15 % hidden the model never sees an empty page.",
+            ),
+            (
+                "Predicting the next word, and hiding some words when this has been learnt",
+                "There is no causal mask at any time: the page is filled from both sides.",
+            ),
+            (
+                "Hiding half of the words in every text, the mean over all the steps",
+                "A mean of one half comes without an empty page, too.",
+            ),
+        ),
+    ),
+    Question(
+        prompt="In a step, a word that was not hidden would get a higher probability now than when it was "
         "chosen. What becomes of its confidence?",
-        right=("It stays as it was.", "The word is judged by what was known when it was chosen."),
-        wrong=(
-            ("It rises.", "Then words would vouch for themselves: each sees itself."),
-            ("It is averaged.", "No; the algorithm knows one number a word."),
-        ),
-    ),
-    Question(
-        prompt="Ten steps instead of one per word: when is that *not* faster than writing from left to "
-        "right with keys and values kept?",
         right=(
-            "With large batches.",
-            "Each step works on all places again. With 64 cheques at once ten steps took longer "
-            "(section 7).",
+            "It keeps the number from the step that chose it.",
+            "The model was not trained to judge words that it can see; it only fills gaps.",
         ),
         wrong=(
             (
-                "With a single sentence.",
-                "There ten steps took less than half of the time (section 7).",
+                "It rises to the new probability, since more of the text is known now.",
+                "The new number belongs to a word that the model sees. Nothing ever trained it.",
             ),
-            ("Never.", "Section 7 measures it."),
+            (
+                "It becomes the mean of both numbers.",
+                "The procedure has one number for each word, from one step.",
+            ),
         ),
     ),
     Question(
-        prompt="What does distillation change?",
+        prompt="A page of 10 words is written in 4 steps. How many words does the third step hide?",
         right=(
-            "The training answers: another model's, which answers a source always alike.",
-            "Fewer ways to be right, so less to mix.",
+            "5: a share of 1 - 2/4, since two steps are over by then",
+            "The steps hide 10, 7, 5 and 2 words.",
         ),
         wrong=(
             (
-                "The model becomes smaller.",
-                "That is another use of the word. Here student and teacher are of one size.",
+                "2: a share of 1 - 3/4, since it is the third of the four steps",
+                "That is the fourth. Steps are counted from 0: in the first all words are hidden.",
             ),
-            ("The number of steps.", "You still choose them."),
+            (
+                "3: 10 words in 4 steps, and the last steps take what is left over",
+                "So many would be new in each step if words that stay stayed for good.",
+            ),
+            (
+                "7: a share of 3/4, since the first step hides nothing and only writes",
+                "The first step hides all 10: it begins with an empty page. 7 are hidden in the second.",
+            ),
+        ),
+    ),
+    Question(
+        prompt="Why is the mean log-probability of a candidate's words compared between lengths, not the "
+        "sum?",
+        right=(
+            "Each further word makes a sum smaller, so short candidates would be favoured.",
+            "A logarithm of a probability is at most 0.",
+        ),
+        wrong=(
+            (
+                "A sum would favour long candidates, which have more words to add something to it.",
+                "What a word adds is negative: longer candidates have smaller sums.",
+            ),
+            (
+                "The mean is the probability of the whole text, and a sum is not.",
+                "Neither is: the words were chosen in different steps, on different pages.",
+            ),
+            (
+                "The mean takes the padding out, which a sum would count.",
+                "Padding has confidence 1, whose logarithm is 0: it is the mean that could go wrong.",
+            ),
+        ),
+    ),
+    Question(
+        prompt="What does Mask-Predict spare, compared with left to right with kept keys and values?",
+        right=(
+            "Passes through the decoder: `T` instead of one for each word",
+            "Each of them takes all words: the work grows at least `T` times (section 7).",
+        ),
+        wrong=(
+            (
+                "Work: fewer multiplications in all",
+                "It is more work: `T` passes over all words against one over each.",
+            ),
+            (
+                "Memory: keys and values of the page have to be kept for fewer words",
+                "It keeps none of the page, but computes all of them anew in every pass.",
+            ),
         ),
     ),
 )
