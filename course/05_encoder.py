@@ -3,11 +3,11 @@
 #
 # You have attention (lesson 1), masks for it (lesson 2), and text with gaps in it (lessons 3 and
 # 4). Now the model in the middle: the **encoder**, a network that reads token ids and returns one
-# vector for each token, a vector that knows its surroundings. Attention is one part of it.
-# This lesson adds the others one by one, and shows for some what goes wrong without them.
+# vector for each token, a vector that knows its surroundings. This lesson adds its other parts one by
+# one, and shows for some what goes wrong without them.
 #
-# By the end you will have written every part that BERT (Devlin et al. 2019) uses to fill gaps, and
-# your encoder will agree with the one in Hugging Face's library, number by number. Then it can run
+# By the end your encoder, built from BERT's parts (Devlin et al. 2019), will agree with the one in
+# Hugging Face's library, number by number. You will find the faults of one that does not, and run
 # weights that other people trained.
 
 # %%
@@ -65,8 +65,8 @@ print("and without position embeddings:   ", only_moves(encoder))
 # Without positions an encoder of any depth cannot tell "anna gave tom a towel" from "tom gave anna
 # a towel". So there is a second table, the **position embedding**, with a row for each *place*.
 #
-# And a third, tiny one. BERT reads one text or two, such as a question and a paragraph, and the
-# **segment embedding** says which of the two a token belongs to, 0 or 1:
+# And a third. BERT reads one text or two, such as a question and a paragraph, and the **segment
+# embedding** says which of the two a token belongs to, 0 or 1:
 
 # %%
 pair = "[CLS] where is the towel ? [SEP] it is at the river . [SEP]".split()
@@ -75,9 +75,8 @@ for name, row in {"token": pair, "place": range(14), "segment": segment_of}.item
     print(f"{name:8}", *[f"{entry!s:>6}" for entry in row])
 
 # %% [markdown]
-# The three vectors are added (Devlin et al. 2019, section 3, figure 2); lesson 1 showed that a sum of
-# three random ones can be read out again in high dimension. So BERT's input is not the token
-# embeddings alone. Look at the two "red":
+# The three vectors are added (Devlin et al. 2019, section 3, figure 2). So BERT's input is not the
+# token embeddings alone. Look at the two "red":
 
 # %%
 a, b = [place for place, i in enumerate(ids[0]) if names[i] == "red"]
@@ -89,16 +88,21 @@ print("with their positions, the same vector:  ", same)
 
 # %% [markdown]
 # ### Exercise 5.1: embeddings
-# `ids` and `segments` `(B, T)`; three tables, `token` `(V, D)`, `position` `(places, D)` with at
-# least `T` places, and `segment` `(2, D)`. Return the sum, `(B, T, D)`. Places count from 0.
+# A row of `ids` `(B, T)` holds one text or two: `[CLS] ... [SEP]` or `[CLS] ... [SEP] ... [SEP]`, then
+# padding, id 0. `sep` is the id of `[SEP]`. The first `[SEP]` still belongs to segment 0, the second to
+# segment 1; padding gets segment 0, in every row. Places count from 0.
+#
+# The tables are `token` `(V, D)`, `position` `(places, D)` with at least `T` places, and `segment`
+# `(2, D)`. Return the sum, `(B, T, D)`.
 
 
 # %% exercise="5.1"
-def embed(
-    ids: Tensor, segments: Tensor, token: Tensor, position: Tensor, segment: Tensor
-) -> Tensor:
+def embed(ids: Tensor, sep: int, token: Tensor, position: Tensor, segment: Tensor) -> Tensor:
     """A vector for each token: what it is, where it stands, which segment it belongs to."""
     ### BEGIN SOLUTION
+    ends = ids == sep  # (B, T)
+    before = ends.cumsum(1) - ends.long()  # how many [SEP] stand before each place
+    segments = ((before == 1) & (ids != 0)).long()
     places = torch.arange(ids.shape[1])  # (T,): the same in every row
     return token[ids] + position[places] + segment[segments]
     ### END SOLUTION
@@ -120,10 +124,9 @@ except ValueError as error:
 # %% [markdown]
 # ## 2. The residual connection: add, do not replace
 #
-# One attention layer is not much. BERT-base has 12 of them, and after each a layer of another kind,
-# a feed-forward network (section 4): 24 in a row. What happens if each simply reads what the one
-# before wrote? Two things to look at. Forwards: how large are the numbers after each layer? Backwards:
-# how large are the gradients that arrive there? A layer whose gradient is 0 learns nothing.
+# BERT-base has 24 layers in a row, attention and a feed-forward network (section 4) in turn. What
+# happens if each simply reads what the one before wrote? How large are the numbers after each layer,
+# and, backwards, the gradients that arrive there? A layer whose gradient is 0 learns nothing.
 #
 # Beside it, the same 24 layers with one change: each layer's output is *added* to its input,
 # `x + layer(x)` in place of `layer(x)`. That is a **residual connection** (He et al. 2016).
@@ -202,7 +205,7 @@ assert all(
 # seeds agree.) So with residual connections gradients arrive from either start. They are not kept in
 # bounds; that is section 3.
 #
-# Something else gets lost. How different are the 20 tokens at the end? The **cosine** of two vectors
+# How different are the 20 tokens at the end? The **cosine** of two vectors
 # is 1 if they point the same way:
 
 
@@ -262,13 +265,12 @@ assert all(mean_cosine(through_24_layers(True, True, seed=seed)[2]) > 0.9 for se
 # connection a token keeps its own vector and *adds what it has heard*. It stays recognisable as long
 # as that does not drown it, as it does in the last of the four rows.
 #
-# A good picture is a **residual stream**: the vectors flow from the bottom to the top, and each
-# layer reads from the stream and adds something to it.
+# So one speaks of a **residual stream**: each layer reads from it and adds something to it.
 
 # %% [markdown]
 # ## 3. LayerNorm: the same size for every token
 #
-# A stream to which everyone adds can get out of bounds, as you have seen. **Layer normalisation** (Ba
+# A stream to which everyone adds can get out of bounds. **Layer normalisation** (Ba
 # et al. 2016), LayerNorm for short, brings *each token's vector* back to mean 0 and spread 1. Then two
 # learned vectors, `weight` and `bias`, give each of the `D` dimensions the size and the centre that
 # suits it; they start as ones and zeros.
@@ -303,7 +305,7 @@ assert all(
 # Either way numbers and gradients stay within bounds (four more seeds agree). It is no cure for
 # everything: post, the tokens of this untrained stack still end nearly alike.
 #
-# Three tokens of eight dimensions, one of them loud and one far from 0:
+# Three tokens of eight dimensions, one loud, one far from 0:
 
 # %%
 from mlm_course.views import heat_map, show
@@ -319,16 +321,15 @@ y = F.layer_norm(x, (8,))  # over the last axis, of size 8
 show(heat_map(["calm", "loud", "far"], columns, y.round(decimals=1), title="after LayerNorm"))
 
 # %% [markdown]
-# All three are comparable now, row by row. Why not normalise the columns? That is batch
-# normalisation, and then, while training, a token's vector would depend on which other tokens happen
-# to be in the batch, padding included.
+# Why not normalise the columns? That is batch normalisation: while training, a token's vector would
+# depend on which other tokens happen to be in the batch, padding included.
 #
 # Two details decide whether you get *the same numbers* as everybody else:
 #
 # - *The variance* divides by `D`. `x.var()` and `x.std()` divide by `D - 1` unless you say
 #   `unbiased=False`.
-# - *Epsilon* stands under the root and keeps a token whose numbers are all equal from becoming
-#   0 / 0. PyTorch's default is 1e-5, BERT's is 1e-12. It matters for tokens with small numbers:
+# - *Epsilon* keeps a token whose numbers are all equal from becoming 0 / 0. PyTorch's default is 1e-5,
+#   BERT's is 1e-12. It matters for tokens with small numbers:
 
 # %%
 quiet = torch.tensor([0.01, -0.01, 0.02, -0.02])
@@ -343,32 +344,43 @@ for name, numbers in versions.items():
     print(f"{name:26}", *[f"{x:7.3f}" for x in numbers])
 
 # %% [markdown]
-# ### Exercise 5.2: LayerNorm
-# `x` `(B, T, D)`, `weight` and `bias` `(D,)`, `eps` a number -> `(B, T, D)`. Use `mean` and `var`
-# (both take `keepdim=True`) in place of `F.layer_norm`.
+# ### Exercise 5.2: which LayerNorm was it?
+# `x` `(T, D)` went into somebody's LayerNorm with weight 1 and bias 0; `y` `(T, D)` came out, both in
+# float64. Unknown is whether the variance was divided by `D` or by `D - 1`, whether epsilon was added
+# to the variance, under the root, or to the root itself, and epsilon, a number between .01 and 1.
+#
+# Return `(divisor, under_root, eps)`: an int, a bool, a float. There are at least three tokens, each of
+# another size.
 
 
 # %% exercise="5.2"
-def layer_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
-    """Each token's numbers brought to mean 0 and spread 1, then scaled and shifted."""
+def norm_settings(x: Tensor, y: Tensor) -> tuple[int, bool, float]:
+    """With which divisor, place of epsilon and epsilon a LayerNorm turns x (T, D) into y (T, D)."""
     ### BEGIN SOLUTION
-    mean = x.mean(-1, keepdim=True)  # (B, T, 1)
-    variance = x.var(-1, keepdim=True, unbiased=False)  # (B, T, 1)
-    return (x - mean) / (variance + eps).sqrt() * weight + bias
+    D = x.shape[-1]
+    centred = x - x.mean(-1, keepdim=True)
+    divided_by = centred.norm(dim=-1) / y.norm(dim=-1)  # (T,)
+    fits = []
+    for divisor in (D, D - 1):
+        variance = centred.square().sum(-1) / divisor
+        for under_root in (True, False):
+            eps = divided_by.square() - variance if under_root else divided_by - variance.sqrt()
+            fits.append((eps.std().item(), divisor, under_root, eps.mean().item()))
+    return min(fits)[1:]  # the setting with which all tokens tell the same epsilon
     ### END SOLUTION
 
 
 # %%
-check("5.2", layer_norm)
+check("5.2", norm_settings)
 
 # %% [markdown]
 # ## 4. The feed-forward network: thinking for oneself
 #
-# Attention carries information *between* tokens. But it only averages: each output is a weighted
-# sum of values. Something has to *work* on what was gathered. That is the **feed-forward network**:
-# a matrix that makes the vector wider (four times, usually), an *activation function*, and a matrix
-# that brings it back. An activation function changes each number by itself, and its graph is no
-# straight line. The classic one is **ReLU**: negative numbers become 0.
+# Attention carries information *between* tokens, but only averages. Something has to *work* on what
+# was gathered. That is the **feed-forward network**: a matrix that makes the vector wider (four times,
+# usually), an *activation function*, and a matrix that brings it back. An activation function changes
+# each number by itself, and its graph is no straight line. The classic one is **ReLU**: negative
+# numbers become 0.
 #
 # Without it, two matrices in a row are one matrix:
 
@@ -378,6 +390,26 @@ x = torch.randn(5, 16, generator=g)  # (T, D)
 print("two matrices equal one:    ", torch.allclose((x @ A.T) @ B.T, x @ (B @ A).T, atol=1e-3))
 with_relu = F.relu(x @ A.T) @ B.T
 print("with ReLU between them:    ", torch.allclose(with_relu, x @ (B @ A).T, atol=1e-3))
+
+# %% [markdown]
+# ### Exercise 5.3: two numbers in order
+# A token has two numbers, `x` `(2,)`. Set the matrices of a feed-forward network *by hand*, so that it
+# sorts them: for every `x`, `B @ F.relu(A @ x)` is the larger number, then the smaller one. Return `A`
+# `(4, 2)` and `B` `(2, 4)`: inside only four numbers wide, and without biases. `x` may be negative.
+
+
+# %% exercise="5.3"
+def sort_by_hand() -> tuple[Tensor, Tensor]:
+    """A (4, 2) and B (2, 4) of a feed-forward network with ReLU that sorts two numbers."""
+    ### BEGIN SOLUTION
+    A = torch.tensor([[1.0, 1], [-1, -1], [1, -1], [-1, 1]])  # the sum, the difference, minus each
+    B = torch.tensor([[1.0, -1, 1, 1], [1, -1, -1, -1]]) / 2  # half of: sum +- distance
+    return A, B
+    ### END SOLUTION
+
+
+# %%
+check("5.3", sort_by_hand)
 
 # %% [markdown]
 # And it never mixes tokens. Change one of five, and the other four do not notice:
@@ -392,8 +424,7 @@ print("outputs that changed:", moved.tolist())
 
 # %% [markdown]
 # BERT has a softer activation function, **GELU** (Hendrycks and Gimpel 2016): multiply `x` by the
-# share of a standard normal distribution that lies below `x`. For large `x` that share is nearly 1 and
-# `x` passes; far below 0 it is nearly 0.
+# share of a standard normal distribution that lies below `x`.
 #
 # $$\text{GELU}(x) = x \cdot \tfrac{1}{2}\left(1 + \text{erf}\!\left(\tfrac{x}{\sqrt{2}}\right)\right)$$
 #
@@ -420,24 +451,6 @@ show_figure(fig, f"GELU's lowest value is {lowest}; the approximation is off by 
 # corner. The approximation with tanh differs in the fourth decimal place.*
 #
 # If your numbers are *nearly* right, look here.
-#
-# ### Exercise 5.3: GELU
-# Any tensor -> a tensor of the same shape. `torch.erf` is allowed, `F.gelu` is not.
-
-
-# %% exercise="5.3"
-import math
-
-
-def gelu(x: Tensor) -> Tensor:
-    """x times the share of a standard normal distribution below x."""
-    ### BEGIN SOLUTION
-    return x * (1 + torch.erf(x / math.sqrt(2))) / 2
-    ### END SOLUTION
-
-
-# %%
-check("5.3", gelu)
 
 # %% [markdown]
 # ## 5. The block, and where its norms go
@@ -447,58 +460,49 @@ check("5.3", gelu)
 #
 # - **post-norm** (the original transformer, BERT): compute, add, *then normalise the sum*:
 #   `norm(x + sublayer(x))`
-# - **pre-norm** (GPT-2, for one): *normalise what goes in*, compute, add (on the right below)
+# - **pre-norm** (GPT-2, for one): *normalise what goes in*, compute, add to `x` as it was
 #
 # ```
-#      post-norm                                   pre-norm
+# post-norm                         pre-norm
 #
-#      x ──┬── sublayer ──┐                        x ──┬── norm ── sublayer ──┐
-#          └───────────── + ── norm ──                 └───────────────────── + ──
+# x ─┬─ sublayer ─┐                 x ─┬─ norm ─ sublayer ─┐
+#    └────────────+─ norm ─            └───────────────────+──
 # ```
 #
-# ### Exercise 5.4: BERT's block
-# `x` is `(B, T, D)`. The other four arguments are called like functions; each takes and returns
-# `(B, T, D)`. Return the block's output: attention's half first, then the feed-forward network's,
-# each with its own norm.
+# ### Exercise 5.4: BERT's block, from its numbers
+# `x` is `(B, T, D)`; `attention` is called like a function and keeps that shape. All other numbers are
+# in the dict `p`: `attention_norm`, `feed_forward_norm`, `feed_forward.expand` and
+# `feed_forward.contract` have a weight and a bias each (`p["attention_norm.weight"]`). The last two's
+# weights are `(out, in)`, as in `nn.Linear`.
+#
+# Return the block's output `(B, T, D)`, without dropout. All of PyTorch is allowed; epsilon is BERT's,
+# GELU the exact one.
 
 
 # %% exercise="5.4"
-def post_norm_block(
-    x: Tensor, attention, attention_norm, feed_forward, feed_forward_norm
-) -> Tensor:
+def bert_block(x: Tensor, attention, p: dict[str, Tensor]) -> Tensor:
     """Attention, then the feed-forward network, each added to what came in and then normalised."""
     ### BEGIN SOLUTION
-    x = attention_norm(x + attention(x))
-    x = feed_forward_norm(x + feed_forward(x))
-    return x
+    D = x.shape[-1:]
+    summed = x + attention(x)
+    heard = F.layer_norm(summed, D, p["attention_norm.weight"], p["attention_norm.bias"], eps=1e-12)
+    wide = F.linear(heard, p["feed_forward.expand.weight"], p["feed_forward.expand.bias"])
+    active = F.gelu(wide)
+    made = F.linear(active, p["feed_forward.contract.weight"], p["feed_forward.contract.bias"])
+    total = heard + made
+    return F.layer_norm(
+        total, D, p["feed_forward_norm.weight"], p["feed_forward_norm.bias"], eps=1e-12
+    )
     ### END SOLUTION
 
 
 # %%
-check("5.4", post_norm_block)
+check("5.4", bert_block)
 
 # %% [markdown]
-# ### Exercise 5.5: a pre-norm block
-# The same arguments. This time, within the block, the residual stream itself is never normalised.
-
-
-# %% exercise="5.5"
-def pre_norm_block(x: Tensor, attention, attention_norm, feed_forward, feed_forward_norm) -> Tensor:
-    """Attention, then the feed-forward network, each reading a normalised x and adding to x."""
-    ### BEGIN SOLUTION
-    x = x + attention(attention_norm(x))
-    x = x + feed_forward(feed_forward_norm(x))
-    return x
-    ### END SOLUTION
-
-
-# %%
-check("5.5", pre_norm_block)
-
-# %% [markdown]
-# What difference does it make? Stack 24 blocks of either kind, not yet trained, give them sentences
-# with one word in seven hidden, and look at every block: how large is the stream after it, and how
-# long its gradient? (The loss is section 8's.)
+# What difference does the place of the norms make? Stack 24 blocks of either kind, not yet trained,
+# give them sentences with one word in seven hidden, and look at every block: how large is the stream
+# after it, and how long its gradient?
 
 # %%
 sentences = tinyworld.sample_ids(16, torch.Generator().manual_seed(0))  # (B, T)
@@ -580,12 +584,9 @@ assert max(sizes[0] for sizes, _ in untrained["pre-norm", 24]) < 1
 # or less.*
 #
 # In pre-norm the stream grows with every block that adds to it, so the later a block, the smaller its
-# share of the sum. In post-norm every sum is scaled back. The last rows agree with theorem 1 of Xiong
-# et al. (2020), who suppose in it one of the reasons why post-norm models have to start with tiny steps
-# ("warm-up", lesson 6), and train pre-norm models without (section 4, translation and BERT). Not all
-# agrees: from layer to layer their pre-norm gradients stay about the same, where ours fall, and their
-# post-norm ones shrink towards the input (section 3.4). And Liu et al. (2020) take another cause for the
-# root: in post-norm, small changes of the weights change the output more.
+# share of the sum. The last rows agree with theorem 1 of Xiong
+# et al. (2020). Not all agrees: from layer to layer their pre-norm gradients stay about the same, their
+# post-norm ones shrink towards the input (section 3.4).
 #
 # BERT is post-norm. The models that you train from lesson 6 on are pre-norm.
 
@@ -593,8 +594,8 @@ assert max(sizes[0] for sizes, _ in untrained["pre-norm", 24]) < 1
 # ## 6. Dropout: on while training, off otherwise
 #
 # One part is active in training only. **Dropout** (Srivastava et al. 2014) sets some numbers to 0
-# at random, one in ten in BERT (Devlin et al. 2019, appendix A.2), so that the model cannot rely on
-# any single one, and scales the others up so that the average stays the same.
+# at random, one in ten in BERT (Devlin et al. 2019, appendix A.2), and scales the others up so that the
+# average stays the same.
 
 # %%
 ones = torch.ones(10_000)
@@ -604,8 +605,8 @@ print(f"zeros: {zeros:.2f}, the others: {dropped.max():.3f}, mean: {dropped.mean
 
 # %% [markdown]
 # In our block it acts on what a sublayer adds, just before the sum. (Embeddings get it, too, and in
-# BERT attention weights.) And it must be off when the model is *used*. `model.train()` turns it on,
-# `model.eval()` off; a new model is in training mode.
+# BERT attention weights.) `model.train()` turns it on, `model.eval()` off, for *use*; a new model is in
+# training mode.
 
 # %%
 from mlm_course.models.encoder import EncoderBlock
@@ -624,8 +625,7 @@ with torch.no_grad():
 # An encoder is the embeddings and a stack of blocks, each with weights of its own. With pre-norm,
 # one last LayerNorm follows, since nobody else would normalise the stream; in BERT, which is
 # post-norm, one stands right after the embeddings. A padding mask goes to every block. `(B, T)` becomes
-# `(B, 1, 1, T)`: the same line of keys for all heads and queries (lesson 2). That is
-# all:
+# `(B, 1, 1, T)`: the same line of keys for all heads and queries (lesson 2):
 
 # %%
 with torch.no_grad():
@@ -637,29 +637,30 @@ with torch.no_grad():
 print("the same as the package's encoder:", same)
 
 # %% [markdown]
-# How many parameters does a block have, numbers that training may change? A linear layer from `a`
-# to `b` dimensions has a matrix of `a * b` and a **bias** of `b`.
+# Parameters are the numbers that training may change. A linear layer from `a` to `b` dimensions has a
+# matrix of `a * b` and a **bias** of `b`.
 #
-# ### Exercise 5.6: counting
-# How many parameters does one block have? `D` is the size of a vector, `d_ff` the width inside the
-# feed-forward network. Attention is lesson 1's (query, key, value and output are linear layers from
-# `D` to `D`, however many heads share them), every linear layer has a bias, and each of the two
-# LayerNorms has a weight and a bias.
+# ### Exercise 5.5: counting
+# How many parameters does BERT's encoder have, embeddings included, without a head? `V` tokens, `places`
+# positions, two segments, `n_layers` blocks; vectors have `D` numbers, the feed-forward network is
+# `4 * D` wide. Attention is lesson 1's (query, key, value and output are linear layers from `D` to `D`,
+# however many heads share them). Every linear layer has a bias, every norm a weight and a bias.
 
 
-# %% exercise="5.6"
-def block_parameters(D: int, d_ff: int) -> int:
-    """How many parameters a block has: matrices, biases and norms."""
+# %% exercise="5.5"
+def encoder_parameters(V: int, places: int, D: int, n_layers: int) -> int:
+    """How many parameters BERT's encoder has: tables, matrices, biases and norms."""
     ### BEGIN SOLUTION
+    norm = 2 * D
+    embeddings = (V + places + 2) * D + norm
     attention = 4 * (D * D + D)
-    feed_forward = (D * d_ff + d_ff) + (d_ff * D + D)
-    norms = 2 * 2 * D
-    return attention + feed_forward + norms
+    feed_forward = (D * 4 * D + 4 * D) + (4 * D * D + D)
+    return embeddings + n_layers * (attention + feed_forward + 2 * norm)
     ### END SOLUTION
 
 
 # %%
-check("5.6", block_parameters)
+check("5.5", encoder_parameters)
 
 # %% [markdown]
 # BERT-base has "110M" parameters (Devlin et al. 2019, section 3). Where do they sit? Built on the device
@@ -676,7 +677,7 @@ def count(*modules: nn.Module) -> int:
     return sum(p.numel() for module in modules for p in module.parameters())
 
 
-print(f"BERT-base: {count(base):,} parameters")
+print(f"BERT-base: {count(base):,} parameters, {count(base.encoder):,} of them in its encoder")
 
 # %%
 embeddings = base.encoder.embeddings
@@ -758,9 +759,9 @@ assert abs(losses[0.02] - math.log(len(names))) < 0.5
 assert losses[1.0] > 4 * math.log(len(names))
 
 # %% [markdown]
-# With 1 this model begins very sure of wrong answers. When you build a model, look at its
-# first loss: far above `log V` means that something is too large; far below, perhaps that the
-# answer leaks in. (Training can recover: lesson 6, section 11.)
+# With 1 this model begins very sure of wrong answers. When you build a model, look at its first loss:
+# far above `log V`, something is too large; far below, perhaps the answer leaks in. (Training can
+# recover: lesson 6, section 11.)
 #
 # Training asks about the hidden tokens only: pick their places *before* the head, and no `V` logits
 # are computed for the others. (Lesson 13 measures what that saves.)
@@ -771,26 +772,6 @@ with torch.no_grad():
     few = tied(corrupted, visible, masked)  # (n, V)
 print("all logits:", tuple(everywhere.shape), "  at hidden places:", tuple(few.shape))
 print("the same numbers:", torch.allclose(everywhere[masked], few, atol=1e-4))
-
-# %% [markdown]
-# ### Exercise 5.7: the head
-# `x` `(B, T, D)` from the encoder, `masked` `(B, T)` boolean; `dense` and `norm` are called like
-# functions and keep the size `D`; `token` is the table `(V, D)`, `bias` is `(V,)`. Return the
-# logits at the hidden places, `(n, V)`. (`F.gelu` is allowed from here on.)
-
-
-# %% exercise="5.7"
-def mlm_logits(x: Tensor, masked: Tensor, dense, norm, token: Tensor, bias: Tensor) -> Tensor:
-    """Logits over the vocabulary for each hidden token, in reading order: (n, V)."""
-    ### BEGIN SOLUTION
-    x = x[masked]  # (n, D)
-    x = norm(F.gelu(dense(x)))
-    return x @ token.T + bias
-    ### END SOLUTION
-
-
-# %%
-check("5.7", mlm_logits)
 
 # %% [markdown]
 # ## 9. What PyTorch has ready
@@ -819,9 +800,9 @@ print("heads:         ", wrong.encoder.layers[0].self_attn.num_heads)
 
 # %% [markdown]
 # The order is `d_model`, `nhead`, then the depth of the encoder, then that of a *decoder*, 6 unless
-# you say otherwise: it is both stacks of the translation model of Vaswani et al. 2017, section 3.1,
-# encoder and decoder. The third argument sets the encoder's depth alone. For an encoder, take
-# `nn.TransformerEncoder`. Nor does it take token ids:
+# you say otherwise: it is the translation model of Vaswani et al. 2017, section 3.1. The third argument
+# sets the encoder's depth alone. For an encoder, take `nn.TransformerEncoder`. Nor does it take token
+# ids:
 
 # %% tags=["nbval-ignore-output"]
 numbers = torch.zeros(1, 5, 64, dtype=torch.long)  # (B, T, D), but integers
@@ -864,51 +845,51 @@ print("padding after the sentence leaves it undisturbed: ", undisturbed)
 
 # %% [markdown]
 # It is blocks and nothing else, with ReLU and post-norm unless you ask for `activation="gelu"` and
-# `norm_first=True`. Embeddings, positions, a last norm and the head are yours to add, the padding mask
-# yours to hand over (True means *padding* there, see lesson 2), hiding tokens yours to do (lesson 4);
-# and without `batch_first=True` it reads `(T, B, D)`, so that the words of different sentences talk to
-# each other.
+# `norm_first=True`. Embeddings, positions, a last norm and the head are yours to add, as are hiding
+# tokens and the padding mask (True means *padding* there); and without `batch_first=True` it reads
+# `(T, B, D)`, so that the words of different sentences talk to each other.
 
 # %% [markdown]
 # ## 10. Your encoder is BERT
 #
-# ### Exercise 5.8: BERT, whole
+# ### Exercise 5.6: BERT, whole
 # `ids`, `visible` (True = a token, False = padding) and `segments` are `(B, T)`. `model` holds the
-# parts; use them, but please do not call `model` itself (`check` cannot see it). Return the logits
-# of *all* tokens, `(B, T, V)`.
+# parts; here neither it nor its blocks can be called whole. Return the logits of *all* tokens,
+# `(B, T, V)`.
 #
 # - `e = model.encoder.embeddings` has `e.token`, `e.position`, `e.segment` (call them with ids,
 #   places, segments) and `e.norm`, which follows the sum.
 # - `model.encoder.blocks` is a list; a block `b` has `b.attention`, `b.attention_norm`,
 #   `b.feed_forward`, `b.feed_forward_norm`. Post-norm. `b.attention(x, mask)` takes a mask that
 #   broadcasts to `(B, H, T, T)`.
-# - The head: `model.dense`, `model.norm`, `e.token.weight` (the table) and `model.decoder_bias`.
+# - The head (section 8): `model.dense`, `model.norm`, `e.token.weight` (the table) and
+#   `model.decoder_bias`.
 
 
-# %% exercise="5.8"
+# %% exercise="5.6"
 def bert(ids: Tensor, visible: Tensor, segments: Tensor, model: MaskedLM) -> Tensor:
     """BERT's logits for every token, from its parts."""
     ### BEGIN SOLUTION
     e = model.encoder.embeddings
-    x = e.norm(e.token(ids) + e.position(torch.arange(ids.shape[1])) + e.segment(segments))
-    mask = visible[:, None, None, :]  # (B, 1, 1, T)
+    places = torch.arange(ids.shape[1])
+    embedded = e.norm(e.token(ids) + e.position(places) + e.segment(segments))
+    mask, x = visible[:, None, None, :], embedded  # (B, 1, 1, T), (B, T, D)
     for b in model.encoder.blocks:
         x = b.attention_norm(x + b.attention(x, mask))
         x = b.feed_forward_norm(x + b.feed_forward(x))
-    x = model.norm(F.gelu(model.dense(x)))
-    return x @ e.token.weight.T + model.decoder_bias
+    vectors = model.norm(F.gelu(model.dense(x)))
+    return vectors @ e.token.weight.T + model.decoder_bias
     ### END SOLUTION
 
 
 # %%
-verdict = check("5.8", bert)
+verdict = check("5.6", bert)
 verdict
 
 # %% [markdown]
-# Is that really BERT? Let us ask Hugging Face's `transformers`, the library most people use, to build
-# one with random numbers in every place, and compare. All it takes is knowing what *they* call the
-# parts (`#` is the number of a block; `weight` or `bias` follows; names in braces are separate there
-# and stacked in ours):
+# Is that really BERT? Let Hugging Face's `transformers` build one with random numbers in every place,
+# and compare. All it takes is knowing what *they* call the parts (`#` is the number of a block; `weight`
+# or `bias` follows; names in braces are separate there and stacked in ours):
 
 # %%
 from mlm_course.models.bert import NAMES, from_bert
@@ -949,7 +930,7 @@ if BertForMaskedLM is not None:
         if verdict.status == "passed":
             models["yours"] = bert(corrupted, visible, segments, ours)
         else:
-            print("Solve exercise 5.8 and run this again: your own encoder is compared here.")
+            print("Solve exercise 5.6 and run this again: your own encoder is compared here.")
     for whose, logits in models.items():
         differences[whose] = (logits - expected)[visible].abs().max().item()
         print(f"{whose:22} largest difference {differences[whose]:.0e}")
@@ -961,16 +942,66 @@ assert max(differences.values(), default=0) < 1e-5
 # The differences are those of 32-bit arithmetic: the same sums, in another order. Your encoder *is*
 # BERT. It only lacks what BERT has learned.
 #
+# Usually the first try disagrees. Then hand the same numbers to the same parts of both models.
+#
+# ### Exercise 5.7: a BERT that disagrees
+# `model` is right (parts as in exercise 5.6; here all can be called, a block returns a pair). `suspect`
+# has the same weights, but one to four faults in its code. All is float64: right parts agree to 1e-12.
+#
+# - `suspect.embed(ids, segments)` is `(B, T, D)`, `suspect.head(x)` turns that into `(B, T, V)`.
+# - `suspect.blocks`: a block `s` has parts named as in the model, and `s(x, mask)` puts its own parts
+#   together.
+#
+# Return the sorted names of the faults. One in a block may be in one block only.
+#
+# - `"positions"` count from 1; `"segments"` are not added; `"bias"`: the head has none for the tokens
+# - `"heads"`: an attention with one head; `"gelu"`: tanh in a feed-forward network; `"eps"`: 1e-5
+#   in a block's two norms, not 1e-12
+# - `"mask"`: `s` does not pass it on to its attention; `"pre-norm"`: `s` is not post-norm
+#
+# `ids`, `visible` and `segments` are for trying; some places are padding.
+
+
+# %% exercise="5.7"
+def faults(suspect, model: MaskedLM, ids: Tensor, visible: Tensor, segments: Tensor) -> list[str]:
+    """Sorted names of what is wrong with a suspect BERT."""
+    ### BEGIN SOLUTION
+    near = {"rtol": 0, "atol": 1e-9}
+    e, x = model.encoder.embeddings, suspect.embed(ids, segments)
+    alone = torch.allclose(x, suspect.embed(ids, 1 - segments), **near)  # without segments
+    second = 0 if alone else e.segment(segments)
+    right = e.norm(e.token(ids) + e.position(torch.arange(ids.shape[1])) + second)
+    signs = [("segments", alone), ("positions", not torch.allclose(x, right, **near))]
+    mask = visible[:, None, None, :]
+    everyone = torch.ones_like(mask)
+    for s, b in zip(suspect.blocks, model.encoder.blocks):
+        h = s.attention_norm(x + s.attention(x, everyone))  # the suspect's own parts
+        whole = s.feed_forward_norm(h + s.feed_forward(h))
+        signs += [
+            ("heads", not torch.allclose(s.attention(x, mask), b.attention(x, mask), **near)),
+            ("gelu", not torch.allclose(s.feed_forward(x), b.feed_forward(x), **near)),
+            ("eps", not torch.allclose(s.attention_norm(x), b.attention_norm(x), **near)),
+            ("mask", torch.allclose(s(x, mask), s(x, everyone), **near)),
+            ("pre-norm", not torch.allclose(s(x, everyone), whole, **near)),
+        ]
+    signs.append(("bias", not torch.allclose(suspect.head(x), model.logits(x), **near)))
+    return sorted({name for name, sign in signs if sign})
+    ### END SOLUTION
+
+
+# %%
+check("5.7", faults)
+
+# %% [markdown]
 # ## 11. Weights that other people trained
 #
-# Your code can run such weights. *all-MiniLM-L6-v2* is a BERT with six blocks and
-# `D` = 384, published under the Apache licence 2.0. Six blocks of a pretrained model with twelve were
-# kept and trained on, with some hundred million pairs (of a billion) that belong together, such as
-# questions and answers, to tell a text's partner from the others of its batch by the mean of its
-# vectors (see its [model card](https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2)).
+# Your code can run such weights. *all-MiniLM-L6-v2* is a BERT with six blocks and `D` = 384, published
+# under the Apache licence 2.0. It was trained on pairs of texts that belong together, to tell a text's
+# partner from the others of its batch by the mean of its vectors (see its
+# [model card](https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2)).
 #
 # The file has 90 MB. The next cell looks for it on this machine, then on the hub; else it says what to
-# do, and the rest of this section waits for the weights. No later lesson needs them.
+# do, and the rest of this section waits for the weights.
 
 # %% tags=["nbval-ignore-output"]
 from mlm_course.hub import HubUnreachable
@@ -1004,10 +1035,9 @@ if minilm is not None:
     print(encodings[3].tokens)
 
 # %% [markdown]
-# Now your `bert` from exercise 5.8 reads them, or the package's encoder while that is not solved.
-# MiniLM has no MLM head, so your function gets a stand-in; its logits are ignored. We want the
-# vectors between the blocks: PyTorch can *hook* a function onto each block's last norm, and call it
-# with what comes out there.
+# Now your `bert` from exercise 5.6 reads them, or the package's encoder while that is not solved.
+# MiniLM has no MLM head, so your function gets a stand-in. We want the vectors between the blocks:
+# PyTorch can *hook* a function onto each block's last norm, and call it with what comes out there.
 
 
 # %%
@@ -1033,7 +1063,7 @@ if minilm is not None:
         print("your function runs it:")
         after = after_each_block(minilm, lambda: bert(text_ids, is_token, segments, headless))
     else:
-        print("exercise 5.8 is not solved yet, so the package's encoder runs it:")
+        print("exercise 5.6 is not solved yet, so the package's encoder runs it:")
         after = after_each_block(minilm, lambda: minilm(text_ids, is_token))
     print(len(after), "blocks, each", tuple(after[0].shape))
 
@@ -1112,7 +1142,7 @@ if minilm is not None:
 
 # %% [markdown]
 # *In words: every token looks at the one before it and at next to nothing else; `[CLS]`, which is
-# the first, looks at itself.* That is a *previous-token head*; when it came about in training, is open.
+# the first, looks at itself.* That is a *previous-token head*.
 # Lesson 7 searches a model of ours for heads with a job.
 #
 # ### Filling gaps
@@ -1148,12 +1178,10 @@ quiz("5")
 # - With **residual connections** gradients arrive at the first layer, and a token keeps its own vector
 #   beneath what is added. **LayerNorm** brings every token's vector to one size: over `D`, variance
 #   divided by `D`, eps under the root.
-# - Attention moves information between tokens; the **feed-forward network** works on each token by
-#   itself and holds most of a block's parameters.
+# - Attention moves information between tokens; the **feed-forward network** works on each by itself.
 # - **Post-norm** normalises the sums (BERT), **pre-norm** what enters a sublayer.
-# - The head is tied to the token table, whose size at the start shows in the first loss: near `log V`
-#   if the table is small. Logits are needed at hidden places only.
-# - Dropout is on in training mode only.
+# - The head is tied to the token table, whose size at the start shows in the first loss.
+# - A model that disagrees is taken apart: the same numbers into the same parts.
 #
 # **Next:** lesson 6 trains it, with an exact floor to train against.
 
@@ -1174,8 +1202,6 @@ progress("5")
 #   [arXiv:1607.06450](https://arxiv.org/abs/1607.06450)
 # - R. Xiong et al. 2020. *On Layer Normalization in the Transformer Architecture*. ICML.
 #   [arXiv:2002.04745](https://arxiv.org/abs/2002.04745)
-# - L. Liu et al. 2020. *Understanding the Difficulty of Training Transformers*. EMNLP.
-#   [arXiv:2004.08249](https://arxiv.org/abs/2004.08249)
 # - D. Hendrycks, K. Gimpel 2016. *Gaussian Error Linear Units (GELUs)*.
 #   [arXiv:1606.08415](https://arxiv.org/abs/1606.08415)
 # - N. Srivastava et al. 2014. *Dropout: A Simple Way to Prevent Neural Networks from Overfitting*.

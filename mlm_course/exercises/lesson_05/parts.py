@@ -1,12 +1,9 @@
 """Parts of a network, as several exercises of the lesson take them for arguments."""
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
-
-from mlm_course.attention import MultiHeadAttention
-from mlm_course.models.encoder import FeedForward
 
 Part = TypeVar("Part", bound=nn.Module)
 
@@ -20,8 +17,10 @@ def randomised(module: Part, g: torch.Generator) -> Part:
     return module.eval()
 
 
-def block_parts(g: torch.Generator) -> tuple:
-    """x (2, 5, 12), and a block's attention, norm, feed-forward network and norm."""
-    x = torch.randn(2, 5, 12, generator=g)
-    parts = MultiHeadAttention(12, 3), nn.LayerNorm(12), FeedForward(12, 20), nn.LayerNorm(12)
-    return (x, *(randomised(part, g) for part in parts))
+def only_parts(module: nn.Module, parts: str) -> None:
+    """Lets a module refuse to be called: its parts are to be used."""
+
+    def forward(*_: Any, **__: Any) -> None:
+        raise TypeError(f"This cannot be called here: put it together from its parts, {parts}.")
+
+    setattr(module, "forward", forward)  # noqa: B010
