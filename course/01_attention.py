@@ -60,20 +60,23 @@ weights @ values  # (S,) @ (S, D) -> (D,)
 # two letters apart will save you from many bugs.
 #
 # ### Exercise 1.1: many averages at once
-# Weights `(..., T, S)` and values `(..., S, D)` -> one average for each query, `(..., T, D)`.
-# The dots stand for any number of leading axes, such as a batch.
+# Here the listening words come without weights. They *vote*: `votes[t, s]`, a whole number stored as a
+# float, is how often query `t` has voted for key `s`. A query's weights are the shares of its votes.
+# Votes `(..., T, S)` and values `(..., S, D)` -> one average for each query, `(..., T, D)`. The dots
+# stand for any number of leading axes, such as a batch. A query without any vote hears zeros.
 
 
 # %% exercise="1.1"
-def weighted_average(weights: Tensor, values: Tensor) -> Tensor:
-    """For each query the average of the values, weighted by its row of weights."""
+def average_by_votes(votes: Tensor, values: Tensor) -> Tensor:
+    """For each query the average of the values, each counted as often as it was voted for."""
     ### BEGIN SOLUTION
-    return weights @ values
+    total = votes.sum(-1, keepdim=True)  # (..., T, 1)
+    return votes @ values / total.clamp(min=1)  # without votes 0 / 1
     ### END SOLUTION
 
 
 # %%
-check("1.1", weighted_average)
+check("1.1", average_by_votes)
 
 # %% [markdown]
 # Some articles have it that attention computes similarities and *adds them to the word vectors*. A
@@ -188,31 +191,54 @@ for size in [1, 4, 16, 64]:
     print(f"D = {size:2}: weights {weights}   steepest {steepest:.4f}")
 
 # %% [markdown]
-# ### Exercise 1.2: scores on a fair scale
-# Queries `(..., T, D)`, keys `(..., S, D)` -> scores `(..., T, S)`: the dot products of each query
-# with each key, divided so that their spread is about 1 for every `D`. Take `D` from the shape of
-# `q`. (`k.transpose(-2, -1)` swaps the last two axes.)
+# ### Exercise 1.2: how far do they spread?
+# Predict four spreads of dot products; then a cell measures them. Unless something else is said, all
+# numbers are drawn independently, around 0 with a spread of 1.
+#
+# - a: `D = 4096`.
+# - b: `D = 64`; then a query's numbers are made 3 times as large, a key's half as large.
+# - c: `D = 100`; then 75 numbers of each key are set to 0.
+# - d: `D = 64`, but only 16 numbers are drawn for a vector, query or key: each of them stands
+#   there four times in a row.
 
 
 # %% exercise="1.2"
-def attention_scores(q: Tensor, k: Tensor) -> Tensor:
-    """Similarity of each query with each key, on a scale that does not depend on D."""
+def four_spreads() -> tuple[float, float, float, float]:
+    """The standard deviations of the dot products in a, b, c and d."""
     ### BEGIN SOLUTION
-    return q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
+    a = math.sqrt(4096)
+    b = 3 * 0.5 * math.sqrt(64)  # each product is 1.5 times as large
+    c = math.sqrt(100 - 75)  # 25 products are left
+    d = 4 * math.sqrt(16)  # 16 independent products, each added four times
+    return a, b, c, d
     ### END SOLUTION
 
 
 # %%
-check("1.2", attention_scores)
+check("1.2", four_spreads)
+
+# %%
+g_new = torch.Generator().manual_seed(1)
+drawn = {
+    "a": torch.randn(2, 4000, 4096, generator=g_new),
+    "b": torch.randn(2, 20_000, 64, generator=g_new) * torch.tensor([3, 0.5])[:, None, None],
+    "c": torch.randn(2, 20_000, 100, generator=g_new) * (torch.arange(100) < 25),
+    "d": torch.randn(2, 20_000, 16, generator=g_new).repeat_interleave(4, dim=-1),
+}
+for name, (queries, keys) in drawn.items():
+    print(f"{name}: {(queries * keys).sum(-1).std():.1f}")
 
 # %% [markdown]
+# Scores are dot products on a scale that does not depend on `D`: divided by `sqrt(D)`, those of
+# independent numbers around 1 have a spread of 1.
+#
 # The scores of our sentence, every word against every word. Look for the darkest square off the
 # diagonal (and never mind "the", which stands there twice):
 
 # %% tags=["nbval-ignore-output"]
 from mlm_course.views import heat_map
 
-scores = x @ x.T / math.sqrt(x.shape[-1])  # (T, S)
+scores = x @ x.T / 8  # (T, S); 8 is the square root of 64
 show(heat_map(sentence, sentence, scores, title="scores"))
 
 # %%
@@ -237,7 +263,7 @@ assert sorted(best) == ["iterate", "over"]  # company they keep: "iterate over"
 # $$w_i = \frac{e^{s_i}}{\sum_j e^{s_j}}$$
 #
 # Add 100 to all scores and nothing changes: each exponential grows by the same factor, which the
-# division takes out again. That is more than a curiosity. `exp` of a large number overflows:
+# division takes out again. That is of use, since `exp` of a large number overflows:
 
 # %%
 large = torch.tensor([1000.0, 1001.0])
@@ -245,38 +271,37 @@ print("naive:  ", large.exp() / large.exp().sum())
 print("shifted:", (large - 1001).exp() / (large - 1001).exp().sum())
 
 # %% [markdown]
-# ### Exercise 1.3: softmax that survives large scores
-# Scores `(..., T, S)` -> weights of the same shape; each query's weights sum to 1 *over the keys*.
-# Some of the test scores are in the hundreds. Use `exp`, `amax` and `sum` (not `softmax`); all of
-# them take `keepdim=True`.
+# ### Exercise 1.3: softmax for repeated words
+# A long text repeats its words, and equal keys get equal scores. So each *different* key is listed once,
+# with the number of its copies: scores `(..., T, S)`, counts `(S,)` (whole numbers) -> weights
+# `(..., T, S)`: what all copies of a key get together, each query's weights summing to 1. A key with
+# the count 0 is not there: it gets 0, and its score must not matter. (At least one key is there.)
+# Scores may be in the hundreds and far apart. `amax` and `sum` take `keepdim=True`.
 
 
 # %% exercise="1.3"
-def softmax_over_keys(scores: Tensor) -> Tensor:
-    """Positive weights that sum to 1 along the last axis, whatever the size of the scores."""
+def weights_with_counts(scores: Tensor, counts: Tensor) -> Tensor:
+    """Softmax over keys of which each stands there several times, once, or not at all."""
     ### BEGIN SOLUTION
-    shifted = scores - scores.amax(-1, keepdim=True)  # the largest score of each query becomes 0
-    exponentials = shifted.exp()
+    total = scores + counts.log()  # n e^s = e^(s + log n), and log(0) is -inf
+    exponentials = (total - total.amax(-1, keepdim=True)).exp()  # at most 1
     return exponentials / exponentials.sum(-1, keepdim=True)
     ### END SOLUTION
 
 
 # %%
-check("1.3", softmax_over_keys)
+check("1.3", weights_with_counts)
 
 # %% [markdown]
 # ## 5. Attention
 #
-# Scores, softmax, weighted average. Those three lines are *scaled dot-product attention*:
-#
-# $$\text{attention}(Q, K, V) = \text{softmax}\!\left(\frac{Q K^\top}{\sqrt{D}}\right) V$$
-#
-# The values may have another number of components than queries and keys, here `E`; nothing compares
-# them with anything.
+# Scores, softmax, weighted average: that is *scaled dot-product attention*. The values may have
+# another number of components than queries and keys, here `E`; nothing compares them with anything.
 #
 # ### Exercise 1.4: attention
 # Queries `(..., T, D)`, keys `(..., S, D)`, values `(..., S, E)` -> a pair: the output `(..., T, E)`
-# and the weights `(..., T, S)`. Here `softmax(-1)` is allowed.
+# and the weights `(..., T, S)`. The scores are on the scale of section 3, for any `D`.
+# (`k.transpose(-2, -1)` swaps the last two axes; `softmax(-1)` survives large scores.)
 
 
 # %% exercise="1.4"
@@ -293,9 +318,13 @@ def attention(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
 check("1.4", attention)
 
 # %% [markdown]
-# The package's own version (open `mlm_course/attention.py`: it is short) does the same. Let the words
-# of our sentence attend to each other. Choose a word on the left with the mouse or with the arrow
-# keys; the table shows its scores and weights. (There is one "head" for now. Section 7 has two.)
+# In one line:
+#
+# $$\text{attention}(Q, K, V) = \text{softmax}\!\left(\frac{Q K^\top}{\sqrt{D}}\right) V$$
+#
+# The package's own version stands in `mlm_course/attention.py`. Let the words of our sentence attend to
+# each other. Choose a word on the left with the mouse or with the arrow keys; the table shows its
+# scores and weights. (There is one "head" for now. Section 7 has two.)
 
 # %% tags=["nbval-ignore-output"]
 from mlm_course.widgets import AttentionExplorer
@@ -317,7 +346,7 @@ assert own > 0.5
 # against itself still scores `D / sqrt(D)`, here 8, and since all our vectors are equally long, no
 # other can beat it.
 #
-# Boxes like the next one hold claims that are often read, in our words. You try them, and see.
+# Boxes hold claims that are often read. Try them, and see.
 #
 # > **Often read:** the attention score is the dot product of two word vectors.
 #
@@ -362,8 +391,33 @@ for name, answer in zip(box_names(shelf), shelf.answers[0, :, 0].tolist()):
 # Labels, digits and pointers change with each shelf, so nothing can be learned by heart. To answer,
 # a box has to *look*: find the box with the right label, and read its digit.
 #
-# The model is attention and hardly anything else. `nn.Embedding(n, D)` is a table of `n` learned
-# vectors. A box becomes the sum of three of them: its label's, its digit's, its pointer's.
+# ### Exercise 1.5: by hand
+# Set the matrices for query and key yourself. A box is a vector `x` of 34 numbers, all 0 but three:
+# `x[:12]` has a 1 at its label (labels count from 0 to 11), `x[12:22]` at its digit, `x[22:]` at the
+# label it points to. Return `W_q` and `W_k`, both `(34, D)`, `D` being yours to choose, so that
+# attention with queries `x @ W_q` and keys `x @ W_k` (scores divided by `sqrt(D)`, then softmax) puts
+# .99 or more of every box's weight on the box it points to. It is judged on 500 shelves of six
+# boxes. (`D = 2` is enough.)
+
+
+# %% exercise="1.5"
+def follow_pointers() -> tuple[Tensor, Tensor]:
+    """W_q and W_k, (34, D) each, with which every box looks at the box it points to."""
+    ### BEGIN SOLUTION
+    W_q, W_k = torch.zeros(34, 12), torch.zeros(34, 12)
+    W_q[22:] = torch.eye(12)  # what am I looking for? My pointer
+    W_k[:12] = 50 * torch.eye(12)  # what do I offer? My label; 50 / sqrt(12) is 14
+    return W_q, W_k
+    ### END SOLUTION
+
+
+# %%
+check("1.5", follow_pointers)
+
+# %% [markdown]
+# Now let a network find them. The model is attention and hardly anything else. `nn.Embedding(n, D)` is
+# a table of `n` learned vectors. A box becomes the sum of three of them: its label's, its digit's, its
+# pointer's.
 #
 # Is a sum not a muddle? Two random directions stand nearly at right angles when `D` is large. So each
 # vector that went into a sum stands out by its dot product. Add a row of each of three random tables,
@@ -532,8 +586,8 @@ with torch.no_grad():
         effects[change] = moved(weights, new_weights), new_answers
 
 # %% tags=["nbval-ignore-output"]
-for change, (attention, answers) in effects.items():
-    print(f"{change}: {attention:.0%} of the attention moves, {answers:.0%} of the answers change")
+for change, (moves, others) in effects.items():
+    print(f"{change}: {moves:.0%} of the attention moves, {others:.0%} of the answers change")
 
 # %% tags=["author"]
 assert effects["other digits"][0] < 0.1 and effects["other digits"][1] > 0.95
@@ -634,6 +688,43 @@ assert min(two_heads_curve[-20:]) > 0.97 and max(one_head_curve[-20:]) < 0.7
 # {r:boxes.one head for 900 steps}. One head with a network, which has twice the parameters, ends at
 # .75 to .96 {r:boxes.two pointers}: it gets further. Two heads do not mix in the first place.
 #
+# From here on we say **token** for whatever a model reads one of at a time: a word, a piece of a word,
+# a box.
+#
+# ### Exercise 1.6: multi-head attention
+# Put everything together. `x` is `(B, T, M)` with `M = H * D`; the four matrices are `(M, M)`.
+#
+# 1. Queries, keys and values: `x @ w_q`, `x @ w_k`, `x @ w_v`.
+# 2. Split each into heads. A token's vector is `H` pieces of `D` numbers, one after the other; each
+#    head sees all tokens, with its own piece of each.
+# 3. Attention in every head. (The package's `scaled_dot_product_attention(q, k, v)`, which you have
+#    imported, takes any leading axes and returns output and weights.)
+# 4. Put the heads side by side again, `(B, T, M)`, each where its piece was.
+# 5. Mix them: `@ w_o`.
+
+
+# %% exercise="1.6"
+def multi_head_attention(
+    x: Tensor, w_q: Tensor, w_k: Tensor, w_v: Tensor, w_o: Tensor, n_heads: int
+) -> Tensor:
+    """Every token of x attends to every token of x, in n_heads ways at once: (B, T, M)."""
+    ### BEGIN SOLUTION
+    B, T, M = x.shape
+
+    def heads(projected):  # (B, T, M) -> (B, H, T, D)
+        return projected.reshape(B, T, n_heads, M // n_heads).transpose(1, 2)
+
+    q, k, v = heads(x @ w_q), heads(x @ w_k), heads(x @ w_v)
+    output, _ = scaled_dot_product_attention(q, k, v)  # (B, H, T, D)
+    joined = output.transpose(1, 2).reshape(B, T, M)
+    return joined @ w_o
+    ### END SOLUTION
+
+
+# %%
+check("1.6", multi_head_attention)
+
+# %% [markdown]
 # Look inside: switch between the two heads, and compare with the two labels after each arrow.
 
 # %% tags=["nbval-ignore-output"]
@@ -657,60 +748,6 @@ print("the two heads look at exactly the two boxes pointed to:", bool(agree > 0.
 assert agree > 0.97
 
 # %% [markdown]
-# From here on we say **token** for whatever a model reads one of at a time: a word, a piece of a word,
-# a box.
-#
-# ### Exercise 1.5: split into heads
-# `x` is `(B, T, H * D)`: each token's vector is `H` pieces of `D` numbers, one after the other. Return
-# `(B, H, T, D)`, so that each head sees all tokens, with its own piece of each.
-
-
-# %% exercise="1.5"
-def split_heads(x: Tensor, n_heads: int) -> Tensor:
-    """Each token's vector cut into one piece a head: (B, T, H * D) -> (B, H, T, D)."""
-    ### BEGIN SOLUTION
-    B, T, width = x.shape
-    pieces = x.reshape(B, T, n_heads, width // n_heads)  # (B, T, H, D)
-    return pieces.transpose(1, 2)  # (B, H, T, D)
-    ### END SOLUTION
-
-
-# %%
-check("1.5", split_heads)
-
-# %% [markdown]
-# ### Exercise 1.6: multi-head attention
-# Put everything together. `x` is `(B, T, M)` with `M = H * D`; the four matrices are `(M, M)`.
-#
-# 1. Queries, keys and values: `x @ w_q`, `x @ w_k`, `x @ w_v`.
-# 2. Split each into heads.
-# 3. Attention in every head. (The package's `scaled_dot_product_attention(q, k, v)`, which you have
-#    imported, returns output and weights.)
-# 4. Put the heads side by side again: `(B, H, T, D)` -> `(B, T, M)`.
-# 5. Mix them: `@ w_o`.
-
-
-# %% exercise="1.6"
-def multi_head_attention(
-    x: Tensor, w_q: Tensor, w_k: Tensor, w_v: Tensor, w_o: Tensor, n_heads: int
-) -> Tensor:
-    """Every token of x attends to every token of x, in n_heads ways at once: (B, T, M)."""
-    ### BEGIN SOLUTION
-    B, T, M = x.shape
-
-    def heads(projected):  # (B, T, M) -> (B, H, T, D)
-        return projected.reshape(B, T, n_heads, M // n_heads).transpose(1, 2)
-
-    output, _ = scaled_dot_product_attention(heads(x @ w_q), heads(x @ w_k), heads(x @ w_v))
-    joined = output.transpose(1, 2).reshape(B, T, M)
-    return joined @ w_o
-    ### END SOLUTION
-
-
-# %%
-check("1.6", multi_head_attention)
-
-# %% [markdown]
 # Why step 5? Cut `w_o` into one piece of `D` rows a head. The product is then a *sum*, one term for
 # each head:
 
@@ -731,6 +768,34 @@ assert torch.allclose(joined @ w_o, terms.sum(0), atol=1e-4)
 # ## 8. What attention does not know: order
 #
 # Shuffle the tokens that go in. What comes out?
+#
+# ### Exercise 1.7: an experiment
+# A layer treats its tokens as a *bag* if, in whatever order they go in, each token gets the same
+# output as before, at the place where it stands now. Given are a list of `layers`, functions
+# `(T, D)` -> `(T, D)`, and one `x` `(T, D)` to try them on. Return a list of bools, True where a layer
+# treats `x` as a bag, up to rounding (`torch.allclose` with `atol=1e-4`). Some layers are
+# symmetrical enough to fool a test that tries a single order. (`x[order]` puts rows in an order.)
+
+
+# %% exercise="1.7"
+def ignore_order(layers: list, x: Tensor) -> list[bool]:
+    """For each layer whether it treats the tokens of x as a bag."""
+    ### BEGIN SOLUTION
+    orders = [torch.randperm(len(x)) for _ in range(50)]
+
+    def is_bag(layer):
+        before = layer(x)  # (T, D)
+        return all(torch.allclose(layer(x[o]), before[o], atol=1e-4) for o in orders)
+
+    return [is_bag(layer) for layer in layers]
+    ### END SOLUTION
+
+
+# %%
+check("1.7", ignore_order)
+
+# %% [markdown]
+# Attention:
 
 # %%
 layer = MultiHeadAttention(d_model=64, n_heads=4)
@@ -777,6 +842,35 @@ for n in [128, 256, 512, 1024, 2048]:
 # PyTorch's own `scaled_dot_product_attention` avoids most of that memory where it can: it works
 # through the scores block by block and never stores them all. The numbers are the same. The package
 # uses it whenever nobody asks to see the weights.
+#
+# Block by block, although softmax divides by a sum over *all* keys?
+#
+# ### Exercise 1.8: two halves of the keys
+# Queries have attended to one half of the keys, then to the other, each time as if there were no other
+# keys. Kept are two outputs `(..., T, E)` and two log-sums `(..., T)`: the logarithm of the sum of
+# exp(score) over the keys of that half. Scores and values are gone. Return what attention over all keys
+# would have left: output and log-sum. Log-sums may be in the hundreds and far apart; a half without
+# keys has the log-sum minus infinity and the output 0 (never both halves).
+
+
+# %% exercise="1.8"
+def join_halves(
+    output_a: Tensor, log_sum_a: Tensor, output_b: Tensor, log_sum_b: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Output and log-sum over the keys of both halves, from those of each."""
+    ### BEGIN SOLUTION
+    log_sum = torch.logaddexp(log_sum_a, log_sum_b)  # (..., T)
+    share_a = (log_sum_a - log_sum).exp()[..., None]  # (..., T, 1)
+    share_b = (log_sum_b - log_sum).exp()[..., None]
+    return share_a * output_a + share_b * output_b, log_sum
+    ### END SOLUTION
+
+
+# %%
+check("1.8", join_halves)
+
+# %% [markdown]
+# PyTorch's and ours:
 
 # %%
 q, k, v = torch.randn(3, 2, 4, 50, 16, generator=torch.Generator().manual_seed(0))

@@ -102,22 +102,28 @@ in_time, in_time.sum()
 # A convention for the whole course: an `attention_mask` is boolean, and *True means "may attend"*. It is
 # PyTorch's convention for `scaled_dot_product_attention`. Others exist, as you will see in section 7.
 #
-# ### Exercise 2.1: masked weights
-# Scores `(B, H, T, S)` and a boolean mask that broadcasts to them, here `(B, 1, T, S)` -> weights
-# `(B, H, T, S)`: zero where the mask is False, and each query's weights sum to 1. (In this exercise, each
-# query has something to attend to.)
+# ### Exercise 2.1: too late
+# Is dividing once more just as good? Construct the scores `(2, 4)` of two queries, all of them finite.
+# Both queries may attend to the first two keys only, as in `allowed`.
+#
+# - Query 0: masked in time, its weights are .5 and .5. Masked too late, as in `too_late`, less than
+#   .01 of its attention is left.
+# - Query 1: masked in time, its weights are .75 and .25 (up to .001). Masked too late and divided by
+#   their sum, they are `nan`, in float32.
 
 
 # %% exercise="2.1"
-def masked_weights(scores: Tensor, attention_mask: Tensor) -> Tensor:
-    """Softmax over the keys that a query may attend to; zero for the others."""
+def where_late_fails() -> Tensor:
+    """Scores (2, 4) that masking before softmax survives, and masking after it does not."""
     ### BEGIN SOLUTION
-    return scores.masked_fill(~attention_mask, -math.inf).softmax(-1)
+    even = [0.0, 0.0, 9.0, 9.0]  # the closed keys take nearly all
+    lost = [math.log(3), 0.0, 200.0, 0.0]  # exp(-200) is 0 in float32, and 0 / 0 is nan
+    return torch.tensor([even, lost])
     ### END SOLUTION
 
 
 # %%
-check("2.1", masked_weights)
+check("2.1", where_late_fails)
 
 # %% [markdown]
 # ## 3. The padding mask
@@ -188,21 +194,22 @@ not_future = causal_mask(5)  # (T, S)
 show(mask_matrix(sentence, sentence, not_future, reasons={"future": not_future}))
 
 # %% [markdown]
-# ### Exercise 2.3: causal mask
-# Return a boolean mask `(size, size)`: row `t` is True at the columns `0` to `t`. (Try `torch.ones`,
-# `tril`, or compare two `arange`s.)
+# ### Exercise 2.3: with a past
+# A model that writes keeps the keys of the words it has, and sends only the new ones through as
+# queries. So the queries are the *last* `n_queries` of the `n_keys` words. Return their causal mask, bool
+# `(n_queries, n_keys)`. (Try `torch.ones` and `tril`, or compare two `arange`s.)
 
 
 # %% exercise="2.3"
-def my_causal_mask(size: int) -> Tensor:
+def causal_mask_with_past(n_queries: int, n_keys: int) -> Tensor:
     """True where the key stands at the query's own place or before it."""
     ### BEGIN SOLUTION
-    return torch.ones(size, size, dtype=torch.bool).tril()
+    return torch.ones(n_queries, n_keys, dtype=torch.bool).tril(n_keys - n_queries)
     ### END SOLUTION
 
 
 # %%
-check("2.3", my_causal_mask)
+check("2.3", causal_mask_with_past)
 
 # %% [markdown]
 # ### Catching a cheat
@@ -373,6 +380,27 @@ for name, mask in [("causal mask", causal_mask(6)), ("no mask    ", None)]:
     print(name, "places that notice:", notices.nonzero()[:, 0].tolist())
 
 # %% [markdown]
+# ### Exercise 2.4: a blind test
+# Not every change will do. Construct two inputs `x` and `changed`, `(6, 8)` each, on which this test is
+# blind. The tokens 0 to 3 are the same in both. Token 4 is another one, and so is token 5: at
+# least one of its numbers differs by .1 or more. All numbers lie between -10 and 10. And yet attention
+# *without any mask* gives the places 0 to 3 the same outputs, whatever the layer's weights. (Five
+# layers like the one above, with random weights, will be tried.)
+
+
+# %% exercise="2.4"
+def blind_test() -> tuple[Tensor, Tensor]:
+    """Two inputs (6, 8) whose futures differ without any output of the past noticing."""
+    ### BEGIN SOLUTION
+    x = torch.eye(6, 8)
+    return x, x[[0, 1, 2, 3, 5, 4]]  # attention sees a bag: the same two tokens are in it
+    ### END SOLUTION
+
+
+# %%
+check("2.4", blind_test)
+
+# %% [markdown]
 # ## 5. Two masks at once
 #
 # A causal model with padding needs both: a square is open if *both* masks leave it open. One mask has
@@ -383,27 +411,36 @@ both = not_padding & not_future
 MaskMatrix(words, words, both, reasons={"padding": not_padding, "future": not_future})
 
 # %% [markdown]
-# ### Exercise 2.4: causal and padding
-# `lengths` `(B,)`, `size` -> boolean `(B, 1, size, size)`. You may use the package's
-# `causal_mask(size)` and `padding_mask(lengths, size)`.
+# Boolean masks combine with `&`, and with `|` where one of two reasons is enough. That is a good reason
+# to keep masks boolean for as long as possible.
+#
+# For long texts some models let each word hear its neighbours only. A few *global* words hear all
+# others and are heard by all (Beltagy et al. 2020, section 3.1).
+#
+# ### Exercise 2.5: a window, and words for everybody
+# `lengths` `(B,)`, `size`, `window`, `n_global` -> bool `(B, 1, size, size)`. A pair is open if the two
+# places are at most `window` apart, or if one of the two is among the first `n_global` places of the
+# row. But padding keys are closed for everybody. Padding queries are treated like others. (You may
+# use the package's `padding_mask(lengths, size)`.)
 
 
-# %% exercise="2.4"
-def causal_and_padding(lengths: Tensor, size: int) -> Tensor:
-    """True where the key is a word and stands at the query's place or before it."""
+# %% exercise="2.5"
+def window_mask(lengths: Tensor, size: int, window: int, n_global: int) -> Tensor:
+    """True at words that are near, and at pairs with a global word; never at padding keys."""
     ### BEGIN SOLUTION
-    return causal_mask(size) & padding_mask(lengths, size)
+    place = torch.arange(size)
+    near = (place[:, None] - place).abs() <= window  # (T, S)
+    is_global = place < n_global
+    pairs = near | is_global[:, None] | is_global  # (T, S) | (T, 1) | (S,)
+    return pairs & padding_mask(lengths, size)
     ### END SOLUTION
 
 
 # %%
-check("2.4", causal_and_padding)
+check("2.5", window_mask)
 
 # %% [markdown]
-# Boolean masks combine with `&`, in any number and any order. That is a good reason to keep masks
-# boolean for as long as possible.
-#
-# A third kind. To waste no room on padding, several short texts can be packed into one row. Some
+# Another kind. To waste no room on padding, several short texts can be packed into one row. Some
 # models let them hear each other: RoBERTa's rows run on from one document into the next, with a
 # separator between them (Liu et al. 2019, section 4.2). To keep them apart, every token gets the
 # number of its text, and may attend to tokens with the same number only:
@@ -415,23 +452,6 @@ packed = ["anna", "smiled", ".", "it", "was", "cold", "."]
 documents = torch.tensor([[0, 0, 0, 1, 1, 1, 1]])  # (B, T)
 same_text = same_document_mask(documents)[0, 0]  # (T, T)
 show(mask_matrix(packed, packed, same_text, reasons={"other text": same_text}))
-
-# %% [markdown]
-# ### Exercise 2.5: texts that share a row
-# `documents` `(B, T)` -> boolean `(B, 1, T, T)`: True where query and key belong to the same text.
-
-
-# %% exercise="2.5"
-def my_same_document_mask(documents: Tensor) -> Tensor:
-    """True where query and key carry the same document number."""
-    ### BEGIN SOLUTION
-    same = documents[:, :, None] == documents[:, None, :]  # (B, T, 1) == (B, 1, T) -> (B, T, T)
-    return same[:, None]
-    ### END SOLUTION
-
-
-# %%
-check("2.5", my_same_document_mask)
 
 # %% [markdown]
 # Now each text is read as if it stood alone? Not yet, if each place in the row adds its own vector
@@ -449,6 +469,25 @@ with torch.no_grad():
 
 # %% tags=["author"]
 assert same
+
+# %% [markdown]
+# ### Exercise 2.6: places in texts that share a row
+# `documents` `(B, T)` -> places `(B, T)`: for each token how many tokens of *its* text stand before it in
+# the row. Numbers of texts come in any order, and texts may take turns, as two speakers do: in
+# 7, 7, 0, 7, 0 the places are 0, 1, 0, 2, 1. No loop is needed.
+
+
+# %% exercise="2.6"
+def places_in_texts(documents: Tensor) -> Tensor:
+    """The place of each token within its own text, from 0."""
+    ### BEGIN SOLUTION
+    same = same_document_mask(documents)[:, 0]  # (B, T, T)
+    return (same & causal_mask(documents.shape[1])).sum(-1) - 1  # itself does not count
+    ### END SOLUTION
+
+
+# %%
+check("2.6", places_in_texts)
 
 # %% [markdown]
 # ## 6. A query with nothing to hear
@@ -479,23 +518,28 @@ torch.tensor([-1e9, -1e9, -1e9]).softmax(-1)
 # All scores are equal now, so the query listens to *everything it must not hear*, evenly. The clean
 # answer: a query with nothing to attend to hears nothing. All its weights are 0.
 #
-# ### Exercise 2.6: softmax with a safety net
-# As in 2.1, but a query that may attend to nothing gets a row of zeros.
-# (`attention_mask.any(-1, keepdim=True)` is True for the queries that may attend to something.)
+# ### Exercise 2.7: a safety net, there and back
+# Some programs write masks as numbers to be added to the scores: 0 where a query may attend, minus
+# infinity elsewhere. Scores `(B, H, T, S)`, such an additive mask `(B, 1, T, S)`, values `(B, H, S, E)` ->
+# a loss: the squares of all outputs, added up. A query with nothing to attend to hears zeros. And
+# nothing may become `nan` on the way back either: `backward()` has to send the right gradients to scores
+# and values, zeros to the scores of such a query. Scores of closed keys may be larger by hundreds.
 
 
-# %% exercise="2.6"
-def safe_masked_weights(scores: Tensor, attention_mask: Tensor) -> Tensor:
-    """Softmax over the allowed keys; zeros for a query without any."""
+# %% exercise="2.7"
+def sum_of_squares(scores: Tensor, additive_mask: Tensor, values: Tensor) -> Tensor:
+    """The squares of all outputs, added up; a query without any open key hears zeros."""
     ### BEGIN SOLUTION
-    weights = scores.masked_fill(~attention_mask, -math.inf).softmax(-1)
-    hears_something = attention_mask.any(-1, keepdim=True)
-    return weights.masked_fill(~hears_something, 0.0)
+    closed = additive_mask == -math.inf
+    nothing = closed.all(-1, keepdim=True)  # (B, 1, T, 1)
+    weights = scores.masked_fill(closed & ~nothing, -math.inf).softmax(-1)  # no row of -inf only
+    weights = weights.masked_fill(nothing, 0.0)
+    return (weights @ values).square().sum()
     ### END SOLUTION
 
 
 # %%
-check("2.6", safe_masked_weights)
+check("2.7", sum_of_squares)
 
 # %% [markdown]
 # The package's attention does that, and so does PyTorch's fused attention on a CPU (since 2.5; before,
@@ -564,21 +608,44 @@ for name, output in {"without weights": slip, "with weights": with_weights}.item
 # nothing to hear; whether a `nan` gives that away depends on the path inside: on weights asked for, and
 # on `eval()`. Do not count on it.
 #
-# ### Exercise 2.7: an additive mask
-# Boolean mask, True = may attend -> float mask of the same shape: 0 where a query may attend, minus
-# infinity elsewhere.
+# ### Exercise 2.8: how was the mask read?
+# Several programs got the same sentence, `q` `(T, D)`, `k` `(S, D)`, `v` `(S, E)`, each with a mask of Hugging
+# Face's kind (1 = a word). Given are the masks `(N, S)` of N programs and their outputs `(N, T, E)`.
+# Each program read its mask in one of five ways:
+#
+# - `"as meant"`; `"upside down"`: 1 and 0 exchanged;
+# - `"added"`: the numbers 0 and 1 were added to the scores, as if the mask were an additive one;
+# - `"too late"`: weights of padding were set to 0 after softmax, without dividing again;
+# - `"not at all"`.
+#
+# Return a list for each program: the names of *all* readings that give its output (up to 1e-4), in
+# the order above.
 
 
-# %% exercise="2.7"
-def additive_mask(attention_mask: Tensor) -> Tensor:
-    """0 where a query may attend, -inf where it may not."""
+# %% exercise="2.8"
+def readings_that_fit(
+    q: Tensor, k: Tensor, v: Tensor, masks: Tensor, outputs: Tensor
+) -> list[list[str]]:
+    """For each mask and output the ways in which the mask may have been read."""
     ### BEGIN SOLUTION
-    return torch.zeros(attention_mask.shape).masked_fill(~attention_mask, -math.inf)
+    scores, names = attention_scores(q, k), []  # (T, S)
+    for mask, output in zip(masks, outputs):
+        is_word = mask.bool()
+        readings = {
+            "as meant": scores.masked_fill(~is_word, -math.inf).softmax(-1),
+            "upside down": scores.masked_fill(is_word, -math.inf).softmax(-1),
+            "added": (scores + mask).softmax(-1),
+            "too late": scores.softmax(-1) * is_word,
+            "not at all": scores.softmax(-1),
+        }
+        fits = [n for n, w in readings.items() if torch.allclose(w @ v, output, atol=1e-4)]
+        names.append(fits)
+    return names
     ### END SOLUTION
 
 
 # %%
-check("2.7", additive_mask)
+check("2.8", readings_that_fit)
 
 # %% [markdown]
 # ## 8. Two things called "mask"
@@ -676,6 +743,8 @@ progress("2")
 #   (section 3.1: `[MASK]`)
 # - Y. Liu et al. 2019. *RoBERTa*. [arXiv:1907.11692](https://arxiv.org/abs/1907.11692) (section 4.2:
 #   rows that run across documents)
+# - I. Beltagy, M. E. Peters, A. Cohan 2020. *Longformer: The Long-Document Transformer*.
+#   [arXiv:2004.05150](https://arxiv.org/abs/2004.05150) (section 3.1: windows and global words)
 # - M. M. Krell et al. 2021. *Efficient Sequence Packing without Cross-contamination*.
 #   [arXiv:2107.02027](https://arxiv.org/abs/2107.02027) (several texts in one row,
 #   kept apart)

@@ -637,12 +637,12 @@ def test_a_name_that_the_notebook_took_from_python_is_named(notebook, words):
 
 
 def test_an_answer_to_another_exercise_is_known_by_its_name():
-    def weighted_average(weights, values):
+    def average_by_votes(weights, values):
         return weights @ values
 
-    line = 'By its name this is the answer to 1.1: `check("1.1", weighted_average)`.'
-    assert line in check("90.1", weighted_average).details
-    assert line not in check("1.1", weighted_average).details
+    line = 'By its name this is the answer to 1.1: `check("1.1", average_by_votes)`.'
+    assert line in check("90.1", average_by_votes).details
+    assert line not in check("1.1", average_by_votes).details
     assert line not in check("1.1", lambda weights, values: weights).details
 
 

@@ -13,20 +13,36 @@ def inputs(g: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, 
     return torch.randn(4, 5, 12, generator=g), w_q, w_k, w_v, w_o, 3
 
 
-SPLIT = ".reshape(B, T, n_heads, M // n_heads).transpose(1, 2)"
+PIECES, SWAP = ".reshape(B, T, n_heads, M // n_heads)", ".transpose(1, 2)"
+SPLIT = f"{PIECES}{SWAP}"
 
 EXERCISE = Exercise(
-    minutes=18,
+    minutes=20,
+    hard=True,
     inputs=inputs,
+    stages={
+        "q": "the queries of all heads (B, H, T, D)",
+        "k": "their keys (B, H, T, D)",
+        "v": "their values (B, H, T, D)",
+        "output": "what each head has heard (B, H, T, D)",
+        "joined": "the heads side by side (B, T, M)",
+    },
     hints=(
-        "Follow the five steps. Only steps 2 and 4 change shapes.",
-        "After step 3 you hold (B, H, T, D). Swap H and T back before you reshape to (B, T, M).",
+        "Three products, the split, attention, the way back, one product. Only the split and the "
+        "way back change shapes.",
+        "The split: the last axis M becomes two, (B, T, H, D), and then H and T change places. A "
+        "reshape never moves a number; it only draws the borders anew.",
+        "After attention there is (B, H, T, D). For the way back do the two steps of the split in "
+        "reverse: swap H and T, then reshape to (B, T, M).",
+        "B, T, M = x.shape\n"
+        "pieces = [(x @ w).reshape(B, T, n_heads, -1).transpose(1, 2) for w in (w_q, w_k, w_v)]\n"
+        "output, _ = scaled_dot_product_attention(*pieces)\n"
         "return output.transpose(1, 2).reshape(B, T, M) @ w_o",
     ),
     mistakes=(
         Mistake(
-            "The heads were reshaped straight to (B, T, M), which mixes tokens. Swap H and T back "
-            "first: .transpose(1, 2).reshape(B, T, M).",
+            "The heads were reshaped straight to (B, T, M), which mixes tokens. H and T have to be "
+            "swapped back first.",
             {"output.transpose(1, 2).reshape(B, T, M)": "output.reshape(B, T, M)"},
         ),
         Mistake(
@@ -44,9 +60,26 @@ EXERCISE = Exercise(
             {"heads(x @ w_k)": "heads(x @ w_q)"},
         ),
         Mistake(
-            "The split into heads is a bare reshape, which mixes tokens: reshape to (B, T, H, D), "
-            "then swap T and H (exercise 1.5).",
+            "What the heads average is not the values: it is x as it came in, without w_v.",
+            {"heads(x @ w_v)": "heads(x)"},
+        ),
+        Mistake(
+            "The split into heads is a bare reshape, which mixes tokens: first (B, T, H, D), then T "
+            "and H change places.",
             {SPLIT: ".reshape(B, n_heads, T, M // n_heads)"},
+        ),
+        Mistake(
+            "Tokens never meet here: within each token its heads have attended to each other. In "
+            "scaled_dot_product_attention the tokens have to be the second to last axis.",
+            {SPLIT: PIECES, "output.transpose(1, 2).reshape": "output.reshape"},
+        ),
+        Mistake(
+            "Each head took every H-th number. Its piece is D numbers in a row: H comes before D.",
+            {
+                SPLIT: ".reshape(B, T, M // n_heads, n_heads).permute(0, 3, 1, 2)",
+                "output.transpose(1, 2)": "output.permute(0, 2, 3, 1)",
+            },
+            {SPLIT: ".reshape(B, T, M // n_heads, n_heads).permute(0, 3, 1, 2)"},
         ),
         Mistake(
             "The matrices were transposed (F.linear does that, too). Here it is simply x @ w_q.",
@@ -56,6 +89,10 @@ EXERCISE = Exercise(
                 "x @ w_v": "x @ w_v.T",
                 "joined @ w_o": "joined @ w_o.T",
             },
+        ),
+        Mistake(
+            "Right up to the last product: there w_o came in transposed.",
+            {"joined @ w_o": "joined @ w_o.T"},
         ),
         Mistake(
             "The input was added to the result. That is the residual connection, which lesson 5 "

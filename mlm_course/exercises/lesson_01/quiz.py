@@ -4,51 +4,98 @@ from mlm_course.practice.exercise import Question
 
 QUIZ = (
     Question(
-        prompt="Why are the scores divided by sqrt(D)?",
+        prompt="Why are dot products divided by sqrt(D) before softmax?",
         right=(
-            "So that softmax does not become all-or-nothing when vectors have more numbers.",
-            "The spread of dot products grows like sqrt(D), and softmax turns large "
-            "differences into a single 1.",
+            "So that long vectors do not make softmax all-or-nothing by their length alone.",
+            "The spread of dot products grows like sqrt(D), and softmax turns large differences into "
+            "a single 1, where hardly any gradient passes.",
         ),
         wrong=(
-            ("So that the weights sum to 1.", "Softmax sees to that, whatever the scores are."),
-            ("To make the computation cheaper.", "A division makes nothing cheaper."),
+            (
+                "So that each query's weights sum to 1 over the keys, however many keys there are.",
+                "Softmax sees to that, whatever the scores are.",
+            ),
+            (
+                "So that the dot product becomes a cosine, in which only the direction counts.",
+                "A cosine divides by the two vectors' lengths; sqrt(D) is the same for all pairs.",
+            ),
+            (
+                "So that exp does not overflow when a score is in the hundreds, which it would.",
+                "Subtracting the largest score does that; sqrt(D) leaves large scores large.",
+            ),
         ),
     ),
     Question(
-        prompt="A sentence of 10 words attends to a sentence of 7 words. How many weights does one head have?",
-        right=("70: one for each pair.", "T = 10 queries times S = 7 keys."),
+        prompt="All scores of one query grow by 100. What happens to its weights?",
+        right=(
+            "They stay as they are: only differences between its scores count.",
+            "Each exponential grows by the same factor, which the division takes out.",
+        ),
         wrong=(
-            ("17: one for each word.", "Each query has a weight of its own for each key."),
-            ("49", "That would be the 7 words attending to themselves."),
+            (
+                "They move towards all-or-nothing, since large scores sharpen softmax.",
+                "Large *differences* sharpen it. Multiplying all scores by 100 would do that.",
+            ),
+            (
+                "They become more even, since 100 hides the differences.",
+                "Differences do not become smaller by adding the same to all.",
+            ),
         ),
     ),
     Question(
-        prompt="Every box pointed to two boxes. Why was one head not enough?",
+        prompt="How large can the numbers be that a query hears (its output)?",
         right=(
-            "One look gives one average of both boxes, and one matrix could not read both digits "
-            "out of it.",
+            "In each component no larger than the largest among the values.",
+            "An average never leaves the range of what is averaged.",
+        ),
+        wrong=(
+            (
+                "As large as the sum of the values, if the query matches all of the keys.",
+                "The weights sum to 1, however many keys match.",
+            ),
+            (
+                "As large as its largest score times the value that belongs to it.",
+                "Scores become weights, and no weight is above 1.",
+            ),
+            (
+                "There is no bound: it depends on how large queries and keys are.",
+                "They decide the weights only, which lie between 0 and 1.",
+            ),
+        ),
+    ),
+    Question(
+        prompt="Every box pointed to two boxes. Why was one head of attention not enough?",
+        right=(
+            "One look gave one average of both boxes, out of which one matrix was to read two digits.",
             "Two heads keep the two looks apart. (A small network behind one head took much of the "
             "mixture apart.)",
         ),
         wrong=(
-            ("It had too few numbers to learn.", "Both models had exactly as many."),
-            ("It was not trained for long enough.", "Three times the steps left it where it was."),
+            (
+                "With one head there were half as many learned numbers in its matrices as with two of them.",
+                "Both models had exactly as many: heads share out the same numbers.",
+            ),
+            (
+                "One head can give a weight to a single box only, and all the other weights are 0.",
+                "It spread its weight over both boxes; softmax gives every key something.",
+            ),
         ),
     ),
     Question(
-        prompt="You reverse the order of the tokens. What does attention (without positions) do?",
+        prompt="Attention without positions gets the tokens in reversed order. What comes out?",
         right=(
-            "It gives the same outputs, in reversed order.",
-            "To attention a sentence is a bag of words.",
+            "The same outputs as before, in reversed order.",
+            "To attention a sentence is a bag of words: each hears what it heard before.",
         ),
         wrong=(
             (
-                "It gives different outputs, since order matters in language.",
-                "It matters in language, but nothing in attention knows about it. Positions have "
-                "to be added.",
+                "The same outputs, in the order as before.",
+                "Each token keeps its own output, and it stands where the token stands now.",
             ),
-            ("It fails.", "It runs without complaint, which is what makes this easy to overlook."),
+            (
+                "Other outputs, since each word has other neighbours now.",
+                "All words are heard alike, wherever they stand: nobody has neighbours.",
+            ),
         ),
     ),
 )

@@ -22,18 +22,39 @@ EXERCISE = Exercise(
             {"[:, None, None, :]": "[:, None, :, None]"},
         ),
         Mistake(
-            "Off by one: places are counted from 0, so a row with 3 words uses the places 0, 1 "
-            "and 2.",
+            "One place too many is open. Places are counted from 0, so a row with 3 words uses the "
+            "places 0, 1 and 2.",
             {" < ": " <= "},
+        ),
+        Mistake(
+            "One place too few is open: the last word of each row is closed. A row with 3 words uses "
+            "the places 0, 1 and 2.",
+            {"lengths[:, None]": "lengths[:, None] - 1"},
         ),
         Mistake(
             "Upside down: this is True at the padding. True should mean may attend.",
             {" < ": " >= "},
         ),
         Mistake(
+            "This closes places at the beginning of each row. The padding stands at its end.",
+            {
+                "torch.arange(size) < lengths[:, None]": "torch.arange(size) >= size - lengths[:, None]"
+            },
+        ),
+        Mistake(
+            "This opens one place in each row, the one behind its last word. Every place before that "
+            "should be open.",
+            {" < ": " == "},
+        ),
+        Mistake(
             "Right values, but (B, S) would broadcast against (B, H, T, S) in the wrong places. "
             "Add two axes: [:, None, None, :].",
             {"[:, None, None, :]": ""},
+        ),
+        Mistake(
+            "Right, but the same line stands there for every query. Once is enough, (B, 1, 1, S): "
+            "broadcasting repeats it.",
+            {"[:, None, None, :]": "[:, None, None, :].expand(-1, 1, size, -1)"},
         ),
     ),
 )
