@@ -54,6 +54,33 @@ def from_the_last_tag(tags):
     return entities
 
 
+def i_of_another_kind_dropped(tags):
+    """An I- of another kind ends an entity; one behind an O begins one."""
+    entities, kind, start = [], None, 0
+    for place, tag in enumerate([*tags, "O"]):
+        mark, _, here = tag.partition("-")
+        if kind is None:
+            kind, start = here or None, place
+        elif mark != "I" or here != kind:
+            entities.append((kind, start, place))
+            kind, start = (here, place) if mark == "B" else (None, 0)
+    return entities
+
+
+def i_behind_o_dropped(tags):
+    """An I- of another kind begins an entity; one behind an O does not."""
+    entities, kind, start = [], None, 0
+    for place, tag in enumerate([*tags, "O"]):
+        mark, _, here = tag.partition("-")
+        begins = mark == "B" or (mark == "I" and kind and here != kind)
+        if kind and not (mark == "I" and here == kind):
+            entities.append((kind, start, place))
+            kind = None
+        if begins:
+            kind, start = here, place
+    return entities
+
+
 EXERCISE = Exercise(
     minutes=18,
     inputs=inputs,
@@ -63,9 +90,15 @@ EXERCISE = Exercise(
         "begin?",
         "It ends at O, at B-, and at an I- of another kind. One begins at B-, and at an I- while "
         "none of its kind is open. Do not forget the last one.",
-        "kind = None; for place, tag in enumerate([*tags, 'O']): mark, _, here = tag.partition('-'); "
-        "if kind and not (mark == 'I' and here == kind): append (kind, start, place), and kind = None; "
-        "if mark != 'O' and kind is None: kind, start = here, place",
+        "entities, kind, start = [], None, 0\n"
+        'for place, tag in enumerate([*tags, "O"]):\n'
+        '    mark, _, here = tag.partition("-")\n'
+        '    if kind and not (mark == "I" and here == kind):\n'
+        "        entities.append((kind, start, place))\n"
+        "        kind = None\n"
+        '    if mark != "O" and kind is None:\n'
+        "        kind, start = here, place\n"
+        "return entities",
     ),
     mistakes=(
         Mistake(
@@ -86,8 +119,48 @@ EXERCISE = Exercise(
             o_is_passed_over,
         ),
         Mistake(
-            "An I- with nothing to go on with was dropped. By convention it begins an entity.",
+            "An I- with nothing to go on with was dropped, behind an O as well as behind another kind. "
+            "It begins an entity.",
             {'mark != "O" and kind is None': 'mark == "B"'},
+        ),
+        Mistake(
+            "An I- right behind an entity of another kind was dropped. It has nothing of its kind to go "
+            "on with, so it begins an entity.",
+            i_of_another_kind_dropped,
+        ),
+        Mistake(
+            "An I- behind an O, or at the very beginning, was dropped. It begins an entity as well as "
+            "one behind another kind.",
+            i_behind_o_dropped,
+        ),
+        Mistake(
+            "A word that ends one entity was not asked whether it begins the next: a B- right behind an "
+            "entity is lost.",
+            {'    if mark != "O" and kind is None': '    elif mark != "O" and kind is None'},
+        ),
+        Mistake(
+            "Entities of a single word are missing: a B- without any I- behind it is one.",
+            {
+                "            entities.append((kind, start, place))": "            entities += "
+                "[(kind, start, place)] * (place - start > 1)"
+            },
+        ),
+        Mistake(
+            "The right entities, in another order: that in which they appear in the sentence is asked "
+            "for, not by kind.",
+            {"return entities": "return sorted(entities)"},
+        ),
+        Mistake(
+            "The parts stand in another order: first the kind, then the two places.",
+            {"(kind, start, place)": "(start, place, kind)"},
+        ),
+        Mistake(
+            "Places are counted from 1 here. The first word of a sentence has place 0.",
+            {"(kind, start, place)": "(kind, start + 1, place + 1)"},
+        ),
+        Mistake(
+            "Only the kinds are here. Each entity is (kind, first, stop).",
+            {"(kind, start, place)": "kind"},
         ),
         Mistake(
             "An I- at place 0 was lost. There is nothing before it to go on with, so it begins an "

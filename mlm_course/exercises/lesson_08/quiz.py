@@ -28,13 +28,13 @@ QUIZ = (
         prompt="On 5,000 test messages a pretrained encoder gets .80, the same encoder from random "
         "weights .79, a bag of words .84 (means of ten draws, each at its own best setting). What follows?",
         right=(
-            "Pretraining is worth about .01, and words do the rest. Use the bag of words.",
+            "Pretraining adds about .01 to this encoder. Use the bag of words, which is ahead.",
             "Random weights show what pretraining adds, the bag of words what a network adds. It "
             "is ahead, smaller and faster.",
         ),
         wrong=(
             (
-                "Pretraining is worth .30, since a coin gets .50. Use the pretrained encoder.",
+                "Pretraining adds .30, since a coin would get .50. So use the pretrained encoder here.",
                 "Random weights come to .79 without it, so nearly all of that is not its merit.",
             ),
             (
@@ -54,11 +54,11 @@ QUIZ = (
         ),
         wrong=(
             (
-                "Rare kinds of message may be missing from a test set that is drawn by chance.",
+                "Rare kinds may be missing from a test set that is drawn by chance.",
                 "Drawing by module can miss them, too. A draw by row comes closer to the shares.",
             ),
             (
-                "A row may be drawn for both sides, and then it is tested after it was trained on.",
+                "A row may be drawn for both sides, and then it is known before it is tested.",
                 "Each row goes to one side. Its near copies in the same module do not.",
             ),
         ),
@@ -86,7 +86,7 @@ QUIZ = (
         prompt="On validation texts a classifier is 90 % sure on average and right in 70 % of the "
         "cases. Its probabilities are to be shown to users. What helps?",
         right=(
-            "Divide its logits by a temperature that is fitted on the validation texts.",
+            "Divide its logits by one temperature that is fitted on the validation texts.",
             "A temperature above 1 makes it less sure and changes no answer. Check the result on "
             "other texts.",
         ),
@@ -97,9 +97,28 @@ QUIZ = (
                 "known by heart.",
             ),
             (
-                "Show only those answers of which it is 90 % sure, and leave all others out.",
+                "Show only those answers of which it is 90 % sure, and leave all the others out.",
                 "Fewer answers, with the same numbers as before. The means over all of them do not say "
                 "how often these are right.",
+            ),
+        ),
+    ),
+    Question(
+        prompt="One search is ahead of another by .01 to .03 over five seeds, and by -.02 to .06 over "
+        "modules, whole modules drawn anew (95 % intervals). What may be said?",
+        right=(
+            "On these modules it is ahead. On others it could as well be the other way round.",
+            "Seeds say how trainings differ, modules how texts differ. A sentence about other texts needs "
+            "the second interval, and that holds 0.",
+        ),
+        wrong=(
+            (
+                "The wider interval holds 0, so the two searches are equally good on such texts.",
+                "It also holds .05. That no difference is seen does not say that there is none.",
+            ),
+            (
+                "All seeds agree, so on other modules it will be ahead by about .01 to .03 as well.",
+                "Each seed was tested on the same modules, so seeds cannot say what others would do.",
             ),
         ),
     ),
