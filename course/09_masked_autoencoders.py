@@ -113,14 +113,7 @@ print(*[" ".join(f"{c:.2f}" for c in row) for row in alike.tolist()], sep="\n")
 
 # %% [markdown]
 # *In words: the nearer a place is to patch 5, the more alike their vectors, along rows as along columns.*
-# (`base=10` makes the waves short enough for a grid of 4 by 4. With MAE's own base, 10,000, the least
-# cosine on this grid is .86 instead of .59: try it.)
-
-# %% tags=["author"]
-assert f"{alike.min():.2f}" == "0.59"
-assert (
-    f"{torch.cosine_similarity(*sincos_positions(64, 4, 4, base=10_000)[[5, 15]], 0):.2f}" == "0.86"
-)
+# (`base=10` makes the waves short enough for a grid of 4 by 4; MAE's own base is 10,000.)
 
 # %% [markdown]
 # ## 2. Masking by shuffling
@@ -132,29 +125,17 @@ assert (
 # four patches:
 
 # %%
-noise = torch.tensor([0.6, 0.1, 0.9, 0.3])
+noise = torch.tensor([0.9, 0.1, 0.6, 0.3])
 ids_shuffle = noise.argsort()
 print("noise of patches 0 to 3:", *[f"{x:.1f}" for x in noise.tolist()])
 print("ids_shuffle:", ids_shuffle.tolist(), "  patch 1 comes first, its noise is the smallest")
 
 # %% [markdown]
-# `argsort` answers: *which patch comes to place 0, 1, 2, 3?* Later we need the opposite: *to which
-# place did patch 0, 1, 2, 3 go?* That is the `argsort` of the `argsort`:
-
-# %%
-ids_restore = ids_shuffle.argsort()
-print("ids_restore:", ids_restore.tolist(), "  patch 0 went to place 2, patch 1 to place 0, ...")
-letters = ["A", "B", "C", "D"]
-shuffled = [letters[i] for i in ids_shuffle]
-print("shuffled:", *shuffled, "   restored:", *[shuffled[i] for i in ids_restore])
-
-# %% [markdown]
-# (Sorting `ids_shuffle` puts its entries into the order 0, 1, 2, 3, and `argsort` notes where each
-# of them stood.)
-#
-# Keep two: places 0 and 1, that is patches 1 and 3. A patch was removed if it went to place 2 or
-# later. The **mask** says so, 1 for removed. Here it is 1, 0, 1, 0 for the patches 0 to 3.
-# (`ids_restore` holds the *ranks* of exercise 4.2: sorting twice.)
+# `argsort` answers: *which patch comes to place 0, 1, 2, 3?* Keep two: places 0 and 1, that is patches
+# 1 and 3. Later we need the opposite: *to which place did patch 0, 1, 2, 3 go?* Here that is 3, 0,
+# 2, 1: patch 0 went to place 3, patch 1 to place 0. These numbers are `ids_restore`. A patch was
+# removed if it went to place 2 or later. The **mask** says so, 1 for removed. Here it is 1, 0, 1, 0
+# for the patches 0 to 3.
 #
 # ### Exercise 9.2: shuffle, keep, remember
 # `noise` `(B, L)` has a row for each image, `ratio` is the share to remove. `keep` is
@@ -176,6 +157,16 @@ def shuffle(noise: Tensor, ratio: float) -> tuple[Tensor, Tensor, Tensor]:
 
 # %%
 check("9.2", shuffle)
+
+# %% [markdown]
+# One line gives `ids_restore`: the `argsort` of the `argsort`. Sorting `ids_shuffle` puts its entries
+# into the order 0, 1, 2, 3, and `argsort` notes where each of them stood. (Lesson 4 sorted twice for
+# *ranks*, which is the same.)
+
+# %%
+letters = ["A", "B", "C", "D"]
+shuffled = [letters[i] for i in ids_shuffle]
+print("shuffled:", *shuffled, "   restored:", *[shuffled[i] for i in ids_shuffle.argsort()])
 
 # %% [markdown]
 # The package's `random_masking(x, ratio, noise)` does the same and hands over the rows of `x` that
@@ -202,7 +193,6 @@ print("visible:", tuple(visible.shape), "  removed in each image:", mask.sum(1).
 
 # %% [markdown]
 # *In words: four of sixteen patches are left of each digit, in different places; the rest is hatched.*
-# Could you name the digits from the second row?
 #
 # The decoder needs all places again, in their own order. So: append a placeholder for each removed
 # patch, and undo the shuffle. The placeholder is the **mask token**: *one* vector, learnt, the same
@@ -211,8 +201,9 @@ print("visible:", tuple(visible.shape), "  removed in each image:", mask.sum(1).
 # ### Exercise 9.3: put back
 # `visible` `(B, K, D)` are the vectors that stayed, in shuffled order; `ids_restore` `(B, L)`;
 # `mask_token` `(D,)`. Return `(B, L, D)`: every vector at its own place, the mask token at all
-# others. (`x.gather(1, index)` picks, in each row, the entries that `index` names. The index must
-# be `(B, L, D)` itself: `ids_restore[..., None].expand(-1, -1, D)`.)
+# others. (`x.gather(1, index)` picks, in each row, the entries that `index` names. The index needs as
+# many axes as `x`, and the shape of the result: `[..., None]` adds an axis, `expand` repeats along
+# it.)
 
 
 # %% exercise="9.3"
@@ -235,38 +226,12 @@ check("9.3", put_back)
 # Pixels are quantities: .8 is nearly right where .7 is true. So the loss is the mean squared error.
 # Over which patches?
 #
-# Take a model that copies what it sees and paints the rest in the average grey:
-
-# %%
-target = package.patchify(digits.test, 2)  # (B, L, 4)
-noise = torch.rand(len(target), 16, generator=seeded(2))
-mask = random_masking(target, 0.75, noise).mask
-grey = digits.train.mean()
-copier = torch.where(mask[..., None] > 0, grey, target)
-errors = (copier - target).square().mean(-1)  # (B, L)
-print(f"error of the copier, all patches: {errors.mean():.3f}")
-print(f"error of the copier, removed ones: {errors[mask > 0].mean():.3f}")
-
-# %% [markdown]
-# The copied patches add zeros: a quarter of the error is gone, and no guess is any better. MAE's loss
-# is the mean over the **removed** patches. (Over all patches the accuracy was lower by about half a
-# percentage point; He et al. 2022, section 3, footnote 1: a large model, photographs.)
+# MAE's loss is the mean over the **removed** patches. (Over all patches the accuracy was lower by about
+# half a percentage point; He et al. 2022, section 3, footnote 1: a large model, photographs.)
 #
-# A guess that needs no model, and the mark to beat, is the mean image of all training digits:
-
-# %% tags=["author"]
-assert torch.allclose(errors.mean(), errors[mask > 0].mean() * 0.75)
-
-# %%
-mean_image = package.patchify(digits.train, 2).mean(0)  # (L, 4)
-by_mean = package.patch_loss(mean_image.expand_as(target), target, mask)
-print(f"error of the mean image, removed patches: {by_mean:.3f}")
-
-# %% [markdown]
-# So MAE's loss is no sum of `log p(w_i | all others)` and no "contrast between mask and prediction".
-# A pixel is no class: the loss is the squared error between guess and original, over removed patches
-# only (He et al. 2022, section 3). With words, which are classes, it is cross-entropy (lesson 6,
-# section 2).
+# So MAE's loss is no sum of `log p(w_i | all others)` and no "contrast between mask and prediction". A pixel is
+# no class: the loss is the squared error between guess and original, over removed patches only (He et
+# al. 2022, section 3). With words, which are classes, it is cross-entropy (lesson 6, section 2).
 #
 # ### Each patch by itself
 #
@@ -293,43 +258,53 @@ print("after: all alike")
 # such a model never guesses a patch's brightness. A picture of its answer needs mean and spread from
 # elsewhere; from the true patch, it shows more than the model knows.
 #
-# ### Exercise 9.4: each patch by itself
-# `patches` `(B, L, P*P*C)`. From each patch subtract its mean, and divide by the root of its
-# variance plus `1e-6`. The variance is the *unbiased* one, divided by `n - 1`: what `.var(-1)`
-# computes. (LayerNorm divides by `n`.) The `1e-6` stands under the root: a patch of a single colour
-# has variance 0.
+# ### Exercise 9.4: the loss of norm_pix
+# `predicted` `(B, L, P*P*C)` is the model's guess at the normalised patches; `patches`, of the same
+# shape, are the true ones, as they are; `mask` `(B, L)`, 1 for removed. A patch's spread is the root of
+# its variance; `1e-6` is added under the root, since a patch of a single colour has variance 0. The
+# variance is the *unbiased* one, divided by `n - 1`: what `.var(-1)` computes. (LayerNorm divides by
+# `n`.) Return one number, the mean squared error over all numbers of all removed patches.
+# It must be able to train what made `predicted`.
 
 
 # %% exercise="9.4"
-def normalise(patches: Tensor) -> Tensor:
-    """Each patch with mean 0 and variance 1."""
+def norm_pix_loss(predicted: Tensor, patches: Tensor, mask: Tensor) -> Tensor:
+    """The mean squared error over the removed patches, each normalised by itself."""
     ### BEGIN SOLUTION
-    mean = patches.mean(-1, keepdim=True)
+    mean = patches.mean(-1, keepdim=True)  # (B, L, 1)
     variance = patches.var(-1, keepdim=True)
-    return (patches - mean) / (variance + 1e-6).sqrt()
-    ### END SOLUTION
-
-
-# %%
-check("9.4", normalise)
-
-# %% [markdown]
-# ### Exercise 9.5: the loss
-# `predicted` and `target` `(B, L, P*P*C)`, `mask` `(B, L)`, 1 for removed. Return the mean squared
-# error over all numbers of all removed patches, one number.
-
-
-# %% exercise="9.5"
-def patch_loss(predicted: Tensor, target: Tensor, mask: Tensor) -> Tensor:
-    """The mean squared error over the removed patches."""
-    ### BEGIN SOLUTION
+    target = (patches - mean) / (variance + 1e-6).sqrt()
     errors = (predicted - target).square().mean(-1)  # (B, L)
     return (errors * mask).sum() / mask.sum()
     ### END SOLUTION
 
 
 # %%
-check("9.5", patch_loss)
+check("9.4", norm_pix_loss)
+
+# %% [markdown]
+# Why not all patches? Take a model that copies what it sees and paints the rest in the average grey:
+
+# %%
+target = package.patchify(digits.test, 2)  # (B, L, 4)
+noise = torch.rand(len(target), 16, generator=seeded(2))
+mask = random_masking(target, 0.75, noise).mask
+copier = torch.where(mask[..., None] > 0, digits.train.mean(), target)
+on_removed = package.patch_loss(copier, target, mask)
+on_all = package.patch_loss(copier, target, torch.ones_like(mask))
+print(f"error of the copier, all patches: {on_all:.3f}, removed ones: {on_removed:.3f}")
+
+# %% [markdown]
+# The copied patches add zeros: a quarter of the error is gone, and no guess is any better. A guess
+# that needs no model, and the mark to beat, is the mean image of all training digits:
+
+# %% tags=["author"]
+assert torch.allclose(on_all, on_removed * 0.75)
+
+# %%
+mean_image = package.patchify(digits.train, 2).mean(0)  # (L, 4)
+by_mean = package.patch_loss(mean_image.expand_as(target), target, mask)
+print(f"error of the mean image, removed patches: {by_mean:.3f}")
 
 # %% [markdown]
 # ## 4. The model
@@ -352,9 +327,8 @@ check("9.5", patch_loss)
 # held-out images are for looking.
 #
 # This is **asymmetric**: the encoder is large and sees little, the decoder is small and sees all
-# places. (Lesson 5's decoder is a single matrix, from vectors to scores. This one has blocks.) All
-# patches are guessed in one go, none after the other, and there is one stage of training: this one.
-# The paper has two reasons to keep the mask token out of the encoder (section 4.1):
+# places. All patches are guessed in one go, none after the other, and there is one stage of training:
+# this one. The paper has two reasons to keep the mask token out of the encoder (section 4.1):
 #
 # - *Cost.* On a quarter of the patches, each linear layer of the encoder has a quarter of the work,
 #   and attention less still (section 7).
@@ -388,14 +362,14 @@ print(f"the mask token: {model.mask_token.numel()} dimensions, the decoder's wid
 # > **In fact** the mask token (one vector, no table as large as a vocabulary) never enters the encoder.
 # > It takes the place of removed patches before the decoder. (He et al. 2022, section 3 and figure 1)
 #
-# ### Exercise 9.6: an encoder that sees little
+# ### Exercise 9.5: an encoder that sees little
 # `mae` is an `ImageMAE`. Use its parts: `mae.embed` (a linear layer), `mae.positions` `(1+L, D)`,
 # whose row 0 belongs to `[CLS]` and is zero, `mae.cls_token` `(1, 1, D)`, `mae.encoder`,
 # `mae.config.patch_size`. `package.patchify` and `random_masking(x, ratio, noise)` are there.
 # Return the encoder's output `(B, 1+K, D)`, the mask and `ids_restore`.
 
 
-# %% exercise="9.6"
+# %% exercise="9.5"
 def encode(
     mae: ImageMAE, images: Tensor, ratio: float, noise: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -409,7 +383,7 @@ def encode(
 
 
 # %%
-check("9.6", encode)
+check("9.5", encode)
 
 # %% [markdown]
 # What comes out of the encoder, for eight digits?
@@ -425,63 +399,41 @@ print("the encoder's output:", tuple(latent.shape), "for images of 16 patches")
 # > **In fact** it returns one vector for each visible patch, and one for `[CLS]`, as wide as the
 # > model. Few are left because few patches were visible. (He et al. 2022, section 3)
 #
-# ### Exercise 9.7: the whole model
-# Now put it together: images in, loss out. `mae.encode(images, ratio, noise)` is your 9.6. Then
-# `mae.to_decoder` (a linear layer), `package.put_back(visible, ids_restore, mae.mask_token)` for
-# the patches (not for `[CLS]`, which stays in front; `mae.mask_token` is `(1, 1, d)`, and the
-# package's `put_back` wants it so), plus `mae.decoder_positions` `(1+L, d)`, `mae.decoder`,
-# `mae.to_pixels`. Drop `[CLS]`. `package.patch_loss(predicted, target, mask)` is your 9.5. The
-# target is the patches as they are.
+# ### Exercise 9.6: from the encoder to the loss
+# The other half of the table: `latent` `(B, 1+K, D)`, `mask` and `ids_restore` `(B, L)` are what
+# `mae.encode` returns (your 9.5) for `images`. The parts: `mae.to_decoder` (a linear layer),
+# `package.put_back(visible, ids_restore, mae.mask_token)` for the patches (not for `[CLS]`, which
+# stays in front; `mae.mask_token` is `(1, 1, d)`, as the package's `put_back` wants it),
+# `mae.decoder_positions` `(1+L, d)`, `mae.decoder`, `mae.to_pixels`,
+# `package.patch_loss(predicted, target, mask)`. `[CLS]` goes through the decoder, but nobody asks what
+# it makes of it. The target is the patches as they are. The loss must reach `latent`: the encoder
+# learns through it.
 
 
-# %% exercise="9.7"
-def mae_loss(mae: ImageMAE, images: Tensor, ratio: float, noise: Tensor) -> Tensor:
-    """From images to the loss over their removed patches."""
+# %% exercise="9.6"
+def loss_of_latent(
+    mae: ImageMAE, latent: Tensor, mask: Tensor, ids_restore: Tensor, images: Tensor
+) -> Tensor:
+    """From the encoder's vectors to the loss over the removed patches."""
     ### BEGIN SOLUTION
-    latent, mask, ids_restore = mae.encode(images, ratio, noise)
     x = mae.to_decoder(latent)  # (B, 1+K, d)
     filled = package.put_back(x[:, 1:], ids_restore, mae.mask_token)  # (B, L, d)
-    x = torch.cat([x[:, :1], filled], 1) + mae.decoder_positions
-    predicted = mae.to_pixels(mae.decoder(x))[:, 1:]  # (B, L, P*P*C)
+    everything = torch.cat([x[:, :1], filled], 1) + mae.decoder_positions
+    predicted = mae.to_pixels(mae.decoder(everything))[:, 1:]  # (B, L, P*P*C)
     target = package.patchify(images, mae.config.patch_size)
     return package.patch_loss(predicted, target, mask)
     ### END SOLUTION
 
 
 # %%
-check("9.7", mae_loss)
+check("9.6", loss_of_latent)
 
 # %% [markdown]
-# Is your model, put together from your 9.1, 9.3, 9.5 and 9.6, the package's model? (Your 9.2 must draw
-# the same mask.)
-
+# That is the whole model: `ImageMAE`. Which weights does one step change?
 
 # %%
-def my_mae_loss(mae: ImageMAE, images: Tensor, ratio: float, noise: Tensor) -> Tensor:
-    """As 9.7, with 9.1, 9.2, 9.3, 9.5 and 9.6 in place of the package's functions."""
-    target = patchify(images, mae.config.patch_size)
-    latent, mask, ids_restore = encode(mae, images, ratio, noise)
-    same_mask, same_order = shuffle(noise, ratio)[1:]
-    assert torch.equal(mask, same_mask) and torch.equal(ids_restore, same_order)
-    x = mae.to_decoder(latent)
-    x = torch.cat([x[:, :1], put_back(x[:, 1:], ids_restore, mae.mask_token[0, 0])], 1)
-    predicted = mae.to_pixels(mae.decoder(x + mae.decoder_positions))[:, 1:]
-    return patch_loss(predicted, target, mask)
-
-
-noise = torch.rand(8, 16, generator=seeded(1))
-guess = model(some, 0.75, noise)
-theirs = package.patch_loss(guess.patches, guess.target, guess.mask)
-try:
-    print("the same loss:", torch.allclose(my_mae_loss(model, some, 0.75, noise), theirs))
-except NotImplementedError:
-    print("Write 9.1, 9.2, 9.3, 9.5 and 9.6 first.")
-
-# %% [markdown]
-# Which weights does one step change?
-
-# %%
-theirs.backward()
+guess = model(some, 0.75, torch.rand(8, 16, generator=seeded(1)))
+package.patch_loss(guess.patches, guess.target, guess.mask).backward()
 learnt = {name: p.grad.abs().sum() > 0 for name, p in model.named_parameters()}
 print(f"{sum(learnt.values())} of {len(learnt)} weight tensors have a gradient that is not 0")
 model.zero_grad()
@@ -494,6 +446,42 @@ model.zero_grad()
 
 # %% tags=["author"]
 assert all(learnt.values())
+
+# %% [markdown]
+# ### Exercise 9.7: what reaches the encoder?
+# Somebody's masked autoencoder restores images strangely well. Does its encoder see what was removed?
+# You get the encoder as a function, `encode(images)`: the whole batch `(B, C, H, W)`, 0 to 1, to
+# vectors `(B, K, D)`. Which patches of which image it keeps is fixed, but not told. It gives the same
+# vectors for the same images, and no image's vectors depend on another image. Return `(B, L)` boolean: True
+# where a change of that patch's pixels can change a vector of its image. (An honest encoder has `K`
+# such patches in each image; one that multiplies removed patches by 0 is honest, too. Patches may be
+# blank. `package.patchify` and `package.unpatchify(patches, patch_size, H, W)` are there.)
+
+
+# %% exercise="9.7"
+from collections.abc import Callable
+
+
+def reaching(encode: Callable[[Tensor], Tensor], images: Tensor, patch_size: int) -> Tensor:
+    """Which patches of each image can change what its encoder returns."""
+    ### BEGIN SOLUTION
+    before = encode(images)
+    patches = package.patchify(images, patch_size)  # (B, L, P*P*C)
+    reached = []
+    for i in range(patches.shape[1]):
+        changed = patches.clone()
+        changed[:, i] = torch.rand(changed[:, i].shape, generator=seeded(i))
+        after = encode(package.unpatchify(changed, patch_size, *images.shape[-2:]))
+        reached.append((after != before).flatten(1).any(1))  # (B,)
+    return torch.stack(reached, 1)
+    ### END SOLUTION
+
+
+# %%
+check("9.7", reaching)
+
+# %% [markdown]
+# Nobody need intend a leak: the mean of the whole image is one, if it is taken out first.
 
 # %% [markdown]
 # ## 5. Digits
@@ -603,8 +591,7 @@ PatchGrid(
 )
 
 # %% [markdown]
-# Eight pictures can be lucky. So take a reader that was trained on whole digits, and let it read the
-# restored ones:
+# Eight pictures can be lucky. So let a reader that was trained on whole digits read restored ones:
 
 # %% tags=["nbval-ignore-output"]
 from sklearn.linear_model import LogisticRegression
@@ -631,9 +618,9 @@ assert FAST or right["a quarter, the rest from the model"] > min(right.values())
 # %% [markdown]
 # ### How good could it be?
 #
-# For digits nobody knows the floor. But there is a mark between the mean image and perfection: a
-# guess that is *linear* in the visible pixels, from the covariances of the training digits. Here it
-# is beside a longer run of the same model, recorded:
+# For digits nobody knows the floor. A mark above it is a guess that is *linear* in the visible pixels,
+# from the covariances of the training digits. Here it is beside a longer run of the same model,
+# recorded:
 
 # %%
 from mlm_course.results import recorded
@@ -649,6 +636,56 @@ print("made by:", record["command"])
 # %% [markdown]
 # In this one run, 500 steps lead below this linear guess (whose one setting, how small its weights
 # are held, was not tuned). Yours, trained for fewer steps, need not get there.
+#
+# Which patches tell most about the others? `linear_error` is that guess's error on the training digits
+# when all of them keep the same patches:
+
+# %%
+from functools import cache
+
+
+@cache
+def covariance() -> Tensor:
+    """Of the training digits' pixels, in the order of the patches: (64, 64)."""
+    return package.patchify(images.digits().train, 2).flatten(1).double().T.cov(correction=0)
+
+
+def linear_error(stay: list[int]) -> float:
+    """Mean squared error of the linear guess of all other patches' pixels."""
+    stays = torch.tensor([i in stay for i in range(16)]).repeat_interleave(4)
+    inside, between = covariance()[stays][:, stays], covariance()[stays][:, ~stays]
+    weights = torch.linalg.solve(inside + 0.01 * torch.eye(len(inside)), between)
+    explained = (weights * (2 * between - inside @ weights)).sum()
+    return ((covariance().diagonal()[~stays].sum() - explained) / (~stays).sum()).item()
+
+
+corners = linear_error([0, 3, 12, 15])
+print(f"the four corners: {corners:.4f}; the second column: {linear_error([1, 5, 9, 13]):.4f}")
+
+# %% [markdown]
+# ### Exercise 9.8: four patches that tell most
+# Name four of the 16 patches from which the linear guess restores the other twelve with an error of at
+# most .0287. There are 1,820 sets of four; two of them do. Return a list of four numbers from 0 to
+# 15. (Think, or let `linear_error` search.)
+
+
+# %% exercise="9.8"
+def telling_patches() -> list[int]:
+    """Four patches from which the others are guessed best."""
+    ### BEGIN SOLUTION
+    stay = []
+    for _ in range(4):  # the one that helps most, beside those we have
+        others = [i for i in range(16) if i not in stay]
+        stay.append(min(others, key=lambda i: linear_error([*stay, i])))
+    return stay
+    ### END SOLUTION
+
+
+# %%
+check("9.8", telling_patches)
+
+# %% [markdown]
+# MAE does not choose: its masks are random.
 
 # %% [markdown]
 # ## 6. How much to remove?
@@ -787,10 +824,9 @@ for name, row in record["encoders"].items():
 # %% [markdown]
 # ## 8. What has it learnt?
 #
-# Restoring digits is no use in itself. The hope is that the encoder's vectors are of use for something
-# else. A linear probe asks for that: the frozen encoder gets whole images, and a linear classifier
-# learns to name the digit from the mean of the patches' vectors. Beside it the same classifier on the
-# raw pixels, and on an untrained encoder.
+# The hope is that the encoder's vectors are of use for something else. A linear probe asks for that:
+# the frozen encoder gets whole images, and a linear classifier learns to name the digit from the mean
+# of the patches' vectors. Beside it the same classifier on the raw pixels, and on an untrained encoder.
 
 
 # %% tags=["nbval-ignore-output"]
@@ -863,10 +899,10 @@ show_figure(fig, "Up to 8 blocks a deeper decoder raises the probe's accuracy; f
 # %% [markdown]
 # ## On a GPU
 #
-# More images need a network: MNIST, Fashion-MNIST or CIFAR-10, streamed. `find_device` says which
-# GPU there is and what suits it. `run_folder` names a folder for checkpoints, on Google Drive where
-# Colab has it mounted: if the runtime is lost, run the lesson's cells again, and the training goes
-# on from the last one. (Not tried on a GPU.) On a CPU the same lines run with the digits:
+# More images need a network: MNIST, Fashion-MNIST or CIFAR-10, streamed. Checkpoints go to
+# `run_folder`, on Colab to Google Drive where it is mounted: if the runtime is lost, run the lesson's
+# cells again, and the training goes on from the last one. (Not tried on a GPU.) On a CPU the same
+# lines run with the digits:
 
 # %% tags=["nbval-ignore-output"]
 from dataclasses import replace

@@ -127,43 +127,36 @@ def close_up(ids: Tensor, visible: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 check("10.1", close_up)
 
 # %% [markdown]
-# The tokens have moved, but each takes its place along:
+# The tokens have moved, but each takes its place along. The encoder adds to a token's vector that of
+# the place where it *stood*.
 #
-# ### Exercise 10.2: embed what is left
-# `ids` and `positions` `(B, K)` from above, `token` `(V, D)` and `position` `(N, D)` the two
-# embedding tables. Return `(B, K, D)`: for each token its own vector plus that of the place where
-# it *stood*.
+# ### What do the positions give away?
+#
+# "anna" stood at place 1 and "towel" at 6, so four words are missing between them. The encoder sees
+# no `[MASK]`, but how much has it been told? Exactly as much as BERT, if BERT's input can be had from it:
+#
+# ### Exercise 10.2: BERT's input, rebuilt
+# `ids`, `positions`, `real`, all `(B, K)`, are what your 10.1 returns: 0 in `ids` and `positions` where
+# `real` is False. `T` is the length of the full rows. Every row began with `[CLS]` and closed with
+# `[SEP]`, maybe before place `T - 1`; both are visible. Return `(B, T)`, what BERT would read: the
+# visible tokens in their places, `[MASK]` (4) in every gap, and `[PAD]` (0) after `[SEP]`. (Where two
+# values are written to the same place, nobody promises which one stays.)
 
 
 # %% exercise="10.2"
-def embed_visible(ids: Tensor, positions: Tensor, token: Tensor, position: Tensor) -> Tensor:
-    """Token vectors plus the vectors of their places in the full row."""
+def rebuild(ids: Tensor, positions: Tensor, real: Tensor, T: int) -> Tensor:
+    """What a masked language model would have read, from what the autoencoder reads."""
     ### BEGIN SOLUTION
-    return token[ids] + position[positions]
+    rebuilt = torch.full((len(ids), T), 4)
+    tokens = ids.where(real, ids[:, :1])  # padding writes [CLS] once more, to place 0
+    rebuilt = rebuilt.scatter(1, positions, tokens)
+    last = positions.amax(1, keepdim=True)  # where [SEP] stood
+    return rebuilt.masked_fill(torch.arange(T) > last, 0)
     ### END SOLUTION
 
 
 # %%
-check("10.2", embed_visible)
-
-# %% [markdown]
-# ### What do the positions give away?
-#
-# "anna" stood at place 1 and "towel" at 6, so four words are missing between them. The encoder sees
-# no `[MASK]`, but it has been told exactly as much as BERT. From the visible tokens and their places
-# we can rebuild BERT's input:
-
-# %%
-many = sentences[:1000]
-batch = hiding(V, ratio=0.4)(many, seeded(12))
-kept = keep_visible(many, batch.masked, many != tokenization.PAD_ID)
-places = kept.positions.where(kept.real, 0)  # padding points at place 0, which holds [CLS] ...
-kept_ids = kept.ids.where(kept.real, tokenization.CLS_ID)  # ... and writes [CLS] there
-rebuilt = torch.full_like(many, tokenization.MASK_ID).scatter(1, places, kept_ids)
-last = places.amax(1, keepdim=True)  # where [SEP] stood
-rebuilt[torch.arange(many.shape[1]) > last] = tokenization.PAD_ID
-print("BERT's input, rebuilt from what the autoencoder reads:",
-      torch.equal(rebuilt, batch.input_ids))  # fmt: skip
+check("10.2", rebuild)
 
 # %% [markdown]
 # What if we counted the positions anew, 0, 1, 2 ...? Then different texts look the same: "not good"
@@ -180,53 +173,28 @@ print("BERT's input, rebuilt from what the autoencoder reads:",
 # vector. Where one is missing: a learned vector, the same for all gaps, the **mask token** of the
 # decoder.
 #
-# We sorted the places: visible ones first. `order[b, i]` tells which place came to stand at `i`. Now
-# we need the opposite: at which `i` does place `t` stand? Sorting `order` gives that inverse:
-# `order.argsort(1)`. Lesson 9 calls it `ids_restore`.
+# The package's `put_back` does that for `ids_restore`, which lesson 9 built: the place among the
+# sorted ones, visible first, to which each place of the row went.
 
 # %%
 order = torch.tensor([2, 0, 1, 3])  # place 2 came first, then 0, ...
-print("order:           ", order.tolist())
-print("its inverse:     ", order.argsort().tolist(), " (place 0 stands at 1, place 1 at 2, ...)")
-print("there and back:  ", order[order.argsort()].tolist())
-
-# %% [markdown]
-# ### Exercise 10.3: put back
-# `latent` `(B, K, D)`, the encoder's vectors (in this exercise all rows have `K` visible tokens).
-# `order` `(B, T)`, for each row the places, visible ones first. `mask_token` `(D,)`. Return
-# `(B, T, D)`: each vector at its own place, the mask token at all others. (Put mask tokens after
-# the latents, then `gather` along axis 1; the index needs the full shape:
-# `[..., None].expand(-1, -1, D)`.)
-
-
-# %% exercise="10.3"
-def put_back(latent: Tensor, order: Tensor, mask_token: Tensor) -> Tensor:
-    """A vector for every place: the encoder's where there is one, else the mask token."""
-    ### BEGIN SOLUTION
-    B, K, D = latent.shape
-    T = order.shape[1]
-    x = torch.cat([latent, mask_token.expand(B, T - K, D)], 1)  # (B, T, D), sorted
-    return x.gather(1, order.argsort(1)[..., None].expand(-1, -1, D))
-    ### END SOLUTION
-
-
-# %%
-check("10.3", put_back)
+print("order:      ", order.tolist())
+print("ids_restore:", order.argsort().tolist(), " (place 0 stands at 1, place 1 at 2, ...)")
 
 # %% [markdown]
 # Two things are still to do. In rows with fewer than `K` visible words, some vectors belong to
 # padding; they must not land at a gap. And all mask tokens are alike: the decoder needs positions
 # of its own, or it cannot tell one gap from the next.
 #
-# ### Exercise 10.4: what the decoder gets
-# `latent` `(B, K, D)`, `real` `(B, K)` boolean, `ids_restore` `(B, T)` (the inverse of the order,
-# ready-made), `mask_token` `(D,)`, `places` `(T, D)`: the decoder's position vectors. Return
-# `(B, T, D)`. Vectors of padding are replaced by the mask token; everything goes to its place; then
-# every place gets its position vector. You may use the package's
-# `put_back_at(vectors, ids_restore, mask_token[None, None])`: as 10.3, but it takes `ids_restore`.
+# ### Exercise 10.3: what the decoder gets
+# `latent` `(B, K, D)`, the encoder's vectors, and `real` `(B, K)` boolean, False at padding;
+# `ids_restore` `(B, T)`, `mask_token` `(D,)`, `places` `(T, D)`: the decoder's position vectors. Return
+# `(B, T, D)`: at each place the vector of the token that stood there, or the mask token, plus the
+# place's position vector. You may use `put_back_at(vectors, ids_restore, mask_token[None, None])`, the
+# package's `put_back`: it takes all `K` vectors of a row for visible ones.
 
 
-# %% exercise="10.4"
+# %% exercise="10.3"
 from mlm_course.models.image_mae import put_back as put_back_at
 
 
@@ -241,7 +209,7 @@ def decoder_input(
 
 
 # %%
-check("10.4", decoder_input)
+check("10.3", decoder_input)
 
 # %% [markdown]
 # ## 4. The loss
@@ -266,33 +234,39 @@ print("the answer with the smallest squared error on average:", repr(names[best]
 # > error belongs to targets that are quantities, such as pixels. And at a visible place there is
 # > nothing to guess. (Lesson 6, section 2; lesson 9, section 3)
 #
-# ### Exercise 10.5: the whole model
-# Put the steps together. `model.encoder(ids, real, positions=...)` turns visible tokens into
-# vectors `(B, K, D)`. `model.decode(latent, kept)` does what you wrote in 10.4 (after a linear layer
-# into the decoder's width), runs the decoder, comes back through another linear layer, and returns
-# `(B, T, D)`. `model.logits(x)` scores the words. `keep_visible(ids, masked)` is the package's 10.1;
-# it returns `kept` with `kept.ids`, `kept.real`, `kept.positions`, and `kept.ids_restore` for the
-# decoder. There are two differences: it leaves the positions of padding as they are (nobody reads
-# them), and `kept.real` is `None` if there is no padding. `ids` `(B, T)` holds the true words (none
-# of them padding), `masked` `(B, T)`. Return the loss, one number.
+# ### Exercise 10.4: the whole model
+# From ids to the loss, out of two stacks of blocks and three tables. `encoder` and `decoder` are
+# called as `encoder(x, attention_mask)`: vectors `(B, n, D)`, and a boolean mask `(B, 1, 1, n)`, True =
+# may be read. `words` `(V, D)`: the words' vectors, which also score the answer (the product of the
+# decoder's vector with each of them). `places` `(T, D)`: position vectors, for encoder and decoder
+# alike. `mask_token` `(D,)`. `ids` `(B, T)` are the true words, none of them padding; `masked`
+# `(B, T)`.
+#
+# `keep_visible(ids, masked)` is the package's 10.1; it returns `kept` with `kept.ids`,
+# `kept.positions`, `kept.real` (rows keep different numbers here, so some have padding) and
+# `kept.ids_restore`. One difference: it leaves the positions of padding as they are. Return the mean
+# cross-entropy of all masked words of the batch; it trains all that was given.
 
 
-# %% exercise="10.5"
-from mlm_course.models import TextMAE
-
-
-def mae_loss(model: TextMAE, ids: Tensor, masked: Tensor) -> Tensor:
-    """Cross-entropy of the hidden words, which the encoder never saw."""
+# %% exercise="10.4"
+def mae_loss(
+    encoder: nn.Module, decoder: nn.Module, words: Tensor, places: Tensor, mask_token: Tensor,
+    ids: Tensor, masked: Tensor,
+) -> Tensor:  # fmt: skip
+    """Cross-entropy of the masked words, which the encoder never saw."""
     ### BEGIN SOLUTION
     kept = keep_visible(ids, masked)
-    latent = model.encoder(kept.ids, kept.real, positions=kept.positions)  # (B, K, D)
-    x = model.decode(latent, kept)  # (B, T, D)
-    return F.cross_entropy(model.logits(x[masked]), ids[masked])
+    x = words[kept.ids] + places[kept.positions]  # (B, K, D)
+    latent = encoder(x, kept.real[:, None, None])
+    vectors = torch.where(kept.real[..., None], latent, mask_token)
+    everything = put_back_at(vectors, kept.ids_restore, mask_token[None, None]) + places
+    restored = decoder(everything, None)  # (B, T, D)
+    return F.cross_entropy(restored[masked] @ words.T, ids[masked])
     ### END SOLUTION
 
 
 # %%
-check("10.5", mae_loss)
+check("10.4", mae_loss)
 
 # %% [markdown]
 # The package's model, `TextMAE`, does these steps, and is called like lesson 6's `MaskedLM`. Is it
@@ -302,6 +276,7 @@ check("10.5", mae_loss)
 # %%
 from mlm_course.models import StackConfig, TextMAE, TextMAEConfig, seeded_init
 
+batch = hiding(V, ratio=0.4)(sentences[:100], seeded(12))
 tiny_sizes = {"vocab_size": V, "max_length": 26, "d_model": 96, "n_layers": 3, "embedding_std": 0.1}
 
 
@@ -312,7 +287,7 @@ def text_mae() -> TextMAE:
 
 
 untrained = text_mae().eval()
-ids, masked = batch.input_ids[:100], batch.masked[:100]
+ids, masked = batch.input_ids, batch.masked
 nonsense = torch.where(masked, torch.randint(5, V, ids.shape, generator=seeded(15)), ids)
 with torch.no_grad():
     one, other = (untrained(x, x != tokenization.PAD_ID, masked) for x in (ids, nonsense))
@@ -446,7 +421,46 @@ for name, one in record["variants"].items():
 # decoder, which otherwise begin as identities), says nothing.
 #
 # One of the variants can be settled without training: *no positions in the decoder*. All mask tokens
-# are the same vector, so all gaps of a row must get the same answer:
+# are the same vector then, so all gaps of a row must get the same answer. How low can the loss get?
+#
+# ### Exercise 10.5: a decoder without positions
+# Suppose that in every row the visible words settle all masked ones: somebody who knows which gap is
+# asked has loss 0. A decoder without positions sees the row, too, but has to give all gaps of the row
+# the same probabilities. `words` `(n,)` are the masked words of a batch, as
+# ids; `row` `(n,)` says in which row each of them stood. Return the lowest mean cross-entropy over all
+# `n` gaps, in nats. (What would it answer for a row in which "the" is missing twice and "lake" once?)
+
+
+# %% exercise="10.5"
+def lowest_loss(words: Tensor, row: Tensor) -> float:
+    """The lowest mean loss of a model that cannot tell the gaps of a row apart."""
+    ### BEGIN SOLUTION
+    total = 0.0
+    for one in row.unique():
+        counts = words[row == one].unique(return_counts=True)[1]
+        total -= (counts * (counts / counts.sum()).log()).sum().item()  # -log p, gap by gap
+    return total / len(words)
+    ### END SOLUTION
+
+
+# %%
+check("10.5", lowest_loss)
+
+# %% [markdown]
+# Was your prediction right? Let gradient descent look for the best answer to one such row, and ask a
+# model without positions:
+
+# %%
+missing = torch.tensor([names.index(word) for word in "the the lake".split()])
+scores_of_all = torch.zeros(V, requires_grad=True)
+for _ in range(1000):
+    loss = F.cross_entropy(scores_of_all.expand(3, V), missing)
+    scores_of_all.data -= torch.autograd.grad(loss, scores_of_all)[0]
+chances = scores_of_all.softmax(0)[missing[1:]].tolist()
+print(f"the: {chances[0]:.2f}, lake: {chances[1]:.2f}, loss {loss:.2f}")
+
+# %% tags=["author"]
+assert abs(chances[1] - 1 / 3) < 0.01 and abs(loss.item() - 0.6365) < 0.01
 
 # %%
 without_positions = text_mae().eval()
@@ -501,6 +515,35 @@ for name, case in cases.items():
 assert work(0.15, *cases["words: 12 blocks, decoder of 4, same width"]) > 1
 assert 0.6 < work(0.4, *cases["words: 12 blocks, decoder of 1, same width"]) < 0.7
 assert abs(3 * work(0.75, *[*cases.values()][2]) - 1) < 0.05
+
+# %% [markdown]
+# ### Exercise 10.6: the share that pays
+# `budget` is a share of the same encoder's work on all places, as `work` returns it; `encoder` and
+# `decoder` are pairs `(blocks, D)`. Return the smallest share of the `T` places that must be masked for
+# the work to be at most `budget`: any float from 0 to 1 (as if a part of a place could be masked). If
+# nothing need be masked, return 0.0; if not even everything is enough, `float("inf")`.
+
+
+# %% exercise="10.6"
+def share_that_pays(
+    T: int, encoder: tuple[int, int], decoder: tuple[int, int], budget: float
+) -> float:
+    """The smallest share masked with which an autoencoder stays within a budget."""
+    ### BEGIN SOLUTION
+    if work(0.0, T, encoder, decoder) <= budget:
+        return 0.0
+    if work(1.0, T, encoder, decoder) > budget:
+        return float("inf")
+    low, high = 0.0, 1.0  # too dear, within the budget
+    for _ in range(50):
+        middle = (low + high) / 2
+        low, high = (low, middle) if work(middle, T, encoder, decoder) <= budget else (middle, high)
+    return high
+    ### END SOLUTION
+
+
+# %%
+check("10.6", share_that_pays)
 
 # %% [markdown]
 # Liao et al. (2022) hide 50 %, let `[MASK]` in only after most of the blocks, and train RoBERTa-base
@@ -588,14 +631,14 @@ for question in PROBES:
 # which is all that a later task ever shows. The measure (their section 2): in how many directions does
 # most of the vectors' length lie? Below, `directions` counts up to 90 %.
 #
-# ### Exercise 10.6: how many directions?
+# ### Exercise 10.7: how many directions?
 # `x` `(n, D)`. `torch.linalg.svdvals(x)` gives the singular values, largest first: their squares
 # say how much of the summed squared lengths of all vectors lies in each direction. Return the
 # smallest number of directions, the largest first, in which at least `share` of it lies. (Do not
 # subtract the mean.)
 
 
-# %% exercise="10.6"
+# %% exercise="10.7"
 def effective_rank(x: Tensor, share: float) -> int:
     """How many directions hold this share of the vectors' squared lengths."""
     ### BEGIN SOLUTION
@@ -606,7 +649,7 @@ def effective_rank(x: Tensor, share: float) -> int:
 
 
 # %%
-check("10.6", effective_rank)
+check("10.7", effective_rank)
 
 # %% [markdown]
 # Your autoencoder, and the masked language model that comes with the course:
@@ -707,7 +750,7 @@ assert FAST or all(last < 0.2 and after < before + 0.05 for last, before, after 
 #   with the text's vector and its position, never with its own word, and sees a different random
 #   part of the others.
 #
-# ### Exercise 10.7: which key each query sees
+# ### Exercise 10.8: which key each query sees
 # For the decoder: `noise` `(B, T, T)`, evenly between 0 and 1, a line of keys for each query;
 # `text` `(B, T)` boolean, False at padding; `ratio`, the share to hide. Return `(B, T, T)` boolean,
 # True where query `t` may see key `s`:
@@ -717,7 +760,7 @@ assert FAST or all(last < 0.2 and after < before + 0.05 for last, before, after 
 # - but place 0 always, also for itself: the text's vector stands there.
 
 
-# %% exercise="10.7"
+# %% exercise="10.8"
 def decoder_sees(noise: Tensor, text: Tensor, ratio: float) -> Tensor:
     """Which words each place of RetroMAE's decoder may look at."""
     ### BEGIN SOLUTION
@@ -729,7 +772,7 @@ def decoder_sees(noise: Tensor, text: Tensor, ratio: float) -> Tensor:
 
 
 # %%
-check("10.7", decoder_sees)
+check("10.8", decoder_sees)
 
 # %% [markdown]
 # A short training, one run; its curve is the sum of two losses, the encoder's and the decoder's. Then a
@@ -755,9 +798,8 @@ def decoder_loss(given: Callable[[Tensor], Tensor]) -> float:
     """Loss of the decoder on new texts, given what a function makes of their vectors (B, D)."""
     text = test_ids != tokenization.PAD_ID
     ordinary = test_ids > 4
-    noise = torch.rand(*test_ids.shape, test_ids.shape[1], generator=seeded(61))
-    is_self = torch.eye(test_ids.shape[1], dtype=torch.bool)
-    seen = (noise >= 0.5) & ~is_self & text[:, None]
+    rows = RetroRows(DynamicMasking(hiding(V, ratio=0.3), test_ids, seed=61), seed=61, ratio=0.5)
+    seen = rows(torch.arange(len(test_ids)), 0).seen & text[:, None]
     vectors = retro.encoder(test_ids, text)[:, 0]  # (B, D)
     x = retro.restore(given(vectors), test_ids, seen)[ordinary]
     return F.cross_entropy(retro.masked_lm.logits(x), test_ids[ordinary]).item()

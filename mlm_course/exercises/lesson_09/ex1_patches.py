@@ -21,8 +21,10 @@ EXERCISE = Exercise(
         "in which they are to be read.",
         "reshape to (B, C, rows, P, columns, P); permute to (B, rows, columns, P, P, C); reshape to "
         "(B, rows * columns, P * P * C).",
-        "x = images.reshape(B, C, H // P, P, W // P, P).permute(0, 2, 4, 3, 5, 1); return "
-        "x.reshape(B, -1, P * P * C)",
+        "B, C, H, W = images.shape\n"
+        "P = patch_size\n"
+        "x = images.reshape(B, C, H // P, P, W // P, P).permute(0, 2, 4, 3, 5, 1)\n"
+        "return x.reshape(B, -1, P * P * C)",
     ),
     mistakes=(
         Mistake(
@@ -40,6 +42,11 @@ EXERCISE = Exercise(
             "The patches are right, but within them one channel comes after the other. The numbers of "
             "one pixel stand together: the channel is the last axis.",
             {"2, 4, 3, 5, 1": "2, 4, 1, 3, 5"},
+        ),
+        Mistake(
+            "The pixels of your patches lie apart in the image. Each side is cut into (which patch, "
+            "place in it), in this order: H // P before P.",
+            {"H // P, P, W // P, P)": "P, H // P, P, W // P)"},
         ),
         Mistake(
             "The patches come column by column. Read them row by row: the axis of the rows goes "

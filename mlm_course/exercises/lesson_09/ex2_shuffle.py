@@ -1,7 +1,5 @@
 """Shuffle, keep, remember."""
 
-import math  # noqa: F401  a mistake uses it
-
 import torch
 from torch import Tensor
 
@@ -9,21 +7,26 @@ from mlm_course.practice.exercise import Exercise, Mistake
 
 
 def inputs(g: torch.Generator) -> tuple[Tensor, float]:
-    """Noise (4, L) with L from 8 to 11, and a ratio; at .95 none of so few patches would be left."""
-    ratio = (0.4, 0.7, 0.95)[int(torch.randint(3, (), generator=g))]
-    return torch.rand(4, int(torch.randint(8, 12, (), generator=g)), generator=g), ratio
+    """Noise (4, 8, 9 or 11), and a ratio; at .95 none of so few patches would be left."""
+    first, second = torch.randint(3, (2,), generator=g).tolist()
+    noise = torch.rand(4, (8, 9, 11)[second], generator=g)
+    return noise, (0.4, 0.65, 0.95)[first]
 
 
 EXERCISE = Exercise(
-    minutes=10,
+    minutes=15,
     inputs=inputs,
-    trials=12,
+    trials=20,
     hints=(
-        "argsort of the noise says which patch comes to which place. The first few stay.",
-        "ids_shuffle = noise.argsort(1), and ids_restore = ids_shuffle.argsort(1), which says to "
-        "which place each patch went. Who went to a place from `keep` on is removed.",
-        "keep = max(1, int(L * (1 - ratio))); return ids_shuffle[:, :keep], (ids_restore >= "
-        "keep).float(), ids_restore",
+        "noise.argsort(1) says which patch comes to which place, for each image. The first few stay.",
+        "Write the four patches of the text on four cards and lay them out as ids_shuffle says. "
+        "Which sort brings the cards back? And what would argsort note, if it did that?",
+        "Sorting ids_shuffle brings them back: its argsort is ids_restore. A patch that went to a "
+        "place from `keep` on is removed.",
+        "keep = max(1, int(noise.shape[1] * (1 - ratio)))\n"
+        "ids_shuffle = noise.argsort(1)\n"
+        "ids_restore = ids_shuffle.argsort(1)\n"
+        "return ids_shuffle[:, :keep], (ids_restore >= keep).float(), ids_restore",
     ),
     mistakes=(
         Mistake(
@@ -32,12 +35,13 @@ EXERCISE = Exercise(
             {"noise.argsort(1)": "noise[:1].argsort(1).expand(len(noise), -1)"},
         ),
         Mistake(
-            "Your ids_restore is the shuffle itself. It has to undo it: argsort once more.",
+            "Your third result is the shuffle itself. It has to undo it: to which place did each patch "
+            "go?",
             {".float(), ids_restore": ".float(), ids_shuffle"},
         ),
         Mistake(
-            "Your ids_restore is the shuffle itself, and the mask made from it marks the wrong "
-            "patches. argsort once more: that says to which place each patch went.",
+            "Your third result is the shuffle itself, and the mask asks it, too: it marks the wrong "
+            "patches. Both need to know to which place each patch went.",
             {"ids_shuffle.argsort(1)": "ids_shuffle"},
         ),
         Mistake(
@@ -46,10 +50,10 @@ EXERCISE = Exercise(
             {"max(1, ": "max(0, "},
         ),
         Mistake(
-            "You keep one patch more where the share is not an integer (round(): from one half on). "
-            "int() cuts off.",
+            "One patch more stays in some images than should: the number to keep is cut off, "
+            "int(L * (1 - ratio)). Cutting off the number to remove, or rounding, keeps more.",
             {"int(noise": "round(noise"},
-            {"int(noise": "math.ceil(noise"},
+            {"int(noise.shape[1] * (1 - ratio))": "noise.shape[1] - int(noise.shape[1] * ratio)"},
         ),
         Mistake(
             "You sorted from large to small. The patches with the smallest noise stay.",
@@ -64,18 +68,18 @@ EXERCISE = Exercise(
             {"ids_restore >= keep": "ids_restore < keep"},
         ),
         Mistake(
-            "Your mask is in shuffled order: the first `keep` places are 0 in every row. Ask where "
-            "each patch went: ids_restore >= keep.",
+            "Your mask is in shuffled order: the first `keep` places are 0 in every row. It belongs "
+            "to the patches in their own order: where did each of them go?",
             {"(ids_restore >= keep)": "(torch.arange(noise.shape[1]) >= keep).expand(noise.shape)"},
         ),
         Mistake(
-            "Your mask compares ids_shuffle with `keep`: those are names of patches, not places. Ask "
-            "to which place each patch went: ids_restore >= keep.",
+            "Your mask marks the places whose patch has a number from `keep` on. It should mark the "
+            "patches whose place has: ask to which place each patch went.",
             {"ids_restore >= keep": "ids_shuffle >= keep"},
         ),
         Mistake(
-            "You return the first entries of ids_restore: the places to which patches 0, 1, ... went. "
-            "Which patches stay is said by the first entries of ids_shuffle.",
+            "Your first result says to which places patches 0, 1, ... went. It should say which "
+            "patches came to places 0, 1, ...: the first entries of the shuffle.",
             {"ids_shuffle[:, :keep]": "ids_restore[:, :keep]"},
         ),
         Mistake(
@@ -83,9 +87,14 @@ EXERCISE = Exercise(
             {".float()": ""},
         ),
         Mistake(
-            "You sorted the patches that stay. Then ids_restore no longer says where they are: leave "
-            "them in shuffled order.",
+            "The patches that stay are sorted by their numbers. Then ids_restore no longer says where "
+            "they are: leave them in shuffled order.",
             {"ids_shuffle[:, :keep]": "ids_shuffle[:, :keep].sort(1).values"},
+        ),
+        Mistake(
+            "Your third result is the shuffle read backwards, which undoes it only by chance. Patch "
+            "ids_shuffle[i] went to place i: so entry ids_shuffle[i] is i.",
+            {".float(), ids_restore": ".float(), ids_shuffle.flip(1)"},
         ),
     ),
 )

@@ -21,13 +21,16 @@ def inputs(g: torch.Generator) -> tuple[Tensor, Tensor]:
 EXERCISE = Exercise(
     minutes=15,
     inputs=inputs,
+    stages={"real": "which of the K are tokens"},
     hints=(
         "Sort each row so that its visible places come first. Sorting what, and how do two equal ones "
         "keep their order?",
         "`(~visible).int().argsort(dim=1, stable=True)` is (B, T): the visible places in reading "
         "order, then the others. Keep the first K of them, K the largest `visible.sum(1)`.",
-        "positions = order[:, :K]; real = visible.gather(1, positions); return ids.gather(1, "
-        "positions) * real, positions * real, real",
+        "order = (~visible).int().argsort(dim=1, stable=True)\n"
+        "positions = order[:, : visible.sum(1).max()]\n"
+        "real = visible.gather(1, positions)\n"
+        "return ids.gather(1, positions) * real, positions * real, real",
     ),
     mistakes=(
         Mistake(
@@ -65,8 +68,7 @@ EXERCISE = Exercise(
             {"    order": "    visible = ~visible\n    order"},
         ),
         Mistake(
-            "The tokens are there, but last comes first. Keep them in reading order: sort `~visible`, "
-            "with `stable=True`.",
+            "The tokens are there, but last comes first. Keep them in reading order.",
             {"(~visible).int()": "visible.int()", "stable=True)": "stable=True).flip(1)"},
         ),
         Mistake(
@@ -83,6 +85,14 @@ EXERCISE = Exercise(
             "The hidden places are still there, as zeros: the encoder would work on all T of them. "
             "Move the visible tokens together, K in a row.",
             {"order[:, : visible.sum(1).max()]": "torch.arange(ids.shape[1]).expand_as(ids)"},
+        ),
+        Mistake(
+            "The right tokens of each row, but not in reading order. Equal entries keep their order "
+            "only in a stable sort: `stable=True`.",
+            {"dim=1, stable=True": "1"},
+            {
+                "(~visible).int().argsort(dim=1, stable=True)": "visible.int().topk(ids.shape[1]).indices"
+            },
         ),
     ),
 )

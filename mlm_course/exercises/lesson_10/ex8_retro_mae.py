@@ -23,8 +23,9 @@ EXERCISE = Exercise(
         "matters.",
         "noise >= ratio is (B, T, T), a line of keys for each query. torch.eye(T) marks 'itself'. "
         "Padding is about keys: text[:, None].",
-        "seen = (noise >= ratio) & ~torch.eye(T, dtype=torch.bool) & text[:, None]; seen[..., 0] = "
-        "True; return seen",
+        "seen = (noise >= ratio) & ~torch.eye(noise.shape[1], dtype=torch.bool) & text[:, None]\n"
+        "seen[..., 0] = True\n"
+        "return seen",
     ),
     mistakes=(
         Mistake(
@@ -55,8 +56,8 @@ EXERCISE = Exercise(
             {"text[:, None]": "text[:, :, None]"},
         ),
         Mistake(
-            "Place 0 does not see itself: the diagonal was taken out after it was let in. Let place 0 "
-            "in last.",
+            "Place 0 does not see itself. The text's vector stands there, and no word to be copied: "
+            "all places see it, place 0, too.",
             {"return seen": "return seen & ~is_self"},
         ),
         Mistake(
@@ -65,7 +66,8 @@ EXERCISE = Exercise(
             {"text[:, None]": "text[:, None] & text[:, :, None]"},
         ),
         Mistake(
-            "`seen[:, 0]` is query 0. The last axis holds the keys: `seen[..., 0]`.",
+            "Query 0 sees every place, and place 0 is not seen by every query. The last axis holds the "
+            "keys.",
             {"seen[..., 0]": "seen[:, 0]"},
         ),
     ),

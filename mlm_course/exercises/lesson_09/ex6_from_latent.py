@@ -1,25 +1,49 @@
-"""The whole model."""
+"""From the encoder to the loss."""
 
-import torch  # noqa: F401 (the answer uses it)
+import torch
+from torch import Tensor
 
-from mlm_course.exercises.lesson_09.tiny import model_and_images as inputs
+from mlm_course.exercises.lesson_09.tiny import model_and_images
+from mlm_course.models import ImageMAE
 from mlm_course.models import image_mae as package  # noqa: F401 (the answer uses it)
 from mlm_course.practice.exercise import Exercise, Mistake
+
+
+def inputs(g: torch.Generator) -> tuple[ImageMAE, Tensor, Tensor, Tensor, Tensor]:
+    """A model, what its encoder makes of images (a leaf that a gradient can reach), and these."""
+    mae, images, ratio, noise = model_and_images(g)
+    with torch.no_grad():
+        latent, mask, ids_restore = mae.encode(images, ratio, noise)
+    return mae, latent.requires_grad_(), mask, ids_restore, images
+
 
 NO_POSITIONS = {" + mae.decoder_positions": ""}
 JOINED = "torch.cat([x[:, :1], filled], 1)"
 CLS_AMONG_PATCHES = {"put_back(x[:, 1:]": "put_back(x"}
 
 EXERCISE = Exercise(
-    minutes=12,
+    minutes=15,
+    hard=True,
+    backward=True,
     inputs=inputs,
+    stages={
+        "x": "the vectors in the decoder's width",
+        "filled": "a vector for each patch, mask tokens among them",
+        "everything": "[CLS] and all patches, with the decoder's positions",
+        "predicted": "the guess at all patches",
+        "target": "the true patches",
+    },
     hints=(
-        "Five steps: encode; into the decoder's width; put back; decode; judge. [CLS] goes through "
-        "the decoder, but it is no patch.",
-        "x = mae.to_decoder(latent), (B, 1+K, d). Put back x[:, 1:] only, then [CLS] in front again, "
-        "then + mae.decoder_positions.",
-        "predicted = mae.to_pixels(mae.decoder(x + mae.decoder_positions))[:, 1:]; return "
-        "package.patch_loss(predicted, package.patchify(images, mae.config.patch_size), mask)",
+        "Four steps: into the decoder's width; put back; decode; judge. [CLS] goes through the "
+        "decoder, but it is no patch.",
+        "x = mae.to_decoder(latent) is (B, 1+K, d). Put back x[:, 1:] only, then [CLS] in front again, "
+        "then + mae.decoder_positions. From what the decoder returns, [CLS] is dropped.",
+        "x = mae.to_decoder(latent)\n"
+        "filled = package.put_back(x[:, 1:], ids_restore, mae.mask_token)\n"
+        "x = torch.cat([x[:, :1], filled], 1) + mae.decoder_positions\n"
+        "predicted = mae.to_pixels(mae.decoder(x))[:, 1:]\n"
+        "target = package.patchify(images, mae.config.patch_size)\n"
+        "return package.patch_loss(predicted, target, mask)",
     ),
     mistakes=(
         Mistake(
@@ -52,9 +76,14 @@ EXERCISE = Exercise(
             NO_POSITIONS | {"(latent)": "(latent) + mae.decoder_positions[: latent.shape[1]]"},
         ),
         Mistake(
+            "The decoder got the encoder's positions. Here both are equally wide, so nothing breaks, "
+            "but it has its own: mae.decoder_positions.",
+            {"mae.decoder_positions": "mae.positions"},
+        ),
+        Mistake(
             "You dropped the last patch instead of [CLS], so every guess is compared with its "
             "neighbour: [CLS] stands in front.",
-            {"decoder(x))[:, 1:]": "decoder(x))[:, :-1]"},
+            {"decoder(everything))[:, 1:]": "decoder(everything))[:, :-1]"},
         ),
         Mistake(
             "mae.to_decoder is missing. Here both are equally wide, so nothing breaks, but the "
@@ -64,7 +93,7 @@ EXERCISE = Exercise(
         Mistake(
             "mae.decoder is missing: the mask tokens went to mae.to_pixels without having seen any "
             "patch.",
-            {"mae.decoder(x)": "x"},
+            {"mae.decoder(everything)": "everything"},
         ),
         Mistake(
             "The mask token is a vector of the decoder, and yours went through mae.to_decoder. That "
@@ -86,12 +115,21 @@ EXERCISE = Exercise(
             "it from what comes out.",
             {
                 f"{JOINED} + mae.decoder_positions": "filled + mae.decoder_positions[1:]",
-                "decoder(x))[:, 1:]": "decoder(x))",
+                "decoder(everything))[:, 1:]": "decoder(everything))",
             },
         ),
         Mistake(
             "The target is the patches as they are. Normalised ones are the variant `norm_pix`.",
             {"predicted, target": "predicted, package.normalised_patches(target)"},
+        ),
+        Mistake(
+            "The gaps hold zeros. Put mae.mask_token there: it is learnt.",
+            {"mae.mask_token": "0 * mae.mask_token"},
+        ),
+        Mistake(
+            "The loss is right, but no gradient reaches `latent`: the encoder would never learn. Cut "
+            "nothing off on the way from it.",
+            {"to_decoder(latent)": "to_decoder(latent.detach())"},
         ),
     ),
 )

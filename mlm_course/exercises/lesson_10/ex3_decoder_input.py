@@ -21,15 +21,17 @@ def inputs(g: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
 ZEROS_FOR_PADDING = {"latent, mask_token)": "latent, 0.0)"}
 
 EXERCISE = Exercise(
-    minutes=8,
+    minutes=10,
+    stages={"x": "the vectors, the mask token in place of those of padding"},
     inputs=inputs,
     hints=(
-        "Three steps: the vectors of padding must go, the rest goes home, and every place is told "
-        "where it is.",
-        "`torch.where(real[..., None], latent, mask_token)` is (B, K, D). `put_back` makes it (B, T, "
-        "D). `places` is (T, D) and is added to every row.",
-        "return put_back(torch.where(real[..., None], latent, mask_token), ids_restore, "
-        "mask_token[None, None]) + places",
+        "`put_back_at` sends all K vectors of a row home, those of padding, too. Where would these "
+        "land, and what should stand there?",
+        "Three steps: put the mask token in place of padding's vectors, `torch.where` with "
+        "`real[..., None]`, (B, K, D); send everything home, (B, T, D); add `places`, (T, D), to "
+        "every row.",
+        "x = torch.where(real[..., None], latent, mask_token)\n"
+        "return put_back_at(x, ids_restore, mask_token[None, None]) + places",
     ),
     mistakes=(
         Mistake(
@@ -53,12 +55,27 @@ EXERCISE = Exercise(
             {"+ places": "+ places * (ids_restore >= real.sum(1, keepdim=True))[..., None]"},
         ),
         Mistake(
-            "The gaps hold zeros instead of the mask token.",
-            ZEROS_FOR_PADDING | {"mask_token[None": "torch.zeros_like(mask_token)[None"},
+            "Places whose vector was padding's hold zeros (and their position). The mask token "
+            "belongs there, as in every gap.",
             ZEROS_FOR_PADDING,
         ),
         Mistake(
-            "`ids_restore` is the way back already. Do not invert it again.",
+            "The gaps hold zeros (and their position) instead of the mask token.",
+            ZEROS_FOR_PADDING | {"mask_token[None": "torch.zeros_like(mask_token)[None"},
+        ),
+        Mistake(
+            "Exchanged: the visible tokens' vectors were replaced by the mask token, and padding's "
+            "were kept. `real` is True at tokens.",
+            {"latent, mask_token)": "mask_token, latent)"},
+        ),
+        Mistake(
+            "The gaps have no position vector, only the visible tokens have. The decoder cannot tell "
+            "one gap from another.",
+            {"+ places": "+ places * (ids_restore < real.sum(1, keepdim=True))[..., None]"},
+        ),
+        Mistake(
+            "The vectors went the other way: `ids_restore` says for each place which of the sorted "
+            "vectors belongs there. Its argsort, or writing with it (scatter), turns that around.",
             {"ids_restore, mask_token": "ids_restore.argsort(1), mask_token"},
         ),
     ),

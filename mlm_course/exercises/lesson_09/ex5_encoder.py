@@ -26,12 +26,18 @@ def encoded_before_masking(mae, images, ratio, noise):
 EXERCISE = Exercise(
     minutes=10,
     inputs=inputs,
+    stages={
+        "visible": "the visible patches, embedded, with their positions",
+        "cls": "[CLS], once for each image",
+    },
     hints=(
         "Position first, shuffle second, [CLS] third, encoder last.",
         "x = mae.embed(patches) + mae.positions[1:]; random_masking(x, ratio, noise) returns visible, "
         "mask and ids_restore; [CLS] is mae.cls_token.expand(B, -1, -1).",
-        "return mae.encoder(torch.cat([mae.cls_token.expand(B, -1, -1), visible], 1)), mask, "
-        "ids_restore",
+        "x = mae.embed(package.patchify(images, mae.config.patch_size)) + mae.positions[1:]\n"
+        "visible, mask, ids_restore = random_masking(x, ratio, noise)\n"
+        "cls = mae.cls_token.expand(len(x), -1, -1)\n"
+        "return mae.encoder(torch.cat([cls, visible], 1)), mask, ids_restore",
     ),
     mistakes=(
         Mistake(
@@ -53,8 +59,8 @@ EXERCISE = Exercise(
             {"[cls, visible]": f"[cls, {FILLED}]"},
         ),
         Mistake(
-            "You set the removed patches to 0 and let the encoder work on all L places. Take them "
-            "out: `visible` is shorter.",
+            "The encoder works on all L places, with zeros where a patch is removed. Take those out: "
+            "`visible` is shorter.",
             {"[cls, visible]": "[cls, (x + mae.positions[1:]) * (1 - mask[..., None])]"},
         ),
         Mistake(

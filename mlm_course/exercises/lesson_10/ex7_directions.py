@@ -17,19 +17,30 @@ def inputs(g: torch.Generator) -> tuple[Tensor, float]:
 EXERCISE = Exercise(
     minutes=8,
     inputs=inputs,
-    trials=6,
+    trials=12,
     hints=(
         "The squares of the singular values say how much of all squared lengths lies in each "
         "direction, the largest first.",
         "Running sums of the squares, divided by the total, climb to 1. Count how many stay below "
         "`share`; the next one reaches it.",
-        "energy = torch.linalg.svdvals(x).square(); reached = energy.cumsum(0) / energy.sum(); return "
-        "int((reached < share).sum()) + 1",
+        "energy = torch.linalg.svdvals(x).square()\n"
+        "reached = energy.cumsum(0) / energy.sum()\n"
+        "return int((reached < share).sum()) + 1",
     ),
     mistakes=(
         Mistake(
             "You added up the singular values. Their squares are the squared lengths.",
             {".square()": ""},
+        ),
+        Mistake(
+            "The singular values of x.T @ x are the squared ones of x already: their squares are "
+            "fourth powers.",
+            {"svdvals(x)": "svdvals(x.T @ x)"},
+        ),
+        Mistake(
+            "That compares each direction's own part with `share`. It is the sum of the largest ones "
+            "that has to reach it.",
+            {"energy.cumsum(0) / energy.sum()": "energy / energy.sum()"},
         ),
         Mistake(
             "You subtracted the mean first. Here the common part counts as a direction, too.",
