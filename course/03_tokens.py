@@ -6,12 +6,15 @@
 # the cut decides how long the rows are, what can be written at all, and, in lesson 4, what can be
 # hidden. And it goes wrong without an error message.
 #
-# By the end you will have written the loop inside BERT's tokenizer, watched a vocabulary grow, met
-# a text that it cannot write down, cut long texts into windows and packed short ones into rows. You
-# need lesson 1 (what attention costs) and lesson 2 (padding, and the mask for texts that share a row).
+# By the end you will have grown a vocabulary, written the loops inside RoBERTa's and BERT's tokenizers,
+# met a text that cannot be written down, cut long texts into windows and packed short ones into rows.
+# You need lesson 1 (what attention costs) and lesson 2 (padding, and the mask for texts that share a row).
 
 # %%
+from collections import Counter
+
 import torch
+from torch import Tensor
 
 from mlm_course import tokenization
 from mlm_course.corpora import python_docs
@@ -65,7 +68,43 @@ show(token_strip(tokenizer.encode(text).tokens))
 # most frequent pair, as BPE does, and only writes `##` (its issue 144). So what is WordPiece's own,
 # here, is the way it *cuts*: section 3.
 #
-# Stop the growth early and late, and see how the same word is cut:
+# ### Exercise 3.1: one step of growth
+# `words` is a list of words, each a list of its pieces so far, such as `["l", "o", "w"]`; `counts` says how
+# often each word stands in the text. Find the pair that stands side by side most often *in the text*. A
+# pair does not reach from one word into the next. Of several equally frequent pairs take the one that
+# Python sorts first. Then join that pair wherever it stands, from the left: in `a a a` the pair `a a` has
+# two places, and both count, but only the first can be joined. (A `Counter` counts:
+# `frequency[pair] += 1`.)
+#
+# Return the pair, a tuple of two strings, and the new words.
+
+
+# %% exercise="3.1"
+def bpe_step(words: list[list[str]], counts: list[int]) -> tuple[tuple[str, str], list[list[str]]]:
+    """The most frequent pair of neighbours, and the words with that pair joined."""
+    ### BEGIN SOLUTION
+    frequency = Counter()
+    for pieces, count in zip(words, counts):
+        for pair in zip(pieces, pieces[1:]):
+            frequency[pair] += count
+    best = min(frequency, key=lambda pair: (-frequency[pair], pair))
+    joined = []
+    for pieces in words:
+        new, i = [], 0
+        while i < len(pieces):
+            step = 2 if tuple(pieces[i : i + 2]) == best else 1
+            new.append("".join(pieces[i : i + step]))
+            i += step
+        joined.append(new)
+    return best, joined
+    ### END SOLUTION
+
+
+# %%
+check("3.1", bpe_step)
+
+# %% [markdown]
+# Now the whole manual. Stop the growth early and late, and see how the same word is cut:
 
 # %% tags=["nbval-ignore-output"]
 letters = sum(map(len, manual))  # and spaces, and punctuation
@@ -91,18 +130,47 @@ assert {"a", "statement"} < tokenizer.get_vocab().keys()
 # %% [markdown]
 # ## 3. Cutting a word
 #
-# How does the tokenizer cut a word, once the vocabulary is there? Greedily: it takes the *longest*
-# piece in the vocabulary that fits at the front, then the longest that fits the rest, and so on. It
-# never takes a piece back. Inside a word the pieces carry their `##`. If at some point nothing fits,
-# the whole word becomes `[UNK]`, "unknown". The single letters of the training texts are pieces too, so
-# that takes a sign that they do not have, or have only where a word begins.
+# How does a tokenizer cut a word, once the vocabulary is there? BPE keeps the list of its **merges**, the
+# pairs that it joined, in that order. To cut a word it starts with the letters and joins again, earlier
+# merges first (Sennrich et al. 2016, section 3.2).
 #
-# ### Exercise 3.1: longest match first
-# `word` is a string, `vocabulary` a set of strings such as `{"play", "##ing", "##s", ...}`. Return
-# the list of pieces.
+# ### Exercise 3.2: merges in their order
+# Start with the letters of `word`. Of all pairs that stand side by side, take the one that comes first in
+# `merges`, at its leftmost place, and join it. Then look again, until no pair of the list is left. Return
+# the pieces. (Take any list: a pair may stand in it before the merge that makes one of its parts.)
 
 
-# %% exercise="3.1"
+# %% exercise="3.2"
+def cut_by_merges(word: str, merges: list[tuple[str, str]]) -> list[str]:
+    """The pieces of a word when pairs are joined, those first that stand first in merges."""
+    ### BEGIN SOLUTION
+    pieces = list(word)
+    rank = {pair: i for i, pair in enumerate(merges)}
+    while True:
+        ranks = [rank.get(pair, len(merges)) for pair in zip(pieces, pieces[1:])]
+        if min(ranks, default=len(merges)) == len(merges):
+            return pieces
+        i = ranks.index(min(ranks))
+        pieces = [*pieces[:i], pieces[i] + pieces[i + 1], *pieces[i + 2 :]]
+    ### END SOLUTION
+
+
+# %%
+check("3.2", cut_by_merges)
+
+# %% [markdown]
+# WordPiece needs no list of merges. It is greedy: it takes the *longest* piece in the vocabulary that
+# fits at the front, then the longest that fits the rest, and so on. It never takes a piece back. Inside
+# a word the pieces carry their `##`. If at some point nothing fits, the whole word becomes `[UNK]`,
+# "unknown". The single letters of the training texts are pieces too, so in our vocabulary that takes a sign
+# that they do not have, or have only where a word begins.
+#
+# ### Exercise 3.3: longest match first
+# `word` is a string, `vocabulary` a set of strings such as `{"play", "##ing", "##s", ...}`. Any set: the
+# single letters may be missing. Return the list of pieces.
+
+
+# %% exercise="3.3"
 def longest_match(word: str, vocabulary: set[str]) -> list[str]:
     """The pieces of a word, each the longest that fits; ["[UNK]"] if the word cannot be built."""
     ### BEGIN SOLUTION
@@ -120,7 +188,33 @@ def longest_match(word: str, vocabulary: set[str]) -> list[str]:
 
 
 # %%
-check("3.1", longest_match)
+check("3.3", longest_match)
+
+# %% [markdown]
+# Greed has a price. One more piece in the vocabulary should do no harm, should it?
+#
+# ### Exercise 3.4: a piece that does harm
+# Design a vocabulary, `pieces`, and one `extra` piece that is not in it, such that
+#
+# - with `pieces` alone, "masking" is cut into two pieces, and "masked" into two;
+# - with `extra` added, "masking" is cut into as many pieces as one more piece can make of those two,
+#   and "masked" becomes `[UNK]`.
+#
+# Return `pieces`, a list of strings, and `extra`, a string. Many vocabularies will do; `check` runs
+# WordPiece on yours.
+
+
+# %% exercise="3.4"
+def harmful_piece() -> tuple[list[str], str]:
+    """A vocabulary, and one more piece with which words fall apart."""
+    ### BEGIN SOLUTION
+    pieces = ["m", "##asking", "##asked", "##s", "##k", "##i", "##n", "##g"]
+    return pieces, "ma"
+    ### END SOLUTION
+
+
+# %%
+check("3.4", harmful_piece)
 
 # %% [markdown]
 # ## 4. Ids and special tokens
@@ -146,6 +240,54 @@ for i, name in enumerate(tokenization.SPECIAL_TOKENS):
 pair = tokenizer.encode("is it raining?", "no, it is not.")
 print(*[f"{token:6}" for token in pair.tokens])
 print(*[f"{text:<6}" for text in pair.type_ids])
+
+# %% [markdown]
+# A model answers in tokens: "from token 5 to token 7". A reader wants the place in the text, so a tokenizer
+# also says which characters each token came from, its **offsets**. That is less easy than it looks. The
+# tokens are in lower case, spaces are gone, the same piece comes again and again, and `[UNK]` does not say
+# what it was.
+#
+# ### Exercise 3.5: back to the characters
+# `text` consists of words with one or more spaces between them, perhaps some around them, and no
+# punctuation. `tokens` is what WordPiece made of it, in lower case, with `[CLS]` first and `[SEP]` last;
+# `[UNK]` stands for one whole word. Return for each token a pair `(start, end)`, so that
+# `text[start:end]` is what it came from. `[CLS]` and `[SEP]` get `(0, 0)`. (Lower case has as many
+# characters here.)
+
+
+# %% exercise="3.5"
+def offsets(text: str, tokens: list[str]) -> list[tuple[int, int]]:
+    """Where each token begins and ends in the text."""
+    ### BEGIN SOLUTION
+    places, end = [], 0
+    for token in tokens:
+        if token in ("[CLS]", "[SEP]"):
+            places.append((0, 0))
+            continue
+        start = end
+        while text[start] == " ":
+            start += 1
+        if token == "[UNK]":
+            end = start + len(text[start:].split()[0])
+        else:
+            end = start + len(token.removeprefix("##"))
+        places.append((start, end))
+    return places
+    ### END SOLUTION
+
+
+# %%
+check("3.5", offsets)
+
+# %% [markdown]
+# The package's tokenizers say it with the tokens. Here is where the unknown words stood (this one takes each
+# Japanese sign for a word):
+
+# %% tags=["nbval-ignore-output"]
+text = "Strings like 日本 or naïve"
+encoded = tokenizer.encode(text)
+for token, (start, end) in zip(encoded.tokens, encoded.offsets):
+    print(f"{token:10} {start:3} to {end:3}: {text[start:end]}")
 
 # %% [markdown]
 # ## 5. Nothing is unknown: bytes
@@ -188,6 +330,42 @@ assert len(bpe.encode("日本", add_special_tokens=False).tokens) >= 6  # no byt
 long_text = list(range(10, 20))  # ten "tokens"
 print("windows of 4:           ", tokenization.chunk(long_text, 4))
 print("windows of 4, 2 onwards:", tokenization.chunk(long_text, 4, stride=2))
+
+# %% [markdown]
+# Overlapping windows see some tokens twice, once perhaps right at an edge, where half of the context is
+# missing. A tagger wants one answer for each token, from a window that shows enough of both sides.
+#
+# ### Exercise 3.6: windows with context
+# A text has `n_tokens` tokens; windows have `length`, the last may be shorter. Read each token in one
+# window only, where at least `context` tokens stand on either side of it (fewer only where the text itself
+# begins or ends). Use as few windows as possible: the first begins at 0, each of the others as late as the
+# rule allows, and the last one is the first that reaches the end of the text. Read each token in the first
+# window that shows its context. `length` is larger than `2 * context`.
+#
+# Return a list of `(start, end, first, last)`, one for each window: it covers the tokens from `start` to
+# before `end`, and of these the tokens from `first` to before `last` are read there.
+
+
+# %% exercise="3.6"
+def windows_with_context(
+    n_tokens: int, length: int, context: int
+) -> list[tuple[int, int, int, int]]:
+    """Windows, and the tokens that are read in each."""
+    ### BEGIN SOLUTION
+    windows, start = [], 0
+    while True:
+        end = min(start + length, n_tokens)
+        first = start + context if start > 0 else 0
+        last = end - context if end < n_tokens else n_tokens
+        windows.append((start, end, first, last))
+        if end == n_tokens:
+            return windows
+        start = last - context
+    ### END SOLUTION
+
+
+# %%
+check("3.6", windows_with_context)
 
 # %% [markdown]
 # > **Often read:** process texts in batches; that helps with long ones.
@@ -236,6 +414,38 @@ print(f"packed: {n_tokens / packed:.0%}")
 assert n_tokens / padded < 0.7 < 0.9 < n_tokens / packed
 
 # %% [markdown]
+# A row that begins in the middle of a sentence has lost what stood before. Pack whole texts, then: take one
+# after the other, and put it into the *first* row that still has room for it. This is **first fit**.
+#
+# ### Exercise 3.7: whole texts, first fit
+# `lengths` holds the length of each text, in the order in which they come; each text is followed by its
+# `[SEP]`, also the last of a row. Rows have `room` places, enough for any one text. Put each text, in that
+# order, into the first row where it fits; only if it fits in none, begin a new row at the end.
+#
+# Return an int64 tensor `(rows, room)` that says for each place the number of its text (counted from 0 in
+# `lengths`), the text's `[SEP]` included, and -1 for padding. From this, lesson 2's third mask follows.
+
+
+# %% exercise="3.7"
+def first_fit(lengths: list[int], room: int) -> Tensor:
+    """The number of the text at each place of each row, -1 for padding."""
+    ### BEGIN SOLUTION
+    rows = []
+    for text, length in enumerate(lengths):
+        size = length + 1  # with its [SEP]
+        row = next((row for row in rows if len(row) + size <= room), None)
+        if row is None:
+            row = []
+            rows.append(row)
+        row += [text] * size
+    return torch.tensor([row + [-1] * (room - len(row)) for row in rows])
+    ### END SOLUTION
+
+
+# %%
+check("3.7", first_fit)
+
+# %% [markdown]
 # ## Quiz
 
 # %%
@@ -248,10 +458,12 @@ quiz("3")
 #   one piece, rare ones several.
 # - BPE's vocabulary grows by joining the most frequent neighbours, and so does ours. More pieces make
 #   shorter rows, and more of the pieces are rare.
-# - WordPiece takes the longest piece that fits and never goes back; what it cannot build is `[UNK]`.
-#   A tokenizer that begins with bytes has no unknown text.
+# - BPE cuts a word by its merges, in their order. WordPiece takes the longest piece that fits and never
+#   goes back; what it cannot build is `[UNK]`. A tokenizer that begins with bytes has no unknown text.
+# - **Offsets** lead from tokens back to characters.
 # - **Special tokens** spell no text: `[PAD]`, `[UNK]`, `[CLS]`, `[SEP]`, `[MASK]`.
-# - Long texts are chunked, short ones packed. A larger batch does neither.
+# - Long texts are chunked, with windows that overlap by twice the context that a token needs; short ones
+#   are packed. A larger batch does neither.
 #
 # **Next:** lesson 4 hides some of the tokens: corruption.
 

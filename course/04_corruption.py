@@ -7,8 +7,8 @@
 # programs go wrong right here without a single error message.
 #
 # By the end you will have written every step of BERT's corruption, played with eight ways of hiding,
-# and measured how well the *best possible* player could do. You need lesson 2 (an attention mask is
-# not a `[MASK]`) and lesson 3 (tokens, ids, special tokens).
+# told from a program's output what it does, and worked out how well the *best possible* player could do.
+# You need lesson 2 (an attention mask is not a `[MASK]`) and lesson 3 (tokens, ids, special tokens).
 
 # %%
 import matplotlib.pyplot as plt
@@ -41,23 +41,6 @@ ids
 # Which of these may be hidden? Everything but special tokens: `[CLS]` and `[SEP]` stand at the two
 # ends of each text, and `[PAD]` stands for no text at all. We call the tokens that may be hidden
 # **candidates** (the package says *maskable*).
-#
-# ### Exercise 4.1: candidates
-# `ids` `(B, T)`, `special_ids` a list of ids (any ids: other vocabularies number them differently)
-# -> boolean `(B, T)`, True where the token may be hidden. (`torch.isin` asks for each number
-# whether it is among others.)
-
-
-# %% exercise="4.1"
-def candidates(ids: Tensor, special_ids: list[int]) -> Tensor:
-    """True where a token is not special."""
-    ### BEGIN SOLUTION
-    return ~torch.isin(ids, torch.tensor(special_ids))
-    ### END SOLUTION
-
-
-# %%
-check("4.1", candidates)
 
 # %%
 special_ids = list(range(len(tokenization.SPECIAL_TOKENS)))
@@ -92,27 +75,28 @@ print("fixed count: hidden tokens in every row:", fixed.unique().tolist())
 # in each row: 15 % of the row, rounded, and at least one. (It counts special tokens too, and has an
 # upper limit; we count candidates. Google's BERT repository, `create_pretraining_data.py`)
 #
-# How do you pick exactly `n` of the candidates at random, for a whole batch at once? Give each
-# token a random number and take the `n` smallest. Tokens that may not be hidden get a number too
-# large to be taken. "The `n` smallest" is best said with *ranks*, and sorting twice gives them:
+# How do you pick exactly `n` of the candidates at random, for a whole batch at once? Give each token a
+# random number and take the `n` smallest. "The `n` smallest" is said with *ranks*: the smallest number has
+# rank 0, the next one rank 1. For the three numbers below the ranks are 2, 0, 1. `argsort` answers another
+# question, which place comes first, second, third:
 
 # %%
-noise = torch.tensor([0.7, 0.1, 0.4])
-print("which place comes first, second, third:", noise.argsort().tolist())
-print("each place's rank:                     ", noise.argsort().argsort().tolist())
+torch.tensor([0.7, 0.1, 0.4]).argsort()
 
 # %% [markdown]
-# ### Exercise 4.2: a fixed count
-# `noise` `(B, T)` holds random numbers in [0, 1), `maskable` `(B, T)`, `ratio` a number. Hide in
-# each row its `max(1, round(ratio * candidates))` candidates with the smallest noise (every row
-# here has some candidates). Return a boolean `(B, T)`. (For tensors: `.round()`, `.clamp(min=1)`,
-# `.argsort(1)` along a row; `.sum(1, keepdim=True)` keeps the axis.)
+# ### Exercise 4.1: a fixed count
+# `ids` `(B, T)`, `special_ids` a list of ids (other vocabularies number them differently, with ordinary
+# ids before and between them), `noise` `(B, T)` random numbers in [0, 1), all different, and `ratio`. Hide
+# in each row its `max(1, round(ratio * candidates))` candidates with the smallest noise; every row
+# here has some candidates. Return a boolean `(B, T)`. (`torch.isin` asks for each number whether it is among
+# others; for tensors there are `.round()` and `.clamp(min=1)`.)
 
 
-# %% exercise="4.2"
-def hide_fixed_count(noise: Tensor, maskable: Tensor, ratio: float) -> Tensor:
+# %% exercise="4.1"
+def hide_fixed_count(ids: Tensor, special_ids: list[int], noise: Tensor, ratio: float) -> Tensor:
     """In each row the candidates with the smallest noise, a share `ratio` of them, at least one."""
     ### BEGIN SOLUTION
+    maskable = ~torch.isin(ids, torch.tensor(special_ids))  # (B, T)
     count = (maskable.sum(1, keepdim=True) * ratio).round().clamp(min=1)  # (B, 1)
     rank = noise.masked_fill(~maskable, 2.0).argsort(1).argsort(1)  # (B, T)
     return rank < count
@@ -120,7 +104,7 @@ def hide_fixed_count(noise: Tensor, maskable: Tensor, ratio: float) -> Tensor:
 
 
 # %%
-check("4.2", hide_fixed_count)
+check("4.1", hide_fixed_count)
 
 # %%
 g = torch.Generator().manual_seed(3)
@@ -144,30 +128,6 @@ show(token_strip([names[i] for i in ids[0]], masked=masked[0], maskable=maskable
 # *Which* random token? BERT's original code draws from the whole vocabulary, `[PAD]` and `[MASK]`
 # included (`create_pretraining_data.py`). Our package leaves special tokens out.
 #
-# ### Exercise 4.3: 80 / 10 / 10
-# `ids`, `masked`, `u` (random numbers in [0, 1)) and `random_ids` are all `(B, T)`. Wherever a
-# token is hidden, `u` decides: below .8 it becomes `mask_id`; from .8 to below .9 it stays; from .9
-# on it becomes the entry of `random_ids` at its place. Return a new tensor.
-# (`torch.where(condition, a, b)`. Mind the parentheses: `masked & (u < 0.8)`.)
-
-
-# %% exercise="4.3"
-def replace_80_10_10(
-    ids: Tensor, masked: Tensor, u: Tensor, random_ids: Tensor, mask_id: int
-) -> Tensor:
-    """The ids with each hidden token replaced by [MASK], by a random id, or by itself."""
-    ### BEGIN SOLUTION
-    to_mask = masked & (u < 0.8)
-    to_random = masked & (u >= 0.9)
-    corrupted = torch.where(to_mask, mask_id, ids)
-    return torch.where(to_random, random_ids, corrupted)
-    ### END SOLUTION
-
-
-# %%
-check("4.3", replace_80_10_10)
-
-# %% [markdown]
 # How *not* to do it: embed the text, then write the id of `[MASK]` into it, at random places:
 # `vectors[torch.randint(length, batch, (batch,))] = 101`.
 #
@@ -227,20 +187,33 @@ print(len(right), "tokens:", " ".join(right))
 # At the hidden places, the **label** is the original token. At all other places there is nothing to
 # guess. By convention their label is **-100**, a number that PyTorch's `cross_entropy` skips.
 #
-# ### Exercise 4.4: labels
-# `ids` (the original ones) and `masked`, both `(B, T)` -> labels `(B, T)`.
+# ### Exercise 4.2: what the model sees, what it should say
+# `ids`, `masked`, `u` and `v` are all `(B, T)`; `u` and `v` hold random numbers in [0, 1). Wherever a token
+# is hidden, `u` decides: below .8 it becomes `mask_id`; from .8 to below .9 it stays; from .9 on it becomes
+# a random ordinary token. Which one? `ordinary_ids` `(K,)` holds the ids that are no special tokens, in any
+# order; `v` in [0, 1/K) takes the first of them, `v` in [1/K, 2/K) the second, and so on.
+#
+# Return the input and the labels, both `(B, T)`, and leave `ids` as it is. (Mind the parentheses:
+# `masked & (u < 0.8)`.)
 
 
-# %% exercise="4.4"
-def make_labels(ids: Tensor, masked: Tensor) -> Tensor:
-    """The original id where a token was hidden, -100 elsewhere."""
+# %% exercise="4.2"
+def input_and_labels(
+    ids: Tensor, masked: Tensor, u: Tensor, v: Tensor, ordinary_ids: Tensor, mask_id: int
+) -> tuple[Tensor, Tensor]:
+    """The ids with each hidden token replaced or kept, and what the model should say."""
     ### BEGIN SOLUTION
-    return ids.masked_fill(~masked, -100)
+    drawn = ordinary_ids[(v * len(ordinary_ids)).long()]  # (B, T)
+    to_mask = masked & (u < 0.8)
+    to_random = masked & (u >= 0.9)
+    input_ids = torch.where(to_random, drawn, ids.masked_fill(to_mask, mask_id))
+    labels = ids.masked_fill(~masked, -100)
+    return input_ids, labels
     ### END SOLUTION
 
 
 # %%
-check("4.4", make_labels)
+check("4.2", input_and_labels)
 
 # %% [markdown]
 # What -100 does in the loss: the places with -100 do not count, and the mean is taken over the
@@ -303,13 +276,13 @@ show(token_strip(encoded.tokens, masked=one_piece))
 # **whole-word masking**, which hides all pieces of a word or none: the old task was "too 'easy' for words
 # that had been split" (BERT repository, README, May 2019; Levine et al. 2021, section 1, argue alike).
 #
-# ### Exercise 4.5: whole words
+# ### Exercise 4.3: whole words
 # `masked` `(B, T)`; `word_ids` `(B, T)` numbers the words of each row, all pieces of a word carry
 # the same number, and special tokens, which are never hidden, carry -1. Extend `masked`: if any
-# piece of a word is hidden, all its pieces are. (Exercise 2.5 made a table of all pairs.)
+# piece of a word is hidden, all its pieces are. (Lesson 2's third mask was a table of all pairs.)
 
 
-# %% exercise="4.5"
+# %% exercise="4.3"
 def extend_to_whole_words(masked: Tensor, word_ids: Tensor) -> Tensor:
     """True for every piece of a word of which some piece is hidden."""
     ### BEGIN SOLUTION
@@ -319,7 +292,7 @@ def extend_to_whole_words(masked: Tensor, word_ids: Tensor) -> Tensor:
 
 
 # %%
-check("4.5", extend_to_whole_words)
+check("4.3", extend_to_whole_words)
 
 # %% [markdown]
 # ## 5. Eight ways to hide
@@ -490,6 +463,47 @@ alone = dynamic(torch.tensor([0]), epoch=3)  # epoch 3 again, without the other 
 print("the same as before:", torch.equal(alone.masked[0], dynamic(both_rows, 3).masked[0]))
 
 # %% [markdown]
+# Masks leave traces. What somebody's program did can be read off what it gave out:
+#
+# ### Exercise 4.4: who made these rows?
+# A program was given `ids` `(B, T)`, some hundred rows of different lengths: `[CLS]` 2, ordinary ids from 5
+# on, `[SEP]` 3, then padding 0. For three epochs it gave out `input_ids` and `labels`, both `(3, B, T)`. Find
+# out what it does, and return four things:
+#
+# - the pattern: `"bernoulli"`, `"fixed count"`, `"block"` or `"non-adjacent"`, as in the table;
+# - the replacement: `"[MASK]"` (id 4) for each hidden token, or `"80/10/10"`;
+# - the moment: `"static"` (one copy, the same in each epoch) or `"dynamic"`;
+# - the ratio, a share of the *candidates*, to the nearest multiple of .05 (it is one of them).
+#
+# Every row has at least 18 candidates, and the ratio lies between .15 and .45.
+
+
+# %% exercise="4.4"
+def made_by(ids: Tensor, input_ids: Tensor, labels: Tensor) -> tuple[str, str, str, float]:
+    """Pattern, replacement, moment and ratio of a corruption."""
+    ### BEGIN SOLUTION
+    masked = labels != -100  # (E, B, T)
+    count, candidates = masked.sum(-1), (ids >= 5).sum(-1)  # (E, B), (B,)
+    ratio = round(20 * count.sum().item() / (len(masked) * candidates.sum().item())) / 20
+    begins = masked & ~masked.roll(1, -1)  # no row begins or ends with a candidate
+    if (begins.sum(-1) == 1).all():
+        pattern = "block"
+    elif begins.sum() == masked.sum():
+        pattern = "non-adjacent"
+    elif ((count - ratio * candidates).abs() < 0.51).all():
+        pattern = "fixed count"
+    else:
+        pattern = "bernoulli"
+    replacement = "[MASK]" if (input_ids[masked] == 4).all() else "80/10/10"
+    moment = "static" if (masked == masked[0]).all() else "dynamic"
+    return pattern, replacement, moment, ratio
+    ### END SOLUTION
+
+
+# %%
+check("4.4", made_by)
+
+# %% [markdown]
 # With torch's `DataLoader`, give it `IndexedRows(rows)` and the `collate_fn` `MaskingCollator(masker)`,
 # and call `set_epoch` before each epoch: the rule is the same, and so are the masks, with any number of
 # workers. A collator that draws from one generator would not do. Each worker starts with a copy of
@@ -543,10 +557,71 @@ best_guesses(sentence, [place_word])
 # %% [markdown]
 # The towel gives the place away in part: towels belong near water, in this language.
 #
-# If the true word had probability *p*, a guesser who knows the posterior is surprised by *-log p*.
-# The average of that over all sentences is the lowest loss that *any* model can reach, however
-# large; over many sentences we come close to it. We call it the **floor**. Loss is measured in **nats**
-# (natural logarithms): 0 nats is certainty, log 2 = 0.69 nats a fair coin.
+# If a word had probability *p*, a guesser who knows the posterior is surprised by *-log p* when it
+# turns out to be the one. Loss is measured in **nats** (natural logarithms): 0 nats is certainty,
+# log 2 = 0.69 nats a fair coin.
+#
+# ### Exercise 4.5: many easy words, three hard ones
+# Design two masks for `sentence`, each a list of places of words, counted from 0 (punctuation counts as a
+# word):
+#
+# - `easy`: as many words as possible, such that the best guesser is not surprised by any of them (each word
+#   has a posterior above .999);
+# - `hard`: three words, such that the surprises at the three places add up to as much as possible.
+#
+# `best_guesses` shows what is left open; the tied words of tinyworld do the rest.
+
+
+# %% exercise="4.5"
+def two_masks() -> tuple[list[int], list[int]]:
+    """Places of words: many that can be told for certain, three that surprise most."""
+    ### BEGIN SOLUTION
+    easy = [place for place in range(19) if place not in (0, 2, 4, 5, 17)]
+    hard = [5, 14, 17]
+    return easy, hard
+    ### END SOLUTION
+
+
+# %%
+check("4.5", two_masks)
+
+# %% [markdown]
+# Where does such a posterior come from? From Bayes' rule. A pattern that makes the visible words likely
+# becomes likely itself, and each pattern says what it would put at the hidden places.
+#
+# ### Exercise 4.6: the posterior of a language with two patterns
+# In a very small language a sentence of `T` words is made so: one of two patterns is drawn, pattern `k` with
+# probability `prior[k]`; then each word on its own, word `w` at place `t` with probability
+# `chances[k, t, w]`. So words are tied only by the pattern.
+#
+# `ids` and `masked` `(B, T)`, `prior` `(2,)`, `chances` `(2, T, V)`. Return `(B, T, V)`: the probability of
+# each word at each place, given the words in view of its row; at a place in view that is 1 for the word that
+# stands there. A chance may be 0, in a row everything may be hidden, and rows are long: the product of a
+# hundred probabilities is 0 in float32, so add logarithms.
+
+
+# %% exercise="4.6"
+def two_pattern_posterior(ids: Tensor, masked: Tensor, prior: Tensor, chances: Tensor) -> Tensor:
+    """The probability of each word at each place, given the words in view."""
+    ### BEGIN SOLUTION
+    places = torch.arange(ids.shape[1])
+    log_chance = chances[:, places, ids].log()  # (2, B, T): of each word under each pattern
+    evidence = log_chance.masked_fill(masked, 0.0).sum(-1)  # (2, B)
+    weights = (evidence + prior.log()[:, None]).softmax(0)  # (2, B)
+    guess = torch.einsum("kb,ktv->btv", weights, chances)
+    seen = F.one_hot(ids, chances.shape[-1]).to(guess)
+    return torch.where(masked[..., None], guess, seen)
+    ### END SOLUTION
+
+
+# %%
+check("4.6", two_pattern_posterior)
+
+# %% [markdown]
+# tinyworld has many more patterns, but its posterior comes from the same rule.
+#
+# The average of the best guesser's surprise over all sentences is the lowest loss that *any* model can
+# reach, however large; over many sentences we come close to it. We call it the **floor**.
 #
 # So we can ask a question that no real text answers: how hard is each way of hiding? Five draws of 500
 # sentences and masks say how far the answer is from chance:
@@ -672,6 +747,36 @@ for i, word in enumerate(words):
 target.append(f"<extra_id_{spans}>")  # the end
 print("reads: ", " ".join(source))
 print("writes:", " ".join(target))
+
+# %% [markdown]
+# ### Exercise 4.7: the text again
+# `source` and `target` are lists of words as above. The target is a model's work, though: the spans may come
+# in another order; a mark of the source may be missing, and then nothing stands in its place; and a mark that
+# the source does not have, like the last one above, is left out with all that follows it up to the next
+# mark. A mark is a word that begins with `<extra_id_`. Words before the target's first mark belong to none.
+# Return the words of the text that is meant.
+
+
+# %% exercise="4.7"
+def restored(source: list[str], target: list[str]) -> list[str]:
+    """The source with each mark replaced by what the target has for it."""
+    ### BEGIN SOLUTION
+    spans, mark = {}, None
+    for word in target:
+        if word.startswith("<extra_id_"):
+            mark = word
+            spans[mark] = []
+        elif mark is not None:
+            spans[mark].append(word)
+    text = []
+    for word in source:
+        text += spans.get(word, []) if word.startswith("<extra_id_") else [word]
+    return text
+    ### END SOLUTION
+
+
+# %%
+check("4.7", restored)
 
 # %% [markdown]
 # > **In fact** only BERT is one of the three. T5 corrupts spans and has a decoder that writes them

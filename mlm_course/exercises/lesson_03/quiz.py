@@ -7,17 +7,17 @@ QUIZ = (
         prompt="A vocabulary holds the pieces un, under and ##dertow, and no others. How does WordPiece "
         "cut the word undertow?",
         right=(
-            "[UNK], although a cut exists.",
+            "As [UNK]: all of the word is lost.",
             "It takes under, finds nothing that begins with ##t, and gives up the word.",
         ),
         wrong=(
             (
-                "un ##dertow, the only cut that works.",
+                "As un ##dertow.",
                 "It would have to take back under, the longest piece that fits at the front. It never "
                 "does.",
             ),
             (
-                "under [UNK], since the rest is missing.",
+                "As under [UNK], since the rest is missing.",
                 "If the rest cannot be built, the whole word is unknown, the beginning included.",
             ),
         ),
@@ -30,19 +30,31 @@ QUIZ = (
         ),
         wrong=(
             (
-                "The vocabulary becomes too large.",
-                "It becomes tiny: some hundred signs in place of thousands of pieces.",
+                "Models cannot learn words from letters.",
+                "Models that read letters or bytes exist. They pay for it with long rows.",
             ),
             (
-                "No model can learn words from letters.",
-                "Models that read letters or bytes exist. They pay for it with long rows.",
+                "The vocabulary becomes huge.",
+                "It becomes tiny: some hundred signs in place of thousands of pieces.",
             ),
         ),
     ),
     Question(
-        prompt="A text has 2,000 tokens, the model takes 512. Which of these makes it fit?",
+        prompt="The merges are (l, o), (o, w), (lo, w). How does BPE cut slow?",
         right=(
-            "Windows, each of 512 tokens or fewer.",
+            "s low",
+            "(l, o) comes first and leaves no o for (o, w); then (lo, w). Nothing joins s and low.",
+        ),
+        wrong=(
+            ("s lo w", "After (l, o) the neighbours lo and w are a pair of the list as well."),
+            ("s l ow", "(o, w) comes later in the list than (l, o), which takes the o first."),
+            ("slow", "No merge has s as one of its parts."),
+        ),
+    ),
+    Question(
+        prompt="A text has 2,000 tokens, the model takes 512. What makes it fit?",
+        right=(
+            "Cutting it into windows of 512 or fewer.",
             "Overlapping ones, if what stands at an edge should also stand inside a window.",
         ),
         wrong=(
@@ -51,7 +63,7 @@ QUIZ = (
                 "A batch has more rows. Each row may still be no longer than 512.",
             ),
             (
-                "Packing, which leaves no room unused.",
+                "Packing it without any gap.",
                 "Packing fills rows up. It makes no text shorter.",
             ),
         ),
@@ -71,6 +83,23 @@ QUIZ = (
                 "Positions that begin again at 0 with each of the texts.",
                 "They say where a token stands. Whom it may attend to is the mask's business.",
             ),
+        ),
+    ),
+    Question(
+        prompt="Windows of 10 tokens; each token is to be read with at least 2 others on both sides. How far "
+        "apart do the windows begin at most?",
+        right=(
+            "6 tokens",
+            "Of a window's ten tokens the middle six have two others on both sides.",
+        ),
+        wrong=(
+            (
+                "8 tokens",
+                "Then neighbours share two tokens. Each of these has too few on one side, whichever "
+                "window it is read in.",
+            ),
+            ("10 tokens", "Then windows do not overlap, and tokens at a seam see one side only."),
+            ("2 tokens", "That is more windows than are needed."),
         ),
     ),
 )

@@ -4,49 +4,94 @@ from mlm_course.practice.exercise import Question
 
 QUIZ = (
     Question(
-        prompt="A row has 5 candidates and the ratio is 15 %. How many tokens does BERT's way hide?",
-        right=("One.", "0.75 rounds to 1, and it would be at least one anyway."),
+        prompt="A row has 5 candidates and the ratio is 15 %. How many tokens does a fixed count hide?",
+        right=("Exactly one.", "0.75 rounds to 1, and it would be at least one anyway."),
         wrong=(
-            ("None: 15 % of 5 is less than one.", "Then the row would have no part in the loss."),
-            ("It depends on chance.", "That is Bernoulli masking. BERT's count is fixed."),
+            (
+                "None at all.",
+                "15 % of 5 rounds to 1; and a row with nothing hidden has no part in the loss.",
+            ),
+            ("Often none, at times some.", "That is Bernoulli masking."),
         ),
     ),
     Question(
         prompt="A hidden token was left as it is. What is its label?",
         right=(
-            "The token itself.",
-            "It may be wrong for all the model knows, so it has to check.",
+            "The token that is there.",
+            "It may be wrong for all the model knows, so it has to say what belongs there.",
         ),
         wrong=(
             (
-                "-100, since nothing is missing.",
+                "-100, as nothing is missing.",
                 "The model cannot know that: it is asked all the same.",
             ),
-            ("[MASK]", "[MASK] is never an answer."),
+            (
+                "The id of [MASK].",
+                "[MASK] stands in inputs. A label is what stood there before.",
+            ),
         ),
     ),
     Question(
         prompt="What makes masking dynamic?",
         right=(
-            "It is drawn anew whenever the text is shown.",
+            "It is drawn anew whenever a row is shown.",
             "Static masking is drawn once, before training.",
         ),
         wrong=(
-            ("It follows the content of the text.", "That would be score-guided masking."),
-            ("Its ratio follows the length of the text.", "That is a length-adaptive ratio."),
+            (
+                "It goes by what the text of the row says.",
+                "That would be masking by a score. Dynamic says when, not where.",
+            ),
+            (
+                "Its ratio grows in the course of training.",
+                "That is a schedule for the ratio, which may be static or dynamic.",
+            ),
         ),
     ),
     Question(
-        prompt="A model's loss on tinyworld lies below the floor. What has happened?",
+        prompt="A tenth of the hidden tokens stay as they are, a tenth become random, the ratio is 15 %. What "
+        "share of the candidates differs from the original?",
         right=(
-            "Chance on few sentences, or a leak: it sees something it should not.",
+            "About 13.5 %",
+            "Nine tenths of 15 %; a random token may by chance be the old one.",
+        ),
+        wrong=(
+            ("About 12 %", "Those are the ones that became [MASK]. Random ones differ as well."),
+            ("Exactly 15 %", "A tenth of these stay as they are."),
+            ("About 1.5 %", "Those are the ones that became random, or those that stayed."),
+        ),
+    ),
+    Question(
+        prompt="A model's loss on tinyworld lies below the floor. What can have happened?",
+        right=(
+            "It sees what it should not, or it is luck on few sentences.",
             "Or model and floor were scored on different hidden places.",
         ),
         wrong=(
-            ("It has understood the language perfectly.", "Perfect understanding *is* the floor."),
             (
-                "It needs more training.",
-                "More training cannot help: on average nothing lies below the floor.",
+                "It understands the language better than the floor assumes.",
+                "The floor is what perfect understanding reaches.",
+            ),
+            (
+                "It was trained for so long that it learnt the test sentences' style.",
+                "All sentences come from the same rules, and the floor knows these exactly.",
+            ),
+        ),
+    ),
+    Question(
+        prompt="All words of a row are hidden. What is the posterior at a place?",
+        right=(
+            "The frequency of each word there in the language.",
+            "Nothing is in view, so each pattern has its prior, and the average by it is that frequency.",
+        ),
+        wrong=(
+            (
+                "The same number for each word of the vocabulary.",
+                "Nothing is known about this sentence, but the language still prefers some words.",
+            ),
+            (
+                "It does not exist, since there is nothing to condition on.",
+                "Conditioning on nothing leaves the prior.",
             ),
         ),
     ),
