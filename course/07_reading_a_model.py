@@ -8,7 +8,7 @@
 # By the end you will be able to
 #
 # - compare a model's probabilities with those of the best possible guesser;
-# - say what it means that a model is calibrated, and check it;
+# - say what it means that a model is calibrated, check it, and say what it does not mean;
 # - show why gaps that are filled at once need not fit together;
 # - test which attention head a prediction depends on, by switching it off, and what it carries, by
 #   swapping its output;
@@ -17,6 +17,8 @@
 # You need lessons 4 to 6, and attention from lesson 1.
 
 # %%
+from collections.abc import Callable
+
 import matplotlib.pyplot as plt
 import torch
 from torch import Tensor
@@ -43,23 +45,26 @@ print(f"{c.n_layers} blocks, {c.n_heads} heads in each")
 
 # %% [markdown]
 # Its answer to a gap is a score for each piece of the vocabulary. We want to read it as a short list.
+# How long has the list to be?
 #
-# ### Exercise 7.1: the best answers
-# `logits` `(n, V)`, one row of scores for each of `n` gaps -> a pair: the probabilities of the `k`
-# most likely pieces `(n, k)`, largest first, and their ids `(n, k)`. (`tensor.topk(k)` returns such
-# a pair.)
+# ### Exercise 7.1: how long a list?
+# `logits` `(n, V)`, one row of scores for each of `n` gaps, and `share`, a number above 0 and below 1.
+# How many of the likeliest pieces does it take until they have at least this share of the probability
+# together? Return the numbers `(n,)`.
 
 
 # %% exercise="7.1"
-def top_answers(logits: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The k most likely pieces for each gap: their probabilities and their ids."""
+def list_lengths(logits: Tensor, share: float) -> Tensor:
+    """For each gap how many of the likeliest pieces have at least a share of the probability."""
     ### BEGIN SOLUTION
-    return logits.softmax(-1).topk(k)
+    chances = logits.softmax(-1).sort(descending=True).values  # (n, V)
+    before = chances.cumsum(-1) - chances  # what the likelier ones have
+    return (before < share).sum(-1)
     ### END SOLUTION
 
 
 # %%
-check("7.1", top_answers)
+check("7.1", list_lengths)
 
 
 # %%
@@ -69,12 +74,16 @@ from mlm_course.tokenization import MASK_ID
 
 
 @torch.no_grad()
-def fill(text: str, k: int = 5) -> list[list[tuple[str, float]]]:
-    """For each [MASK] in a text the k most likely pieces, with their probabilities."""
+def gap_logits(text: str) -> Tensor:
+    """The model's scores for each [MASK] in a text, (n, V)."""
     ids = tokenization.encode(tokenizer, [text], special_tokens=False)  # it never saw [CLS]
     ids = torch.tensor(ids)  # (1, T)
-    logits = model(ids, None, ids == MASK_ID)  # (n, V)
-    chances, best = inspection.top_answers(logits, k)  # your function, as the course has it
+    return model(ids, None, ids == MASK_ID)
+
+
+def fill(text: str, k: int = 5) -> list[list[tuple[str, float]]]:
+    """For each [MASK] in a text the k most likely pieces, with their probabilities."""
+    chances, best = inspection.top_answers(gap_logits(text), k)  # (n, k) each, largest first
     return [
         [(tokenizer.id_to_token(i), p) for i, p in zip(*row)]
         for row in zip(best.tolist(), chances.tolist())
@@ -98,7 +107,8 @@ for text in examples:
 assert all(answer in dict(fill(text, k=3)[0]) for text, answer in examples.items())
 
 # %% [markdown]
-# These were picked because they work. Try your own sentences. Two more, one a phrase of documentation,
+# These were picked because they work. Try your own sentences, and your own function on them:
+# `list_lengths(gap_logits(text), 0.9)`. Two more, one a phrase of documentation,
 # one about the world, of which its texts say little:
 
 # %% tags=["nbval-ignore-output"]
@@ -240,6 +250,30 @@ assert all((ours[i] - exact[i]).argmax() in test_ids[rows[i]] for i in worst)
 #
 # **Calibration** is a weaker question that can be asked of any model, also without a posterior: of
 # all the answers it gives with a confidence of 70 %, are 70 % right?
+#
+# ### Exercise 7.2: how far from calibrated?
+# `confidence` `(n,)`, from 0 to 1, and `right` `(n,)`, boolean. Cut the range from 0 to 1 into `n_bins`
+# bins of equal width; a confidence on a border belongs to the upper bin, 1 to the last. A bin's gap is
+# the distance between its mean confidence and its share of right answers. Return the mean gap, one
+# number, in which each bin counts by its number of answers; there may be empty bins. (This is the
+# **expected calibration error**: Guo et al. 2017, section 2.)
+
+
+# %% exercise="7.2"
+def calibration_error(confidence: Tensor, right: Tensor, n_bins: int) -> Tensor:
+    """The mean distance of confidence and share of right answers, over bins of equal width."""
+    ### BEGIN SOLUTION
+    which = (confidence * n_bins).long().clamp(max=n_bins - 1)  # (n,)
+    gaps = torch.zeros(n_bins).index_add(0, which, confidence - right.float())
+    return gaps.abs().sum() / len(confidence)
+    ### END SOLUTION
+
+
+# %%
+check("7.2", calibration_error)
+
+# %% [markdown]
+# And our model's answers? A table says more than one number: *where* is it off?
 
 # %% tags=["nbval-ignore-output"]
 confidence, answer = ours.max(-1)  # (n,)
@@ -283,6 +317,26 @@ assert gap["the model's choice"] > 0.02 and abs(gap["by lot"]) < 0.012
 # %% [markdown]
 # By lot the excess is gone. The list's small errors go up and down, and the choice of the largest entry
 # picks those that go up.
+#
+# What does calibration *not* say? Build the counterexample.
+#
+# ### Exercise 7.3: calibrated, and no use
+# `exact` `(n, V)` is the posterior at `n` gaps, the only ones that will be asked. Make of it the
+# probabilities `(n, V)` of a guesser that is calibrated: over all gaps at which its likeliest word has
+# the same probability, this word is right just as often (to .01), by `exact`. Yet its expected loss has
+# to lie at least .5 nats above the floor, and not be infinite.
+
+
+# %% exercise="7.3"
+def ignorant(exact: Tensor) -> Tensor:
+    """A calibrated guesser's probabilities that are far from the exact ones."""
+    ### BEGIN SOLUTION
+    return exact.mean(0).expand_as(exact)
+    ### END SOLUTION
+
+
+# %%
+check("7.3", ignorant)
 
 # %% [markdown]
 # ## 3. Two gaps at once
@@ -335,23 +389,75 @@ for word in ("sad", "tired"):
 # is never more likely than either of its words.) It treats the gaps as independent of each other, given
 # what is visible. This is called **conditional independence**.
 #
-# How often does it matter? Fill all gaps of a sentence at once and ask tinyworld whether it could
-# say that sentence. Then fill them one after the other, the surest first, so that later answers can
-# see earlier ones. Beside the model, at once, the ideal guesser: the exact posterior's first word in
-# each gap. (One by one it never fails: a word with a positive probability leaves a possible sentence.)
+# The exact lists say no more than that. How bad can it get?
+#
+# ### Exercise 7.4: two favourites that do not fit
+# Return a table `(K, K)`: the joint probability of word `i` in the first gap and word `j` in the second.
+# Each gap's own list shall have a favourite, a word that leads by at least .05. But the two favourites
+# together shall be impossible. Take as few words `K` as you can.
+
+
+# %% exercise="7.4"
+def favourites_apart() -> Tensor:
+    """A joint probability (K, K) whose two favourites exclude each other."""
+    ### BEGIN SOLUTION
+    return torch.tensor([[0.0, 0.25, 0.25], [0.25, 0.0, 0.0], [0.25, 0.0, 0.0]])
+    ### END SOLUTION
 
 
 # %%
-def fill_all(shown: Tensor, one_by_one: bool) -> Tensor:
-    """Each [MASK] replaced by the model's best guess, all at once or one by one, surest first."""
-    shown = shown.clone()
-    while (masked := shown == MASK_ID).any():
-        chance = torch.zeros(*shown.shape, len(names))
-        chance[masked] = guesses(shown, masked)
-        sure, best = chance.max(-1)  # (B, T)
-        now = masked & (sure == sure.amax(1, keepdim=True)) if one_by_one else masked
-        shown[now] = best[now]
-    return shown
+check("7.4", favourites_apart)
+
+# %% [markdown]
+# So one gap after the other. By the **chain rule** the probability of two words is that of the one, times
+# that of the other once the first stands there. Any order will do for a guesser that knows the language
+# exactly. A model has to take some order; a common one is *the surest first*.
+#
+# ### Exercise 7.5: one by one
+# `shown` `(T,)` are ids with `MASK_ID` at the gaps. `predict(ids)` gives the probabilities `(T, V)` for
+# all places of `(T,)` ids; `MASK_ID` is never the likeliest. Again and again ask, take the gap whose
+# likeliest word is the most probable, and fill in that word, until no gap is left. Return the filled ids
+# `(T,)` and the log-probability of all you filled in, by the chain rule, one number. Leave `shown` as it
+# is, and ask once for each gap.
+
+
+# %% exercise="7.5"
+def surest_first(predict: Callable[[Tensor], Tensor], shown: Tensor) -> tuple[Tensor, Tensor]:
+    """The ids with all gaps filled one by one, and the log-probability of what was filled in."""
+    ### BEGIN SOLUTION
+    filled, log_p = shown.clone(), 0.0
+    while (masked := filled == MASK_ID).any():
+        sure, best = predict(filled).max(-1)  # (T,) each
+        place = sure.where(masked, -1.0).argmax()
+        filled[place] = best[place]
+        log_p = log_p + sure[place].log()
+    return filled, log_p
+    ### END SOLUTION
+
+
+# %%
+check("7.5", surest_first)
+
+# %% [markdown]
+# How often does it matter? Fill all gaps of a sentence at once and ask tinyworld whether it could
+# say that sentence. Then fill them one after the other, the surest first, so that later answers can
+# see earlier ones. Beside the model, at once, the ideal guesser: the exact posterior's first word in
+# each gap. (One by one it never fails: a word with a positive probability leaves a possible sentence.
+# `refine` is lesson 11's: one gap of each sentence in a step, or all in one.)
+
+
+# %%
+from mlm_course.decoding import LLADA, refine
+
+
+@torch.no_grad()
+def fill_all(shown: Tensor, steps: int) -> Tensor:
+    """Each [MASK] replaced by the model's best guess, in so many steps, the surest first."""
+
+    def predict(ids: Tensor) -> Tensor:
+        return world(ids, visible_mask(ids))
+
+    return refine(predict, shown, shown == MASK_ID, MASK_ID, steps, LLADA)[-1].tokens
 
 
 def possible(ids: Tensor) -> float:
@@ -369,7 +475,8 @@ for ratio in ratios:
     gaps = corruption.choose_fixed_count(some > 4, ratio, torch.Generator().manual_seed(0))
     shown = some.masked_fill(gaps, MASK_ID)
     for way in shares:
-        filled_rows[ratio, way] = fill_all(shown, way == "one by one")
+        steps = int(gaps.sum(1).max()) if way == "one by one" else 1
+        filled_rows[ratio, way] = fill_all(shown, steps)
         shares[way].append(possible(filled_rows[ratio, way]))
     ideal = tinyworld.masked_posterior(some, gaps).argmax(-1)  # (B, T)
     ideal_at_once.append(possible(torch.where(gaps, ideal, some)))
@@ -473,7 +580,7 @@ for b, reading in enumerate(readings):
 print(f"{int(masked.sum())} hidden words with another mention")
 
 # %% [markdown]
-# ### Exercise 7.2: who copies?
+# ### Exercise 7.6: who copies?
 # `weights` `(B, H, T, S)` is the attention of one layer's heads. `mention` `(B, T, S)` is True
 # where key `s` is another mention of the hidden word at query `t`. It is False everywhere else, and
 # in all rows of queries that are not asked. For each head: add up the weights a query gives to its
@@ -481,7 +588,7 @@ print(f"{int(masked.sum())} hidden words with another mention")
 # counting the same. Return `(H,)`.
 
 
-# %% exercise="7.2"
+# %% exercise="7.6"
 def copy_scores(weights: Tensor, mention: Tensor) -> Tensor:
     """For each head the attention that hidden words pay to their other mentions, on average."""
     ### BEGIN SOLUTION
@@ -492,7 +599,7 @@ def copy_scores(weights: Tensor, mention: Tensor) -> Tensor:
 
 
 # %%
-check("7.2", copy_scores)
+check("7.6", copy_scores)
 
 # %%
 with torch.no_grad():
@@ -517,6 +624,38 @@ show(heat_map(layer_names, head_names, copying, title="attention to the other me
 # Off means: zeros in place of what it delivers. But zero is an arbitrary value, too, to which the rest is
 # not used. So we also put the head's *mean* over all tokens in its place, the same everywhere.
 # (Wang et al. 2023, section 2.1, say why not zeros; their means are taken for each place of a template.)
+#
+# ### Exercise 7.7: which head matters?
+# `heads` `(B, T, H, D)` is what each head delivers. `visible` `(B, T)` is False at padding.
+# `losses(heads)` runs the rest of the model and returns the loss at each of `n` hidden places, `(n,)`.
+# For each head: put its mean over all visible tokens of the batch in its place, at every place, and leave
+# the others as they are. By how much does each loss grow? Return the mean growth without each head
+# `(H,)` and the standard error of that mean `(H,)`: of the `n` growths the standard deviation, as
+# `std` computes it, over the square root of `n`. Call `losses` `H + 1` times; do not change `heads`.
+
+
+# %% exercise="7.7"
+def ablate(
+    heads: Tensor, visible: Tensor, losses: Callable[[Tensor], Tensor]
+) -> tuple[Tensor, Tensor]:
+    """By how much the loss grows without each head, and the standard error of that."""
+    ### BEGIN SOLUTION
+    whole, means = losses(heads), heads[visible].mean(0)  # (n,), (H, D)
+    growth = []
+    for h in range(heads.shape[2]):
+        without = heads.clone()
+        without[:, :, h] = means[h]
+        growth.append(losses(without) - whole)
+    harm = torch.stack(growth)  # (H, n)
+    return harm.mean(-1), harm.std(-1) / harm.shape[1] ** 0.5
+    ### END SOLUTION
+
+
+# %%
+check("7.7", ablate)
+
+# %% [markdown]
+# In the trained model a hook changes what the heads deliver on their way:
 
 
 # %%
@@ -861,5 +1000,7 @@ progress("7")
 # - K. Wang et al. 2023. *Interpretability in the Wild: a Circuit for Indirect Object Identification in
 #   GPT-2 small*. ICLR. [arXiv:2211.00593](https://arxiv.org/abs/2211.00593) (section 2.1: zeros and
 #   means; 3.1: path patching)
+# - C. Guo, G. Pleiss, Y. Sun, K. Weinberger 2017. *On Calibration of Modern Neural Networks*. ICML.
+#   [arXiv:1706.04599](https://arxiv.org/abs/1706.04599) (section 2: expected calibration error)
 # - K. Ethayarajh 2019. *How Contextual are Contextualized Word Representations?* EMNLP.
 #   [arXiv:1909.00512](https://arxiv.org/abs/1909.00512) (anisotropy)

@@ -6,17 +6,17 @@ QUIZ = (
     Question(
         prompt="Why does the loss look at hidden tokens only?",
         right=(
-            "Visible tokens stand in the input: naming them only takes copying.",
+            "Visible tokens stand in the input, so that naming them takes no more than copying.",
             "A mean over all tokens would be low without any knowledge of the language.",
         ),
         wrong=(
             (
-                "The model computes nothing at visible places.",
+                "The encoder computes vectors at hidden places alone; visible ones have no logits.",
                 "It computes a vector for every token; hidden ones need the visible ones' vectors.",
             ),
             (
-                "Visible tokens have no true id.",
-                "They have one, and it is known. It is just no question worth asking.",
+                "A visible token has no true id that could be the label.",
+                "It has one, and it is known. It is just no question worth asking.",
             ),
         ),
     ),
@@ -28,41 +28,50 @@ QUIZ = (
         ),
         wrong=(
             (
-                "One answer in ten is right.",
+                "Its first guess is right in one of ten cases, counted over all hidden tokens.",
                 "Perplexity does not say how often the best guess hits.",
             ),
-            ("It is ten times better than chance.", "Chance is the vocabulary's size, not 1."),
-            ("Its loss is 10 nats.", "Its loss is log 10, about 2.3 nats."),
+            (
+                "It keeps ten words in play and gives all others no probability.",
+                "Every word has some. It is an average surprise, not a number of candidates.",
+            ),
+            (
+                "Its loss is 10 nats for each of the hidden tokens.",
+                "Its loss is log 10, about 2.3 nats.",
+            ),
         ),
     ),
     Question(
         prompt="You try ten learning rates, keep the one with the lowest loss on the test set, and "
         "report that loss. What is wrong?",
         right=(
-            "The test set helped to choose, so its loss is too good.",
+            "The test set has chosen the rate, so its loss is too good.",
             "Choose on the validation set, then look at the test set once.",
         ),
         wrong=(
             (
-                "Nothing: the model never trained on the test set.",
+                "Nothing: none of the ten models was ever trained on a sentence of the test set.",
                 "But you did the choosing on it, and the luckiest of ten looks better than it is.",
             ),
             (
-                "It should have been the lowest training loss.",
-                "That favours whichever run learnt its rows by heart.",
+                "The training loss should choose: it rests on more data.",
+                "That favours whichever run learned its rows by heart.",
             ),
         ),
     ),
     Question(
         prompt="When does static masking (one copy) hurt most against dynamic masking?",
         right=(
-            "With little text and many epochs.",
-            "The same gaps come back again and again, and are learnt by heart.",
+            "With little text that is seen again and again, in many epochs.",
+            "The same gaps come back again and again, and are learned by heart.",
         ),
         wrong=(
-            ("With much text and one epoch.", "Then each row is seen once, and both are the same."),
             (
-                "With a large batch.",
+                "With so much text that training ends before its first epoch does.",
+                "Then each row is seen at most once, and both are the same.",
+            ),
+            (
+                "With large batches, as many rows are then masked alike.",
                 "How many rows share a step changes nothing about their masks.",
             ),
         ),
@@ -71,16 +80,16 @@ QUIZ = (
         prompt="On many sentences of tinyworld a model's loss is .05 nats above the floor. What is this "
         "gap?",
         right=(
-            "What the model does not know yet about the language.",
+            "What the model does not know yet about how likely words are.",
             "The floor is the loss of the exact probabilities. All above it is the model's own.",
         ),
         wrong=(
             (
-                "The randomness of the language.",
+                "The randomness of the language, which nobody can predict, however good.",
                 "That is the floor itself: even who knows the language perfectly has that loss.",
             ),
             (
-                "Bad luck in the choice of sentences.",
+                "The luck of the sentences drawn for the validation.",
                 "On few sentences it might be. On many, luck evens out.",
             ),
         ),
@@ -89,16 +98,16 @@ QUIZ = (
         prompt="A token is visible, and the loss looks at hidden tokens only. Does the token's embedding "
         "get a gradient?",
         right=(
-            "Yes: through attention it is part of what hidden tokens are guessed from.",
+            "Yes: hidden tokens are guessed from it, too.",
             "This is how the model learns to use the words that it sees.",
         ),
         wrong=(
             (
-                "No: its own logits are not in the loss.",
+                "No: its own logits are not in the loss, so nothing flows back to it.",
                 "They are not. But its vector is in the logits of others.",
             ),
             (
-                "Only if it is left unchanged by 80 / 10 / 10.",
+                "Only if it is one of those left as they are by 80/10/10.",
                 "Then it would be one of the hidden ones, with a loss of its own.",
             ),
         ),

@@ -23,17 +23,19 @@ EXERCISE = Exercise(
         "mean over all hidden words that have one.",
         "mention[:, None] is (B, 1, T, S) and fits onto the weights (B, H, T, S). After "
         ".sum(-1) there is one number for each row, head and query.",
-        "paid = (weights * mention[:, None]).sum(-1); asked = mention.any(-1)[:, None]; return "
-        "(paid * asked).sum((0, 2)) / asked.sum()",
+        "paid = (weights * mention[:, None]).sum(-1)\n"
+        "asked = mention.any(-1)[:, None]\n"
+        "return (paid * asked).sum((0, 2)) / asked.sum()",
     ),
+    stages={"paid": "what each query gives to its other mentions, (B, H, T)"},
     mistakes=(
         Mistake(
-            "You averaged over all places, also those with nothing to copy. Divide by the number "
+            "This is a mean over all places, also those with nothing to copy. Divide by the number "
             "of places that have another mention: mention.any(-1).",
             {".sum((0, 2)) / asked.sum()": ".mean((0, 2))"},
         ),
         Mistake(
-            "You divided by the number of *mentions*. A word with two other mentions is still "
+            "The sum was divided by the number of *mentions*. A word with two other mentions is still "
             "one word: divide by mention.any(-1).sum().",
             {"asked.sum()": "mention.sum()"},
         ),
@@ -43,7 +45,7 @@ EXERCISE = Exercise(
             {" / asked.sum()": ""},
         ),
         Mistake(
-            "You took a mean for each row and the mean of these. Rows ask about different numbers "
+            "These are means of rows, and their mean. Rows ask about different numbers "
             "of words, and each word should count the same: one mean over all of them.",
             {"(paid * asked).sum((0, 2)) / asked.sum()": "(paid.sum(2) / asked.sum(2)).mean(0)"},
         ),
@@ -53,11 +55,11 @@ EXERCISE = Exercise(
             {"weights * mention": "weights.transpose(2, 3) * mention"},
         ),
         Mistake(
-            "Where a word has two other mentions you took the larger weight. Add them up.",
+            "Where a word has two other mentions only the larger weight counts in it. Add them up.",
             {".sum(-1)": ".amax(-1)"},
         ),
         Mistake(
-            "You kept the rows of the batch and summed over the heads. One number for each "
+            "The rows of the batch are still there, and the heads are summed up. One number for each "
             "*head* is wanted.",
             {"sum((0, 2))": "sum((1, 2))"},
         ),

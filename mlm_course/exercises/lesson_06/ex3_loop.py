@@ -1,6 +1,7 @@
 """The loop."""
 
 import torch
+from torch import nn  # noqa: F401 (the answer uses it)
 from torch.nn import functional as F  # noqa: F401 (the answer uses it)
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
@@ -37,35 +38,67 @@ def inputs(g: torch.Generator) -> tuple[MaskedLM, Optimizer, LRScheduler, list[C
     return model, optimizer, LambdaLR(optimizer, [1.0, 0.2, 2.0, 0.5, 0.1].__getitem__), batches
 
 
+CLIP = "        nn.utils.clip_grad_norm_(model.parameters(), 1.0)\n"
+EACH_ALONE = "for p in model.parameters():\n            nn.utils.clip_grad_norm_([p], 1.0)"
+
 EXERCISE = Exercise(
-    minutes=10,
+    minutes=12,
     inputs=inputs,
     exact_types=True,
     hints=(
-        "Each batch takes five things: the loss, old gradients away, new gradients, a step, the "
-        "next learning rate.",
-        "The loss is F.cross_entropy(model(ids, None, masked), labels[masked]). Then zero_grad, "
-        "backward, optimizer.step, scheduler.step, in this order.",
-        "optimizer.zero_grad(); loss.backward(); optimizer.step(); scheduler.step(); "
-        "losses.append(loss.item())",
+        "Each batch takes six things: the loss, new gradients, their length, a step, the next "
+        "learning rate, old gradients away.",
+        "The loss is F.cross_entropy of the hidden tokens' logits and labels[masked]. The gradient "
+        "has to be there before it can be shortened, and short before the step.",
+        "losses = []\n"
+        "for batch in batches:\n"
+        "    logits = model(batch.input_ids, None, batch.masked)\n"
+        "    loss = F.cross_entropy(logits, batch.labels[batch.masked])\n"
+        "    optimizer.zero_grad()\n"
+        "    loss.backward()\n"
+        "    nn.utils.clip_grad_norm_(model.parameters(), 1.0)\n"
+        "    optimizer.step()\n"
+        "    scheduler.step()\n"
+        "    losses.append(loss.item())\n"
+        "return losses",
     ),
     mistakes=(
         Mistake(
-            "The scheduler goes before the optimiser, so the first learning rate is never used. "
+            "The first step has the second learning rate: the scheduler went before the optimiser. "
             "First optimizer.step(), then scheduler.step().",
             {
                 "optimizer.step()\n        scheduler.step()": "scheduler.step()\n        optimizer.step()"
             },
         ),
         Mistake(
-            "Gradients are never cleared: backward() adds to what is there. Call "
-            "optimizer.zero_grad() once a batch.",
+            "Each step has the gradients of the batches before it, too: backward() adds to what is "
+            "there. Call optimizer.zero_grad() once a batch.",
             {"        optimizer.zero_grad()\n": ""},
         ),
         Mistake(
             "There are no gradients when optimizer.step() comes: backward() has to come before it, "
             "and zero_grad() must not stand between the two.",
             {"loss.backward()": "loss.backward()\n        model.zero_grad()"},
+        ),
+        Mistake(
+            "The gradient is as long as it was when the step comes: clip_grad_norm_ stands between "
+            "backward() and optimizer.step().",
+            {CLIP: ""},
+        ),
+        Mistake(
+            "Each weight's gradient was shortened alone. One length is meant, of all numbers together: "
+            "clip_grad_norm_(model.parameters(), 1.0), once a batch.",
+            {"nn.utils.clip_grad_norm_(model.parameters(), 1.0)": EACH_ALONE},
+        ),
+        Mistake(
+            "Hidden words are all that your model may attend to: `masked` was handed in as the "
+            "attention mask, the second argument. Here that is None.",
+            {"None, batch.masked": "batch.masked, batch.masked"},
+        ),
+        Mistake(
+            "Hidden words are what your model may not attend to: ~masked was handed in as the "
+            "attention mask, the second argument. Here that is None.",
+            {"None, batch.masked": "~batch.masked, batch.masked"},
         ),
         Mistake(
             "The weights stay the same from batch to batch: optimizer.step() is missing, or stands "
@@ -78,8 +111,8 @@ EXERCISE = Exercise(
             {"        scheduler.step()\n": ""},
         ),
         Mistake(
-            "Your loss looks at all tokens. Ask for the hidden ones only: model(ids, None, masked) "
-            "and labels[masked].",
+            "The losses are means over all tokens. Only hidden ones have a loss: "
+            "model(ids, None, masked) and labels[masked].",
             {
                 ", None, batch.masked)": ").flatten(0, 1)",
                 "[batch.masked])": ".where(batch.masked, batch.input_ids).flatten())",
@@ -91,22 +124,17 @@ EXERCISE = Exercise(
             {"batch.labels": "batch.input_ids"},
         ),
         Mistake(
-            "Your loss is the sum over the hidden tokens. Take their mean, as F.cross_entropy does "
+            "The losses are sums over the hidden tokens. Take their mean, as F.cross_entropy does "
             "unless told otherwise.",
             {"[batch.masked])": '[batch.masked], reduction="sum")'},
         ),
         Mistake(
-            "You trained well, but wrote down losses that were computed again *after* the step. "
-            "Keep the one from before it: it costs nothing.",
+            "The training is right, but these are losses computed again *after* the step. Keep "
+            "the one from before it: it costs nothing.",
             {
                 "losses.append(loss.item())": "logits = model(batch.input_ids, None, batch.masked)\n"
                 "        losses.append(F.cross_entropy(logits, batch.labels[batch.masked]).item())"
             },
-        ),
-        Mistake(
-            "The training is right, but you collected tensors. They may hold on to all that led to "
-            "them, and in a long run that fills the memory: loss.item() is the number alone.",
-            {"loss.item()": "loss"},
         ),
     ),
 )

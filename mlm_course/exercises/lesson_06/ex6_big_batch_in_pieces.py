@@ -49,6 +49,7 @@ RUNNING_SUM = {
 BACKWARD = "whole = whole + loss / total\n        whole.backward(retain_graph=True)"
 
 EXERCISE = Exercise(
+    hard=True,
     minutes=15,
     inputs=inputs,
     hints=(
@@ -56,8 +57,12 @@ EXERCISE = Exercise(
         "sum can be taken piece by piece.",
         "Count the hidden tokens of all pieces first. backward() adds to the gradients that are "
         "there: one call for each piece, nothing cleared in between.",
-        "total = sum(piece.masked.sum() for piece in pieces); for each piece: "
-        "(F.cross_entropy(..., reduction='sum') / total).backward()",
+        "total = sum(int(piece.masked.sum()) for piece in pieces)\n"
+        "for piece in pieces:\n"
+        "    logits = model(piece.input_ids, None, piece.masked)\n"
+        "    loss = F.cross_entropy(logits, piece.labels[piece.masked], reduction='sum')\n"
+        "    (loss / total).backward()\n"
+        "return model.dense.weight.grad",
     ),
     mistakes=(
         Mistake(
@@ -67,7 +72,7 @@ EXERCISE = Exercise(
             EACH_MEAN,
         ),
         Mistake(
-            "You added up the pieces' means: the gradient grows with the number of pieces. Add up "
+            "These are the pieces' means, added up: the gradient grows with the number of pieces. Add up "
             "sums, and divide by the number of hidden tokens of *all* pieces.",
             EACH_MEAN | UNDIVIDED,
         ),
@@ -77,16 +82,55 @@ EXERCISE = Exercise(
             UNDIVIDED,
         ),
         Mistake(
-            "You divided by the number of all tokens. Only the hidden ones have a loss: divide by "
+            "Each piece has the weight of its share of the rows. Its weight is its share of the "
+            "hidden tokens: that is what a sum over all, divided by their number, gives.",
+            EACH_MEAN
+            | {
+                "int(piece.masked.sum())": "len(piece.masked)",
+                "(loss / total)": "(loss * len(piece.masked) / total)",
+            },
+        ),
+        Mistake(
+            "Each piece has the weight of its share of all tokens. Its weight is its share of the "
+            "hidden ones: that is what a sum over all, divided by their number, gives.",
+            EACH_MEAN
+            | {
+                "int(piece.masked.sum())": "piece.masked.numel()",
+                "(loss / total)": "(loss * piece.masked.numel() / total)",
+            },
+        ),
+        Mistake(
+            "Each piece was divided by the hidden tokens seen so far, so early pieces count for more. "
+            "Divide all by one number, that of all pieces: it has to be counted beforehand.",
+            {
+                "    for piece in pieces:": "    total = 0\n    for piece in pieces:\n"
+                "        total += int(piece.masked.sum())"
+            },
+        ),
+        Mistake(
+            "The loss runs over all tokens, hidden or not. Ask for the hidden ones alone.",
+            {
+                ", None, piece.masked)\n": ").flatten(0, 1)\n",
+                "piece.labels[piece.masked],": "piece.labels.where(piece.masked, piece.input_ids)"
+                ".flatten(),",
+            },
+        ),
+        Mistake(
+            "`masked` was handed in as the attention mask, the second argument, so that hidden words "
+            "are all the model attends to. Here that is None.",
+            {"None, piece.masked": "piece.masked, piece.masked"},
+        ),
+        Mistake(
+            "The sum was divided by the number of all tokens. Only the hidden ones have a loss: divide by "
             "their number.",
             {"masked.sum()": "masked.numel()"},
         ),
         Mistake(
-            "You divided by the number of rows. Divide by the number of hidden tokens.",
+            "The sum was divided by the number of rows. Divide by the number of hidden tokens.",
             {"int(piece.masked.sum())": "len(piece.masked)"},
         ),
         Mistake(
-            "You divided by the number of pieces. Divide by the number of hidden tokens of all "
+            "The sum was divided by the number of pieces. Divide by the number of hidden tokens of all "
             "pieces.",
             {"loss / total": "loss / len(pieces)"},
         ),
