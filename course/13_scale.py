@@ -2,8 +2,7 @@
 # # Lesson 13: Scale
 #
 # The models of this course are small: one thread of a CPU trained the largest in an hour. Much is
-# written about how to spare what larger ones need: lower precision, pruning, quantisation,
-# distillation, more devices. Which of this advice holds?
+# written about how to spare what larger ones need. Which of this advice holds?
 #
 # By the end you can say where a step's time goes and how short it could be, and what 16-bit numbers
 # lose; you will have pruned, rounded and distilled a model; and you know what keeps training on two
@@ -118,8 +117,7 @@ show_figure(fig, f"Where the time of a step goes: {shares}.")
 
 # %% [markdown]
 # "All else" is adding, copying, picking rows, and looking up embeddings. Work with a share `s` of the
-# step can shorten it by `s` at most, even if it took no time at all. So begin with what is largest,
-# then measure again.
+# step can shorten it by `s` at most, even if it took no time at all.
 #
 # ## 2. How short could it be?
 #
@@ -139,8 +137,8 @@ show_figure(fig, f"Where the time of a step goes: {shares}.")
 # ### Exercise 13.1: the FLOPs of a step
 # `D`, `n_layers`, `d_ff` (the width inside the feed-forward network), `V`; the batch has `rows` of
 # `length` tokens (`T` above), of which `masked` (a number, over the whole batch) are hidden. Return
-# the FLOPs of forward and backward as an integer. A block has four `D x D` matrices and two of
-# `D x d_ff`; the head has one of `D x D` and one of `D x V`.
+# the FLOPs of forward and backward. A block has four `D x D` matrices and two of `D x d_ff`; the head
+# has one of `D x D` and one of `D x V`.
 
 
 # %% exercise="13.1"
@@ -150,10 +148,11 @@ def step_flops(
     """Multiplications and additions in a training step's matrix products."""
     ### BEGIN SOLUTION
     tokens = rows * length
-    blocks = n_layers * (4 * D * D + 2 * D * d_ff)
-    head = D * D + D * V
-    attention = n_layers * tokens * 2 * length * D  # multiply-adds of one forward pass
-    return 6 * (blocks * tokens + head * masked + attention)
+    blocks = n_layers * (4 * D * D + 2 * D * d_ff) * tokens  # multiply-adds of one forward pass
+    head = (D * D + D * V) * masked
+    attention = n_layers * tokens * 2 * length * D
+    forward = 2 * (blocks + head + attention)
+    return 3 * forward
     ### END SOLUTION
 
 
@@ -304,10 +303,33 @@ print("the same, times 1024 first:", held(1e-8 * 1024, half) > 0)
 
 # %% [markdown]
 # The last two lines are **underflow** and its cure, **loss scaling**: small gradients become 0 in
-# fp16, so multiply the loss, and with it all gradients, by a large number, and divide before the
-# step (Micikevicius et al. 2018, section 3.2). bf16 has fp32's reach, and trained several kinds of
-# networks as well as fp32 did, no setting changed (Kalamkar et al. 2019, abstract). Its trouble is
-# digits:
+# fp16, so multiply the loss, and with it all gradients, by a large number, and divide before the step
+# (Micikevicius et al. 2018, section 3.2). bf16 has fp32's reach, and trained several kinds of networks
+# as well as fp32 did, no setting changed (Kalamkar et al. 2019, abstract). Its trouble is digits.
+#
+# ### Exercise 13.3: where does a sum stop?
+# A type with `digits` binary digits knows `2**digits` numbers, evenly apart, from each power of two to
+# below the next. A sum is rounded to the nearest of them, half-way to the one whose last digit is 0
+# (from a power of two: back). Begin at 0 and add `step`, a whole number that the type knows exactly,
+# again and again. Predict where the sum stops growing, as a number. (Adding up takes too long.)
+
+
+# %% exercise="13.3"
+def stops_at(step: int, digits: int) -> int:
+    """The number that a sum of equal steps never leaves."""
+    ### BEGIN SOLUTION
+    power = 1
+    while power < step:  # the first power of two that is no smaller than the step
+        power *= 2
+    return power * 2 ** (digits + 1)
+    ### END SOLUTION
+
+
+# %%
+check("13.3", stops_at)
+
+# %% [markdown]
+# Counting in bf16, and a weight that learns in small steps:
 
 # %%
 sum_bf16, weight = torch.zeros((), dtype=brain), torch.ones((), dtype=brain)
@@ -320,10 +342,9 @@ ones = torch.ones(1000, dtype=brain)
 print("a thousand ones in bf16, added up in fp32:", ones.sum(dtype=torch.float32).item())
 
 # %% [markdown]
-# The sum stops at 256: the next number that bf16 knows is 258, and 257 is rounded back. The weight
-# does not move at all. Hence **mixed precision**: products in 16 bits, but *sums* (in products,
-# norms, softmax, the loss) and *weights* in 32 (Micikevicius et al., sections 3.1 and 3.3); in
-# PyTorch gradients and running averages stay in 32, too. `Recipe(precision="bf16")` switches it on.
+# The weight does not move at all. Hence **mixed precision**: products in 16 bits, but *sums* (in
+# products, norms, softmax, the loss) and *weights* in 32 (Micikevicius et al., sections 3.1 and 3.3);
+# in PyTorch gradients and running averages stay in 32, too. `Recipe(precision="bf16")` switches it on.
 # Does it pay here?
 
 
@@ -456,14 +477,13 @@ assert padding_share(padded) > 0.2 and padding_share(rows) == 0
 # keeps texts apart (`same_document_mask`, lesson 2), and positions that begin again with every text
 # (Krell et al. 2021). Both follow from the ids.
 #
-# ### Exercise 13.3: texts in one row
-# `ids` `(B, T)`, with `[SEP]` (id 3) between texts; a `[SEP]` belongs to the text *before* it.
-# Return two int64 tensors `(B, T)`: the number of each token's text within its row, from 0, and the
-# token's place within its text, from 0. (`F.pad(x, (1, -1))` shifts a row to the right by one,
-# `cumsum(1)` adds up from the left, `cummax(1).values` is the largest so far.)
+# ### Exercise 13.4: texts in one row
+# `ids` `(B, T)`, with `[SEP]` (id 3) between texts; a `[SEP]` belongs to the text *before* it. Return
+# two int64 tensors `(B, T)`: the number of each token's text within its row, from 0, and the token's
+# place within its text, from 0.
 
 
-# %% exercise="13.3"
+# %% exercise="13.4"
 def texts_and_places(ids: Tensor) -> tuple[Tensor, Tensor]:
     """Which text of its row each token belongs to, and where it stands in it."""
     ### BEGIN SOLUTION
@@ -475,7 +495,7 @@ def texts_and_places(ids: Tensor) -> tuple[Tensor, Tensor]:
 
 
 # %%
-check("13.3", texts_and_places)
+check("13.4", texts_and_places)
 
 # %%
 from mlm_course.attention import same_document_mask
@@ -491,8 +511,7 @@ apart = same_document_mask(numbers)[0, 0]
 show(mask_matrix(words, words, apart, reasons={"other text": apart}))
 
 # %% [markdown]
-# A *block-diagonal* mask. Three short texts, each in a row of its own and packed: the vectors must be
-# the same.
+# Three short texts, each in a row of its own and packed: the vectors must be the same.
 
 # %%
 short = [[*row[:15], tokenization.SEP_ID] for row in text_ids[:3]]
@@ -621,8 +640,7 @@ print(f"means of means: off by {means:.0%} of the gradient's length")
 assert means > 0.05 and right < 1e-4
 
 # %% [markdown]
-# No crash: just another training than the one you think you run. `Recipe(accumulate=4)` divides once,
-# by what was hidden in all pieces. It saves memory, and no FLOPs.
+# `Recipe(accumulate=4)` divides once, by what was hidden in all pieces. It saves memory, and no FLOPs.
 
 # %% [markdown]
 # ## 8. Pruning
@@ -630,13 +648,13 @@ assert means > 0.05 and right < 1e-4
 # Does a trained model need all its weights? Magnitude **pruning** sets the smallest to 0 (Han et al.
 # 2015).
 #
-# ### Exercise 13.4: the largest weights stay
-# `weight` `(R, C)`; `sparsity` (above 0) is the share that goes, and `sparsity` times the number of
-# weights is an integer (up to rounding errors). Return a boolean `(R, C)`: True for the weights
-# that stay, those farthest from 0.
+# ### Exercise 13.5: the largest weights stay
+# `weight` `(R, C)`; `sparsity`, above 0, is the share that goes. It times the number of weights is an
+# integer, but for rounding errors (`0.29 * 100` is below 29). Return a boolean `(R, C)`: True for the
+# weights that stay, those farthest from 0.
 
 
-# %% exercise="13.4"
+# %% exercise="13.5"
 def largest_stay(weight: Tensor, sparsity: float) -> Tensor:
     """True for the weights that are kept."""
     ### BEGIN SOLUTION
@@ -647,14 +665,12 @@ def largest_stay(weight: Tensor, sparsity: float) -> Tensor:
 
 
 # %%
-check("13.4", largest_stay)
+check("13.5", largest_stay)
 
 # %% [markdown]
 # Live, one run, on lesson 6's model of tinyworld: every linear layer loses the same share; then it is
 # trained on for a few steps, with the zeros held at 0. The control: nothing gone, trained on as well.
-# (The model of docstrings follows, from a record. It has three accuracies on three tests: lesson 7's
-# leaves out paragraphs that a training module has too, that of the records here does not, and section
-# 9's live one is Python's manual.)
+# (The model of docstrings follows, from a record; lesson 7 and section 9 have other tests of it.)
 
 # %% tags=["nbval-ignore-output"]
 from mlm_course import compression
@@ -715,13 +731,13 @@ for name in ("tinyworld", "docstrings"):
         print(f"   {pair}: {difference}")
 
 # %% [markdown]
-# Trained on so briefly, with most rates at the edge of those tried, tinyworld's model shows no difference
-# larger than .02 up to 80 %, and loses .06 to .08 at 90 % {r:weight_pruning.tinyworld}; that of
-# docstrings loses .01 to .02 at 30 %, .27 to .28 at 70 % {r:weight_pruning.docstrings}. AlexNet, a
-# network for pictures, kept its accuracy on ImageNet, a large collection of them, with a ninth of its
-# weights (Han et al. 2015, abstract).
+# Trained on so briefly, with most rates at the edge of those tried, tinyworld's model shows no
+# difference larger than .02 up to 80 %, and loses .06 to .08 at 90 % {r:weight_pruning.tinyworld};
+# that of docstrings loses .01 to .02 at 30 %, .27 to .28 at 70 % {r:weight_pruning.docstrings}.
+# AlexNet kept its accuracy on ImageNet's pictures with a ninth of its weights (Han et al. 2015,
+# abstract).
 #
-# That was accuracy. Now time. A product with a matrix of which nine numbers in ten are 0:
+# A product with a matrix of which nine numbers in ten are 0:
 
 # %% tags=["nbval-ignore-output"]
 dense = torch.randn(768, 768, generator=seeded(0))
@@ -761,13 +777,13 @@ for pair, difference in list(differences(units).items())[1:]:  # the first lost 
 # fp32 spends 32 bits on a weight. **Quantisation** stores a small integer, here in 8 bits from -127 to
 # 127, and one scale for many of them: weight = code times scale.
 #
-# ### Exercise 13.5: eight bits a weight
+# ### Exercise 13.6: eight bits a weight
 # `weight` `(R, C)`, a linear layer's matrix with one row for each output. For each row, find the
 # scale `(R, 1)` by which its largest absolute value becomes 127; a row of zeros gets the scale 1.
 # Return the codes, `torch.int8` `(R, C)`, and the scales.
 
 
-# %% exercise="13.5"
+# %% exercise="13.6"
 def quantise_rows(weight: Tensor) -> tuple[Tensor, Tensor]:
     """Codes from -127 to 127, and what each row's codes are to be multiplied by."""
     ### BEGIN SOLUTION
@@ -778,7 +794,7 @@ def quantise_rows(weight: Tensor) -> tuple[Tensor, Tensor]:
 
 
 # %%
-check("13.5", quantise_rows)
+check("13.6", quantise_rows)
 
 # %% [markdown]
 # One large weight makes the steps coarse for all that share its scale:
@@ -868,9 +884,9 @@ assert all(-0.0105 < d.low <= 0 <= d.high < 0.0105 for d in differences(record).
 # %% [markdown]
 # ## 10. Distillation
 #
-# A small model can learn from a large one (Hinton et al. 2015): lesson 12, section 12. What a
-# teacher knows beyond the right word is in its small probabilities, and a temperature above 1
-# brings them out:
+# A small model can learn from a large one (Hinton et al. 2015): lesson 12, section 12. What a teacher
+# knows beyond the right word is in its small probabilities. A **temperature** above 1, by which logits
+# are divided before softmax, brings them out:
 
 # %% tags=["nbval-ignore-output"]
 questions = masker(0.15)(sentences(1, 43), seeded(44))
@@ -882,27 +898,30 @@ for temperature in (1, 2, 4):
     print(f"temperature {temperature}:", *chances)
 
 # %% [markdown]
-# ### Exercise 13.6: two goals for a student
-# `student` and `teacher` are logits `(n, V)` at the hidden places, `target` `(n,)` the true ids.
-# Return the mixture of Hinton et al. 2015, section 2: `share` times exercise 12.7's softened
-# divergence (both sides divided by `temperature`, the mean over `n`, times `temperature**2`), plus
-# `1 - share` times the ordinary cross-entropy.
+# ### Exercise 13.7: two goals for a student
+# `student` and `teacher` are logits `(n, V)` at hidden places, `target` `(n,)` the true ids. Mix
+# (Hinton et al. 2015, section 2): `share` times the divergence of the student from the teacher (the
+# expectations are the teacher's), both softened, logits divided by `temperature`; plus `1 - share`
+# times the true ids' cross-entropy, not softened. Both are means over the places. A softened loss
+# sends gradients about `temperature` squared times smaller: make up for that. `backward()` must not
+# reach the teacher.
 
 
-# %% exercise="13.6"
+# %% exercise="13.7"
 def distillation_loss(
     student: Tensor, teacher: Tensor, target: Tensor, temperature: float, share: float
 ) -> Tensor:
     """Part teacher, part truth."""
     ### BEGIN SOLUTION
-    learnt, taught = ((x / temperature).log_softmax(-1) for x in (student, teacher))
+    learnt = (student / temperature).log_softmax(-1)
+    taught = (teacher.detach() / temperature).log_softmax(-1)
     soft = temperature**2 * F.kl_div(learnt, taught, reduction="batchmean", log_target=True)
     return share * soft + (1 - share) * F.cross_entropy(student, target)
     ### END SOLUTION
 
 
 # %%
-check("13.6", distillation_loss)
+check("13.7", distillation_loss)
 
 # %% [markdown]
 # For tinyworld there is a *perfect* teacher: the exact chances. Students of one layer and width 64,
@@ -957,13 +976,12 @@ for amount in ("300 sentences", "20000 sentences"):
         print(f"   {pair}: {difference}")
 
 # %% [markdown]
-# After 150 steps, at the highest of three rates, a teacher's students are ahead of those of true words by
-# .09 to .16 nats with 300 sentences, by .08 to .12 with 20,000; a perfect teacher's are ahead of these by
-# .001 to .02 {r:student_goals}. Not in these lines: a teacher's forward pass at each step.
+# After 150 steps, at the highest of three rates, a teacher's students are ahead of those of true words
+# by .09 to .16 nats with 300 sentences, by .08 to .12 with 20,000; a perfect teacher's are ahead of
+# these by .001 to .02 {r:student_goals}.
 #
-# Whether a compressed model is as good as the large one has to be measured. DistilBERT reports 97 % of
-# BERT-base's score on the development sets of GLUE (nine tests of understanding English) with 40 %
-# fewer parameters (Sanh et al. 2019, section 4).
+# DistilBERT reports 97 % of BERT-base's score on the development sets of GLUE (nine tests of
+# understanding English) with 40 % fewer parameters (Sanh et al. 2019, section 4).
 
 # %% [markdown]
 # ## 11. Several devices
@@ -974,20 +992,18 @@ for amount in ("300 sentences", "20000 sentences"):
 #
 # 1. The *rows* of a step and their *masks* follow from the step and the row's number, not from who
 #    draws them (`DynamicMasking`; lesson 4, section 5).
-# 2. The loss is divided by the hidden tokens of *all* processes. PyTorch's
-#    `DistributedDataParallel` averages gradients; each process's own mean is section 7's mistake
-#    once more.
+# 2. Every hidden token weighs the same, whichever process has it (section 7).
 # 3. Dropout is off, or drawn by row as well.
 #
-# ### Exercise 13.7: what each process sends back
-# `R` processes work on a step, each on `A` pieces in turn. `sums` `(R, A)` holds the sum of the
-# losses of each piece, `counts` `(R, A)` its number of hidden tokens. Each process adds up the
-# gradients of its pieces, and then the gradients of all processes are *averaged*. Return the loss
-# `(R,)` whose gradient each process should contribute, so that the average is the gradient of the
-# whole batch's mean over hidden tokens.
+# ### Exercise 13.8: what each process sends back
+# `R` processes work on a step, each on `A` pieces in turn: `sums` `(R, A)` are the summed losses of
+# each piece, `counts` `(R, A)` its hidden tokens. Gradients of a process's pieces are added up, then
+# those of all processes *averaged* (as PyTorch's `DistributedDataParallel` does). Return `(R,)`, the
+# loss whose gradient each process should contribute, so that the average is the gradient of the whole
+# batch's mean over hidden tokens.
 
 
-# %% exercise="13.7"
+# %% exercise="13.8"
 def losses_to_send(sums: Tensor, counts: Tensor) -> Tensor:
     """For each process, the loss to call backward on."""
     ### BEGIN SOLUTION
@@ -996,26 +1012,26 @@ def losses_to_send(sums: Tensor, counts: Tensor) -> Tensor:
 
 
 # %%
-check("13.7", losses_to_send)
+check("13.8", losses_to_send)
 
 # %% [markdown]
-# Cut the batch into shares, let each "process" send its gradient, and average:
+# With gradients *added up* instead of averaged, one count is enough. Cut the batch into shares, one
+# for each "process":
 
 
 # %%
-def averaged(processes: int) -> Tensor:
-    """The average of what so many processes send, each with its share of the rows."""
-    total, sent = int(batch.masked.sum()), []
+def added_up(processes: int) -> Tensor:
+    """The sum of what so many processes send, each with its share of the rows."""
+    n, gradients = int(batch.masked.sum()), []
     for share in zip(*(x.tensor_split(processes) for x in batch)):
-        summed, _ = masked_lm_loss(model, type(batch)(*share))
-        sent.append(gradient_of(processes * summed / total))
-    return torch.stack(sent).mean(0)
+        gradients.append(gradient_of(masked_lm_loss(model, type(batch)(*share))[0] / n))
+    return torch.stack(gradients).sum(0)
 
 
-alone = averaged(1)
-apart = {processes: apart_by(averaged(processes), alone) for processes in (2, 4, 8)}
+alone = added_up(1)
+apart = {processes: apart_by(added_up(processes), alone) for processes in (2, 4, 8)}
 for processes, distance in apart.items():
-    print(f"{processes} processes send on average what one alone has: {distance < 1e-4}")
+    print(f"{processes} processes send together what one alone has: {distance < 1e-4}")
 
 # %% tags=["author"]
 assert max(apart.values()) < 1e-4
@@ -1084,9 +1100,8 @@ assert cost.allreduce_seconds(gradient_bytes, 2, 1.25e8) > 20 * flops / 5e13
 # > tokens only, accumulate, and start from a model that somebody has pretrained (lesson 8).
 #
 # ### Nothing to cache
-# A last piece of advice is caching. GPT-like models keep the keys and values of earlier words, and a
-# new word costs one token's work. Does that help an encoder? Change the *last* word of a sentence, and
-# see whose vectors change:
+# GPT-like models keep the keys and values of earlier words, and a new word costs one token's work.
+# Does that help an encoder? Change the *last* word of a sentence, and see whose vectors change:
 
 # %%
 from mlm_course.attention import causal_mask

@@ -217,7 +217,7 @@ def _sequence_difference(
     for number, (right, actual, also) in enumerate(pairs, 1):
         sentence = difference(right, actual, also, exact_types)
         if sentence:
-            other_order = _order_sentence(expected, seen)
+            other_order = _order_sentence(expected, seen, exact_types)
             return other_order or f"In item {number} of {len(expected)}: {sentence}"
     return None
 
@@ -226,12 +226,15 @@ def _plain(items: Sequence[Any]) -> bool:
     return bool(items) and all(map(_is_number, items))
 
 
-def _order_sentence(expected: Sequence[Any], seen: Sequence[Any]) -> str | None:
+def _order_sentence(
+    expected: Sequence[Any], seen: Sequence[Any], exact_types: bool = False
+) -> str | None:
     """A sentence where a short result has the right items in another order, else None."""
     if not 2 <= len(expected) <= 4 or all(isinstance(one, (int, str)) for one in expected):
         return None  # a list of ids or names is about the order
     for order in itertools.permutations(range(len(seen))):
-        if all(difference(expected[i], seen[j]) is None for i, j in enumerate(order)):
+        pairs = [(expected[i], seen[j]) for i, j in enumerate(order)]
+        if all(difference(one, other, None, exact_types) is None for one, other in pairs):
             first = " and ".join(f"item {j + 1} comes {PLACES[i]}" for i, j in enumerate(order))
             return f"The results are right, but in another order: of yours, {first}."
     return None

@@ -10,50 +10,529 @@ def guess_by_counting(joint, text, masked, place):
             chance[words[place]] += joint[words]
     return chance / chance.sum()
 
-# %% 12.2 right
-# unusual: another way
-import torch
+# %% 12.1 right
+# unusual: in float32
+def guess(joint, text, masked, place):
+    seen = torch.ones_like(joint, dtype=torch.bool)
+    for i in range(joint.ndim):
+        if not masked[i]:
+            here = torch.arange(joint.shape[i]) == text[i]
+            seen = seen & here.view([-1 if a == i else 1 for a in range(joint.ndim)])
+    table = (joint.float() * seen).movedim(place, 0).flatten(1).sum(1)
+    return table / table.sum()
 
-def bound_row_by_row(surprise, masked, words):
-    rows = zip(surprise, masked, words, strict=True)
-    return torch.stack([len(x[w]) * x[h].mean() for x, h, w in rows])
+# %% 12.1 right
+# unusual: goes through all texts of the table with itertools.product, Python floats
+def guess(joint: Tensor, text: Tensor, masked: Tensor, place: int) -> Tensor:
+    import itertools
+
+    V, N = joint.shape[0], joint.dim()
+    chances = [0.0] * V
+    for some in itertools.product(range(V), repeat=N):
+        if all(masked[i] or some[i] == text[i] for i in range(N)):
+            chances[some[place]] += joint[some].item()
+    total = sum(chances)
+    return torch.tensor([chance / total for chance in chances], dtype=joint.dtype)
+
+# %% 12.1 wrong
+# believes: the true words at the other hidden places may be used
+# says: looked at
+def guess(joint: Tensor, text: Tensor, masked: Tensor, place: int) -> Tensor:
+    index = [int(word) for word in text]
+    index[place] = slice(None)
+    p = joint[tuple(index)]
+    return p / p.sum()
+
+# %% 12.1 wrong
+# believes: summing out the other hidden places is enough, the slice is a distribution
+# says: do not sum to 1
+def guess(joint: Tensor, text: Tensor, masked: Tensor, place: int) -> Tensor:
+    index = tuple(slice(None) if masked[i] else int(text[i]) for i in range(len(text)))
+    table = joint[index]
+    axis = int(masked[:place].sum())
+    others = [i for i in range(table.dim()) if i != axis]
+    return table.sum(others) if others else table
+
+# %% 12.1 wrong
+# believes: the table left over has the asked word on its first axis
+# says: first hidden place
+def guess(joint, text, masked, place):
+    left = joint[tuple(slice(None) if masked[i] else int(text[i]) for i in range(len(text)))]
+    left = left.sum(tuple(range(1, left.ndim)))
+    return left / left.sum()
+
+# %% 12.1 wrong
+# believes: numbers become a distribution by softmax
+# says: softmax
+def guess(joint, text, masked, place):
+    for i in range(joint.ndim):
+        if i != place:
+            joint = joint.sum(i, keepdim=True) if masked[i] else joint.narrow(i, int(text[i]), 1)
+    return joint.flatten().softmax(0)
+
+# %% 12.1 wrong
+# believes: the average of the guesses for each word at the other place
+# says: weighed alike
+def guess(joint, text, masked, place):
+    other = next(i for i in masked.nonzero()[:, 0].tolist() if i != place)
+    guesses = []
+    for word in range(joint.shape[0]):
+        index = [int(w) for w in text]
+        index[other], index[place] = word, slice(None)
+        p = joint[tuple(index)]
+        guesses.append(p / p.sum())
+    return torch.stack(guesses).mean(0)
+
+# %% 12.2 right
+# unusual: row by row, in Python numbers
+def fair_draw(surprise, masked, chance):
+    results = []
+    for x, hidden, q in zip(surprise, masked, chance):
+        n = int(hidden.sum())
+        results.append(x[hidden].sum().item() / n / q[n - 1].item())
+    return torch.tensor(results)
+
+# %% 12.2 right
+# unusual: the count as a one-hot product instead of gather
+def fair_draw(surprise, masked, chance):
+    n = masked.sum(1, keepdim=True)
+    chosen = chance @ torch.eye(chance.shape[1])[:, n[:, 0] - 1]
+    return (surprise * masked / n).sum(1) / chosen.diagonal()
+
+# %% 12.2 wrong
+# believes: N times the mean is the bound, however n was drawn
+# says: N times the mean surprise
+def fair_draw(surprise: Tensor, masked: Tensor, chance: Tensor) -> Tensor:
+    N = (chance > 0).sum(1)
+    return N * (surprise * masked).sum(1) / masked.sum(1)
+
+# %% 12.2 wrong
+# believes: the formula has N in front
+# says: N times too large
+def fair_draw(surprise, masked, chance):
+    n = masked.sum(1)
+    N = (chance > 0).sum(1)
+    q = chance[torch.arange(len(n)), n - 1]
+    return N * (surprise * masked).sum(1) / (n * q)
+
+# %% 12.2 wrong
+# believes: what is likely has to weigh more
+# says: Multiplied by the chance
+def fair_draw(surprise, masked, chance):
+    n = masked.sum(1)
+    return (surprise * masked).sum(1) / n * chance[torch.arange(len(n)), n - 1]
+
+# %% 12.2 wrong
+# believes: column n is the chance of n
+# says: belongs to n + 1
+def fair_draw(surprise, masked, chance):
+    n = masked.sum(1)
+    return (surprise * masked).sum(1) / n / chance[torch.arange(len(n)), n]
+
+# %% 12.2 wrong
+# believes: 1 / n belongs to the formula by rate, not here
+# says: *mean*
+def fair_draw(surprise, masked, chance):
+    n = masked.sum(1)
+    return (surprise * masked).sum(1) / chance[torch.arange(len(n)), n - 1]
+
+# %% 12.2 wrong
+# believes: the width is the number of words, and one chance serves all rows
+# says: `n` holds the number of hidden words
+def fair_draw(surprise, masked, chance):
+    n = masked.sum(1)
+    mean = (surprise * masked).sum(1) / n
+    return surprise.shape[1] * mean * chance.max()
 
 # %% 12.3 right
-# unusual: another way
-import torch
+# unusual: cross-entropy of the hidden words alone, weights by row, the optimiser's steps by hand
+def train_for_bound(new_model, ids, share, noise, lr):
+    model, losses = new_model(), []
+    for step in range(len(ids)):
+        hidden = torch.zeros_like(ids[step], dtype=torch.bool)
+        weight = torch.zeros_like(noise[step])
+        for b, row in enumerate(ids[step]):
+            places = (row > 4).nonzero()[:, 0]
+            n = 1 + int(share[step, b] * len(places))
+            chosen = places[noise[step, b, places].sort().indices[:n]]
+            hidden[b, chosen] = True
+            weight[b, chosen] = len(places) / n
+        logits = model(torch.where(hidden, 4, ids[step]))[hidden]
+        each = torch.nn.functional.cross_entropy(logits, ids[step][hidden], reduction="none")
+        loss = each @ weight[hidden] / (ids[step] > 4).sum()
+        gradients = torch.autograd.grad(loss, list(model.parameters()))
+        with torch.no_grad():
+            for parameter, gradient in zip(model.parameters(), gradients):
+                parameter -= lr * gradient
+        losses.append(float(loss))
+    return losses
 
-def rate_bound_row_by_row(surprise, noise, rate):
-    rows = zip(surprise, noise, rate, strict=True)
-    return torch.stack([x[u < t].sum() / t for x, u, t in rows])
+# %% 12.3 right
+# unusual: losses as one tensor, topk for what is hidden
+def train_for_bound(new_model, ids, share, noise, lr):
+    model = new_model().train()
+    optimizer = torch.optim.SGD(list(model.parameters()), lr=lr)
+    kept = torch.empty(len(ids))
+    for i, batch in enumerate(ids):
+        optimizer.zero_grad(set_to_none=True)
+        real = batch.gt(4)
+        N = real.sum(-1)
+        n = (share[i] * N).floor().long() + 1
+        limit = noise[i].masked_fill(~real, 9.0).sort(-1).values.gather(-1, n[:, None] - 1)
+        hidden = real & (noise[i] <= limit)
+        logits = model(batch.masked_fill(hidden, 4))
+        nll = F.cross_entropy(logits.flatten(0, 1), batch.flatten(), reduction="none")
+        per_row = (nll.view_as(batch) * hidden).sum(-1) / n * N
+        loss = per_row.sum() / N.sum()
+        loss.backward()
+        optimizer.step()
+        kept[i] = loss.detach()
+    return kept
+
+# %% 12.3 wrong
+# believes: the loss of a masked language model
+# says: N times each row's own mean
+def train_for_bound(new_model, ids, share, noise, lr):
+    model = new_model()
+    optimizer = torch.optim.SGD(model.parameters(), lr)
+    losses = []
+    for batch, part, drawn in zip(ids, share, noise):
+        words = batch > 4
+        n = 1 + (part * words.sum(1)).long()
+        rank = drawn.masked_fill(~words, 2.0).argsort(1).argsort(1)
+        hidden = rank < n[:, None]
+        loss = F.cross_entropy(model(batch.masked_fill(hidden, 4))[hidden], batch[hidden])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+# %% 12.3 wrong
+# believes: backward replaces the gradients
+# says: earlier steps
+def train_for_bound(new_model, ids, share, noise, lr):
+    model, losses = new_model(), []
+    optimizer = torch.optim.SGD(model.parameters(), lr)
+    for rows, drawn, order in zip(ids, share, noise):
+        words = rows > 4
+        N = words.sum(1)
+        n = 1 + (drawn * N).long()
+        masked = order.where(words, torch.inf).argsort(1).argsort(1) < n[:, None]
+        log_p = model(rows.masked_fill(masked, 4)).log_softmax(-1)
+        surprise = -log_p.gather(2, rows[..., None])[..., 0] * masked
+        loss = (N * surprise.sum(1) / n).sum() / N.sum()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+# %% 12.3 wrong
+# believes: everything that is no padding is a word
+# says: Padding or special tokens
+def train_for_bound(new_model, ids, share, noise, lr):
+    model, losses = new_model(), []
+    optimizer = torch.optim.SGD(model.parameters(), lr)
+    for rows, drawn, order in zip(ids, share, noise):
+        words = rows != 0
+        N = words.sum(1)
+        n = 1 + (drawn * N).long()
+        masked = order.where(words, torch.inf).argsort(1).argsort(1) < n[:, None]
+        log_p = model(rows.masked_fill(masked, 4)).log_softmax(-1)
+        surprise = -log_p.gather(2, rows[..., None])[..., 0] * masked
+        loss = (N * surprise.sum(1) / n).sum() / N.sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+# %% 12.3 wrong
+# believes: the mean of the rows' means is the bound per word
+# says: a short row counting as much
+def train_for_bound(new_model, ids, share, noise, lr):
+    model, losses = new_model(), []
+    optimizer = torch.optim.SGD(model.parameters(), lr)
+    for rows, drawn, order in zip(ids, share, noise):
+        words = rows > 4
+        n = 1 + (drawn * words.sum(1)).long()
+        masked = order.where(words, torch.inf).argsort(1).argsort(1) < n[:, None]
+        log_p = model(rows.masked_fill(masked, 4)).log_softmax(-1)
+        surprise = -log_p.gather(2, rows[..., None]).squeeze(-1) * masked
+        loss = (surprise.sum(1) / n).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+# %% 12.3 wrong
+# believes: the share of all places, padding with them; the rank is right
+# says: `N` holds the number of words of each row
+# says: how many of them are hidden
+def train_for_bound(new_model, ids, share, noise, lr):
+    model, losses = new_model(), []
+    optimizer = torch.optim.SGD(model.parameters(), lr)
+    for rows, drawn, order in zip(ids, share, noise):
+        words = rows > 4
+        N = words.sum(1)
+        count = 1 + (drawn * rows.shape[1]).long().clamp(max=3)
+        masked = order.where(words, torch.inf).argsort(1).argsort(1) < count[:, None]
+        log_p = model(rows.masked_fill(masked, 4)).log_softmax(-1)
+        surprise = -log_p.gather(2, rows[..., None])[..., 0] * masked
+        loss = (N * surprise.sum(1) / count).sum() / N.sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
 
 # %% 12.4 right
-# unusual: another way
-import torch
+# unusual: row by row, with sets of places
+def one_step(predict, canvas, gaps, before, after, order, noise):
+    p = predict(canvas).clone()
+    p[..., 4] = float("-inf")
+    p = p.softmax(-1)
+    best = p.argmax(-1)
+    new = canvas.clone()
+    for b in range(len(canvas)):
+        places = (canvas[b] == 4).nonzero()[:, 0].tolist()
+        if order == "chance":
+            stay = {i for i in places if noise[b, i] * before < after}
+        else:
+            key = (lambda i: p[b, i].max()) if order == "confidence" else (lambda i: noise[b, i])
+            stay = set(sorted(places, key=key)[: int(after * int(gaps[b].sum()))])
+        for i in set(places) - stay:
+            new[b, i] = best[b, i]
+    return new
 
-def pseudo_likelihood_one_by_one(predict, ids, mask_id):
-    total = torch.zeros(())
-    for place, word in enumerate(ids.tolist()):
-        canvas = ids.clone()
-        canvas[place] = mask_id
-        total = total + predict(canvas[None])[0, place, word]
-    return total
+# %% 12.4 right
+# unusual: kthvalue instead of ranks, logits instead of probabilities for the words
+def one_step(predict, canvas, gaps, before, after, order, noise):
+    blank = canvas.eq(4)
+    logits = predict(canvas)
+    logits = torch.cat([logits[..., :4], logits[..., 4:5] - 1e9, logits[..., 5:]], -1)
+    filled = torch.where(blank, logits.argmax(-1), canvas)
+    if order == "chance":
+        return filled.masked_fill(blank & (noise < after / before), 4)
+    score = torch.softmax(logits, -1).amax(-1) if order == "confidence" else noise
+    score = torch.where(blank, score, 5.0)
+    n = torch.floor(gaps.sum(1) * after).long()
+    limit = torch.stack([row.kthvalue(int(k)).values for row, k in zip(score, n)])
+    return filled.masked_fill(score <= limit[:, None], 4)
+
+# %% 12.4 wrong
+# believes: at time s a word is hidden with probability s, so compare with s
+# says: That is its chance among *all* words
+def one_step(predict, canvas, gaps, before, after, order, noise):
+    masked = canvas == 4
+    logits = predict(canvas).index_fill(-1, torch.tensor([4]), -torch.inf)
+    p, best = logits.softmax(-1).max(-1)
+    n = (after * gaps.sum(1)).long()
+    if order == "chance":
+        stays = masked & (noise < after)
+    else:
+        score = (p if order == "confidence" else noise).masked_fill(~masked, 9)
+        stays = score.argsort(1).argsort(1) < n[:, None]
+    return best.where(masked & ~stays, canvas)
+
+# %% 12.4 wrong
+# believes: the model never says [MASK]
+# says: `[MASK]` was put in
+def one_step(predict, canvas, gaps, before, after, order, noise):
+    masked = canvas == 4
+    p, best = predict(canvas).softmax(-1).max(-1)
+    n = (after * gaps.sum(1)).long()
+    score = p if order == "confidence" else noise
+    again = score.masked_fill(~masked, 9).argsort(1).argsort(1) < n[:, None]
+    if order == "chance":
+        again = noise < after / before
+    return best.where(masked & ~again, canvas)
+
+# %% 12.4 wrong
+# believes: the share is one of what is masked now
+# says: not of all gaps
+def one_step(predict, canvas, gaps, before, after, order, noise):
+    masked = canvas == 4
+    logits = predict(canvas).index_fill(-1, torch.tensor([4]), -torch.inf)
+    p, best = logits.softmax(-1).max(-1)
+    n = (after * masked.sum(1)).long()
+    score = p if order == "confidence" else noise
+    again = score.masked_fill(~masked, 9).argsort(1).argsort(1) < n[:, None]
+    if order == "chance":
+        again = noise < after / before
+    return best.where(masked & ~again, canvas)
+
+# %% 12.4 wrong
+# believes: the confidence is the logit
+# says: `best` holds the likeliest word
+# says: None of your names holds what comes next, its probability
+def one_step(predict, canvas, gaps, before, after, order, noise):
+    masked = canvas == 4
+    logits = predict(canvas).index_fill(-1, torch.tensor([4]), -torch.inf)
+    score, best = logits.max(-1)
+    n = (after * gaps.sum(1)).long()
+    if order == "random":
+        score = noise
+    again = score.masked_fill(~masked, torch.inf).argsort(1).argsort(1) < n[:, None]
+    if order == "chance":
+        again = noise < after / before
+    return best.where(masked & ~again, canvas)
 
 # %% 12.5 right
-# unusual: another way
-def stays_hidden(masked, noise, t, s):
-    return masked.logical_and(noise * t < s)
+# unusual: text by text
+import itertools
+
+def written_by(joint, groups):
+    out = torch.zeros_like(joint)
+    for text in itertools.product(range(joint.shape[0]), repeat=joint.ndim):
+        p, seen = 1.0, {}
+        for group in groups:
+            drawn = {}
+            for place in group:
+                index = tuple(seen.get(i, slice(None)) for i in range(joint.ndim))
+                fixed = tuple({**seen, place: text[place]}.get(i, slice(None)) for i in range(joint.ndim))
+                p *= (joint[fixed].sum() / joint[index].sum()).item()
+                drawn[place] = text[place]
+            seen |= drawn
+        out[text] = p
+    return out
+
+# %% 12.5 right
+# unusual: logarithms, and einsum for the marginals
+def written_by(joint, groups):
+    letters = "abcdefgh"[: joint.ndim]
+    log_p, past = torch.zeros_like(joint), []
+
+    def over(places):
+        keep = "".join(letters[i] for i in sorted(places))
+        table = torch.einsum(f"{letters}->{keep}", joint)
+        return table.reshape([joint.shape[i] if i in places else 1 for i in range(joint.ndim)])
+
+    for group in groups:
+        for place in group:
+            log_p = log_p + over({*past, place}).log() - over({*past}).log()
+        past = [*past, *group]
+    return log_p.exp()
+
+# %% 12.5 wrong
+# believes: places of a group see each other
+# says: language itself
+def written_by(joint, groups):
+    known, result = [], torch.ones_like(joint)
+    for group in groups:
+        for place in group:
+            rest = [i for i in range(joint.ndim) if i not in known and i != place]
+            both = joint.sum(rest, keepdim=True) if rest else joint
+            result = result * both / both.sum(place, keepdim=True)
+            known.append(place)
+    return result
+
+# %% 12.5 wrong
+# believes: perfect guesses write each word as often as it occurs
+# says: from the blank line
+def written_by(joint, groups):
+    result = torch.ones_like(joint)
+    for place in range(joint.ndim):
+        rest = [i for i in range(joint.ndim) if i != place]
+        result = result * joint.sum(rest, keepdim=True)
+    return result
+
+# %% 12.5 wrong
+# believes: summing over no axes leaves a tensor alone
+# says: entries differ
+def written_by(joint, groups):
+    known, result = [], torch.ones_like(joint)
+    for group in groups:
+        for place in group:
+            rest = [i for i in range(joint.ndim) if i not in known and i != place]
+            both = joint.sum(rest, keepdim=True)
+            result = result * both / both.sum(place, keepdim=True)
+        known = known + group
+    return result
+
+# %% 12.5 wrong
+# believes: the joint probability of the places seen is the guess
+# says: Not divided
+def written_by(joint, groups):
+    known, result = [], torch.ones_like(joint)
+    for group in groups:
+        for place in group:
+            rest = [i for i in range(joint.ndim) if i not in known and i != place]
+            result = result * (joint.sum(rest, keepdim=True) if rest else joint)
+        known = known + group
+    return result
 
 # %% 12.6 right
-# unusual: another way
-from torch.nn import functional as F
+# unusual: loops and sets
+import math
 
-def worst_push(g, size):
-    return size * F.normalize(g.reshape(len(g), -1), dim=1).view_as(g)
+def which_sampler(confidence, masked):
+    steps, rows, places = masked.shape
+    again = any(
+        masked[s + 1, b, i] and not masked[s, b, i]
+        for s in range(steps - 1) for b in range(rows) for i in range(places)
+    )
+    n = int(masked[1, 0].sum())
+    linear = abs(n - places * (1 - 1 / steps)) < abs(n - places * math.cos(math.pi / 2 / steps))
+    by_confidence = True
+    for s in range(steps - 1):
+        for b in range(rows):
+            pool = [i for i in range(places) if again or masked[s, b, i]]
+            pool.sort(key=lambda i: confidence[s, b, i].item())
+            k = int(masked[s + 1, b].sum())
+            by_confidence &= all(bool(masked[s + 1, b, i]) for i in pool[:k])
+    return ("confidence" if by_confidence else "random", "linear" if linear else "cosine", again)
 
-# %% 12.7 right
-# unusual: another way
-import torch
+# %% 12.6 right
+# unusual: only places that were just filled are looked at, which is enough; a list of three
+def which_sampler(confidence, masked):
+    new, chosen = masked[:-1], masked[1:]
+    kept_now = new & ~chosen
+    worst_kept = torch.where(kept_now, confidence[:-1], 2.0).min(-1).values
+    best_chosen = torch.where(chosen & new, confidence[:-1], -1.0).max(-1).values
+    order = "confidence" if bool((best_chosen <= worst_kept).all()) else "random"
+    filled = masked[0, 0].sum() - masked[1, 0].sum()
+    even = filled >= masked.shape[2] / masked.shape[0]
+    return [order, "linear" if even else "cosine", bool((chosen > new).any())]
 
-def taught_by_sums(student, teacher, temperature):
-    p, q = (torch.softmax(x / temperature, -1) for x in (teacher, student))
-    return temperature * temperature * (p * (p.log() - q.log())).sum() / len(student)
+# %% 12.6 wrong
+# believes: all places compete
+# says: only the places filled in a step compete
+def which_sampler(confidence, masked):
+    S, B, N = masked.shape
+    again = bool((masked[1:] & ~masked[:-1]).any())
+    schedule = "linear" if int(masked[1, 0].sum()) == N * (S - 1) // S else "cosine"
+    order = "confidence"
+    for s in range(S - 1):
+        for b in range(B):
+            k = int(masked[s + 1, b].sum())
+            lowest = torch.zeros(N, dtype=torch.bool)
+            lowest[confidence[s, b].argsort()[:k]] = True
+            if not torch.equal(lowest, masked[s + 1, b]):
+                order = "random"
+    return order, schedule, again
+
+# %% 12.6 wrong
+# believes: the confidence of a step chose what that step masks
+# says: *after the step before it*
+def which_sampler(confidence, masked):
+    S, _, N = masked.shape
+    again = bool((masked[1:] & ~masked[:-1]).any())
+    schedule = "linear" if int(masked[1, 0].sum()) == N * (S - 1) // S else "cosine"
+    pool = masked[:-1] | again
+    most = confidence[1:].masked_fill(~masked[1:], -1).amax(-1)
+    least = confidence[1:].masked_fill(~pool | masked[1:], 2).amin(-1)
+    return "confidence" if bool((most <= least).all()) else "random", schedule, again
+
+# %% 12.6 wrong
+# believes: cosine is quick at first
+# says: The two schedules are exchanged
+def which_sampler(confidence, masked):
+    S, _, N = masked.shape
+    again = bool((masked[1:] & ~masked[:-1]).any())
+    schedule = "cosine" if int(masked[1, 0].sum()) == N * (S - 1) // S else "linear"
+    pool = masked[:-1] | again
+    most = confidence[:-1].masked_fill(~masked[1:], -1).amax(-1)
+    least = confidence[:-1].masked_fill(~pool | masked[1:], 2).amin(-1)
+    return "confidence" if bool((most <= least).all()) else "random", schedule, again

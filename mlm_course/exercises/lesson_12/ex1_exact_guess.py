@@ -16,23 +16,37 @@ def inputs(g: torch.Generator) -> tuple[Tensor, Tensor, Tensor, int]:
     return joint / joint.sum(), text, masked, int(places[0])
 
 
+def weighed_alike(joint, text, masked, place):
+    """The mean of the guesses given each word at the other hidden place."""
+    seen = tuple(slice(None) if gap else int(word) for word, gap in zip(text, masked, strict=True))
+    table = joint[seen] if place == int(masked.nonzero()[0]) else joint[seen].T
+    return (table / table.sum(0)).mean(1)
+
+
+ANSWER = "joint.flatten() / joint.sum()"
+HIDDEN = "joint.sum(i, keepdim=True) if masked[i] else visible"
+
 EXERCISE = Exercise(
     minutes=15,
     inputs=inputs,
+    trials=8,
     hints=(
         "Three kinds of axes: the place that is asked stays; at a visible place only the true word "
         "counts; at another hidden place every word might stand there.",
         "`joint.narrow(i, int(text[i]), 1)` keeps the slice of a visible word, "
         "`joint.sum(i, keepdim=True)` adds up over a hidden one; both leave the axis there, of "
         "size 1. At the end make it sum to 1.",
-        "for i in range(joint.ndim): (skip i == place) joint = joint.sum(i, keepdim=True) if "
-        "masked[i] else joint.narrow(i, int(text[i]), 1); then return joint.flatten() / joint.sum()",
+        "for i in range(joint.ndim):\n"
+        "    if i != place:\n"
+        "        seen = joint.narrow(i, int(text[i]), 1)\n"
+        "        joint = joint.sum(i, keepdim=True) if masked[i] else seen\n"
+        "return joint.flatten() / joint.sum()",
     ),
     mistakes=(
         Mistake(
             "The other hidden words were looked at: this is the guess with everything else visible. "
             "Sum over what might stand at a hidden place.",
-            {"joint.sum(i, keepdim=True) if masked[i] else visible": "visible"},
+            {HIDDEN: "visible"},
         ),
         Mistake(
             "The proportions are right, but they do not sum to 1. Divide by their sum: the probability "
@@ -54,7 +68,22 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "These are logarithms. Return the probabilities themselves.",
-            {"joint.flatten() / joint.sum()": "(joint.flatten() / joint.sum()).log()"},
+            {ANSWER: f"({ANSWER}).log()"},
+        ),
+        Mistake(
+            "These are softmax's: the shares differ far less than the probabilities do. The entries "
+            "are probabilities already; divide them by their sum.",
+            {ANSWER: "joint.flatten().softmax(0)"},
+            {ANSWER: f"({ANSWER}).softmax(0)"},
+        ),
+        Mistake(
+            "This is the guess at the first hidden place, whichever was asked. Asked is `place`.",
+            {"i != place": "i != int(masked.nonzero()[0])"},
+        ),
+        Mistake(
+            "What might stand at the other hidden place was weighed alike: each slice was divided by "
+            "its own sum before they were added up. Words that are less probable there count less.",
+            weighed_alike,
         ),
     ),
 )

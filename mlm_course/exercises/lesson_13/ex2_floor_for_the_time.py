@@ -26,6 +26,7 @@ MAX = "max(f / flops_a_second, b / bytes_a_second)"
 EXERCISE = Exercise(
     minutes=6,
     inputs=inputs,
+    trials=12,
     hints=(
         "While numbers are fetched, others can be multiplied. So a piece of work takes as long as "
         "the slower of its two needs.",

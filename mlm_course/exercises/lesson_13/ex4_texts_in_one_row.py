@@ -20,23 +20,27 @@ THROUGH_ALL_ROWS = "(begins + (places == 0)).flatten().cumsum(0).view(ids.shape)
 
 EXERCISE = Exercise(
     minutes=15,
+    hard=True,
     inputs=inputs,
     hints=(
         "A new text begins one place behind each [SEP]. Mark these places with 1.",
         "Adding up the marks from the left (`cumsum(1)`) numbers the texts. For the places you need "
         "to know, for each token, where its text began: the last marked place so far (`cummax`).",
-        "begins = F.pad((ids == 3).long(), (1, -1)); places = torch.arange(ids.shape[1]); "
+        "`F.pad(x, (1, -1))` shifts each row to the right by one; `cummax(1).values` is the largest so "
+        "far. From a token's place in the row subtract that of the last mark.",
+        "begins = F.pad((ids == 3).long(), (1, -1))\n"
+        "places = torch.arange(ids.shape[1])\n"
         "return begins.cumsum(1), places - (places * begins).cummax(1).values",
     ),
     mistakes=(
         Mistake(
-            "Your [SEP] belongs to the text behind it. It closes the text before: shift the marks by "
-            "one place.",
+            "Each [SEP] is counted with the text behind it. It closes the text before: shift the marks "
+            "by one place.",
             {"F.pad((ids == 3).long(), (1, -1))": "(ids == 3).long()"},
         ),
         Mistake(
-            "The texts are right. The places go on through the row: they should begin at 0 again "
-            "with each text.",
+            "The numbers of the texts are right. The places go on through the row: they should begin at "
+            "0 again with each text.",
             {"places - first": "places"},
         ),
         Mistake(
@@ -50,6 +54,21 @@ EXERCISE = Exercise(
         Mistake(
             "Your numbers go on from row to row. Each row begins with text 0.",
             {"begins.cumsum(1)": THROUGH_ALL_ROWS},
+        ),
+        Mistake(
+            "In all texts but the first the places begin at 1: a text begins one place *behind* the "
+            "[SEP] before it.",
+            {"(places * begins)": "F.pad(places * (ids == 3), (1, -1))"},
+        ),
+        Mistake(
+            "A [SEP] is place 0 of the text behind it in yours, though its number is right. It is the "
+            "last token of the text before.",
+            {"(places * begins)": "(places * (ids == 3))"},
+        ),
+        Mistake(
+            "The places are counted backwards from the text's end, or negative: subtract where the text "
+            "began from the place in the row.",
+            {"places - first": "first - places"},
         ),
         Mistake(
             "Both are right, in the wrong order: the numbers of the texts first.",

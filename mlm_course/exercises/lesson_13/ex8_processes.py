@@ -35,7 +35,7 @@ EXERCISE = Exercise(
             {"len(sums) * ": "", "counts.sum()": "counts.sum(1)"},
         ),
         Mistake(
-            "You took the mean of the pieces' means. Sums are added up, and divided once, by the "
+            "These are means of the pieces' means. Sums are added up, and divided once, by the "
             "count of all pieces of all processes.",
             {ANSWER: "(sums / counts).mean(1)"},
         ),
@@ -45,12 +45,12 @@ EXERCISE = Exercise(
             {"len(sums) * ": ""},
         ),
         Mistake(
-            "You multiplied by the number of pieces. Only the processes are averaged; pieces of one "
+            "Multiplied by the number of pieces. Only the processes are averaged; pieces of one "
             "process add up by themselves.",
             {"len(sums)": "sums.numel()"},
         ),
         Mistake(
-            "You divided by R, and the average will do so once more. Multiply by R instead.",
+            "Divided by R, and the average will do so once more. Multiply by R instead.",
             {ANSWER: "sums.sum(1) / counts.sum() / len(sums)"},
         ),
         Mistake(
@@ -59,8 +59,17 @@ EXERCISE = Exercise(
             {ANSWER: "(sums.sum() / counts.sum()).expand(len(sums))"},
         ),
         Mistake(
-            "You multiplied by R and divided by each process's own count. The count is that of all.",
+            "Multiplied by R, and divided by each process's own count. The count is that of all.",
             {"counts.sum()": "counts.sum(1)"},
+        ),
+        Mistake(
+            "Each process's sum was divided by the number of its pieces as well. Their gradients are added "
+            "up within a process, not averaged.",
+            {"sums.sum(1)": "sums.mean(1)"},
+        ),
+        Mistake(
+            "The rows are the processes; here the pieces of all processes with the same turn were added.",
+            {"len(sums) * sums.sum(1)": "len(sums) * sums.sum(0)"},
         ),
         Mistake(
             "These are the contributions of the pieces, (R, A). Add up those of one process: (R,).",

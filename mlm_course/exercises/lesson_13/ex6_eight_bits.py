@@ -16,11 +16,13 @@ def inputs(g: torch.Generator) -> tuple[Tensor]:
 EXERCISE = Exercise(
     minutes=8,
     inputs=inputs,
+    exact_types=True,
     hints=(
         "The largest number of a row, on either side of 0, should become 127 or -127.",
         "scale = largest absolute value of the row / 127, shape (R, 1); where that is 0, take 1. "
         "Codes: weight / scale, rounded, as torch.int8.",
-        "most = weight.abs().amax(1, keepdim=True); scale = torch.where(most > 0, most / 127, 1.0); "
+        "most = weight.abs().amax(1, keepdim=True)\n"
+        "scale = torch.where(most > 0, most / 127, 1.0)\n"
         "return (weight / scale).round().to(torch.int8), scale",
     ),
     mistakes=(
@@ -30,24 +32,33 @@ EXERCISE = Exercise(
             {"amax(1, keepdim=True)": "amax().expand(len(weight), 1)"},
         ),
         Mistake(
-            "You gave each column a scale, (1, C). A row, one output of the layer, has its own: "
-            "(R, 1).",
+            "Each column has a scale, (1, C). A row, one output of the layer, has its own: (R, 1).",
             {"amax(1, ": "amax(0, "},
         ),
         Mistake(
-            "You took the largest weight with its sign. A row's largest number can be negative: "
-            "`weight.abs()` first.",
+            "The scale comes from the largest weight with its sign. What is farthest from 0 can be "
+            "negative: `weight.abs()` first.",
             {"weight.abs()": "weight"},
+            {"weight.abs()": "weight", "most > 0": "most != 0"},
+            {
+                "weight.abs()": "weight",
+                "most > 0": "most != 0",
+                ".round()": ".round().clamp(-127, 127)",
+            },
         ),
         Mistake(
-            "You cut the digits behind the point off instead of rounding: `.round()` before "
+            "The digits behind the point are cut off instead of rounded: `.round()` before "
             "`.to(torch.int8)`.",
             {".round()": ""},
         ),
         Mistake(
-            "You divided by 255: but the codes reach from -127 to 127, and larger ones wrap around. "
+            "A row's largest becomes 255 instead of 127, for which int8 has no room: codes wrap around. "
             "Divide by 127.",
             {"most / 127": "most / 255"},
+        ),
+        Mistake(
+            "A row's largest becomes 128 instead of 127, for which int8 has no room. Divide by 127.",
+            {"most / 127": "most / 128"},
         ),
         Mistake(
             "The codes are right, and the scale is upside down: codes * scale should give the weights.",
@@ -58,7 +69,7 @@ EXERCISE = Exercise(
             {"int8), scale": "int8) * scale, scale"},
         ),
         Mistake(
-            "A row of zeros got the scale 0, and 0 / 0 is no number. Take the scale 1 there.",
+            "The scale of a row of zeros is 0, or next to it. It should be 1.",
             {"torch.where(most > 0, most / 127, 1.0)": "most / 127"},
         ),
     ),
