@@ -602,7 +602,7 @@ assert 3 < memory[8] / memory[2] < 5
 
 # %% [markdown]
 # Four times the rows, about four times the activations. So work a large batch through in pieces,
-# add up the gradients, and step once: **gradient accumulation** (exercise 6.5). The trap: each piece's
+# add up the gradients, and step once: **gradient accumulation** (exercise 6.6). The trap: each piece's
 # *mean* divided by the number of pieces.
 
 # %%

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from mlm_course.exercises.lesson_01.layers import Layer, layers
+from mlm_course.exercises.lesson_01.twelve import Layer, layers
 from mlm_course.practice.exercise import Exercise, Function, Mistake
 
 

@@ -17,8 +17,8 @@ def inputs(g: torch.Generator) -> tuple[int, float, float, float]:
 def logarithm_of_the_mean(V, ratio, keep, random):
     """The mean probability first, then the logarithm."""
     shown = keep + random / V
-    hidden = shown * 0.99 + (1 - shown) * 0.01 / (V - 1)
-    return -math.log((1 - ratio) * 0.99 + ratio * hidden), -math.log(hidden)
+    of_masked = shown * 0.99 + (1 - shown) * 0.01 / (V - 1)
+    return -math.log((1 - ratio) * 0.99 + ratio * of_masked), -math.log(of_masked)
 
 
 SHOWN = "keep + random / V"
