@@ -618,6 +618,8 @@ for name, output in {"without weights": slip, "with weights": with_weights}.item
 # - `"too late"`: weights of padding were set to 0 after softmax, without dividing again;
 # - `"not at all"`.
 #
+# (Scores are divided by sqrt(D). Softmax over nothing but -inf is `nan`, which fits no output.)
+#
 # Return a list for each program: the names of *all* readings that give its output (up to 1e-4), in
 # the order above.
 

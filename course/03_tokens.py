@@ -137,7 +137,8 @@ assert {"a", "statement"} < tokenizer.get_vocab().keys()
 # ### Exercise 3.2: merges in their order
 # Start with the letters of `word`. Of all pairs that stand side by side, take the one that comes first in
 # `merges`, at its leftmost place, and join it. Then look again, until no pair of the list is left. Return
-# the pieces. (Take any list: a pair may stand in it before the merge that makes one of its parts.)
+# the pieces. (A pair may stand in the list *before* the merge that makes one of its parts. Joining all
+# places of a pair before the new look, as GPT-2's code does, passes, too.)
 
 
 # %% exercise="3.2"
@@ -197,8 +198,8 @@ check("3.3", longest_match)
 # Design a vocabulary, `pieces`, and one `extra` piece that is not in it, such that
 #
 # - with `pieces` alone, "masking" is cut into two pieces, and "masked" into two;
-# - with `extra` added, "masking" is cut into as many pieces as one more piece can make of those two,
-#   and "masked" becomes `[UNK]`.
+# - with `extra` added, "masked" becomes `[UNK]`, and "masking" is cut into as many pieces as any such
+#   design can reach, not only yours.
 #
 # Return `pieces`, a list of strings, and `extra`, a string. Many vocabularies will do; `check` runs
 # WordPiece on yours.

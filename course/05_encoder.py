@@ -945,12 +945,12 @@ assert max(differences.values(), default=0) < 1e-5
 # Usually the first try disagrees. Then hand the same numbers to the same parts of both models.
 #
 # ### Exercise 5.7: a BERT that disagrees
-# `model` is right (parts as in exercise 5.6; here all can be called, a block returns a pair). `suspect`
-# has the same weights, but one to four faults in its code. All is float64: right parts agree to 1e-12.
+# `model` is right (parts as in exercise 5.6; all can be called, its blocks return pairs). `suspect` has the
+# same weights, but one to four faults. All is float64: right parts agree to 1e-12.
 #
 # - `suspect.embed(ids, segments)` is `(B, T, D)`, `suspect.head(x)` turns that into `(B, T, V)`.
-# - `suspect.blocks`: a block `s` has parts named as in the model, and `s(x, mask)` puts its own parts
-#   together.
+# - `suspect.blocks`: a block `s` has parts named as in the model, and `s(x, mask)`, `(B, T, D)`, puts
+#   its own parts together.
 #
 # Return the sorted names of the faults. One in a block may be in one block only.
 #

@@ -585,7 +585,7 @@ lowest(torch.tensor([[0.9, 0.2, 0.5], [0.3, 0.8, 0.7]]), torch.tensor([2, 1]))
 # `real` `(B, N)` is True at the places to be written; each row has its own number of words. Return
 # tokens and confidences `(B, N)` after `steps` steps, with one call of `predict` in each. Padding keeps
 # token 0 and confidence 1. Use your `fill`, and `lowest`. (Compute `n` in integers:
-# `10 * (1 - 9 / 10)` is below 1.)
+# `10 * (1 - 8 / 10)` is below 2.)
 
 
 # %% exercise="11.4"

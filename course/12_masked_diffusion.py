@@ -728,7 +728,7 @@ print("32 steps, one place at a time in random order against each by chance:", c
 # `confidence` and `masked`, `(S, B, N)`: a run of `refine` from blank lines, for each of `S` steps
 # what was masked before it and, after it, the probability that each word had when it was chosen.
 # Return the order, `"confidence"` (the least confident are masked again) or `"random"`; the schedule,
-# `"linear"` or `"cosine"` (after `s` steps `N (1 - s / S)` or `N cos(pi s / (2 S))` are masked,
+# `"linear"` or `"cosine"` (after `s` steps `N (S - s) / S` or `N cos(pi s / (2 S))` are masked,
 # rounded down); and whether kept words may be masked again (if so, it happens).
 
 

@@ -131,7 +131,7 @@ ADVICE = (
     Advice(
         "operator, with a bool tensor",
         "-",
-        "`~mask` turns a boolean tensor around, `mask.float()` makes numbers of it.",
+        "`~mask` turns a boolean tensor around, `.long()` and `.float()` make numbers of it.",
     ),
     Advice("must be Tensor, not int", "torch", "For a single number there is `math`."),
     Advice("must be Tensor, not float", "torch", "For a single number there is `math`."),

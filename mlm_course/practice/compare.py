@@ -211,7 +211,8 @@ def _sequence_difference(
     if not isinstance(seen, (tuple, list)):
         return _type_sentence(expected, seen)
     if len(seen) != len(expected):
-        return f"Your function returns {len(seen)} items; {len(expected)} are expected."
+        count = f"{len(seen)} item{'s' * (len(seen) != 1)}"
+        return f"Your function returns {count}, not {len(expected)}."
     moved = nudged if nudged is not None else [None] * len(expected)
     pairs = list(zip(expected, seen, moved, strict=True))
     for number, (right, actual, also) in enumerate(pairs, 1):

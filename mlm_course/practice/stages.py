@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from types import CodeType, FrameType
 from typing import Any
 
+from torch import Tensor
+
 from mlm_course.practice.exercise import Exercise, Function
 from mlm_course.practice.sandbox import call, safe_difference
 
@@ -55,9 +57,9 @@ def steps_of(exercise: Exercise, function: Function, trial: int, seconds: float)
 
 
 def stage_sentence(exercise: Exercise, function: Function, seconds: float) -> str:
-    """Which steps of the work the learner's names hold, and which is the first that none does.
+    """Which steps of the work the learner's names hold, and what comes after these.
 
-    "" where the exercise has no stages, or the function no names of its own.
+    "" where the exercise has no stages, or no name of the function's own holds the first.
     """
     if not exercise.stages:
         return ""
@@ -76,9 +78,8 @@ def stage_sentence(exercise: Exercise, function: Function, seconds: float) -> st
 
 
 def _sentence(done: list[str], missing: str) -> str:
-    if not done:
-        return f"None of your names holds the first step yet, {missing}."
-    return f"So far it is right: {', '.join(done)}. None of your names holds what comes next, {missing}."
+    """What is right so far; "" where nothing is: the first step may be there in another form."""
+    return f"So far it is right: {', '.join(done)}. Next comes {missing}." if done else ""
 
 
 def _holder(stage: str, right: list[Steps], own: list[Steps]) -> str | None:
@@ -90,4 +91,9 @@ def _holder(stage: str, right: list[Steps], own: list[Steps]) -> str | None:
 
 
 def _holds(wanted: Any, values: list[Any]) -> bool:
-    return any(safe_difference(wanted, value) is None for value in values)
+    """Whether one of a name's values is what is wanted; axes of size 1 do not matter."""
+    return any(safe_difference(_squeezed(wanted), _squeezed(value)) is None for value in values)
+
+
+def _squeezed(value: Any) -> Any:
+    return value.squeeze() if isinstance(value, Tensor) else value

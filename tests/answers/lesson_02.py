@@ -653,6 +653,6 @@ def readings_that_fit(q, k, v, masks, outputs):
 
 # %% 2.8 wrong
 # believes: one list for all
-# says: 6 are expected
+# says: not 6
 def readings_that_fit(q, k, v, masks, outputs):
     return ["as meant"]

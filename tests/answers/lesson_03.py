@@ -345,7 +345,7 @@ def harmful_piece():
 
 # %% 3.4 wrong
 # believes: all letters belong into a vocabulary
-# says: 'masked' is still cut into ma ##s ##k ##e ##d (5)
+# says: 'masked' is cut into ma ##s ##k ##e ##d (5)
 def harmful_piece():
     return ["m", "##asking", "##asked"] + ["##" + letter for letter in "abcdefghijklmnopqrstuvwxyz"], "ma"
 

@@ -144,7 +144,7 @@ def norm_settings(x: Tensor, y: Tensor) -> tuple[int, bool, float]:
 
 # %% 5.2 wrong
 # believes: LayerNorm divides by D and has its epsilon under the root, so only epsilon is open
-# says: You always answer D and True, and epsilon is what the first token tells then.
+# says: D and True were taken, with the epsilon that the first token tells then.
 def norm_settings(x: Tensor, y: Tensor) -> tuple[int, bool, float]:
     variance = x.var(-1, unbiased=False)
     divided_by = (x - x.mean(-1, keepdim=True)).norm(dim=-1) / y.norm(dim=-1)
@@ -176,7 +176,7 @@ def norm_settings(x: Tensor, y: Tensor) -> tuple[int, bool, float]:
 
 # %% 5.2 wrong
 # believes: the first combination whose epsilons are all positive is the right one
-# says: You always answer D and True, and epsilon is the mean of what the tokens tell then.
+# says: D and True were taken, with the mean of what the tokens tell of epsilon then.
 def norm_settings(x: Tensor, y: Tensor) -> tuple[int, bool, float]:
     D = x.shape[-1]
     s = x.std(-1) / y.std(-1)
@@ -373,7 +373,7 @@ def bert_block(x: Tensor, attention, p: dict[str, Tensor]) -> Tensor:
 
 # %% 5.4 wrong
 # believes: a layer is normalised over the whole sentence, all places and dimensions together
-# says: None of your names holds the first step yet, x plus what attention adds, normalised
+# says: the values are not
 def bert_block(x: Tensor, attention, p: dict[str, Tensor]) -> Tensor:
     def norm(x, name):
         mean = x.mean((1, 2), keepdim=True)
@@ -389,7 +389,7 @@ def bert_block(x: Tensor, attention, p: dict[str, Tensor]) -> Tensor:
 
 # %% 5.4 wrong
 # believes: what was normalised goes on as the stream (pre-norm, added to the normalised x)
-# says: None of your names holds the first step yet, x plus what attention adds, normalised
+# says: the values are not
 def bert_block(x: Tensor, attention, p: dict[str, Tensor]) -> Tensor:
     def norm(x, name):
         return F.layer_norm(x, x.shape[-1:], p[name + ".weight"], p[name + ".bias"], 1e-12)
@@ -604,7 +604,7 @@ def bert(ids: Tensor, visible: Tensor, segments: Tensor, model: MaskedLM) -> Ten
 
 # %% 5.6 wrong
 # believes: positions count from 1, as people do, and the head is dense, norm, GELU
-# says: None of your names holds the first step yet, the embeddings with their norm
+# says: the values are not
 def bert(ids: Tensor, visible: Tensor, segments: Tensor, model: MaskedLM) -> Tensor:
     e = model.encoder.embeddings
     x = e.norm(e.token(ids) + e.position(torch.arange(ids.shape[1]) + 1) + e.segment(segments))

@@ -58,7 +58,7 @@ def guess(joint: Tensor, text: Tensor, masked: Tensor, place: int) -> Tensor:
 # says: first hidden place
 def guess(joint, text, masked, place):
     left = joint[tuple(slice(None) if masked[i] else int(text[i]) for i in range(len(text)))]
-    left = left.sum(tuple(range(1, left.ndim)))
+    left = left.reshape(len(left), -1).sum(1)
     return left / left.sum()
 
 # %% 12.1 wrong
@@ -74,7 +74,8 @@ def guess(joint, text, masked, place):
 # believes: the average of the guesses for each word at the other place
 # says: weighed alike
 def guess(joint, text, masked, place):
-    other = next(i for i in masked.nonzero()[:, 0].tolist() if i != place)
+    others = [i for i in masked.nonzero()[:, 0].tolist() if i != place]
+    other = others[0] if others else place
     guesses = []
     for word in range(joint.shape[0]):
         index = [int(w) for w in text]
@@ -366,7 +367,7 @@ def one_step(predict, canvas, gaps, before, after, order, noise):
 # %% 12.4 wrong
 # believes: the confidence is the logit
 # says: `best` holds the likeliest word
-# says: None of your names holds what comes next, its probability
+# says: Next comes its probability
 def one_step(predict, canvas, gaps, before, after, order, noise):
     masked = canvas == 4
     logits = predict(canvas).index_fill(-1, torch.tensor([4]), -torch.inf)

@@ -67,6 +67,10 @@ EXERCISE = Exercise(
             "The split into heads is a bare reshape, which mixes tokens: first (B, T, H, D), then T "
             "and H change places.",
             {SPLIT: ".reshape(B, n_heads, T, M // n_heads)"},
+            {
+                SPLIT: ".reshape(B, n_heads, T, M // n_heads)",
+                "output.transpose(1, 2).reshape": "output.reshape",
+            },
         ),
         Mistake(
             "Tokens never meet here: within each token its heads have attended to each other. In "

@@ -6,7 +6,7 @@ QUIZ = (
     Question(
         prompt="Why are dot products divided by sqrt(D) before softmax?",
         right=(
-            "So that long vectors do not make softmax all-or-nothing by their length alone.",
+            "So that vectors of many numbers do not make softmax all-or-nothing for that alone.",
             "The spread of dot products grows like sqrt(D), and softmax turns large differences into "
             "a single 1, where hardly any gradient passes.",
         ),

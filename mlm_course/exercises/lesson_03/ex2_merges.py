@@ -133,7 +133,6 @@ def drawn_merges(g: torch.Generator) -> Merges:
 
 EXERCISE = Exercise(
     minutes=15,
-    hard=True,
     trials=6,
     inputs=inputs,
     hints=(

@@ -47,13 +47,13 @@ def judge(design: Any) -> str | None:
                 f"`pieces` alone cuts '{word}' into {said(word, before)}; it should be two pieces."
             )
     if cut("masked", after) != ["[UNK]"]:
-        return f"With '{extra}' added, 'masked' is still cut into {said('masked', after)}."
+        return f"With '{extra}' added, 'masked' is cut into {said('masked', after)}, not unknown."
     if cut("masking", after) == ["[UNK]"]:
         return f"With '{extra}' added, 'masking' is unknown as well; it should be cut into pieces."
     if len(cut("masking", after)) < MOST:
         return (
-            f"With '{extra}' added, 'masking' is cut into {said('masking', after)}. That is not the "
-            "largest number yet."
+            f"With '{extra}' added, 'masking' is cut into {said('masking', after)}. Another design "
+            "reaches more."
         )
     return None
 

@@ -22,6 +22,8 @@ def inputs(g: torch.Generator) -> tuple[str, list[str]]:
     strange = [UNKNOWN[i] for i in torch.randperm(3, generator=g)[:2].tolist()]
     words = [*KNOWN, *strange]
     words = [words[i] for i in torch.randperm(len(words), generator=g).tolist()]
+    if torch.rand((), generator=g) < 0.5:  # no space behind an unknown word
+        words.append(words.pop(words.index(strange[0])))
     gaps = torch.randint(1, 4, (len(words),), generator=g).tolist()
     gaps[0], gaps[4] = gaps[0] - 1, 3
     text = "".join(" " * gap + word for gap, word in zip(gaps, words, strict=True))

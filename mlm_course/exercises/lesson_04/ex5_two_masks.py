@@ -53,7 +53,10 @@ def judge(design: Any) -> str | None:
     total = surprises(hard).sum()
     if total < ENOUGH:
         said = ", ".join(f"'{WORDS[place]}'" for place in hard)
-        return f"`easy` is right. `hard`: {said} surprise by {total:.2f} nats together. More can be had."
+        return (
+            f"`easy` is right. `hard`: {said} surprise by {total:.2f} nats together. Three other words "
+            "surprise by more than 8."
+        )
     return None
 
 
@@ -84,6 +87,7 @@ EXERCISE = Exercise(
     hard=True,
     inputs=inputs,
     trials=1,
+    seconds=60,  # for whoever tries all sets of three
     judge=judge,
     hints=(
         "Hide each word alone first: which three are open even then? They cannot be in `easy`.",

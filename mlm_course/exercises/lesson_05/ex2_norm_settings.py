@@ -70,12 +70,12 @@ EXERCISE = Exercise(
             {PLACES: "for under_root in (False,):"},
         ),
         Mistake(
-            "You always answer D and True, and epsilon is what the first token tells then. One token fits "
+            "D and True were taken, with the epsilon that the first token tells then. One token fits "
             "all four combinations: only with the right one do *all* tokens tell the same epsilon.",
             {"eps.mean().item()": "eps[0].item()", FOUND: "return fits[0][1:]"},
         ),
         Mistake(
-            "You always answer D and True, and epsilon is the mean of what the tokens tell then. Only "
+            "D and True were taken, with the mean of what the tokens tell of epsilon then. Only "
             "with the right combination do they all tell the same.",
             {FOUND: "return fits[0][1:]"},
         ),

@@ -81,7 +81,6 @@ SUM_OF_MEANS = {', reduction="sum"': ""}
 MEAN_OF_BATCHES = {"loss / count, right / count": "loss / 3, right / count"}
 
 EXERCISE = Exercise(
-    hard=True,
     minutes=15,
     inputs=inputs,
     exact_types=True,

@@ -107,7 +107,7 @@ QUIZ = (
         prompt="One search is ahead of another by .01 to .03 over five seeds, and by -.02 to .06 over "
         "modules, whole modules drawn anew (95 % intervals). What may be said?",
         right=(
-            "On these modules it is ahead. On others it could as well be the other way round.",
+            "On these modules it is ahead. On others it could also be the other way round.",
             "Seeds say how trainings differ, modules how texts differ. A sentence about other texts needs "
             "the second interval, and that holds 0.",
         ),

@@ -78,6 +78,11 @@ EXERCISE = Exercise(
             {RANDOM: "changed[:, i] + 0.5"},
         ),
         Mistake(
+            "Blank patches are missing where an encoder looks at contrasts within a patch: light and "
+            "dark exchanged, a blank one is blank again. Change its pixels in different ways.",
+            {RANDOM: "1 - changed[:, i]"},
+        ),
+        Mistake(
             "Blank patches are missing: exchanging the pixels within a patch changes nothing there, "
             "nor where only a mean leaks in.",
             {RANDOM: "changed[:, i].flip(1)"},

@@ -55,9 +55,8 @@ def judged(stay: list[int]) -> Mistake:
 
 
 EXERCISE = Exercise(
-    minutes=15,
+    minutes=8,
     kind="design",
-    hard=True,
     inputs=inputs,
     trials=1,
     seconds=20,

@@ -62,7 +62,7 @@ QUIZ = (
         ),
     ),
     Question(
-        prompt="A page of 10 words is written in 4 steps. How many words does the third step hide?",
+        prompt="A page of 10 words is written in 4 steps. How many does the third, after two others, hide?",
         right=(
             "5: a share of 1 - 2/4, since two steps are over by then",
             "The steps hide 10, 7, 5 and 2 words.",

@@ -12,14 +12,15 @@ def inputs(g: torch.Generator) -> tuple[Tensor, Tensor, Tensor, int]:
     text = torch.randint(3, (4,), generator=g)
     places = torch.randperm(4, generator=g)
     masked = torch.zeros(4, dtype=torch.bool)
-    masked[places[:2]] = True
+    masked[places[: int(torch.randint(1, 3, (), generator=g))]] = True
     return joint / joint.sum(), text, masked, int(places[0])
 
 
 def weighed_alike(joint, text, masked, place):
-    """The mean of the guesses given each word at the other hidden place."""
+    """The mean of the guesses given each choice of words at the other hidden places."""
     seen = tuple(slice(None) if gap else int(word) for word, gap in zip(text, masked, strict=True))
-    table = joint[seen] if place == int(masked.nonzero()[0]) else joint[seen].T
+    own = int(masked[:place].sum())  # the place's axis among those of hidden places
+    table = joint[seen].movedim(own, 0).reshape(3, -1)
     return (table / table.sum(0)).mean(1)
 
 

@@ -14,7 +14,7 @@ def inputs(g: torch.Generator) -> tuple[int, ...]:
 
 
 EXERCISE = Exercise(
-    minutes=20,
+    minutes=15,
     hard=True,
     inputs=inputs,
     hints=(

@@ -39,6 +39,16 @@ EXERCISE = Exercise(
             {"F.pad((ids == 3).long(), (1, -1))": "(ids == 3).long()"},
         ),
         Mistake(
+            "The places are right. In the numbers each [SEP] counts with the text behind it, but it is "
+            "the last token of the text before.",
+            {"begins.cumsum(1)": "(ids == 3).cumsum(1)"},
+        ),
+        Mistake(
+            "In a row that ends with [SEP] the numbers begin at 1: the mark that is shifted out at the "
+            "end comes in again at the front. What comes in has to be 0.",
+            {"F.pad((ids == 3).long(), (1, -1))": "(ids == 3).long().roll(1, 1)"},
+        ),
+        Mistake(
             "The numbers of the texts are right. The places go on through the row: they should begin at "
             "0 again with each text.",
             {"places - first": "places"},
