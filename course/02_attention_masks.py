@@ -365,7 +365,7 @@ print(f"guessing evenly: loss {evenly:.1f}")
 assert closed["honest"] < 1.2 and closed["cheat"] > evenly
 
 # %% [markdown]
-# The cheat's loss is worse than that of guessing evenly: some right words get far less than an even
+# The cheat's loss is worse than that of guessing evenly: some right words get less than an even
 # share (one run).
 # There is a simple test that catches it early, worth running on every causal model: change the future
 # and see whether the past notices.

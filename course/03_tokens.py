@@ -131,8 +131,8 @@ assert {"a", "statement"} < tokenizer.get_vocab().keys()
 # ## 3. Cutting a word
 #
 # How does a tokenizer cut a word, once the vocabulary is there? BPE keeps the list of its **merges**, the
-# pairs that it joined, in that order. To cut a word it starts with the letters and joins again, earlier
-# merges first (Sennrich et al. 2016, section 3.2).
+# pairs that it joined, in that order. To cut a word it starts with the letters and joins again (Sennrich
+# et al. 2016, section 3.2), earlier merges first (their code, `apply_bpe.py`).
 #
 # ### Exercise 3.2: merges in their order
 # Start with the letters of `word`. Of all pairs that stand side by side, take the one that comes first in
@@ -164,7 +164,7 @@ check("3.2", cut_by_merges)
 # fits at the front, then the longest that fits the rest, and so on. It never takes a piece back. Inside
 # a word the pieces carry their `##`. If at some point nothing fits, the whole word becomes `[UNK]`,
 # "unknown". The single letters of the training texts are pieces too, so in our vocabulary that takes a sign
-# that they do not have, or have only where a word begins.
+# that they do not have, or have only where a word begins (or a word of more than 100 signs).
 #
 # ### Exercise 3.3: longest match first
 # `word` is a string, `vocabulary` a set of strings such as `{"play", "##ing", "##s", ...}`. Any set: the

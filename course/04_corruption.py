@@ -311,7 +311,7 @@ check("4.3", extend_to_whole_words)
 # | `score` | the tokens with the highest score (ties by chance); what the score is, is up to you |
 #
 # Our score is **pointwise mutual information**, PMI: how much more often two pieces stand side by side
-# than chance would have it, `log( p(a, b) / (p(a) p(b)) )`. Counted over the whole manual:
+# than chance would have it, `log( p(a, b) / (p(a) p(b)) )`. Counted over the manual, in windows:
 
 # %%
 windows = []
@@ -597,7 +597,7 @@ check("4.5", two_masks)
 # `ids` and `masked` `(B, T)`, `prior` `(2,)`, `chances` `(2, T, V)`. Return `(B, T, V)`: the probability of
 # each word at each place, given the words in view of its row; at a place in view that is 1 for the word that
 # stands there. A chance may be 0, in a row everything may be hidden, and rows are long: the product of a
-# hundred probabilities is 0 in float32, so add logarithms.
+# hundred probabilities can be 0 in float32, so add logarithms.
 
 
 # %% exercise="4.6"

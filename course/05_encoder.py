@@ -143,7 +143,7 @@ from mlm_course.models.encoder import FeedForward
 
 def through_24_layers(residual, keep_size=False, norm=None, seed=0) -> tuple[list, list, Tensor]:
     """Size of the numbers and of their gradients after each layer, and the last vectors (T, D)."""
-    torch.manual_seed(seed)  # the same layers and the same input for each start
+    torch.manual_seed(seed)  # from one start: the same layers and input
     layers = [part for _ in range(12) for part in (MultiHeadAttention(64, 4), FeedForward(64, 256))]
     for p in nn.ModuleList(layers).parameters() if keep_size else []:
         nn.init.normal_(p, std=p.shape[1] ** -0.5) if p.ndim == 2 else nn.init.zeros_(p)
@@ -200,7 +200,7 @@ assert all(
 
 # %% [markdown]
 # *In words: replaced, the numbers shrink and the gradients fade on the way back, by some sixteen
-# powers of ten from PyTorch's start, by four from the other. Added, both stay between 1 and 2 from
+# powers of ten from PyTorch's start, by four from the other. Added, both stay between .9 and 2 from
 # PyTorch's start; from the other numbers grow to hundreds, gradients to 1e5 and more.* (Four more
 # seeds agree.) So with residual connections gradients arrive from either start. They are not kept in
 # bounds; that is section 3.

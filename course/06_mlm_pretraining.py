@@ -470,8 +470,8 @@ show(training_curve({"validation": curve}, floor=floor))
 assert curve[-1][1] - floor > -0.02 and (FAST or curve[-1][1] - floor < 0.9)
 
 # %% [markdown]
-# A curve that ends below the floor, by more than the luck of a small set, says that the hidden words
-# have leaked.
+# A validation curve that ends below the floor, by more than the luck of a small set, says that
+# hidden words have leaked.
 #
 # Half of the way is quick. What is left? Here the exact posterior can tell what a hidden word hangs on:
 #
@@ -621,8 +621,8 @@ assert FAST or abs(gaps["dynamic"][1] - gaps["dynamic"][0]) < 0.3
 
 # %% [markdown]
 # At the questions of its training the static model is *below* the floor: better than anybody who
-# knows nothing but the language. It has these answers by heart, and at other gaps of the very same
-# sentences they do not help. The dynamic model's first two numbers are close. (One run.)
+# knows nothing but the language. It has these answers by heart. At other gaps of the very same
+# sentences it is far above the floor. The dynamic model's first two numbers are close. (One run.)
 #
 # Longer runs are recorded, five seeds, each way at that one of three learning rates that reaches the
 # least loss on the way. A third way has ten copies with masks of their own:

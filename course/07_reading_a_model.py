@@ -292,7 +292,7 @@ assert abs(confidence.mean() - right.mean()) < 0.04
 assert confidence[confidence < 0.4].mean() > right[confidence < 0.4].mean() + 0.02
 
 # %% [markdown]
-# *In words: where it is sure, it is right. Where it is unsure it is, on these sentences, a little too
+# *In words: where it is sure, it is right. With a confidence below .4 it is, on these sentences, too
 # sure.*
 #
 # Why? Look at the places where several words are equally likely, such as names. The model answers with

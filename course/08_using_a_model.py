@@ -385,7 +385,7 @@ assert [
 # - *questions*: of four described parameters, which one is a switch, a whole number, a function?
 #
 # ### Exercise 8.4: who is ahead?
-# Predict before you look. Our encoder meets a rival that only counts words, in seven contests: a probe
+# Predict before you look. Our encoder meets a rival that has only words, in seven contests: a probe
 # for tags on 180 labels (1); one for errors on 20 (2), 180 (3) and 1,200 (4); a search by vectors
 # trained for it, against words in common (5), and by both, scores added, against words alone (6);
 # questions, fine-tuned, against a regression on all words of the four entries (7). Return seven names:
@@ -578,7 +578,7 @@ assert [
 # *In words:* in the tags, fine-tuned with 180 labels, pretraining adds .23 to .28 to random weights,
 # and the probe is ahead of the neighbouring words with each number of labels {r:few_labels.ahead.tags}.
 # In errors and warnings it adds .04 to .08 to random weights with 180 labels. Against the bag of words
-# no difference larger than .03 is seen with 60 and 180, and with 1,200 the bag is .03 ahead
+# no difference larger than .03 is seen with 60 and 180, and with nearly 1,200 the bag is .03 ahead
 # {r:few_labels.ahead.errors}. Without the telling words the bag ends .05 to .06 below where it ends
 # without the others {r:few_labels.falls}, and its lead over our probe .002 to .008 instead of .04
 # {r:few_labels.ahead}. But on the 173 messages of modules that pretraining held out its lead is .03
@@ -1059,9 +1059,9 @@ quiz("8")
 # - One checkpoint serves many tasks through small heads: a class for a text, a tag for each word, a
 #   span in a text. The encoder stays **frozen**, gets **LoRA**, or is **fine-tuned**.
 # - Compare with random weights *and* with a simple rival, on modules held out, over several draws.
-# - How much pretraining is worth can be said in labels. Simple rivals on words were ahead in two
-#   tasks: errors with 1,200 labels, on these messages {r:few_labels.ahead.errors}, and questions
-#   {r:answering}.
+# - What pretraining is worth can be said in labels. Rivals on words were ahead in errors with 1,200
+#   labels, on these messages {r:few_labels.ahead.errors}, in search by vectors alone {r:search}, and in
+#   questions {r:answering}.
 # - Vectors that were made to fill gaps search better once trained on pairs {r:search.differences}; the
 #   other passages of the batch are the wrong answers.
 #

@@ -1038,7 +1038,7 @@ for n in (10, 30, 100, 1000):
     print(f"{n:>6}", *[f"{parallel_work(n, n, 512, t) / slow:8.1f}" for t in (1, 4, 10)])
 
 # %% [markdown]
-# It is *more* work: at least `T` times as much. What else takes time? One pass of the decoder, for one
+# It is *more* work: about `T` times as much, or more. What else takes time? One pass of the decoder, for one
 # place and for 32:
 
 # %% tags=["nbval-ignore-output"]
@@ -1101,8 +1101,8 @@ assert all(clock["1"][t]["times_as_fast"] > 2 * clock["64"][t]["times_as_fast"] 
 # time it is 3.7, 2.3 and 1.4 times as fast with `T` = 1, 2 and 4, and slower with 10
 # {r:pairs_speed}.
 #
-# > **In fact** the number of passes falls from `N` to `T`; the work grows, at least by a factor
-# > of `T`. The paper (English to German, on a GPU) reports about 3 times the speed at a loss of 2
+# > **In fact** the number of passes falls from `N` to `T`; the work grows, about by a factor
+# > of `T` or more. The paper (English to German, on a GPU) reports about 3 times the speed at a loss of 2
 # > BLEU points (decoding speed; `T` = 4, two lengths); more steps gained most for long sentences,
 # > though four were already decent there (section 5.2).
 #

@@ -475,7 +475,7 @@ for name, values in curves.items():
     print(f"{name:>44}", *[f"{x:5.2f}" for x in values])
 
 # %% [markdown]
-# *In words: left, the model's curve lies on the exact one. Right, small models, trained alike but for
+# *In words: left, the model's curve lies above the exact one. Right, small models, trained alike but for
 # what is hidden, how it is weighed, and the rate: beyond their own share those of one share fall more
 # and more behind.*
 #
@@ -1126,7 +1126,7 @@ assert FAST or restored(16, 0)[0] > restored(0, 0)[0] + 0.1
 assert FAST or restored(4, 5)[1] < restored(4, 0)[1] - 0.05
 
 # %% [markdown]
-# In this one run, each did.
+# In this one run each helped the other.
 
 # %% [markdown]
 # ## 14. Two more topics
@@ -1181,7 +1181,7 @@ print(f"-> {history.losses[-1]:.2f} nats a word")
 
 # %% tags=["nbval-ignore-output"]
 line, masked = (x.to(machine.kind) for x in blank(torch.tensor([17])))
-if GPU:  # rows of stories are full, without [CLS] and [SEP]
+if GPU:  # rows of stories are full: no [CLS]; [SEP] between two
     line = torch.full((1, big.max_length), tokenization.MASK_ID, device=machine.kind)
     masked = torch.ones_like(line, dtype=torch.bool)
 sampler, passes = replace(LLADA, temperature=1.0), 64 if GPU else 8

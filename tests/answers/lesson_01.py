@@ -441,7 +441,7 @@ def follow_pointers():
 
 # %% 1.5 wrong
 # believes: zeros are a good beginning
-# says: all scores are equal
+# says: its scores are equal
 def follow_pointers():
     return torch.zeros(34, 12), torch.zeros(34, 12)
 

@@ -153,7 +153,7 @@ def causal_mask_with_past(n_queries, n_keys):
 
 # %% 2.3 wrong
 # believes: the column of numbers is compared the other way round
-# says: opens the future and closes the past
+# says: This opens the future
 def causal_mask_with_past(n_queries, n_keys):
     t = torch.arange(n_keys - n_queries, n_keys)
     return t[:, None] <= torch.arange(n_keys)

@@ -491,7 +491,7 @@ def windows_with_context(n_tokens, length, context):
 
 # %% 3.6 wrong
 # believes: range(0, n_tokens, step) makes the right number of windows
-# says: a window too many at the end
+# says: windows too many at the end
 def windows_with_context(n_tokens, length, context):
     out, done = [], 0
     for start in range(0, n_tokens, length - 2 * context):

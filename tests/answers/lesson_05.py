@@ -786,7 +786,7 @@ def faults(suspect, model, ids, visible, segments):
 
 # %% 5.7 wrong
 # believes: the first fault that shows is the fault
-# says: items
+# says: item
 def faults(suspect, model, ids, visible, segments):
     def differ(a, b):
         return (a - b).abs().max() > 1e-9

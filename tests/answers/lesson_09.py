@@ -21,7 +21,7 @@ def patchify(images: Tensor, patch_size: int) -> Tensor:
 
 # %% 9.1 wrong
 # believes: reshape alone cuts an image into squares
-# says: pieces are runs of pixels of one row, not squares
+# says: pieces are runs along the rows, not squares
 def patchify(images: Tensor, patch_size: int) -> Tensor:
     B, C, H, W = images.shape
     L = (H // patch_size) * (W // patch_size)
@@ -83,7 +83,7 @@ def shuffle(noise: Tensor, ratio: float) -> tuple[Tensor, Tensor, Tensor]:
 
 # %% 9.2 wrong
 # believes: rounding down the removed ones is the same as rounding down the kept ones
-# says: One patch more stays in some images than should
+# says: At some ratios one patch more stays than should
 def shuffle(noise: Tensor, ratio: float) -> tuple[Tensor, Tensor, Tensor]:
     L = noise.shape[1]
     keep = max(1, L - int(L * ratio))

@@ -61,7 +61,7 @@ def shelf_sentence(W_q: Tensor, W_k: Tensor) -> str | None:
     if weights.diagonal(dim1=1, dim2=2).mean() > 0.7:
         return f"Boxes look at themselves; {mean}."
     if weights.max() - weights.min() < 1e-6:
-        return f"Every box listens to all boxes alike: all scores are equal; {mean}."
+        return f"Every box listens to all boxes alike: its scores are equal; {mean}."
     changed = x.roll(1, 0)[..., N:-N]
     other = torch.cat([x[..., :N], changed, x[..., -N:]], dim=-1)
     if not torch.allclose((other @ W_q) @ (other @ W_k).mT, (x @ W_q) @ (x @ W_k).mT):

@@ -42,8 +42,8 @@ EXERCISE = Exercise(
             },
         ),
         Mistake(
-            "This opens one place in each row, the one behind its last word. Every place before that "
-            "should be open.",
+            "This opens only the place behind a row's last word, if there is one. Every place before "
+            "that should be open.",
             {" < ": " == "},
         ),
         Mistake(

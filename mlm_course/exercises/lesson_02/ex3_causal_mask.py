@@ -31,7 +31,7 @@ EXERCISE = Exercise(
             {PAST: "tril()"},
         ),
         Mistake(
-            "This opens the future and closes the past. A query hears what came before it.",
+            "This opens the future. A query hears itself and what came before it, all of that.",
             {PAST: "triu(n_keys - n_queries)"},
             {PAST: "triu()"},
         ),
@@ -40,7 +40,7 @@ EXERCISE = Exercise(
             {PAST: "tril(n_keys - n_queries - 1)"},
         ),
         Mistake(
-            "One place too far: every query sees the word right behind it, which is the answer.",
+            "One place too far: queries see the word right behind them, which is the answer.",
             {PAST: "tril(n_keys - n_queries + 1)"},
         ),
         Mistake(

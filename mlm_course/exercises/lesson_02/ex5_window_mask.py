@@ -55,8 +55,8 @@ EXERCISE = Exercise(
             {"| is_global[:, None] | is_global": "| is_global"},
         ),
         Mistake(
-            "Of the global tokens only the pairs among themselves are open. Either of the two being "
-            "global is enough.",
+            "Beyond the window global tokens hear only each other. Either of the two being global is "
+            "enough.",
             {"| is_global[:, None] | is_global": "| (is_global[:, None] & is_global)"},
         ),
         Mistake(

@@ -83,7 +83,7 @@ EXERCISE = Exercise(
         ),
         Mistake(
             'An output whose mask was "added" was not recognised: there the numbers 0 and 1 of the '
-            "mask went into the scores as they are, so padding is heard, only a little less.",
+            "mask went into the scores as they are, so padding is heard, only less.",
             {ADDED: "(scores - mask).softmax(-1)"},
             {ADDED: "(scores + mask.float().log()).softmax(-1)"},
             {ADDED: "scores.softmax(-1) + mask"},

@@ -46,7 +46,7 @@ QUIZ = (
         wrong=(
             (
                 "Exchange the last two words of a sentence and see whether earlier outputs move.",
-                "Without positions attention would not notice, leak or no leak (exercise 2.4).",
+                "A model without positions would not notice, leak or no leak (exercise 2.4).",
             ),
             (
                 "Look for sentences that were also in training, since this is overfitting.",

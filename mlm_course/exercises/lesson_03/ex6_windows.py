@@ -88,11 +88,11 @@ EXERCISE = Exercise(
             {"start = last - context": "start = end"},
         ),
         Mistake(
-            "Your windows begin `context` tokens apart. Those are more than are needed.",
+            "Your windows begin `context` tokens apart. How far apart they may be depends on `length`, too.",
             steps_of_context,
         ),
         Mistake(
-            "There is a window too many at the end. The last one is the first that reaches n_tokens.",
+            "There are windows too many at the end. The last one is the first that reaches n_tokens.",
             too_many,
         ),
         Mistake(

@@ -54,8 +54,8 @@ def judge(design: Any) -> str | None:
     if total < ENOUGH:
         said = ", ".join(f"'{WORDS[place]}'" for place in hard)
         return (
-            f"`easy` is right. `hard`: {said} surprise by {total:.2f} nats together. Three other words "
-            "surprise by more than 8."
+            f"`easy` is right. `hard`: {said} surprise by {total:.2f} nats together. One set of three "
+            "surprises by more than 8."
         )
     return None
 

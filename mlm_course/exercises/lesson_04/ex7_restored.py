@@ -17,7 +17,7 @@ def mark(number: int) -> str:
 def inputs(g: torch.Generator) -> tuple[list[str], list[str]]:
     """A source with four marks, and a target with three of their spans and two that are strange.
 
-    The spans come in another order than the marks, one has no word, and one mark is missing.
+    The spans come in another order than the marks, one has one word, and one mark is missing.
     """
     words = [WORDS[i] for i in torch.randperm(len(WORDS), generator=g).tolist()]
     source = []

@@ -79,7 +79,7 @@ QUIZ = (
         ),
     ),
     Question(
-        prompt="All words of a row are hidden. What is the posterior at a place?",
+        prompt="Exercise 4.6: all words of a row are hidden. What is the posterior at a place?",
         right=(
             "The frequency of each word there in the language.",
             "Nothing is in view, so each pattern has its prior, and the average by it is that frequency.",

@@ -7,7 +7,7 @@ from mlm_course.practice.exercise import Exercise, Mistake
 
 
 def inputs(g: torch.Generator) -> tuple[Tensor, Tensor]:
-    """x and y (4, 6) or a little more, in float64, of one of the four kinds."""
+    """x and y (T, D), T and D from 4 to 7, in float64, of one of the four kinds."""
     T, D = (int(torch.randint(4, 8, (1,), generator=g)) for _ in range(2))
     sizes = torch.tensor([0.2, 3.0, 0.6, 1.5, 0.4, 2.0, 0.9]).double()[:T, None]
     x = sizes * torch.randn(T, D, generator=g).double() + torch.randn(T, 1, generator=g).double()

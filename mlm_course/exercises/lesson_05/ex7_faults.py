@@ -36,7 +36,7 @@ EXERCISE = Exercise(
     inputs=case,
     hints=(
         "No order of trying is needed: any x (B, T, D), the same for both models, shows a fault in a part. "
-        "What is `torch.allclose` content with by default, and what should it be here?",
+        "Right parts agree to 1e-12: which bound tells a fault from rounding?",
         "A part (attention, norm, feed-forward network) is compared with the model's. But a *block* with a "
         "faulty part disagrees as well: to see how it is put together, put the suspect's own parts "
         "together yourself, with a mask that is True everywhere.",
@@ -72,8 +72,8 @@ EXERCISE = Exercise(
     ),
     mistakes=(
         Mistake(
-            '"eps" is missing from all your lists; the rest is right. It moves numbers by some millionths '
-            "only: right parts agree to 1e-12 here, so compare with a bound near that (1e-9, say).",
+            '"eps" is missing from all your lists; the rest is right. It moves numbers by little, '
+            "less than .001: right parts agree to 1e-12 here, so compare with a bound near that (1e-9, say).",
             {EPS: "False"},
         ),
         Mistake(

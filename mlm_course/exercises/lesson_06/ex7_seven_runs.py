@@ -65,7 +65,7 @@ EXERCISE = Exercise(
     judge=judge,
     hints=(
         "Use the three marks. Who stays at the first loss? Who ends at the loss of frequencies, who "
-        "below the floor, and in which of the two columns?",
+        "below the floor, and in which of its two rows?",
         "Below the floor in training, there are three. Ask of each cause what its model has learned to "
         "do, and whether that helps at a [MASK] in a new sentence.",
         "Two runs end near the frequencies. In one the labels say nothing; in the other the weights "
@@ -81,7 +81,7 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "Right but for two: 'leak' and 'all tokens' are exchanged. In both the training loss falls "
-            "below the floor at once. Where hidden words are in the loss, even among others, they are "
+            "below the floor. Where hidden words are in the loss, even among others, they are "
             "learned, and the validation improves.",
             saying("FACDBEG"),
         ),
@@ -107,7 +107,7 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "Right but for two: 'other model' and 'large steps' are exchanged. Large steps change the "
-            "loss, if not for the better.",
+            "loss, at first for the worse.",
             saying("FCAGBED"),
         ),
     ),

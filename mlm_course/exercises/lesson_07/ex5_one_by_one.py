@@ -184,8 +184,8 @@ EXERCISE = Exercise(
             scored_at_the_beginning,
         ),
         Mistake(
-            "The words are right. The second result holds the visible places of each round, too. Only "
-            "the word that is filled in counts.",
+            "The words are right. The second result adds up all places of each round. Only the word "
+            "that is filled in counts.",
             {ADD: "log_p = log_p + sure.log().sum()"},
         ),
         Mistake(

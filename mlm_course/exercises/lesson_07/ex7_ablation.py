@@ -175,8 +175,8 @@ EXERCISE = Exercise(
             {HARM: "harm.mean(-1), harm.std(-1, unbiased=False) / harm.shape[1] ** 0.5"},
         ),
         Mistake(
-            "The growth is right. The error is that of the losses without a head. Easy and hard places "
-            "differ by more than a head does: take the spread of the n *differences*.",
+            "The growth is right. The error is that of the losses without a head. That easy and hard "
+            "places differ is no error of the growth: take the spread of the n *differences*.",
             error_of_the_losses,
         ),
         Mistake(

@@ -9,9 +9,9 @@ from mlm_course.practice.exercise import Exercise, Mistake
 
 NAMES = ("encoder", "words", "neither")
 EXPECTED = {  # why one could have expected it
-    "tags, 180 labels": "whether a word names a parameter depends on the words around it",
+    "tags, 180 labels": "the rival sees two neighbours on either side, the encoder the sentence",
     "errors, 20 labels": "most words of a test are in none of 20 texts, and pretraining has seen them",
-    "errors, 180 labels": "what pretraining brings along counts for less with each label",
+    "errors, 180 labels": "with each label the rival knows better which words tell",
     "errors, 1,200 labels": "single words such as 'deprecated' tell a warning from an error",
     "search by vectors": "a rare name that is asked for stands in few passages, to the letter",
     "search by both": "what is alike in meaning and what is alike in words fail on other queries",
@@ -98,8 +98,8 @@ EXERCISE = Exercise(
     judge=judge,
     hints=(
         "Where may a single word give the answer away, and where does it take its neighbours?",
-        "What an encoder brings along is worth most where labels are few. And where two rivals fail on "
-        "different queries, both together may do what neither can.",
+        "With how many labels can counting words have learned which of them tell? And where two "
+        "rivals fail on different queries, both together may do what neither can.",
         'return ["encoder", "encoder", "neither", "words", "words", "encoder", "words"]',
     ),
     mistakes=tuple(Mistake(sentence(belief), belief) for belief in BELIEFS),

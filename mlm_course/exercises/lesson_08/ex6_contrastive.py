@@ -142,8 +142,8 @@ EXERCISE = Exercise(
             },
         ),
         Mistake(
-            "The scores of the right texts alone make this loss. Without the wrong ones the best a "
-            "model can do is one vector for everything: softmax over the texts first.",
+            "The scores of the right texts alone make this loss. Wrong texts are missing, so "
+            "nothing has to be told apart: softmax over the texts first.",
             {LOG_P: "scores"},
             {LOG_P: "scores", LOSS: "log_p.diagonal().mean()"},
             {LOG_P: "scores", LOSS: "(1 - log_p.diagonal() * temperature).mean()"},

@@ -135,7 +135,7 @@ EXERCISE = Exercise(
             ranks_averaged_first,
         ),
         Mistake(
-            "This is 1.96 standard deviations to either side of the mean of the draws. The quantiles "
+            "This is 1.96 standard deviations of the draws to either side of a mean. The quantiles "
             "themselves are asked for: they need not lie evenly around it.",
             {RESULT: "means.mean() + torch.tensor([-1.96, 1.96]) * means.std()"},
             {RESULT: "means.mean() + torch.tensor([-1.96, 1.96]) * means.std(correction=0)"},

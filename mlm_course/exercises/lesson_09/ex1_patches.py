@@ -34,7 +34,7 @@ EXERCISE = Exercise(
             {"return x.reshape": "return images.reshape"},
         ),
         Mistake(
-            "The channels are in place, but your pieces are runs of pixels of one row, not squares: "
+            "The channels are in place, but your pieces are runs along the rows, not squares: "
             "cut height and width into (patch, place in it) before you permute.",
             {"return x.reshape": "return images.permute(0, 2, 3, 1).reshape"},
         ),

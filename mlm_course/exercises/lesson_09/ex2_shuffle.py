@@ -50,7 +50,7 @@ EXERCISE = Exercise(
             {"max(1, ": "max(0, "},
         ),
         Mistake(
-            "One patch more stays in some images than should: the number to keep is cut off, "
+            "At some ratios one patch more stays than should: the number to keep is cut off, "
             "int(L * (1 - ratio)). Cutting off the number to remove, or rounding, keeps more.",
             {"int(noise": "round(noise"},
             {"int(noise.shape[1] * (1 - ratio))": "noise.shape[1] - int(noise.shape[1] * ratio)"},

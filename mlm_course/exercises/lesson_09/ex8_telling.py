@@ -32,8 +32,8 @@ def judge(stay: Any) -> str | None:
     said = f"From these four the others are guessed with an error of {error:.4f}; at most {BAR:.4f}"
     if numbers == set(CENTRE):
         return (
-            f"{said} can be had. The four in the middle hold most of the ink, but they also say much "
-            "about each other."
+            f"{said} can be had. The four in the middle hold much of the ink, but they also say "
+            "much about each other."
         )
     return f"{said} can be had."
 

@@ -45,8 +45,8 @@ EXERCISE = Exercise(
             {"torch.where(real[..., None], latent, mask_token)": "latent"},
         ),
         Mistake(
-            "The places were added before the vectors went home, so each got a wrong one, and the "
-            "mask tokens none. Put back first.",
+            "The places were added before the vectors went home: words behind a gap got a wrong one, "
+            "and `put_back_at`'s mask tokens none. Put back first.",
             {" + places": "", "put_back_at(x": "put_back_at(x + places[: x.shape[1]]"},
         ),
         Mistake(

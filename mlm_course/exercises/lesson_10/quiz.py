@@ -60,7 +60,7 @@ QUIZ = (
         wrong=(
             (
                 "They are nearly perfect: the same head scores them.",
-                "In section 9's runs the loss fell as far, and they were no better than before.",
+                "In section 9's runs the loss fell, too, and they were no better than before.",
             ),
             (
                 "They improve: without [MASK], every word of a text teaches something.",

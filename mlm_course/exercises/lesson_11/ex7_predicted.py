@@ -9,7 +9,9 @@ from mlm_course.practice.exercise import Exercise, Mistake
 def inputs(g: torch.Generator) -> tuple[Tensor, int, list[int]]:
     """Probabilities (3,) of three answers, a length, and numbers of steps: one, some, too many."""
     p = torch.tensor([0.55, 0.3, 0.15]) + 0.06 * (torch.rand(3, generator=g) - 0.5)
-    N = 5 + 6 * int(torch.randint(1, 3, (), generator=g))  # 11 or 17: no step divides it
+    N = 5 + 6 * int(
+        torch.randint(1, 3, (), generator=g)
+    )  # 11 or 17: no step between 1 and N divides it
     return p / p.sum(), N, [1, 2, 4, N - 2, N, N + 3]
 
 

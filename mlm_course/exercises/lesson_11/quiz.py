@@ -108,7 +108,7 @@ QUIZ = (
         prompt="What does Mask-Predict spare, compared with left to right with kept keys and values?",
         right=(
             "Passes through the decoder: `T` instead of one for each word",
-            "Each of them takes all words: the work grows at least `T` times (section 7).",
+            "Each of them takes all words: the work grows about `T` times or more (section 7).",
         ),
         wrong=(
             (

@@ -124,7 +124,7 @@ EXERCISE = Exercise(
             {"rows > 4": "rows > -1"},
         ),
         Mistake(
-            "One word too few is hidden in each row: n is 1 + share * N, rounded down.",
+            "One word too few is hidden in most rows, or all: n is 1 + share * N, rounded down.",
             {"1 + (drawn * N).long()": "(drawn * N).long().clamp(min=1)"},
             {"1 + (drawn * N).long()": "(drawn * N).long()"},
         ),

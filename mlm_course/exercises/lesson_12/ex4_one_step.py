@@ -116,7 +116,7 @@ EXERCISE = Exercise(
             {"masked & ~again": "~again"},
         ),
         Mistake(
-            "The right number, turned around: those that should stay masked were filled, and the others "
+            "The right choice, turned around: those that should stay masked were filled, and the others "
             "left.",
             {"masked & ~again": "masked & again"},
         ),

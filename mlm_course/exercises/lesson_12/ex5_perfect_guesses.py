@@ -7,7 +7,7 @@ from mlm_course.practice.exercise import Exercise, Mistake
 
 
 def inputs(g: torch.Generator) -> tuple[Tensor, list[list[int]]]:
-    """Probabilities (3, 3, 3, 3) of all texts; its places in three groups, two of them in one."""
+    """Probabilities (3, 3, 3, 3) of all texts; the four places, in groups of 1, 2, 1 or of 2, 2."""
     joint = 0.02 + torch.rand(3, 3, 3, 3, generator=g, dtype=torch.float64) ** 4
     places = torch.randperm(4, generator=g).tolist()
     at = int(torch.randint(1, 3, (), generator=g))  # where the group of two stands

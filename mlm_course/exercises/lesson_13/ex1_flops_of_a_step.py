@@ -7,7 +7,7 @@ from mlm_course.practice.exercise import Exercise, Mistake
 
 
 def inputs(g: torch.Generator) -> tuple[int, ...]:
-    """Sizes of a model and a batch, no two alike and d_ff no multiple of D."""
+    """Sizes of a model and a batch; d_ff is no multiple of D."""
     D = 64 * whole(g, 1, 5)
     rows, length = whole(g, 4, 20), whole(g, 30, 200)
     return D, whole(g, 3, 7), 3 * D + 1, whole(g, 500, 9000), rows, length, rows * length // 7

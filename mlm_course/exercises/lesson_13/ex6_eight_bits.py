@@ -27,7 +27,7 @@ EXERCISE = Exercise(
     ),
     mistakes=(
         Mistake(
-            "One scale for the whole matrix: in a row of small weights nearly all codes are 0. "
+            "One scale for the whole matrix: a row of small weights is left with a few small codes. "
             "Take the largest of each row.",
             {"amax(1, keepdim=True)": "amax().expand(len(weight), 1)"},
         ),
@@ -57,7 +57,7 @@ EXERCISE = Exercise(
             {"most / 127": "most / 255"},
         ),
         Mistake(
-            "A row's largest becomes 128 instead of 127, for which int8 has no room. Divide by 127.",
+            "A row's largest becomes 128 or -128 instead of 127 or -127; int8 has no 128. Divide by 127.",
             {"most / 127": "most / 128"},
         ),
         Mistake(
