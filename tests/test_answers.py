@@ -10,6 +10,7 @@ from mlm_course.practice.sandbox import behave, reference_behaviour
 
 ANSWERS = answers()
 RIGHT = [answer for answer in ANSWERS if answer.right]
+FIRST = {answer.exercise: answer for answer in reversed(RIGHT)}.values()  # one for each exercise
 WRONG = [answer for answer in ANSWERS if not answer.right]
 IDS = [exercise.id for number in lesson_numbers() for exercise in exercises(number)]
 
@@ -26,7 +27,7 @@ def test_a_right_answer_passes(answer):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("answer", RIGHT, ids=lambda answer: answer.name)
+@pytest.mark.parametrize("answer", FIRST, ids=lambda answer: answer.name)
 def test_a_right_answer_passes_whatever_is_drawn(answer):
     """On twenty draws that no learner gets: none may be one on which a right answer is refused."""
     exercise, function = find_exercise(answer.exercise), answer.function()
