@@ -96,7 +96,7 @@ def test_installed_from_the_repository_the_package_brings_its_data(
 ):
     cell = set_up(Publication(f"file://{repository}", "v9"))
     show = "\nfrom mlm_course.practice import solution; print(solution('1.1', now=True))"
-    assert "weights @ values" in run(bare_python, cell + show, tmp_path).stdout
+    assert "votes @ values" in run(bare_python, cell + show, tmp_path).stdout
 
 
 @pytest.mark.slow

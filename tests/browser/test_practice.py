@@ -12,16 +12,18 @@ from playwright.sync_api import Browser, Page, expect
 from test_access import serious
 
 from mlm_course.authoring.generated import framed
+from mlm_course.authoring.practice_data import PracticeData
 from mlm_course.practice import quiz
-from mlm_course.practice.exercise import Question, find_question
-from mlm_course.practice.questions import Quiz
+from mlm_course.practice.exercise import Question, exercises, find_question
+from mlm_course.practice.questions import Option, Quiz, options
 from mlm_course.practice.quiz_widget import QuizWidget
 
 pytestmark = pytest.mark.browser
 
 LOST = "Not recorded yet: the kernel is busy or gone."
+PROMPT = "Before.\n\n### Exercise 1.1: averages\nWrite $2."
 CELLS = (
-    ("markdown", framed("Before.\n\n### Exercise 1.1: averages\nWrite $2.", {"1.1": 4})),
+    ("markdown", framed(PROMPT, PracticeData({"1.1": 4}))),
     ("markdown", "## 3. Words"),
     ("code", "late = 1"),
     ("code", "from mlm_course.practice import check, progress, quiz"),
@@ -42,6 +44,12 @@ SHUT_DOWN = """async () => {
   await jupyterapp.commands.execute("docmanager:save");
   await jupyterapp.shell.currentWidget.sessionContext.shutdown();
 }"""
+
+
+def right_and_wrong(question: Question) -> tuple[Option, Option]:
+    """The right option of a question as it is shown, and the first wrong one."""
+    by_right = {option.right: option for option in reversed(options(question))}
+    return by_right[True], by_right[False]
 
 
 @pytest.fixture(scope="module")
@@ -107,18 +115,18 @@ def test_a_status_does_not_wrap_in_half_a_page(lesson):
     lesson.set_viewport_size({"width": 640, "height": 720})
     lines = [cell.evaluate(LINES) for cell in lesson.locator("td", has_text="not yet").all()]
     lesson.set_viewport_size({"width": 1280, "height": 720})
-    assert lines == [1] * 6
+    assert lines == [1] * len(exercises(1))
 
 
 @pytest.mark.smoke
 def test_a_click_judges_and_is_recorded(lesson, folder):
     question = lesson.get_by_role("group", name="1.q1")
-    question.get_by_role("button", name="a)").click()
-    expect(question.get_by_role("status").first).to_have_text(
-        "a is not it. " + find_question("1.q1").options[0][1]
-    )
-    question.get_by_role("button", name="b)").click()
-    expect(question.get_by_role("status").first).to_contain_text("b is right.")
+    right, wrong = right_and_wrong(find_question("1.q1"))
+    question.get_by_role("button", name=f"{wrong.letter})").click()
+    said = f"{wrong.letter} is not it. {wrong.feedback.replace('`', '')}"
+    expect(question.get_by_role("status").first).to_have_text(said)
+    question.get_by_role("button", name=f"{right.letter})").click()
+    expect(question.get_by_role("status").first).to_contain_text(f"{right.letter} is right.")
     expect(question.get_by_role("button", pressed=True)).to_have_count(1)
     wait_until_solved(lesson, folder, ["1.q1"])
     lesson.wait_for_timeout(3500)
@@ -128,15 +136,16 @@ def test_a_click_judges_and_is_recorded(lesson, folder):
 def test_a_question_is_answered_with_the_keyboard(lesson, folder):
     """Tab goes from option to option, Enter and the space bar choose; no cell runs or changes."""
     before = lesson.evaluate("jupyterapp.shell.currentWidget.content.activeCellIndex")
-    options = lesson.get_by_role("group", name="1.q2").get_by_role("button")
-    options.first.focus()
-    lesson.keyboard.press("Tab")
+    buttons = lesson.get_by_role("group", name="1.q2").get_by_role("button")
+    right = "abcdef".index(right_and_wrong(find_question("1.q2"))[0].letter)
+    beside, key = (right - 1, "Tab") if right else (1, "Shift+Tab")
+    buttons.nth(beside).focus()
     lesson.keyboard.press(" ")
-    expect(options.nth(1)).to_have_attribute("aria-pressed", "true")
-    lesson.keyboard.press("Shift+Tab")
+    expect(buttons.nth(beside)).to_have_attribute("aria-pressed", "true")
+    lesson.keyboard.press(key)
     lesson.keyboard.press("Enter")
-    expect(options.nth(0)).to_have_attribute("aria-pressed", "true")
-    outline = options.nth(0).evaluate("e => getComputedStyle(e).outlineWidth")
+    expect(buttons.nth(right)).to_have_attribute("aria-pressed", "true")
+    outline = buttons.nth(right).evaluate("e => getComputedStyle(e).outlineWidth")
     assert outline == "3px"
     wait_until_solved(lesson, folder, ["1.q1", "1.q2"])
     assert lesson.evaluate("jupyterapp.shell.currentWidget.content.activeCellIndex") == before
@@ -149,27 +158,25 @@ def test_the_day_after_the_answers_are_there_and_a_click_says_it_is_not_recorded
     address, token = lab.split("?")
     lesson.goto(f"{address}/tree/lesson.ipynb?reset&{token}")
     question = lesson.get_by_role("group", name="1.q1")
-    expect(question).to_contain_text("b is right.", timeout=30_000)
+    right, _ = right_and_wrong(find_question("1.q1"))
+    expect(question).to_contain_text(f"{right.letter} is right.", timeout=30_000)
 
 
-def hostile_quiz() -> QuizWidget:
-    """One question in which every text tries to be HTML, or mathematics."""
-    text = "`<b>` costs $5, <img src=x onerror=alert(1)> $6"
-    return QuizWidget(
-        Quiz((Question(prompt=text, right=(text, text), wrong=(("No.", text),), id="1.q1"),))
-    )
+TEXT = "`<b>` costs $5, <img src=x onerror=alert(1)> $6"  # tries to be HTML, or mathematics
+HOSTILE = Question(prompt=TEXT, right=(TEXT, TEXT), wrong=(("No.", TEXT),), id="1.q1")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark", "none"])
 def test_a_quiz_has_no_serious_findings_and_its_text_stays_text(page, theme, monkeypatch, tmp_path):
     monkeypatch.setenv("MLM_COURSE_PROGRESS", str(tmp_path / "p.json"))
     page.set_viewport_size({"width": 390, "height": 800})
-    mount(page, hostile_quiz(), theme)
-    page.get_by_role("button", name="b)").click()
-    page.get_by_role("button", name="a)").click()
+    mount(page, QuizWidget(Quiz((HOSTILE,))), theme)
+    right, wrong = right_and_wrong(HOSTILE)
+    page.get_by_role("button", name=f"{wrong.letter})").click()
+    page.get_by_role("button", name=f"{right.letter})").click()
     page.evaluate("window.settled")
     expect(page.get_by_role("status").first).to_have_text(
-        "a is right. <b> costs $5, <img src=x onerror=alert(1)> $6"
+        f"{right.letter} is right. <b> costs $5, <img src=x onerror=alert(1)> $6"
     )
     assert page.locator("img, b").count() == 0 and page.locator("code").count() == 3
     assert serious(page) == []
@@ -178,5 +185,6 @@ def test_a_quiz_has_no_serious_findings_and_its_text_stays_text(page, theme, mon
 
 def test_without_a_kernel_options_open(page):
     page.set_content(quiz("1.q1")._repr_html_())
-    page.locator("summary").nth(1).click()
-    expect(page.locator("details").nth(1)).to_contain_text("✓ Right.")
+    right = [option.right for option in options(find_question("1.q1"))].index(True)
+    page.locator("summary").nth(right).click()
+    expect(page.locator("details").nth(right)).to_contain_text("✓ Right.")
