@@ -66,10 +66,14 @@ def read(path: Path) -> Iterator[Answer]:
         yield Answer(path.stem, line, match[1], match[2] == "right", says, match[3].strip() + "\n")
 
 
+def lesson_of(exercise_id: str) -> Source:
+    """The source of the lesson that an exercise stands in."""
+    return LESSONS[int(exercise_id.split(".")[0])]
+
+
 def cell_of(exercise: Exercise) -> Any:
     """The cell of an exercise in the lesson's source."""
-    lesson: Source = LESSONS[int(exercise.id.split(".")[0])]
-    return next(cell for cell in lesson.cells if cell.exercise == exercise.id)
+    return next(cell for cell in lesson_of(exercise.id).cells if cell.exercise == exercise.id)
 
 
 @cache
@@ -77,7 +81,7 @@ def names_above(exercise_id: str) -> dict[str, Any]:
     """What imports, functions and constants the cells above an exercise, and its own, define."""
     names: dict[str, Any] = {}
     end = cell_of(find_exercise(exercise_id)).number
-    for cell in LESSONS[int(exercise_id.split(".")[0])].cells:
+    for cell in lesson_of(exercise_id).cells:
         if cell.kind == "code" and "author" not in cell.tags and cell.number <= end:
             for node in ast.parse(cell.solved()).body:
                 if kept(node):

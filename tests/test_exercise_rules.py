@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from answered import LESSONS, cell_of, names_above, run
+from answered import LESSONS, cell_of, lesson_of, names_above, run
 
 from mlm_course.authoring.checks import names_bound
 from mlm_course.practice import check
@@ -79,7 +79,7 @@ def largest_of(answer: str) -> Iterator[ast.expr]:
 def test_no_answer_stands_above_its_exercise(exercise):
     """Neither in a cell nor in a code span, under whatever names."""
     cell, above = cell_of(exercise), []
-    for one in LESSONS[int(exercise.id.split(".")[0])].cells:
+    for one in lesson_of(exercise.id).cells:
         if one.number >= cell.number:
             break
         if one.kind == "code" and one.exercise is None and "author" not in one.tags:

@@ -336,6 +336,8 @@ def _fits(exercise: Exercise, way: Function, seen: list[Behaviour]) -> bool:
 
 def _exchanged(exercise: Exercise, function: Function, seconds: float) -> str | None:
     """A sentence where the answer is right once two of its arguments are exchanged, else None."""
+    trials = range(1, exercise.trials + 1)
+    expected = [reference_behaviour(exercise, trial, seconds).outcome.value for trial in trials]
     for i, j in combinations(range(len(exercise.parameters)), 2):
         order = list(range(len(exercise.parameters)))
         order[i], order[j] = j, i
@@ -344,12 +346,8 @@ def _exchanged(exercise: Exercise, function: Function, seconds: float) -> str | 
             return function(*(arguments[k] for k in order))
 
         if all(
-            safe_difference(
-                reference_behaviour(exercise, trial, seconds).outcome.value,
-                behave(exercise, turned, trial, seconds).outcome.value,
-            )
-            is None
-            for trial in range(1, exercise.trials + 1)
+            safe_difference(right, behave(exercise, turned, trial, seconds).outcome.value) is None
+            for trial, right in zip(trials, expected, strict=True)
         ):
             one, other = exercise.parameters[i], exercise.parameters[j]
             return (
