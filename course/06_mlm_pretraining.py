@@ -319,8 +319,8 @@ print(f"mean of means: {sum(means) / 2:.2f}   all tokens alike: {sum(sums) / sum
 # `data` has `len(data)` rows. `data(index, epoch)` corrupts the rows `index` and returns a
 # `Corrupted`; its masks depend on the epoch. Those of an evaluation must not: use epoch 0, however far
 # training has come (`epoch`). Take four rows at a time
-# (`torch.arange(len(data)).split(4)`); the last batch may be smaller. The model comes in training
-# mode. Return the loss and the accuracy over all hidden tokens, two Python numbers, and leave the
+# (`torch.arange(len(data)).split(4)`); the last batch may be smaller. Nothing is padded. The model
+# comes in training mode. Return the loss and the accuracy over all hidden tokens, two Python numbers, and leave the
 # model in training mode.
 
 
@@ -535,7 +535,7 @@ print("made by:", record["command"])
 # `pieces` is a list of `Corrupted` batches that together make one large batch. Run them one after
 # the other, so that in the end the gradients are those of the mean loss over *all* hidden tokens of
 # all pieces, with one `backward()` for each piece. The pieces differ in rows, length and number of
-# gaps. The gradients are empty when you begin. No optimiser step. Return `model.dense.weight.grad`.
+# gaps; none is padded. The gradients are empty when you begin. No optimiser step. Return `model.dense.weight.grad`.
 
 
 # %% exercise="6.6"

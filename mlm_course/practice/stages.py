@@ -12,6 +12,7 @@ from torch import Tensor
 from mlm_course.practice.exercise import Exercise, Function
 from mlm_course.practice.sandbox import call, safe_difference
 
+UNSET = object()  # what a name holds before it is assigned
 VALUES = 400  # that a name's history keeps; a loop may run for long
 Steps = Mapping[str, list[Any]]  # a name -> all values it had, in order
 
@@ -21,6 +22,7 @@ class Watch:
 
     def __init__(self, function: Function, code: CodeType) -> None:
         self.function, self.code = function, code
+        self.given: dict[str, Any] = {}  # its arguments, as they came
         self.steps: dict[str, list[Any]] = {}
 
     def __call__(self, *arguments: Any) -> Any:
@@ -33,13 +35,16 @@ class Watch:
             sys.settrace(before)
 
     def _enter(self, frame: FrameType, event: str, what: Any) -> Any:
-        return self._note if frame.f_code is self.code else None
+        if frame.f_code is not self.code:
+            return None
+        self.given = dict(frame.f_locals)
+        return self._note
 
     def _note(self, frame: FrameType, event: str, what: Any) -> Any:
-        given = self.code.co_varnames[: self.code.co_argcount]
         for name, value in frame.f_locals.items():
-            values = self.steps.setdefault(name, [value] if name in given else [])
-            if not any(value is one for one in values[-1:]) and len(values) < VALUES:
+            values = self.steps.setdefault(name, [])
+            last = values[-1] if values else self.given.get(name, UNSET)
+            if value is not last and len(values) < VALUES:
                 values.append(value)
         return self._note
 
@@ -51,9 +56,7 @@ def steps_of(exercise: Exercise, function: Function, trial: int, seconds: float)
         return {}
     watch = Watch(function, code)
     call(watch, exercise.arguments(trial), seconds, exercise.seed(trial))
-    given = code.co_varnames[: code.co_argcount]
-    own = {name: v[1:] if name in given else v for name, v in watch.steps.items()}
-    return {name: values for name, values in own.items() if values}
+    return {name: values for name, values in watch.steps.items() if values}
 
 
 def stage_sentence(exercise: Exercise, function: Function, seconds: float) -> str:
@@ -84,6 +87,8 @@ def _sentence(done: list[str], missing: str) -> str:
 
 def _holder(stage: str, right: list[Steps], own: list[Steps]) -> str | None:
     """The learner's name that holds a step of the right answer in every trial, or None."""
+    if not all(stage in steps for steps in right):  # in some trial the answer goes another way
+        return None
     for name in own[0]:
         if all(_holds(r[stage][-1], o.get(name, [])) for r, o in zip(right, own, strict=True)):
             return name

@@ -30,12 +30,12 @@ QUIZ = (
         ),
         wrong=(
             (
-                "Models cannot learn words from letters.",
-                "Models that read letters or bytes exist. They pay for it with long rows.",
+                "A typing error would do more harm.",
+                "Less: it changes one token. With word pieces it can break up a whole word.",
             ),
             (
-                "The vocabulary becomes huge.",
-                "It becomes tiny: some hundred signs in place of thousands of pieces.",
+                "The embedding table would be larger.",
+                "It would be tiny: some hundred signs in place of thousands of pieces.",
             ),
         ),
     ),
@@ -59,8 +59,8 @@ QUIZ = (
         ),
         wrong=(
             (
-                "A larger batch, with room for 2,000 tokens.",
-                "A batch has more rows. Each row may still be no longer than 512.",
+                "A mask: each token attends to its nearest 512.",
+                "The row still has 2,000 places, and the model has a position for 512 only.",
             ),
             (
                 "Packing it without any gap.",

@@ -69,8 +69,8 @@ QUIZ = (
         ),
         wrong=(
             (
-                "It understands the language better than the floor assumes.",
-                "The floor is what perfect understanding reaches.",
+                "It learned patterns that the exact posterior leaves out.",
+                "The exact posterior weighs every pattern of the language: nothing is left out.",
             ),
             (
                 "It was trained for so long that it learnt the test sentences' style.",
