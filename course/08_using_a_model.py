@@ -259,14 +259,17 @@ assert record["tasks"]["packages"]["test unread"] == 285 and record["steps"] == 
 }
 
 # %% [markdown]
-# *In words:* with each number of labels the pretrained encoder is ahead of the three other probes
-# {r:few_labels.ahead.packages}. With 180 it is .01 to .06 ahead of the bag of words with 1,500
-# {r:few_labels}. From MiniLM it differs in size, texts and training: the record says
-# which to take here, not why. (The test messages stay the same: other modules could move all of this
-# further than the intervals say. Of the 500, 285 are from modules that pretraining held out; on these
-# alone no difference larger than .03 from MiniLM is seen with 1,500 labels, none larger than .06
-# between our 180 and the bag's 1,500 {r:few_labels}. Settings were chosen on 300 more labelled
-# messages, for all rivals alike.)
+# *In words:*
+#
+# - With each number of labels the pretrained encoder is ahead of the three other probes
+#   {r:few_labels.ahead.packages}.
+# - With 180 it is .01 to .06 ahead of the bag of words with 1,500 {r:few_labels}.
+# - From MiniLM it differs in size, texts and training: the record says which to take here, not why.
+# - The test messages stay the same: other modules could move all of this further than the intervals
+#   say. Of the 500, 285 are from modules that pretraining held out; on these alone no difference larger
+#   than .03 from MiniLM is seen with 1,500 labels, none larger than .06 between our 180 and the bag's
+#   1,500 {r:few_labels}.
+# - Settings were chosen on 300 more labelled messages, for all rivals alike.
 #
 # Turn the picture on its side: how many labels does the *rival* need to get as far as we do with 20?
 #
@@ -575,16 +578,20 @@ assert [
 ]
 
 # %% [markdown]
-# *In words:* in the tags, fine-tuned with 180 labels, pretraining adds .23 to .28 to random weights,
-# and the probe is ahead of the neighbouring words with each number of labels {r:few_labels.ahead.tags}.
-# In errors and warnings it adds .04 to .08 to random weights with 180 labels. Against the bag of words
-# no difference larger than .03 is seen with 60 and 180, and with nearly 1,200 the bag is .03 ahead
-# {r:few_labels.ahead.errors}. Without the telling words the bag ends .05 to .06 below where it ends
-# without the others {r:few_labels.falls}, and its lead over our probe .002 to .008 instead of .04
-# {r:few_labels.ahead}. But on the 173 messages of modules that pretraining held out its lead is .03
-# to .04 instead of .04 {r:few_labels}. Where single words may give the answer away, count words
-# first. (With all labels the ten draws are almost the same messages: those intervals say nothing
-# about others.)
+# *In words:*
+#
+# - **Tags:** fine-tuned with 180 labels, pretraining adds .23 to .28 to random weights, and the probe is
+#   ahead of the neighbouring words with each number of labels {r:few_labels.ahead.tags}.
+# - **Errors and warnings:** it adds .04 to .08 to random weights with 180 labels. Against the bag of
+#   words no difference larger than .03 is seen with 60 and 180, and with nearly 1,200 the bag is .03
+#   ahead {r:few_labels.ahead.errors}.
+# - **Without the telling words** the bag ends .05 to .06 below where it ends without the others
+#   {r:few_labels.falls}, and its lead over our probe .002 to .008 instead of .04 {r:few_labels.ahead}.
+#   But on the 173 messages of modules that pretraining held out its lead is .03 to .04 instead of .04
+#   {r:few_labels}.
+#
+# Where single words may give the answer away, count words first. (With all labels the ten draws are
+# nearly the same: those intervals say nothing about others.)
 #
 # ## 5. Search
 #
@@ -773,14 +780,15 @@ assert str(compare(by_setting["words"] * 5, by_setting["contrastive"])).startswi
 )
 
 # %% [markdown]
-# *In words:* pairs add .10 to .15 to the raw vectors {r:search.differences}. From random weights,
-# each at the rate of three that was best after 40 steps (both at an edge), 200 steps end .23 to .30
-# lower {r:search.differences}: so much is pretraining's at these rates. SimCSE, best at the smallest rate tried, lies
-# .002 to .027 below *raw* {r:search.differences}. Words alone stand .10 above *contrastive* on these
-# modules {r:search}. (Query and passage are by one author.) Joined by scores, both are ahead of words
-# by .02 to .04 {r:search.differences}. Hearing rare words adds .07 to .09 to *contrastive*, but then
-# no difference from random weights larger than .03 is seen over modules {r:search.differences}, and
-# over seeds alone, on these modules, those are ahead by .002 to .018 {r:search.differences}.
+# - **Pairs** add .10 to .15 to the raw vectors {r:search.differences}.
+# - **Pretraining:** from random weights, each at the rate of three that was best after 40 steps (both at
+#   an edge), 200 steps end .23 to .30 lower {r:search.differences}.
+# - **SimCSE**, best at the smallest rate tried, lies .002 to .027 below *raw* {r:search.differences}.
+# - **Words alone** stand .10 above *contrastive* on these modules {r:search}. (Query and passage are by
+#   one author.) Joined by scores, both are ahead of words by .02 to .04 {r:search.differences}.
+# - **Hearing rare words** adds .07 to .09 to *contrastive*, but then no difference from random weights
+#   larger than .03 is seen over modules {r:search.differences}, and over seeds alone, on these modules,
+#   those are ahead by .002 to .018 {r:search.differences}.
 #
 # Now use it. The box searches Python's manual and the docstrings of its standard library, with the
 # encoder that has learned for 40 steps here. (In the record
@@ -941,13 +949,14 @@ assert [
 ] == ["ahead by .13 to .17", "ahead by .04 to .29", "ahead by .19 to .45"]  # fmt: skip
 
 # %% [markdown]
-# *In words:* after 220 steps, pretraining has added .26 to .55 to what random weights come to (each at an
-# edge of three rates), and no difference larger than .22 from the published model is seen: seeds
-# differ much {r:answering.differences}. Random weights end .13 to .17 below the .25 of pure chance
-# {r:answering}; one run that reads without the question has .20. And without a network? A list of
-# names seen in training knows none of these. But two regressions, told where the four
-# entries stand, are ahead on these questions: one on the letters of the name by .04 to .29, one on the
-# words of name and description by .19 to .45 {r:answering}.
+# - After 220 steps, pretraining has added .26 to .55 to what random weights come to (each at an edge of
+#   three rates), and no difference larger than .22 from the published model is seen: seeds differ much
+#   {r:answering.differences}.
+# - Random weights end .13 to .17 below the .25 of pure chance {r:answering}; one run that reads without
+#   the question has .20.
+# - Without a network, a list of names seen in training knows none of these. But two regressions, told
+#   where the four entries stand, are ahead on these questions: one on the letters of the name by .04 to
+#   .29, one on the words of name and description by .19 to .45 {r:answering}.
 
 # %% [markdown]
 # ## 7. Should the text be cleaned first?
