@@ -209,8 +209,9 @@ def notebooks() -> int:
 
 
 def package_tests(*options: object, python: Path = PYTHON) -> int:
-    """The tests in tests/, on two cores; options choose among them."""
-    return run(python, "-m", "pytest", "-n", 2, "--dist", "loadscope", "-q", *options)
+    """The tests in tests/, on two cores, one torch thread each; options choose among them."""
+    pytest = [python, "-m", "pytest", "-n", 2, "--dist", "loadscope", "-q"]
+    return run(*pytest, *options, OMP_NUM_THREADS="1")
 
 
 def test_quick() -> int:
