@@ -6,7 +6,7 @@
 # with a proof.
 #
 # You will check the proof on numbers, take samplers apart, and see what even a *perfect* model could
-# not do. You need lessons 6 and 11, for sections 11 to 13 also 8 and 9.
+# not do. You need lessons 6 and 11.
 
 # %%
 from collections.abc import Callable
@@ -73,10 +73,85 @@ print("is it a sentence of tinyworld?", bool(exact_nll(steps[-1].tokens).isfinit
 
 # %% [markdown]
 # *Why* should a model that was only ever asked about single words know how probable a sentence is?
-# *Which* of its guesses should one keep (section 8)?
+# *Which* of its guesses should one keep (section 9)?
 
 # %% [markdown]
-# ## 2. One sum, in any order
+# ## 2. Real sentences
+#
+# `refine` asks a model for guesses only. So take lesson 7's, trained on docstrings with a quarter hidden,
+# and a sentence that it has not read, picked because the steps change it. Each keeps the guess of which
+# the model is surest, and reads the row again. ("Direct" would be right.)
+
+# %% tags=["nbval-ignore-output"]
+from functools import partial
+
+from mlm_course.diffusion import fill_gaps
+
+docs, docs_tokenizer = load_pretrained("python_docs")
+fill = partial(fill_gaps, docs, docs_tokenizer)
+unread = "___ default method ___ ___ if m is ___ ___ 10 and bilinear otherwise."
+filling = fill(unread)
+RefinementSteps(**filling._asdict(), title="a held-out sentence")
+
+# %% [markdown]
+# A prompt and its answer can stand in one row, too: what is given stays (as in LLaDA, Nie et al. 2025,
+# sections 2.3 and 2.4). At once, and one by one:
+
+# %% tags=["nbval-ignore-output"]
+for prompt in ("Raised when", "Return the largest", "Convert"):
+    answer = fill(prompt + 6 * " ___" + ".").tokens
+    print(f"{prompt} ...\n   at once:   ", *answer[0], "\n   one by one:", *answer[-1])
+
+# %% tags=["author"]
+assert "less" in filling.tokens[-1] and "less" not in filling.tokens[0]
+
+# %% [markdown]
+# Now your own, `___` for each piece. Enter fills; tokens tell what else was likely.
+
+# %% tags=["nbval-ignore-output"]
+from mlm_course.widgets import GapFiller
+
+offered = [
+    "Returns ___ if the two ___ are ___, False ___.",
+    "Open the ___ and ___ its ___ as a ___.",
+]
+GapFiller(fill, offered, title="A sentence with gaps")
+
+# %% [markdown]
+# How often is the true piece put in, and how often are two neighbours the same ("the the")?
+
+# %%
+from mlm_course.results import recorded
+from mlm_course.results.comparison import Difference
+
+infilling = recorded("infilling")
+print(f"one model, {infilling['sentences']} sentences of modules that it has not read")
+for share, scores in infilling["by share"].items():
+    print(f"{float(share):.0%} hidden")
+    for score, said in (("right", "gaps right"), ("doubled", "sentences with doubled pieces")):
+        row = scores[score]
+        ways = ", ".join(f"{name} {x:.1%}" for name, x in row.items() if name != "differences")
+        print(f"   {said}: {ways}")
+        print("      one by one:", Difference(**row["differences"]["one by one against at once"]))
+
+# %% tags=["author"]
+assert all(
+    scores["right"]["differences"]["one by one against at once"]["high"] < 0.02
+    for scores in infilling["by share"].values()
+)
+
+# %% [markdown]
+# One by one, *no more* gaps come right: up to half hidden no difference larger than .02 is seen
+# {r:infilling.by share}, with three quarters it is behind by .01 to .03
+# {r:infilling.by share.0.75.right}. The likeliest word of each gap by itself is the best bet on that gap.
+# But such words do not know of each other: with half hidden, doubled pieces are in .39 to .48 more of
+# the sentences filled at once {r:infilling.by share.0.5.doubled}. One by one buys that words *fit together*.
+#
+# With three quarters hidden about one gap in eight is right. Less is to be seen then, and this model was
+# trained with a quarter; how much each costs, one model cannot say.
+
+# %% [markdown]
+# ## 3. One sum, in any order
 #
 # Take a language of three words and texts of four. A table holds the probability of each of the 81
 # texts.
@@ -147,7 +222,7 @@ for order in ((0, 1, 2, 3), (3, 2, 1, 0), (2, 0, 3, 1)):
 # masked language model all of them.
 
 # %% [markdown]
-# ## 3. The average over all orders
+# ## 4. The average over all orders
 #
 # So the average over all 24 orders is this sum, too. Sort the 24 x 4 parts by *how many words were
 # hidden*. With `n` hidden, every choice of `n` places comes up equally often, and so does each of them
@@ -188,8 +263,7 @@ assert abs(sum(by_sets) + math.log(p)) < 1e-9
 # `n` need not be drawn evenly. `surprise` and `masked`, `(B, T)`: of each row `n` words are hidden,
 # all sets of `n` being equally likely. `chance` `(B, T)`: `chance[b, n - 1]` is the probability with
 # which row `b` got its `n`, above 0 from 1 to its number of words, 0 beyond. Return `(B,)`: numbers
-# whose average over such draws is the right side of the equation, whatever the `chance`. (Visible
-# places and padding have a surprise, too; it does not count.)
+# whose average over such draws is the right side of the equation, whatever the `chance`.
 
 
 # %% exercise="12.2"
@@ -207,7 +281,7 @@ def fair_draw(surprise: Tensor, masked: Tensor, chance: Tensor) -> Tensor:
 check("12.2", fair_draw)
 
 # %% [markdown]
-# ## 4. The same with a rate
+# ## 5. The same with a rate
 #
 # In papers on diffusion a time `t` runs from 0 to 1. At time `t` each word is hidden with
 # probability `t`, independently of the others: at 0 the text is whole, at 1 it is blank. That is
@@ -217,19 +291,13 @@ check("12.2", fair_draw)
 # |---|---|
 # | absorbing state | `[MASK]`: what is hidden stays hidden as `t` grows |
 # | noise schedule | the share hidden at time `t`; here `t` itself |
-# | denoiser | the masked language model |
 # | reverse process | filling a blank line, from `t = 1` back to 0 |
-# | ancestral sampling | doing so in steps of time, each place by chance (section 8) |
-# | carry-over | what is filled stays |
-# | any-order model | one that guesses in every order (section 2) |
-# | ELBO, NELBO | a bound from below on `log p`; minus that (section 5) |
-#
-# Noise need not hide, nor be Gaussian as for images. With any word, a similar one or `[MASK]` put in,
-# the last gave the lowest bound; a left-to-right model of the same size was lower still (Austin et al.
-# 2021, tables 1 and 2: letters and words, 12 layers, two seeds).
+# | ancestral sampling | doing so in steps of time, each place by chance (section 9) |
+# | any-order model | one that guesses in every order (section 3) |
+# | ELBO, NELBO | a bound from below on `log p`; minus that (section 6) |
 #
 # How must the surprises be weighed? A set of `n` words is hidden with probability
-# `t^n (1 - t)^(N - n)`. In section 3 it had the weight `1 / n`, divided by the number of such sets.
+# `t^n (1 - t)^(N - n)`. In section 4 it had the weight `1 / n`, divided by the number of such sets.
 # Weigh by `1 / t`, and the average over all times is just that:
 
 # %%
@@ -269,7 +337,7 @@ assert all(
 )
 
 # %% [markdown]
-# Both are right on average. How far is a single draw off?
+# How far is a single draw off?
 
 # %%
 order = torch.rand(4000, N, generator=seeded(1)).argsort(1)  # a random order in each row
@@ -291,11 +359,11 @@ print(f"by rate, nothing hidden at all: {1 - some.double().mean():.0%} of the dr
 # *evaluated* by count: 128 draws were stable, by rate over 1,000 (Nie et al. 2025, appendix A.2).
 
 # %% [markdown]
-# ## 5. With a model
+# ## 6. With a model
 #
 # A model's guesses are not exact: each order gives the text another probability. Let the model write
 # one word at a time, in a *random* order. The probability that it writes `x` is the average over all
-# orders of the product. The sum of section 3 averages the *logarithms*, and the mean of logarithms is
+# orders of the product. The sum of section 4 averages the *logarithms*, and the mean of logarithms is
 # never above the logarithm of the mean (Jensen's inequality). So the sum is a bound:
 #
 # 1. `bound(x) >= -log p_model(x)` for each text;
@@ -347,7 +415,7 @@ assert all(chances @ own[doubt] >= entropy - 1e-9 for doubt in bounds)
 # `new_model()` makes a module, ids `(B, T)` -> logits `(B, T, V)`. `ids` `(S, B, T)`: a batch for each
 # of `S` steps; ids above 4 are words, others never hidden. Of a row's `N` words the `n` with the
 # smallest `noise` `(S, B, T)` are hidden (`[MASK]` is 4), `n` being 1 + `share` `(S, B)`, below 1,
-# times `N`, rounded down before adding. A step's loss: section 3's draws, one a row, added up and
+# times `N`, rounded down before adding. A step's loss: section 4's draws, one a row, added up and
 # divided by the number of all words of the batch, hidden or not. Use `torch.optim.SGD`, learning rate
 # `lr`. Return the list of the `S` losses, each from before its own step.
 
@@ -380,7 +448,7 @@ def train_for_bound(
 check("12.3", train_for_bound)
 
 # %% [markdown]
-# ## 6. One slice is not enough
+# ## 7. One slice is not enough
 #
 # Call the part of the sum with one `n` a slice. Which slices do other ways of training take?
 #
@@ -416,7 +484,7 @@ assert abs(sum(slices) / N - entropy) < 1e-9
 # > can rank texts (Salazar et al. 2020, abstract), but is no probability and no safe bound of one.
 
 # %% [markdown]
-# ## 7. The bound of a real model
+# ## 8. The bound of a real model
 #
 # Back to tinyworld, where `-log p` of every sentence, given its length, is known exactly.
 #
@@ -439,8 +507,6 @@ print(f"the trained model's, the same draws:  {bound.mean():.2f}")
 assert 0 < (bound - perfect).mean() < 2 and abs((perfect - exact).mean()) < 1
 
 # %%
-from mlm_course.results import recorded
-
 record = recorded("diffusion")
 print(f"recorded, more sentences and draws: exact {record['entropy']:.2f},", end=" ")
 print(f"bound {record['bound']:.2f} nats: about {record['bound'] - record['entropy']:.1f} lost")
@@ -475,9 +541,8 @@ for name, values in curves.items():
     print(f"{name:>44}", *[f"{x:5.2f}" for x in values])
 
 # %% [markdown]
-# *In words: left, the model's curve lies above the exact one. Right, small models, trained alike but for
-# what is hidden, how it is weighed, and the rate: beyond their own share those of one share fall more
-# and more behind.*
+# *In words: left, the model's curve lies above the exact one. Right, small models of one share: beyond it
+# they fall more and more behind.*
 #
 # Their bounds, and how many valid sentences they write from blank lines in 16 steps (each way with that
 # of three rates which gave the best bound; five seeds):
@@ -501,16 +566,10 @@ assert all(x > record["entropy"] for values in ways["bound"]["values"].values() 
 # rate by .41 to .88, of 40 % hidden by 1.1 to 6.9, of 15 %, at the highest rate tried, by 12 to 16
 # {r:weightings.bound}. In valid sentences no difference larger than .05 is seen between it and 40 %
 # hidden {r:weightings.valid}.
-#
-# > **Often read:** writing text, code or answers is an application of a pretrained masked language
-# > model.
-#
-# > **In fact** of the sentences of small ones that always hid 15 % next to none is valid, .06 to .09 less
-# > than of those of every share {r:weightings.valid}; of this lesson's model, wider and trained longer,
-# > more than half (one run; section 8).
+# Of those of 15 % hardly a sentence is valid, .06 to .09 fewer than of every share {r:weightings.valid}.
 
 # %% [markdown]
-# ## 8. Which guesses to keep: the samplers
+# ## 9. Which guesses to keep: the samplers
 #
 # Writing goes from `t = 1` (blank) in `T` steps to `t = 0`. Which answers are kept? Four samplers, four
 # settings of lesson 11's `refine`:
@@ -715,13 +774,12 @@ print("32 steps, one place at a time in random order against each by chance:", c
 # In 8 steps, cosine is ahead of linear in random order by .13 to .17, and behind by .07 to .12 with
 # the most confident first {r:samplers.differences.8}. With cosine, random order is ahead of the most
 # confident first by .23 to .31; with linear no difference of the two larger than .09 is seen
-# {r:samplers.differences.8}. In 32 even steps random order, one place at a time, is ahead of each by
-# chance by .07 to .12 {r:samplers.valid.random order, linear.32}.
+# {r:samplers.differences.8}.
 #
 # A ranking belongs to its number of steps: in 4 even ones each by chance is ahead of the most
 # confident first by .05 to .10 {r:samplers.differences.4}, in 16 behind by .04 to .39
 # {r:samplers.differences.16}. LLaDA 8B Base, one token a step and the likeliest word taken, solves
-# 70 % of GSM8K (school arithmetic) with the most confident first, 21 % in random order (Nie et al.
+# 70 % of GSM8K with the most confident first, 21 % in random order (Nie et al.
 # 2025, table 9).
 #
 # ### Exercise 12.6: who wrote this?
@@ -761,22 +819,13 @@ for name, row in (table | {"the language": record["real"]}).items():
     print(f"{name:>24}  {row['valid']:6.1%}  {row['different']:9.1%}  {row['repeats']:7.2%}")
 print("mean surprise of the valid ones (nats): ", end="")
 print(f"LLaDA {table['LLaDA']['surprise']:.1f}, the language {record['real']['surprise']:.1f}")
-print("the same, lengths held apart, above the language's own; five small models, 16 steps")
-for name, by_steps in design["surprise"].items():
-    print(f"{name:>37}: {mean_interval(by_steps['16'])}")
 
 # %% tags=["author"]
 assert table["LLaDA"]["different"] < 0.1 < table["MDLM"]["different"]
 
 # %% [markdown]
-# In 16 steps, lengths held apart, no sampler's valid sentences are seen to be easier than the language's
-# own: all ten intervals hold 0, the widest from -.75 to .40
-# {r:samplers.surprise.most confident, masked again, linear.16}.
-#
-# The two that take the likeliest word write *one sentence for each length*, again and again. The
-# surprise of what they write does not show it. So whoever reports such a surprise of real text (the
-# perplexity of *another* language model) has to report variety, too (Zheng et al. 2024, section 5).
-# Sentences:
+# The two that take the likeliest word write *one sentence for each length*, again and again. Surprise
+# does not show it: who reports it has to report variety, too (Zheng et al. 2024, section 5). Sentences:
 
 
 # %% tags=["nbval-ignore-output"]
@@ -790,9 +839,9 @@ print(f"valid: {valid.double().mean():.0%}")
 assert FAST or valid.double().mean() > 0.3
 
 # %% [markdown]
-# ## 9. Filling gaps in a given text
+# ## 10. Gaps, exactly
 #
-# A left-to-right model sees only what stands before a gap. `refine` fills gaps in the *middle*, too.
+# Back to tinyworld, where all right answers are known:
 
 # %%
 given = "it was ___ that ___ , so clara wore her ___ ___ and her brother wore a ___ ___ ."
@@ -867,284 +916,57 @@ assert rows["Mask-Predict"].max() > 0.99
 # a temperature below 1 (Hayakawa et al. 2025, abstract, on MaskGIT). Validity does not show it.
 
 # %% [markdown]
-# ## 10. What remains hard
+# Must it be one gap a pass? **Adaptive decoding** fills all of which the model is sure, as in Fast-dLLM
+# (Wu et al. 2025, abstract).
+#
+# ### Exercise 12.7: as many as are sure
+# `predict(canvas)` gives logits `(B, N, V)` for a `canvas` `(B, N)`; masked is what holds 4. Do `passes`
+# passes. In each, every row fills all its masked places whose likeliest word (4 is none) has at least
+# the probability `sure`; if there is no such place, the one with the highest. Return the canvas and, for
+# each row, the number of passes that filled something, `(B,)`.
+
+
+# %% exercise="12.7"
+def fill_the_sure(
+    predict: Callable[[Tensor], Tensor], canvas: Tensor, sure: float, passes: int
+) -> tuple[Tensor, Tensor]:
+    """The filled canvas, and how many passes each row took."""
+    ### BEGIN SOLUTION
+    taken = torch.zeros(len(canvas), dtype=torch.int64)
+    for _ in range(passes):
+        masked = canvas == 4
+        logits = predict(canvas).index_fill(-1, torch.tensor([4]), -torch.inf)
+        p, best = logits.softmax(-1).max(-1)  # (B, N) each
+        p = p.where(masked, 0.0)
+        least = p.amax(1, keepdim=True).clamp(max=sure)  # (B, 1)
+        canvas = torch.where(masked & (p >= least), best, canvas)
+        taken += masked.any(1)
+    return canvas, taken
+    ### END SOLUTION
+
+
+# %%
+check("12.7", fill_the_sure)
+
+# %% [markdown]
+# ## 11. What remains hard
 #
 # - **Work.** Word by word, each of `N` steps computes one place; here, each of `T` steps all `N`.
 # - **Keys and values** (lesson 11) do not stay: each new word changes all vectors. *Block diffusion*
 #   writes blocks from left to right, none of which looks ahead, and keeps those of finished ones
-#   (Arriola et al. 2025, abstract). Or old ones of other blocks serve as an approximation: with
-#   *adaptive decoding*, which fills every place above a confidence, up to 27.6 times the throughput
-#   of LLaDA and Dream without, at little loss in accuracy (Wu et al. 2025, abstract).
+#   (Arriola et al. 2025, abstract). Or old ones serve as an approximation (lesson 13, section 11).
 # - **The length comes first.**
 # - **A bound, not a probability.**
 
 # %% [markdown]
-# ## 11. Outlook: adversarial training
-#
-# **Adversarial training** asks which *small* change of the input hurts most, and trains on it. Words
-# cannot be changed a little, but their vectors can. To first order the worst small push is along the
-# gradient of the loss there (Miyato et al. 2017, section 3).
-
-# %% [markdown]
-# A task from lesson 8, section 4: is a message from a program's source an error or a warning?
-
-# %%
-from mlm_course.corpora import labelled, labelled_rows
-
-messages = labelled.messages(["numpy", "sklearn"])
-train_items, test_items = labelled.split_by_held_out(messages, 0.25)
-tokenizer = tokenization.train_wordpiece([item.text for item in train_items], 1500)
-
-
-def balanced(items: list[labelled.Message]) -> list[labelled.Message]:
-    """As many errors as warnings."""
-    kinds = [[item for item in items if item.kind == kind] for kind in labelled.KINDS]
-    return [item for pair in zip(*kinds) for item in pair]
-
-
-train_set = labelled_rows.encode_messages(tokenizer, balanced(train_items), 48)
-test_set = labelled_rows.encode_messages(tokenizer, balanced(test_items), 48)
-
-# %% [markdown]
-# The classifier: the mean word vector, one hidden layer. The vectors have fixed mean and
-# spread, so they cannot outgrow a push.
-
-
-# %%
-class Classifier(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.table, self.inner = nn.Embedding(1500, 64), nn.Linear(64, 64)
-        self.answer = nn.Linear(64, 2)
-
-    def vectors(self, ids: Tensor) -> Tensor:
-        w = self.table.weight
-        return ((w - w.mean(0)) / w.std(0))[ids]  # (B, T, 64)
-
-    def forward(self, x: Tensor, real: Tensor) -> Tensor:
-        mean = (x * real).sum(1) / real.sum(1)
-        return self.answer(F.relu(self.inner(mean)))
-
-
-def pushed(model: Classifier, ids: Tensor, labels: Tensor, size: float) -> Tensor:
-    """The word vectors of texts, pushed where it hurts this model most."""
-    x, real = model.vectors(ids).detach().requires_grad_(), (ids != 0)[..., None]
-    loss = F.cross_entropy(model(x, real), labels, reduction="sum")
-    gradient = torch.autograd.grad(loss, x)[0]
-    return model.vectors(ids) + size * F.normalize(gradient.flatten(1), dim=1).view_as(gradient)
-
-
-# %%
-def train_classifier(size: float, seed: int) -> Classifier:
-    """Trained as usual, and with size > 0 on pushed texts as well."""
-    torch.manual_seed(seed)  # the same weights to begin with, whatever the size
-    model, g = Classifier(), seeded(seed)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
-    for _ in range(20 if FAST else 150):
-        index = torch.randint(len(train_set.ids), (64,), generator=g)
-        ids, labels = train_set.ids[index], train_set.labels[index]
-        real = (ids != 0)[..., None]
-        loss = F.cross_entropy(model(model.vectors(ids), real), labels)
-        if size:
-            x = pushed(model, ids, labels, size)
-            loss = loss + F.cross_entropy(model(x, real), labels)
-        loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-    return model
-
-
-def accuracy_under(model: Classifier, size: float) -> float:
-    """How many messages of the test are classified rightly in spite of a push."""
-    x = pushed(model, test_set.ids, test_set.labels, size)
-    answers = model(x, (test_set.ids != 0)[..., None]).argmax(-1)
-    return (answers == test_set.labels).double().mean().item()
-
-
-# %% tags=["nbval-ignore-output"]
-robust = {}
-for size in (0.0, 2.0, 5.0):
-    classifiers = [train_classifier(size, seed) for seed in range(3)]
-    robust[size] = [[accuracy_under(c, push) for c in classifiers] for push in (0, 2, 5)]
-    row = [f"{min(right):.0%} to {max(right):.0%}" for right in robust[size]]
-    print(f"trained with pushes of {size}: as it is {row[0]}, push 2 {row[1]}, push 5 {row[2]}")
-
-# %% tags=["author"]
-assert FAST or min(robust[2.0][1]) > max(robust[0.0][1])
-
-# %% [markdown]
-# In these three runs, with nothing tuned, pushes of 2 did less harm to those trained with such pushes.
-
-# %% [markdown]
-# ## 12. Outlook: a small model learns from a large one
-#
-# **Distillation**, in its simplest form (Hinton et al. 2015, section 2): a small *student* is trained
-# not on the true words, but on a *teacher's* probabilities: not "red", but "red or blue, rather not
-# boat".
-#
-# Teacher: lesson 6's model. Student: one layer instead of three, half as wide, with 300 sentences.
-# Equally many steps with the true words and with the teacher:
-
-# %%
-from mlm_course.attention import visible_mask
-from mlm_course.corpora.tinyworld import masker
-from mlm_course.corruption import DynamicMasking
-from mlm_course.evaluation import score_masked
-from mlm_course.training import Recipe, fit, masked_lm_loss
-
-teacher, _ = load_pretrained("tinyworld")
-held_out = sentences(400, 40)
-test = masker(0.15)(held_out, seeded(41))
-floor = tinyworld.loss_floor(held_out, test.masked)
-
-
-def taught_loss(model: nn.Module, batch) -> tuple[Tensor, int]:
-    """As masked_lm_loss, with the teacher's probabilities in place of the true words."""
-    ids, _, masked = batch
-    student = model(ids, visible_mask(ids), masked)  # (n, V)
-    with torch.no_grad():
-        log_p = teacher.to(ids.device)(ids, visible_mask(ids), masked).log_softmax(-1)
-    learnt = student.log_softmax(-1)
-    return F.kl_div(learnt, log_p, reduction="sum", log_target=True), len(student)
-
-
-# %% tags=["nbval-ignore-output"]
-from mlm_course.models import EncoderConfig, MaskedLM, seeded_init
-from mlm_course.widgets import progress_display
-
-distilling = Recipe(steps=15 if FAST else 150, batch_size=64, adamw_lr=4e-3, weight_decay=0.0,
-                    betas=(0.9, 0.95))  # fmt: skip
-above_floor = {"the teacher": score_masked(teacher, test).loss - floor}
-for name, loss in {"true words": masked_lm_loss, "the teacher's answers": taught_loss}.items():
-    config = EncoderConfig(V, 26, d_model=64, n_layers=1, embedding_std=0.1)
-    student = seeded_init(MaskedLM, config)
-    data = DynamicMasking(masker(0.3), sentences(300, 42), seed=0)
-    fit(student, data, loss, distilling, display=progress_display(distilling.steps))
-    above_floor[f"student, {name}"] = score_masked(student, test).loss - floor
-for name, nats in above_floor.items():
-    print(f"{name:>31}: {nats:.2f} nats above the floor")
-sizes = [sum(p.numel() for p in one.parameters()) for one in (teacher, student)]
-print(f"parameters: teacher {sizes[0]:,}, student {sizes[1]:,}")
-
-# %% tags=["author"]
-assert FAST or above_floor["student, the teacher's answers"] < above_floor["student, true words"]
-
-# %% [markdown]
-# In this one run each, with one learning rate for both, the teacher's student ended closer to the
-# floor. But each step costs the teacher's pass as well.
-
-# %% [markdown]
-# ## 13. Outlook: an image and its word in one row
-#
-# A row can hold two modalities: sixteen patches of a digit (lesson 9), and its name in five letters
-# (`.` fills up). Hide any part, encode what is left, restore the rest (Geng et al. 2022).
-
-# %%
-from mlm_course.corpora import images
-from mlm_course.models.image_mae import patchify
-
-DIGIT_NAMES = "zero one two three four five six seven eight nine".split()
-LETTERS = "." + "".join(sorted(set("".join(DIGIT_NAMES))))
-spelled = torch.tensor([[LETTERS.index(c) for c in name.ljust(5, ".")] for name in DIGIT_NAMES])
-digits = images.digits()
-scale = images.Scale.of(digits.train)
-patches, letters = patchify(scale.standard(digits.train), 2), spelled[digits.train_labels]
-new_patches, new_letters = patchify(scale.standard(digits.test), 2), spelled[digits.test_labels]
-print("patches", tuple(patches.shape), "letters", tuple(letters.shape))
-
-# %%
-from mlm_course.models import StackConfig
-from mlm_course.models.encoder import BlockStack
-
-
-class TwoModalities(nn.Module):
-    """patches (B, 16, 4), letters (B, 5), keep (B, 21) bool -> both restored."""
-
-    def __init__(self, D: int = 64) -> None:
-        super().__init__()
-        self.patch_in, self.letter_in = nn.Linear(4, D), nn.Embedding(len(LETTERS), D)
-        self.start, self.gap = (nn.Parameter(0.02 * torch.randn(D)) for _ in range(2))
-        self.places = nn.Parameter(0.02 * torch.randn(2, 22, D))  # of encoder and decoder
-        self.encoder = BlockStack(StackConfig(d_model=D, n_layers=2))
-        self.decoder = BlockStack(StackConfig(d_model=D, n_layers=1))
-        self.patch_out, self.letter_out = nn.Linear(D, 4), nn.Linear(D, len(LETTERS))
-
-    def forward(self, patches: Tensor, letters: Tensor, keep: Tensor) -> tuple[Tensor, Tensor]:
-        start = self.start.expand(len(keep), 1, -1)
-        x = torch.cat([start, self.patch_in(patches), self.letter_in(letters)], 1)  # (B, 22, D)
-        keep = F.pad(keep, (1, 0), value=True)  # (B, 22): the start always stays
-        where = keep.nonzero()[:, 1].view(len(keep), -1)[..., None].expand(-1, -1, x.shape[-1])
-        latent = self.encoder((x + self.places[0]).gather(1, where))  # (B, K, D)
-        y = self.gap.expand_as(x).scatter(1, where, latent)  # back in place
-        y = self.decoder(y + self.places[1])
-        return self.patch_out(y[:, 1:17]), self.letter_out(y[:, 17:])
-
-
-# %% tags=["nbval-ignore-output"]
-both, g = TwoModalities(), seeded(50)
-optimizer = torch.optim.AdamW(both.parameters(), lr=3e-3)
-n_steps = 20 if FAST else 400
-decay = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, n_steps, pct_start=0.1)
-for _ in range(n_steps):
-    index = torch.randint(len(patches), (64,), generator=g)
-    k = int(torch.randint(2, 16, (), generator=g))  # pieces that stay, equally many in each row
-    keep = torch.rand(64, 21, generator=g).argsort(1) < k
-    pixels, scores = both(patches[index], letters[index], keep)
-    squared = (pixels - patches[index]).square().mean(-1)[~keep[:, :16]].mean()
-    named = F.cross_entropy(scores[~keep[:, 16:]], letters[index][~keep[:, 16:]])
-    (squared + named.nan_to_num()).backward()  # nan: no letter was hidden
-    optimizer.step()
-    optimizer.zero_grad()
-    decay.step()
-print(f"last batch: squared error {squared:.2f}, cross-entropy {named:.2f}")
-
-# %% [markdown]
-# On new digits:
-
-
-# %% tags=["nbval-ignore-output"]
-@torch.no_grad()
-def restored(n_patches: int, n_letters: int) -> tuple[float, float]:
-    """Share of letters right and squared error of patches, among those that were not kept."""
-    g, rows = seeded(51), len(new_patches)
-    parts = ((16, n_patches), (5, n_letters))
-    keep = torch.cat([torch.rand(rows, n, generator=g).argsort(1) < k for n, k in parts], 1)
-    pixels, scores = both(new_patches, new_letters, keep)
-    right = (scores.argmax(-1) == new_letters)[~keep[:, 16:]].double().mean()
-    squared = (pixels - new_patches).square().mean(-1)[~keep[:, :16]].mean()
-    return right.item(), squared.item()
-
-
-for n in (0, 4, 8, 16):
-    print(f"{n:2} patches visible, no letter: {restored(n, 0)[0]:.0%} of the letters right")
-for n in (0, 4, 8):
-    print(f"{n:2} patches visible: squared error of the others {restored(n, 0)[1]:.2f},", end=" ")
-    print(f"with the name visible {restored(n, 5)[1]:.2f}")
-
-# %% tags=["author"]
-assert FAST or restored(16, 0)[0] > restored(0, 0)[0] + 0.1
-assert FAST or restored(4, 5)[1] < restored(4, 0)[1] - 0.05
-
-# %% [markdown]
-# In this one run each helped the other.
-
-# %% [markdown]
-# ## 14. Two more topics
-#
-# **Multi-task learning** trains one network on several tasks, in the hope that they help each other.
-#
-# **Sparse representations** are vectors whose entries are nearly all 0. SPLADE makes them with
-# the head of a masked language model, for search: a weight for each word of the vocabulary (Formal et
-# al. 2021).
-
-# %% [markdown]
 # ## On a GPU
 #
-# The same on real stories (needs a network). If the runtime is lost, run the cells again: the training
-# goes on. (Not measured: no GPU was at hand.)
+# The same on real stories (needs a network; not measured).
 
 # %%
-from mlm_course.training import find_device, run_folder
+from mlm_course.models import EncoderConfig, MaskedLM, seeded_init
+from mlm_course.training import Recipe, find_device, fit, run_folder
+from mlm_course.widgets import progress_display
 
 machine = find_device()
 GPU = machine.is_gpu
@@ -1201,10 +1023,9 @@ quiz("12")
 #
 # - The surprise of a text is the sum of its words' surprises **in any order**; averaged over orders,
 #   `N` times the mean over `n` of the mean surprise of `n` hidden words. With a model's guesses it is an
-#   **upper bound** on the model's own `-log p`.
-# - Samplers differ in **which guesses they keep**. Words filled in one step do not know of each
-#   other, whoever guesses. One place at a time, in random order, is exact.
-# - Judge variety beside validity.
+#   **upper bound** on its own `-log p`.
+# - Words filled in one step do not know of each other, whoever guesses. One place at a time, in
+#   random order, is exact. Judge variety beside validity.
 #
 # **Next:** lesson 13 makes models smaller and faster, and measures what that costs.
 
@@ -1218,8 +1039,6 @@ progress("12")
 #   [arXiv:1310.1757](https://arxiv.org/abs/1310.1757)
 # - Y. Liao et al. 2020. *Probabilistically Masked Language Model ...*
 #   [arXiv:2004.11579](https://arxiv.org/abs/2004.11579)
-# - J. Austin et al. 2021. *Structured Denoising Diffusion Models in Discrete State-Spaces*.
-#   [arXiv:2107.03006](https://arxiv.org/abs/2107.03006)
 # - S. Sahoo et al. 2024. *Simple and Effective Masked Diffusion Language Models*.
 #   [arXiv:2406.07524](https://arxiv.org/abs/2406.07524)
 # - K. Zheng et al. 2024. *Masked Diffusion Models are Secretly Time-Agnostic ...*
@@ -1233,11 +1052,3 @@ progress("12")
 # - H. Chang et al. 2022. *MaskGIT*. [arXiv:2202.04200](https://arxiv.org/abs/2202.04200)
 # - J. Salazar et al. 2020. *Masked Language Model Scoring*.
 #   [arXiv:1910.14659](https://arxiv.org/abs/1910.14659)
-# - T. Miyato et al. 2017. *Adversarial Training Methods for ... Text Classification*.
-#   [arXiv:1605.07725](https://arxiv.org/abs/1605.07725)
-# - G. Hinton et al. 2015. *Distilling the Knowledge in a Neural Network*.
-#   [arXiv:1503.02531](https://arxiv.org/abs/1503.02531)
-
-# - X. Geng et al. 2022. *Multimodal Masked Autoencoders ...*
-#   [arXiv:2205.14204](https://arxiv.org/abs/2205.14204)
-# - T. Formal et al. 2021. *SPLADE*. [arXiv:2107.05720](https://arxiv.org/abs/2107.05720)

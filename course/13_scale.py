@@ -8,7 +8,7 @@
 # lose; you will have pruned, rounded and distilled a model; and you know what keeps training on two
 # processes the same as on one.
 #
-# You need lessons 1 to 6; section 10 uses lesson 12's distillation.
+# You need lessons 1 to 6.
 #
 # *Times on a shared machine jump about.* So two ways are timed *in turns* and compared as a ratio:
 # the median, in brackets the smallest and the largest (records: the median alone). Yours will differ.
@@ -884,9 +884,9 @@ assert all(-0.0105 < d.low <= 0 <= d.high < 0.0105 for d in differences(record).
 # %% [markdown]
 # ## 10. Distillation
 #
-# A small model can learn from a large one (Hinton et al. 2015): lesson 12, section 12. What a teacher
-# knows beyond the right word is in its small probabilities. A **temperature** above 1, by which logits
-# are divided before softmax, brings them out:
+# A small model can learn from a large one: in **distillation** a *student* is trained on a *teacher's*
+# probabilities (Hinton et al. 2015, section 2). What it knows beyond the right word is in its small
+# ones. A **temperature** above 1, by which logits are divided before softmax, brings them out:
 
 # %% tags=["nbval-ignore-output"]
 questions = masker(0.15)(sentences(1, 43), seeded(44))

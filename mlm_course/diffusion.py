@@ -10,10 +10,13 @@ Shapes everywhere: B rows of T tokens, of which N are words that may be hidden; 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from functools import cache
+from typing import Any, NamedTuple
 
 import torch
+from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -26,17 +29,22 @@ from mlm_course.contracts import (
     check_counts,
     check_floats,
     check_ids,
+    check_kind,
     check_mask,
     check_masked_batch,
     check_shapes_agree,
+    checked_texts,
 )
 from mlm_course.corruption import Corrupted, maskable
 from mlm_course.corruption.masking import mask_tokens
 from mlm_course.corruption.noise import uniform
 from mlm_course.corruption.strategies import choose_count
-from mlm_course.decoding import Predict
+from mlm_course.decoding import LLADA, Predict, Sampler, refine
 from mlm_course.evaluation import evaluation_mode
+from mlm_course.models.masked_lm import MaskedLM
 from mlm_course.tokenization import CLS_ID, MASK_ID, PAD_ID, SEP_ID, SPECIAL_IDS
+
+GAP = re.compile(r"_{3,}")  # how people write a gap; two are part of a name such as __init__
 
 # answers(masked (M, N) bool) -> log-probabilities (M, N) of the true words at the hidden places
 Answers = Callable[[Tensor], Tensor]
@@ -123,6 +131,100 @@ def predictor(model: nn.Module) -> Predict:
         return model(canvas, visible_mask(canvas)).index_fill(-1, never, -math.inf)
 
     return predict
+
+
+def gap_row(tokenizer: Tokenizer, text: str, most: int = 128) -> tuple[Tensor, Tensor]:
+    """A text as a row to fill, and which of its places are gaps: two (1, T), no [CLS] and [SEP].
+
+    text: ___ or [MASK] stands for each piece that is to be filled in. most: tokens of a row.
+    Errors: ValueError for a text that is empty, has no gap, is too long, or cannot be spelled.
+    """
+    check_kind("tokenizer", tokenizer, Tokenizer)
+    check_count("most", most, 1)
+    (text,) = checked_texts([text])
+    if not text.strip():
+        raise ValueError("There is no text: write a sentence with gaps, ___ for each piece.")
+    written = GAP.sub("[MASK]", text)
+    row = tokenizer.encode(written, add_special_tokens=False)
+    _check_gaps(row, written, most)
+    ids = torch.tensor([row.ids])
+    return ids, ids == MASK_ID
+
+
+def _check_gaps(row: Any, written: str, most: int) -> None:
+    """Whether a tokenizer's encoding of a text has gaps, words beside them, and not too many tokens."""
+    for i, (start, end) in zip(row.ids, row.offsets, strict=True):
+        if i in SPECIAL_IDS and i != MASK_ID:
+            raise ValueError(
+                f"“{written[start:end]}” cannot be spelled in this vocabulary: write something else."
+            )
+    if MASK_ID not in row.ids:
+        raise ValueError("There is no gap: write ___ for each piece that is to be filled in.")
+    if len(row.ids) > most:
+        raise ValueError(
+            f"The text has {len(row.ids)} tokens, but the model reads {most} at most: shorten it."
+        )
+
+
+class Filling(NamedTuple):
+    """A text while its gaps are filled, as it stands after each of S steps, N tokens each.
+
+    tokens: strings; confidences (S, N); masked (S, N) bool; others: what else the step thought of
+    at each place, a list of (token, probability), likeliest first. As `RefinementSteps` takes them.
+    """
+
+    tokens: list[list[str]]
+    confidences: Tensor
+    masked: Tensor
+    others: list[list[list[tuple[str, float]]]]
+
+
+def fill_gaps(
+    model: MaskedLM, tokenizer: Tokenizer, text: str, sampler: Sampler = LLADA, n_others: int = 3
+) -> Filling:
+    """The steps in which a model fills the gaps of a text, as many as there are gaps.
+
+    The default fills the one it is surest of, reads the row again, and so on. What is given stays: a
+    prompt and its answer are one row. sampler: one that draws nothing. n_others: how many others of
+    each place are named. Errors: as `gap_row`; TypeError or ValueError for a model and a tokenizer
+    that do not go together. Source: Nie et al. 2025, section 2.4.
+    """
+    check_kind("model", model, MaskedLM)
+    check_kind("tokenizer", tokenizer, Tokenizer)
+    check_kind("sampler", sampler, Sampler)
+    V = tokenizer.get_vocab_size()
+    if model.config.vocab_size != V:
+        sizes = f"{V} tokens, but the model has {model.config.vocab_size}"
+        raise ValueError(f"The tokenizer has {sizes}: take the one that it was trained with.")
+    check_count("n_others", n_others, 0, V - 1)
+    ids, gaps = gap_row(tokenizer, text, model.config.max_length)
+    ask, likeliest = predictor(model), []
+
+    def watched(canvas: Tensor) -> Tensor:
+        logits = ask(canvas)
+        likeliest.append(logits[0].softmax(-1).topk(n_others + 1))  # (N, n_others + 1)
+        return logits
+
+    steps = refine(watched, ids, gaps, MASK_ID, int(gaps.sum()), sampler)
+
+    def names(i: int) -> str:
+        return str(tokenizer.id_to_token(i))
+
+    return Filling(
+        [[names(i) for i in step.tokens[0].tolist()] for step in steps],
+        torch.cat([step.confidence for step in steps]),
+        torch.cat([step.masked for step in steps]),
+        [_named(top, names, gaps[0]) for top in likeliest],
+    )
+
+
+def _named(top: Any, names: Callable[[int], str], gaps: Tensor) -> list[list[tuple[str, float]]]:
+    """Of each place that is a gap the tokens behind the likeliest, with their probabilities."""
+    rows = zip(top.indices[:, 1:].tolist(), top.values[:, 1:].tolist(), gaps.tolist(), strict=True)
+    return [
+        [(names(i), p) for i, p in zip(ids, chances, strict=True)] if gap else []
+        for ids, chances, gap in rows
+    ]
 
 
 # What follows is exact: small enough to look at all 2^N ways to hide some of N words.

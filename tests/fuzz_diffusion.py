@@ -6,6 +6,7 @@ from functools import cache
 
 import torch
 from fuzz_evaluation import V, draw_corrupted
+from fuzz_tokenization import wordpiece
 from fuzzing import Target
 
 from mlm_course import diffusion
@@ -105,6 +106,58 @@ def is_prediction(answer, model):
     torch.testing.assert_close(answer[..., 5:], logits[..., 5:])
 
 
+def draw_gaps(rng):
+    words = [rng.choice(("the", "___", "cat", "[MASK]", "mat", "______")) for _ in range(6)]
+    return {
+        "tokenizer": wordpiece(),
+        "text": " ".join([*words, "___"]),
+        "most": rng.randint(30, 99),
+    }
+
+
+def is_gap_row(answer, tokenizer, text, most):
+    ids, gaps = answer
+    words = text.replace("______", "[MASK]").replace("___", "[MASK]")
+    assert ids.tolist() == [tokenizer.encode(words, add_special_tokens=False).ids]
+    assert torch.equal(gaps, ids == MASK_ID) and gaps.any() and ids.shape[1] <= most
+
+
+@cache
+def word_model():
+    sizes = {"d_model": 8, "n_layers": 1, "n_heads": 2, "embedding_std": 1.0}
+    return seeded_init(MaskedLM, EncoderConfig(wordpiece().get_vocab_size(), 64, **sizes)).eval()
+
+
+def draw_filling(rng):
+    given = draw_gaps(rng)
+    del given["most"]
+    return {"model": word_model(), **given, "n_others": rng.randint(0, 3)}
+
+
+def filled_gaps(model, tokenizer, text, n_others):
+    return diffusion.fill_gaps(model, tokenizer, text, n_others=n_others)
+
+
+def is_filled(answer, model, tokenizer, text, n_others):
+    """One gap a step, the surest of those that were masked; the given tokens stay."""
+    ids, gaps = diffusion.gap_row(tokenizer, text)
+    n = int(gaps.sum())
+    assert answer.masked.sum(1).tolist() == list(range(n, 0, -1))
+    for step in range(n - 1):
+        kept = answer.masked[step] & ~answer.masked[step + 1]
+        close(answer.confidences[step][kept], [answer.confidences[step][answer.masked[step]].max()])
+    names = [tokenizer.id_to_token(i) for i in ids[0].tolist()]
+    for row in answer.tokens:
+        assert all(
+            a == b for a, b, gap in zip(row, names, gaps[0].tolist(), strict=True) if not gap
+        )
+    assert all(
+        len(pairs) == gap * n_others
+        for row in answer.others
+        for pairs, gap in zip(row, gaps[0].tolist(), strict=True)
+    )
+
+
 def table(words, n):
     joint = torch.rand((words,) * n, dtype=torch.float64)
     return joint / joint.sum()
@@ -176,6 +229,8 @@ TARGETS = [
     Target(diffusion.likelihood_bound, draw_likelihood, is_likelihood_bound),
     Target(diffusion.blank, draw_lengths, is_blank),
     Target(asked_predictor, lambda rng: {"model": masked_lm()}, is_prediction, name="predictor"),
+    Target(diffusion.gap_row, draw_gaps, is_gap_row),
+    Target(filled_gaps, draw_filling, is_filled, name="fill_gaps"),
     Target(exact_answers, draw_table, are_exact, name="exact_answers"),
     Target(diffusion.bound_by_count, draw_sum, is_nll),
     Target(diffusion.bound_by_rate, draw_sum, is_nll),
@@ -183,4 +238,6 @@ TARGETS = [
     Target(diffusion.all_ways_to_hide, draw_ways, are_ways),
 ]
 WITHOUT_ORACLE: dict[str, str] = {}  # title: why nothing can be compared with
-NOT_FUZZED: dict[str, str] = {}  # name: why (a constant type, a Protocol)
+NOT_FUZZED: dict[str, str] = {
+    "Filling": "a NamedTuple that is returned"
+}  # name: why (a constant type, a Protocol)

@@ -8,7 +8,7 @@ from importlib import import_module
 import pytest
 import torch
 
-from mlm_course import evaluation
+from mlm_course import evaluation, tokenization
 from mlm_course.corpora import tinyworld
 from mlm_course.corpora import tinyworld_oracle as oracle
 from mlm_course.corpora.tinyworld import sentences
@@ -21,6 +21,8 @@ from mlm_course.diffusion import (
     bound_by_count,
     bound_by_rate,
     exact_answers,
+    fill_gaps,
+    gap_row,
     leave_one_out,
     likelihood_bound,
     predictor,
@@ -358,3 +360,92 @@ def test_bounds_of_rows_without_words_are_0():
 def test_slips_in_diffusion_are_named(use, error, message):
     with pytest.raises(error, match=message):
         use()
+
+
+# --- Gaps of real sentences
+
+
+@pytest.fixture(scope="module")
+def docs():
+    return load_pretrained("python_docs")
+
+
+def test_gaps_may_be_written_as_lines_or_as_the_token(docs):
+    _, tokenizer = docs
+    ids, gaps = gap_row(tokenizer, "the ___ of [MASK] ______ and __init__")
+    names = [tokenizer.id_to_token(i) for i in ids[0].tolist()]
+    assert names[:7] == ["the", "[MASK]", "of", "[MASK]", "[MASK]", "and", "_"]
+    assert gaps.tolist() == [[name == "[MASK]" for name in names]]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "There is no text: write a sentence with gaps"),
+        (" \n ", "There is no text"),
+        ("no gap, __ is none", "There is no gap: write ___ for each piece"),
+        ("☃ is ___", "“☃” cannot be spelled in this vocabulary"),
+        ("[CLS] ___ [SEP]", r"“\[CLS\]” cannot be spelled"),
+        (
+            "a " * 200 + "___",
+            "The text has 201 tokens, but the model reads 128 at most: shorten it",
+        ),
+    ],
+)
+def test_a_text_that_cannot_be_filled_is_named(docs, text, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        fill_gaps(*docs, text)
+
+
+def test_the_surest_gap_is_filled_first_and_what_is_given_stays(docs):
+    model, tokenizer = docs
+    text = "If the ___ does not exist, a new ___ is ___."
+    filling = fill_gaps(model, tokenizer, text)
+    gaps = filling.masked[0]
+    assert filling.masked.sum(1).tolist() == [3, 2, 1]
+    for step in range(2):
+        kept = filling.masked[step] & ~filling.masked[step + 1]
+        assert (
+            filling.confidences[step][kept] == filling.confidences[step][filling.masked[step]].max()
+        )
+    (ids,) = tokenization.encode(tokenizer, [text.replace("___", "[MASK]")], special_tokens=False)
+    for row in filling.tokens:
+        assert all(
+            tokenizer.id_to_token(i) == token or gap
+            for i, token, gap in zip(ids, row, gaps, strict=True)
+        )
+    assert not {"[MASK]", "[UNK]", "[PAD]"} & set(itertools.chain(*filling.tokens))
+
+
+@torch.no_grad()
+def test_what_else_was_thought_of_are_the_next_likeliest_of_that_step(docs):
+    model, tokenizer = docs
+    filling = fill_gaps(model, tokenizer, "Return the ___ of the ___.", n_others=2)
+    ids, gaps = gap_row(tokenizer, "Return the ___ of the ___.")
+    p = model(ids, None, gaps).softmax(-1)  # (2, V)
+    for step in range(2):
+        given = [bool(pairs) for pairs in filling.others[step]]
+        assert given == gaps[0].tolist()
+    for row, place in zip(p, gaps[0].nonzero()[:, 0].tolist(), strict=True):
+        row[list(SPECIAL_IDS)] = 0
+        chances, best = (row / row.sum()).topk(3)
+        names = [tokenizer.id_to_token(i) for i in best.tolist()]
+        assert filling.tokens[0][place] == names[0]
+        assert [name for name, _ in filling.others[0][place]] == names[1:]
+        assert [x for _, x in filling.others[0][place]] == pytest.approx(
+            chances[1:].tolist(), rel=1e-4
+        )
+
+
+def test_a_prompt_and_its_answer_are_one_row(docs):
+    filling = fill_gaps(*docs, "Returns the number of ___ ___ ___ ___ ___")
+    assert [row[:4] for row in filling.tokens] == [["returns", "the", "number", "of"]] * 5
+    assert filling.masked[0].tolist() == [False] * 4 + [True] * 5
+
+
+def test_a_model_and_another_tokenizer_are_refused(docs):
+    other = tokenization.train_wordpiece(["a few words of a text"] * 3, 100)
+    with pytest.raises(ValueError, match="take the one that it was trained with"):
+        fill_gaps(docs[0], other, "a ___")
+    with pytest.raises(TypeError, match="model must be of type MaskedLM"):
+        fill_gaps(torch.nn.Linear(2, 2), docs[1], "a ___")

@@ -399,3 +399,46 @@ def test_the_widget_refuses_a_step_that_does_not_exist(value):
 def test_the_widget_passes_on_what_is_wrong():
     with pytest.raises(ValueError, match="confidences must be rectangular"):
         RefinementSteps(TOKENS, [[1.0], [1.0, 0.5]], HIDDEN)
+
+
+# ---------------------------------------------------------------- what else was thought of
+
+OTHERS = [[[], [("nine", 0.3)], [("teen", 0.1), ("six", 0.05)], []]] * 3
+
+
+def test_what_a_step_also_thought_of_stands_behind_its_choice():
+    view = steps(others=OTHERS)
+    assert [part for part, *_ in view["history"][2]] == [
+        "step 1 chose “two” (0.20), before “teen” (0.10), “six” (0.05)",
+        "masked again before step 2",
+        "masked again, step 2 chose “ty” (0.60), before “teen” (0.10), “six” (0.05)",
+        "this is wrong",
+    ]
+    assert view["history"][3][0][0] == "step 1 chose “six” (0.90)"
+    told = view["summary"].splitlines()
+    assert told[4:7] == [
+        "Token 2: masked again, step 3 chose “forty” (0.95), before “nine” (0.30).",
+        "Token 3: masked again, step 2 chose “ty” (0.60), before “teen” (0.10), “six” (0.05).",
+        "Token 4: masked again, step 2 chose “six” again (0.80).",
+    ]
+    assert json.loads(json.dumps(view, allow_nan=False)) == view
+
+
+@pytest.mark.parametrize(
+    ("others", "sentence"),
+    [
+        (OTHERS[:2], "others has 2 entries where 3 are needed"),
+        ([[[]] * 3] * 3, "others of step 1 has 3 entries where 4 are needed"),
+        ([[["a"]] * 4] * 3, r"others must hold lists of \(token, probability\), not \['a'\]"),
+        (7, "others must be a list or an array; it is int"),
+    ],
+)
+def test_others_that_do_not_fit_are_refused(others, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        steps(others=others)
+
+
+def test_hostile_others_stay_data():
+    view = steps(others=[[[(token, 0.5) for token in HOSTILE]] * 4] * 3)
+    assert "<b id" not in render_html(view) and "<img src=x" not in render_html(view)
+    assert label(HOSTILE[0]) in view["history"][1][0][0]

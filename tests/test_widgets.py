@@ -30,6 +30,7 @@ from mlm_course.views import (
 )
 from mlm_course.widgets import (
     AttentionExplorer,
+    GapFiller,
     MaskMatrix,
     MaskPlayground,
     PatchGrid,
@@ -94,6 +95,18 @@ def box(tokens=WORDS, **how):
     )
 
 
+def filling(tokens=WORDS):
+    """All but the first are filled, in two steps: the arguments of a refinement's view."""
+    masked = [[False, True, True, True], [False, False, True, False]]
+    others = [[[]] + [[(tokens[1], 0.25)]] * 3] * 2
+    return [tokens, tokens], [[1.0, 0.5, 0.5, 0.5]] * 2, masked, others
+
+
+def gap_filler(tokens=WORDS, **how):
+    examples = list(tokens) if isinstance(tokens, list) else tokens
+    return GapFiller(lambda text: filling(tokens), examples, text="a ___", **how)
+
+
 MAKERS = {
     "explorer": lambda tokens=WORDS: AttentionExplorer(tokens, SCORES, CAUSAL),
     "matrix": lambda tokens=WORDS: MaskMatrix(tokens, tokens, CAUSAL, {"future": CAUSAL}),
@@ -102,6 +115,7 @@ MAKERS = {
     "patches": patches,
     "refinement": refinement,
     "box": box,
+    "gap_filler": gap_filler,
 }
 
 
@@ -141,8 +155,12 @@ def test_ipywidgets_7_shows_the_same(make, monkeypatch):
 def test_one_dict_crosses_to_the_page_and_it_is_json(make):
     widget = make()
     dicts = [name for name in widget.keys if isinstance(getattr(widget, name), dict)]
-    assert dicts == ["view"]
-    json.dumps(widget.view, allow_nan=False)
+    answer = (
+        ["filled"] if isinstance(widget, GapFiller) else []
+    )  # a view of its own: the field stays
+    assert sorted(dicts) == [*answer, "view"]
+    for name in dicts:
+        json.dumps(getattr(widget, name), allow_nan=False)
 
 
 def test_hostile_tokens_stay_data(make):
@@ -262,6 +280,7 @@ TAKES_NUMBERS = {
     "right": lambda x: RefinementSteps([WORDS] * 4, [[0.5] * 4] * 4, [[True] * 4] * 4, x),
     "step": lambda x: RefinementSteps([WORDS], [[0.5] * 4], [[True] * 4], step=x),
     "search": lambda x: SearchBox(x),
+    "fill": lambda x: GapFiller(lambda text: x, ["a ___"]),
     "k": lambda x: SearchBox(lambda query: [], k=x),
     "floor": lambda x: TrainingCurve(floor=x),
     "value": lambda x: TrainingCurve().add(1, loss=x),
@@ -307,7 +326,7 @@ def test_odd_numbers_are_read_or_refused_in_a_sentence(name):
 
 
 @pytest.mark.parametrize(
-    "name", [n for n in TAKES_TOKENS if n not in ("patches", "curve", "refinement")]
+    "name", [n for n in TAKES_TOKENS if n not in ("patches", "curve", "refinement", "gap_filler")]
 )
 def test_odd_tokens_are_read_or_refused_in_a_sentence(name):
     odd = {**ODD_TOKENS, "a generator": (word for word in WORDS)}
@@ -670,3 +689,71 @@ def test_a_box_without_a_search_is_refused():
         SearchBox({"a": []})
     with pytest.raises(ValueError, match="k must lie between 1 and 50; it is 0"):
         SearchBox(by_words, k=0)
+
+
+# ---------------------------------------------------------------- a sentence with gaps
+
+
+def echo(text):
+    """Fills each ___ of a text with "xx", one a step."""
+    words = text.split()
+    gaps = [place for place, word in enumerate(words) if word == "___"]
+    if not gaps:
+        raise ValueError("There is no gap.\nMore of it.")
+    filled = [["xx" if word == "___" else word for word in words]] * len(gaps)
+    masked = [[place in gaps[n:] for place in range(len(words))] for n in range(len(gaps))]
+    others = [[[("y", 0.25)] if gone else [] for gone in row] for row in masked]
+    return filled, torch.full((len(gaps), len(words)), 0.5), masked, others
+
+
+def test_a_gap_filler_begins_with_its_first_example():
+    widget = GapFiller(echo, ["a ___ c ___", "___"], title="Fill")
+    assert (widget.text, widget.step) == ("a ___ c ___", 1)
+    assert widget.said == "2 gaps filled in 2 steps. Result: a xx c xx"
+    assert repr(widget).startswith("4 tokens, 2 of them given, 2 steps.\nStep 1 of 2: all 2 tokens")
+    assert "Token 4: masked again, step 2 chose “xx” again (0.50), before “y” (0.25)." in repr(
+        widget
+    )
+    assert widget.picture()["title"] == "Fill"
+    assert GapFiller(echo, ["a ___"], text="b ___").text == "b ___"
+
+
+def test_another_text_is_filled_from_its_first_step():
+    widget = GapFiller(echo, ["a ___ c ___"])
+    widget.step = 2
+    widget.text = "___"
+    assert (widget.step, widget.said) == (1, "1 gap filled in 1 step. Result: xx")
+    with pytest.raises(TraitError, match="step must lie between 1 and 1; got 2"):
+        widget.step = 2
+
+
+def test_a_text_that_cannot_be_filled_loses_nothing():
+    widget = GapFiller(echo, ["a ___"])
+    before = widget.filled, widget.said
+    widget.text = "no gap"
+    assert widget.error == "There is no gap."
+    assert (widget.filled, widget.said) == before
+    assert "There is no gap." in repr(widget) and "Result: a xx" in repr(widget)
+    widget.text = "___ b"
+    assert widget.error == "" and "Result: xx b" in repr(widget)
+
+
+@pytest.mark.skipif(ipywidgets.__version__ < "8", reason="7 sends nothing without a kernel")
+def test_a_text_of_the_page_is_filled_once_and_in_one_message(monkeypatch):
+    asked, sent = [], []
+    widget = GapFiller(lambda text: asked.append(text) or echo(text), ["a ___"])
+    monkeypatch.setattr(widget, "send_state", lambda keys: sent.append(set(keys)))
+    widget.set_state({"text": "b ___", "asked": 1})
+    assert asked == ["a ___", "b ___"] and widget.answered == 1
+    assert sent == [{"filled", "said", "answered"}]
+    widget.set_state({"text": "b ___", "asked": 2})  # Enter: the same once more
+    assert asked[2:] == ["b ___"] and widget.answered == 2
+
+
+def test_a_gap_filler_needs_something_to_fill():
+    with pytest.raises(ValueError, match="needs a text, or an example"):
+        GapFiller(echo)
+    with pytest.raises(ValueError, match="There is no gap"):
+        GapFiller(echo, ["no gap"])
+    with pytest.raises(ValueError, match="fill must be a function; it is str"):
+        GapFiller("echo", ["a ___"])

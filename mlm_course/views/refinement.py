@@ -26,14 +26,16 @@ def refinement_steps(
     masked: Any,
     right: Any = None,
     title: str = "",
+    others: Any = None,
 ) -> dict[str, Any]:
     """View of a text that was filled in step by step, with what each step masked again.
 
     tokens, T steps of N strings, as they stand after the step; confidences (T, N), 0 to 1, each
     from the step that chose the token; masked bool (T, N), True = masked when the step began, and
     so filled in by it; right bool (N,), whether each of the last tokens is right. A token that no
-    step masked counts as given. ValueError for shapes that differ, confidences outside 0..1, and
-    a token that changes without being masked.
+    step masked counts as given. others, for each step and token a list of (token, probability): what
+    else the step thought of, likeliest first. ValueError for shapes that differ, confidences outside
+    0..1, and a token that changes without being masked.
     """
     words = _tokens(tokens)
     shape = (len(words), len(words[0]))
@@ -52,8 +54,9 @@ def refinement_steps(
         "steps": [_step(labels, sure, gone, place) for place in range(shape[0])],
     }
     view["steps"] = [{**step, **_words(view, place)} for place, step in enumerate(view["steps"])]
-    view["history"] = [_history(view, place) for place in range(shape[1])]
-    return {**view, "summary": _summary(view)}
+    besides = _besides(others, shape)
+    view["history"] = [_history(view, place, besides) for place in range(shape[1])]
+    return {**view, "summary": _summary(view, others is not None)}
 
 
 # ---------------------------------------------------------------- reading
@@ -102,6 +105,26 @@ def _confidences(values: Any, shape: tuple[int, ...]) -> list[list[float | None]
 def _flags(name: str, values: Any, shape: tuple[int, ...]) -> Any:
     _shaped(name, values, shape)
     return checks.booleans(name, values, shape).tolist()
+
+
+def _besides(others: Any, shape: tuple[int, ...]) -> list[list[str]]:
+    """What else was thought of, in words, for each step and token; empty where nothing was."""
+    if others is None:
+        return [[""] * shape[1]] * shape[0]
+    rows = enumerate(checks.entries("others", others, shape[0]), start=1)
+    of_tokens = [checks.entries(f"others of step {n}", row, shape[1]) for n, row in rows]
+    return [[_listed(pairs) for pairs in row] for row in of_tokens]
+
+
+def _listed(pairs: Any) -> str:
+    """Tokens with their probabilities, as a clause."""
+    try:
+        named = [f"{text.quoted(text.label(str(t)))} ({text.number(float(p))})" for t, p in pairs]
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"others must hold lists of (token, probability), not {pairs!r}."
+        ) from None
+    return f", before {', '.join(named)}" if named else ""
 
 
 def _only_masked_tokens_change(words: list[list[str]], masked: list[list[bool]]) -> None:
@@ -200,13 +223,14 @@ def _least_confident(n: int) -> str:
     return "least confident" if n == 1 else f"{n} least confident"
 
 
-def _history(view: dict[str, Any], place: int) -> list[list[Any]]:
+def _history(view: dict[str, Any], place: int, besides: list[list[str]]) -> list[list[Any]]:
     """What happened to one token: words, and the first and last step at which they are said."""
     steps, last = view["steps"], len(view["steps"])
     told: list[list[Any]] = []
     for number, step in enumerate(steps, start=1):
         if step["masked"][place] or number == 1:
-            told.append([_choice(view, place, number), number, last])
+            also = besides[number - 1][place] if step["masked"][place] else ""
+            told.append([_choice(view, place, number) + also, number, last])
         if step["again"][place]:
             told.append([f"masked again before step {number + 1}", number, number])
     if view["right"]:
@@ -228,7 +252,8 @@ def _choice(view: dict[str, Any], place: int, number: int) -> str:
     return f"masked again, step {number} chose {same} ({sure})"
 
 
-def _summary(view: dict[str, Any]) -> str:
+def _summary(view: dict[str, Any], tokens_too: bool) -> str:
+    """What every step did, and the result; tokens_too: also what became of each token, last said."""
     steps, given = view["steps"], view["given"]
     free = f", {given.count(True)} of them given" if any(given) else ""
     lead = f"{view['title']}: " if view["title"] else ""
@@ -237,7 +262,16 @@ def _summary(view: dict[str, Any]) -> str:
         more = text.count(len(told) - MOST_IN_WORDS, "more step")
         told = [*told[: MOST_IN_WORDS - 1], f"And {more}.", told[-1]]
     counted = f"{text.count(len(given), 'token')}{free}, {text.count(len(steps), 'step')}."
-    return "\n".join([lead + counted, *told, _result(view)])
+    chosen = _last_choices(view) if tokens_too else []
+    return "\n".join([lead + counted, *told, *chosen, _result(view)])
+
+
+def _last_choices(view: dict[str, Any]) -> list[str]:
+    """Of each of the first tokens that were filled in, what its last step chose and thought of."""
+    filled = [place for place, given in enumerate(view["given"]) if not given][:MOST_IN_WORDS]
+    choices = [[part for part, *_ in view["history"][place]] for place in filled]
+    last = -2 if view["right"] else -1  # whether it is right is said behind it
+    return [f"Token {n + 1}: {parts[last]}." for n, parts in zip(filled, choices, strict=True)]
 
 
 def _result(view: dict[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """Live pictures: thin widgets over the views, each with a static twin."""
 
 from mlm_course.widgets.attention_explorer import AttentionExplorer
+from mlm_course.widgets.gap_filler import GapFiller
 from mlm_course.widgets.mask_matrix import MaskMatrix
 from mlm_course.widgets.mask_playground import MaskPlayground
 from mlm_course.widgets.patch_grid import PatchGrid
@@ -11,6 +12,7 @@ from mlm_course.widgets.training_curve import TrainingCurve
 
 __all__ = [
     "AttentionExplorer",
+    "GapFiller",
     "MaskMatrix",
     "MaskPlayground",
     "PatchGrid",

@@ -14,12 +14,13 @@ class RefinementSteps(CourseWidget):
 
     tokens, T steps of N strings, as they stand after the step; confidences (T, N), 0 to 1, each
     from the step that chose the token; masked bool (T, N), True = masked when the step began;
-    right bool (N,), whether each of the last tokens is right. step, 1 to T, follows what the
+    right bool (N,), whether each of the last tokens is right; others, for each step and token a
+    list of (token, probability), what else the step thought of. step, 1 to T, follows what the
     reader chooses and may be set. All of it is computed before: the slider never waits for
     Python. ValueError where shapes differ or a token changes without being masked.
     """
 
-    _esm = script("refinement.js")
+    _esm = script("steps.js", "refinement.js")
 
     step = traitlets.Int(1).tag(sync=True)
 
@@ -31,8 +32,9 @@ class RefinementSteps(CourseWidget):
         right: Any = None,
         title: str = "",
         step: int = 1,
+        others: Any = None,
     ) -> None:
-        view = refinement_steps(tokens, confidences, masked, right, title)
+        view = refinement_steps(tokens, confidences, masked, right, title, others)
         super().__init__(view=view, step=checks.whole("step", step))
 
     @traitlets.validate("step")

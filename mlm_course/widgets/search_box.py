@@ -8,13 +8,13 @@ import traitlets
 from mlm_course.views import SearchResult, checks, search_results
 from mlm_course.views.search import first_hits, result_view
 from mlm_course.views.text import lines
-from mlm_course.widgets.base import CourseWidget, script
+from mlm_course.widgets.base import AnsweringWidget, script
 
 Search = Callable[[str], Iterable[Any]]
 IN_THE_TWIN = 3  # examples, and hits of each, where nobody has asked yet
 
 
-class SearchBox(CourseWidget):
+class SearchBox(AnsweringWidget):
     """A box to type a query into, and below it the passages that a search puts first.
 
     search, a function query -> hits, best first, each (name, text, score), or a mapping from a
@@ -30,11 +30,8 @@ class SearchBox(CourseWidget):
 
     query = traitlets.Unicode().tag(sync=True)
     method = traitlets.Unicode().tag(sync=True)
-    asked = traitlets.Int(0).tag(sync=True)  # number of the page's question, so far
-    answered = traitlets.Int(0).tag(sync=True)  # number of the question that hits answer
     hits: Any = traitlets.List().tag(sync=True)
     said = traitlets.Unicode().tag(sync=True)
-    error = traitlets.Unicode().tag(sync=True)
 
     def __init__(
         self,
@@ -48,7 +45,6 @@ class SearchBox(CourseWidget):
         self._k, self._title = checks.whole("k", k), str(title)
         self._last = SearchResult("", [])
         self._examples: dict[str, list[SearchResult]] = {}
-        self._key: tuple[Any, ...] = ()
         result_view(self._last, self._k)  # k that cannot be fails here
         offered = checks.tokens_of("examples", examples)
         methods = list(self._searches)
@@ -57,19 +53,11 @@ class SearchBox(CourseWidget):
         self._answer()
         self.observe(self._answer, ["query", "method", "asked"])
 
-    def _answer(self, change: Any = None) -> None:
-        """Searches, once for each question; a failure becomes one sentence and changes no hits."""
-        key = self.query.strip(), self.method, self.asked
-        if key == self._key:
-            return
-        self._key = key
-        with self.hold_sync():
-            try:
-                self._show(self._result(key[0], self._k))
-                self.error = ""
-            except (Exception, KeyboardInterrupt) as problem:
-                self.error = self._failure(problem)
-            self.answered = self.asked
+    def _question(self) -> tuple[Any, ...]:
+        return self.query.strip(), self.method
+
+    def _respond(self) -> None:
+        self._show(self._result(self.query.strip(), self._k))
 
     def _result(self, query: str, k: int) -> SearchResult:
         hits = first_hits(self._searches[self.method](query), k) if query else []
@@ -82,9 +70,8 @@ class SearchBox(CourseWidget):
         self.said = shown["said"] if result.query else ""
 
     def _failure(self, problem: BaseException) -> str:
-        first = (str(problem) or type(problem).__name__).splitlines()[0]
-        who = f"“{self.method}”" if self.method else "The search"
-        return lines(f"{who} could not answer: {first}")
+        who = f"“{lines(self.method)}”" if self.method else "The search"
+        return f"{who} could not answer: {super()._failure(problem)}"
 
     @traitlets.validate("method")
     def _known(self, proposal: dict[str, Any]) -> str:

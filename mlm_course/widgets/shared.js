@@ -211,20 +211,29 @@ function connection(model, on) {
   return { node, ask };
 }
 
+// on(event, f) listens to the model until leave(); f of "leave" is what is done then.
+function listening(model) {
+  let undo = [];
+  const on = (event, f) => {
+    if (event === "leave") return undo.push(f);
+    model.on(event, f);
+    undo.push(() => model.off(event, f));
+  };
+  const leave = () => {
+    undo.forEach((f) => f());
+    undo = [];
+  };
+  return { on, leave };
+}
+
 // A widget out of draw(model, root, on): draws now and whenever Python replaces the view.
 // on(event, f) listens to the model and is undone by itself; "leave" is the end of the drawing.
 function widget(draw) {
   return {
     render({ model, el }) {
-      let undo = [];
-      const on = (event, f) => {
-        if (event === "leave") return undo.push(f);
-        model.on(event, f);
-        undo.push(() => model.off(event, f));
-      };
+      const { on, leave } = listening(model);
       function redraw() {
-        undo.forEach((f) => f());
-        undo = [];
+        leave();
         const root = make("div", { class: "mlm mathjax_ignore tex2jax_ignore" }); // $ is no formula
         root.addEventListener("keydown", handBack, true);
         draw(model, root, on);
@@ -233,7 +242,7 @@ function widget(draw) {
       model.on("change:view", redraw);
       redraw();
       return () => {
-        undo.forEach((f) => f());
+        leave();
         model.off("change:view", redraw);
       };
     },

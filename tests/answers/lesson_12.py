@@ -537,3 +537,81 @@ def which_sampler(confidence, masked):
     most = confidence[:-1].masked_fill(~masked[1:], -1).amax(-1)
     least = confidence[:-1].masked_fill(~pool | masked[1:], 2).amin(-1)
     return "confidence" if bool((most <= least).all()) else "random", schedule, again
+
+# %% 12.7 right
+# unusual: row by row, place by place, until nothing is masked
+def fill_the_sure(predict, canvas, sure, passes):
+    canvas, taken = canvas.clone(), [0] * len(canvas)
+    for _ in range(passes):
+        logits = predict(canvas).clone()
+        logits[..., 4] = -1e9
+        chances = torch.softmax(logits, -1)
+        for b in range(len(canvas)):
+            gaps = [i for i in range(canvas.shape[1]) if canvas[b, i] == 4]
+            if not gaps:
+                continue
+            taken[b] += 1
+            top = {i: chances[b, i].max().item() for i in gaps}
+            chosen = [i for i in gaps if top[i] >= sure] or [max(gaps, key=top.get)]
+            for i in chosen:
+                canvas[b, i] = chances[b, i].argmax()
+    return canvas, torch.tensor(taken)
+
+# %% 12.7 right
+# unusual: while, topk, and the fallback as a one-hot row
+def fill_the_sure(predict, canvas, sure, passes):
+    taken = torch.zeros(len(canvas), dtype=torch.long)
+    while (canvas == 4).any():
+        masked = canvas == 4
+        logits = predict(canvas)
+        words = torch.cat([logits[..., :4], logits[..., 5:]], -1).softmax(-1)
+        p, best = words.topk(1)
+        p, best = p[..., 0].masked_fill(~masked, -1), best[..., 0]
+        best = best + (best >= 4)
+        chosen = masked & (p >= sure)
+        none = ~chosen.any(1, keepdim=True)
+        alone = torch.nn.functional.one_hot(p.argmax(1), canvas.shape[1]).bool()
+        chosen = chosen | (none & alone & masked)
+        canvas = torch.where(chosen, best, canvas)
+        taken = taken + masked.any(1).long()
+    return canvas, taken
+
+# %% 12.7 wrong
+# believes: the likeliest of all places is filled where none is sure
+# says: another row decides
+def fill_the_sure(predict, canvas, sure, passes):
+    taken = torch.zeros(len(canvas), dtype=torch.int64)
+    for _ in range(passes):
+        masked = canvas == 4
+        p, best = predict(canvas).index_fill(-1, torch.tensor([4]), -torch.inf).softmax(-1).max(-1)
+        p = p.masked_fill(~masked, 0.0)
+        enough = min(sure, p.max().item())
+        taken += masked.any(1)
+        canvas = best.where(masked & (p >= enough), canvas)
+    return canvas, taken
+
+# %% 12.7 wrong
+# believes: one reading of the row is enough
+# says: first canvas in every pass
+def fill_the_sure(predict, canvas, sure, passes):
+    p, best = predict(canvas).index_fill(-1, torch.tensor([4]), -torch.inf).softmax(-1).max(-1)
+    taken = torch.zeros(len(canvas), dtype=torch.int64)
+    for _ in range(passes):
+        masked = canvas == 4
+        own = p.where(masked, 0.0)
+        least = own.amax(1, keepdim=True).clamp(max=sure)
+        canvas = torch.where(masked & (own >= least), best, canvas)
+        taken += masked.any(1)
+    return canvas, taken
+
+# %% 12.7 wrong
+# believes: a threshold is all
+# says: stays as it is, pass after pass
+def fill_the_sure(predict, canvas, sure, passes):
+    taken = torch.zeros(len(canvas), dtype=torch.int64)
+    for _ in range(passes):
+        masked = canvas == 4
+        p, best = predict(canvas).index_fill(-1, torch.tensor([4]), -torch.inf).softmax(-1).max(-1)
+        taken += masked.any(1)
+        canvas = torch.where(masked & (p >= sure), best, canvas)
+    return canvas, taken

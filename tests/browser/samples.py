@@ -22,6 +22,7 @@ from mlm_course.views import (
 from mlm_course.views.text import label
 from mlm_course.widgets import (
     AttentionExplorer,
+    GapFiller,
     MaskMatrix,
     MaskPlayground,
     PatchGrid,
@@ -136,6 +137,18 @@ def box(tokens: list[str] = WORDS, **how: Any) -> SearchBox:
     return SearchBox(searches, **{**given, **how})
 
 
+def fillings(tokens: list[str]) -> tuple[Any, ...]:
+    """The steps of `refined` with what else was thought of: a token's neighbour, and the token."""
+    given = {name: part for name, part in refined(tokens).items() if name != "right"}
+    others = [[[(token, 0.25)] for token in tokens[1:] + tokens[:1]]] * 3
+    return (*given.values(), others)
+
+
+def gap_filler(tokens: list[str] = WORDS, **how: Any) -> GapFiller:
+    given = {"examples": tokens[1:4], "title": "A sentence with gaps"}
+    return GapFiller(lambda text: fillings(tokens), **{**given, **how})
+
+
 WIDGETS = {
     "explorer": explorer,
     "matrix": matrix,
@@ -144,6 +157,7 @@ WIDGETS = {
     "patches": patches,
     "refinement": refinement,
     "box": box,
+    "gap_filler": gap_filler,
 }
 
 

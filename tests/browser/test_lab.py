@@ -28,6 +28,7 @@ CELLS = [
     "patches = samples.patches(); patches",
     "refinement = samples.refinement(); refinement",
     "box = samples.box(); box",
+    "gap_filler = samples.gap_filler(); gap_filler",
     "import time; from mlm_course.widgets import progress_display\n"
     "running = progress_display(total=150, floor=0.352)\n"
     "for step, value in samples.learning(['loss'], 150)['loss']:\n"
@@ -314,6 +315,7 @@ STOPS = {
     "patches": 8,
     "refinement": 4,
     "box": 5,
+    "gap_filler": 7,
 }  # a curve has no keys
 
 
