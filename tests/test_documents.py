@@ -19,6 +19,7 @@ from packaging.requirements import Requirement
 
 from mlm_course import __version__
 from mlm_course.practice import exercise as practice
+from mlm_course.results.comparison import mean_interval
 
 ROOT = Path(__file__).resolve().parents[1]
 README, CONTRIBUTING = (
@@ -203,6 +204,8 @@ def test_the_figures_are_those_of_the_records():
     told.append(f"{100 * cheques['steps_one_length']['distilled']['4']['right']:.1f} % right")
     told.append(f"the twin {100 * cheques['autoregressive']['greedy']['right']:.0f} %")
     told.append(f"{cheques['sizes']['test']:,} test cheques")
+    mean, low, high, _ = mean_interval(record("payments")["right"]["values"]["T = 10"])
+    told.append(f"{100 * mean:.0f} % right in 10 steps ({100 * low:.0f} to {100 * high:.0f})")
     assert [figure for figure in told if figure not in text] == []
     largest = record("two_processes")["largest difference"]
     devices = section(README, "On several devices")

@@ -37,6 +37,7 @@ COMPARISONS = (
     "samplers",
     "student_goals",
     "weight_pruning",
+    "payments",
 )
 
 

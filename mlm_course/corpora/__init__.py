@@ -11,6 +11,7 @@
 - `images`: scanned digits and two photographs, from scikit-learn.
 - `pairs`: numbers, dates and cheques in two languages, with all right translations.
 - `two_modes`: a source with two right answers, equally likely.
+- `payments`: records of payments, each with 216 right texts.
 - `own_text`: text files of your own, in folders, as passages; a part held out; packed rows.
 - `hub_text`, `hub_images`, `hub_pairs`: data sets through Hugging Face `datasets`, or one of the
   above when the hub cannot be reached.

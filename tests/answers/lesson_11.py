@@ -601,72 +601,84 @@ def two_steps_needed():
     return torch.tensor([[0, 1, 2], [0, 3, 4]])
 
 # %% 11.7 right
-# unusual: ceil(N / T) words stay; tensors all the way, returned as one
-import torch
+# unusual: the other way round: cut the text, then match pieces with parts, each once
+def which_are_right(parts, written):
+    def fits(pieces, parts):
+        if not pieces or not parts:
+            return not pieces and not parts
+        first, rest = pieces[0], pieces[1:]
+        return any(
+            first in ways and fits(rest, parts[:i] + parts[i + 1 :])
+            for i, ways in enumerate(parts)
+        )
 
-def predicted_valid(p, N, steps):
-    k = (N / torch.tensor(steps).double()).ceil()
-    return (p.double()[:, None] ** k).sum(0)
+    return [fits(text.split(" ; "), parts) for text in written]
 
 # %% 11.7 right
-# unusual: the package's schedule says how many go
-from mlm_course.decoding import MASK_PREDICT, n_masked
+# unusual: nested loops over indices, a list for the texts, numpy bools
+def which_are_right(parts: list[list[str]], written: list[str]) -> list[bool]:
+    import itertools
 
-def predicted_valid(p, N, steps):
+    import numpy as np
+
+    texts = []
+    for order in itertools.permutations(range(len(parts))):
+        for chosen in itertools.product(*[parts[i] for i in order]):
+            texts.append(" ; ".join(chosen))
+    return [np.bool_(texts.count(text) > 0) for text in written]
+
+# %% 11.7 wrong
+# believes: the parts stand in the order in which they are given
+# says: Only texts with the parts in the order of `parts` count here
+def which_are_right(parts, written):
+    return [text in {" ; ".join(chosen) for chosen in product(*parts)} for text in written]
+
+# %% 11.7 wrong
+# believes: the ways belong together, the n-th with the n-th
+# says: The ways are paired here
+def which_are_right(parts, written):
+    allowed = []
+    for chosen in zip(*parts):
+        allowed += [" ; ".join(order) for order in permutations(chosen)]
+    return [text in allowed for text in written]
+
+# %% 11.7 wrong
+# believes: a text is right if all parts are found in it
+# says: whatever else it says: two dates
+def which_are_right(parts, written):
     result = []
-    for T in steps:
-        later = n_masked(N, T, MASK_PREDICT)[1:]
-        stay = N - (later[0] if later else 0)
-        result.append(sum(float(chance) ** stay for chance in p))
+    for text in written:
+        found = [any(way in text for way in ways) for ways in parts]
+        result.append(all(found))
     return result
 
 # %% 11.7 wrong
-# believes: N / T words stay, rounded down
-# says: The number that stays is rounded down here
-def predicted_valid(p, N, steps):
-    return [sum(float(q) ** (N // T) for q in p) for T in steps]
+# believes: a text is right if each of its pieces is a way of some part
+# says: but not whether each part is there, and
+def which_are_right(parts, written):
+    known = {way for ways in parts for way in ways}
+    return [set(text.split(" ; ")) <= known for text in written]
 
 # %% 11.7 wrong
-# believes: what is hidden has to be of one answer
-# says: These are chances of the words that go
-def predicted_valid(p, N, steps):
-    out = []
-    for T in steps:
-        n = N * (T - 1) // T
-        out.append(float((p**n).sum()))
-    return out
+# believes: free order means free order of the words
+# says: Within a part
+def which_are_right(parts, written):
+    bags = [sorted(" ; ".join(chosen).split()) for chosen in product(*parts)]
+    return [sorted(text.split()) in bags for text in written]
 
 # %% 11.7 wrong
-# believes: the likeliest answer alone counts
-# says: This is the chance of one answer
-def predicted_valid(p, N, steps):
-    return [float(max(p) ** (N - N * (T - 1) // T)) for T in steps]
+# believes: a right text may be followed by something
+# says: A text counts here if a right one is somewhere in it
+def which_are_right(parts, written):
+    allowed = [" ; ".join(o) for c in product(*parts) for o in permutations(c)]
+    return [any(text.startswith(right) for right in allowed) for text in written]
 
 # %% 11.7 wrong
-# believes: at least one word is hidden, also where there is no second step
-# says: With `T` = 1 nothing is hidden again
-def predicted_valid(p, N, steps):
-    return [(p ** (N - max(1, N * (T - 1) // T))).sum().item() for T in steps]
-
-# %% 11.7 wrong
-# believes: the rule of two coins from section 2
-# says: The answers count alike here
-def predicted_valid(p, N, steps):
-    return [2 / 2 ** (N - N * (T - 1) // T) for T in steps]
-
-# %% 11.7 wrong
-# believes: with M answers the first word is free, so one draw less
-# says: Here one word fewer has to agree than stays
-def predicted_valid(p, N, steps):
-    stay = [N - N * (T - 1) // T for T in steps]
-    return [(p ** (k - 1)).sum().item() for k in stay]
-
-# %% 11.7 wrong
-# believes: all answers have to come out; the number that stays is right, which is said
-# says: `kept` holds how many words stay after the first step, for each T
-def predicted_valid(p, N, steps):
-    kept = [-(-N // T) for T in steps]
-    return [(p**k).prod().item() for k in kept]
+# believes: a comma or a space will do between parts
+# says: between two parts of a right text stand a space
+def which_are_right(parts, written):
+    allowed = {" , ".join(o) for c in product(*parts) for o in permutations(c)}
+    return [text in allowed for text in written]
 
 # %% 11.8 right
 # unusual: argsort for topk, loops for pages, one call, double logarithms

@@ -393,11 +393,13 @@ def two_steps_needed():
     return ["the cat sat", "the dog ran", "a cat ran"]
 
 # %% 11.7 wrong
-# believes: the first step keeps N // T words
+# believes: of the orders, forwards and backwards are the ones there are
 # named: rightly
-# says: The number that stays is rounded down here.
-def predicted_valid(p, N, steps):
-    return [float((p ** max(1, N // T)).sum()) for T in steps]
+# says: Only the given order and its reverse count here
+def which_are_right(parts, written):
+    one = {" ; ".join(chosen) for chosen in product(*parts)}
+    other = {" ; ".join(reversed(chosen)) for chosen in product(*parts)}
+    return [text in one | other for text in written]
 
 # %% 11.8 wrong
 # believes: behind its end a page has log 1 = 0, so the mean over the row is the words' mean
@@ -700,13 +702,13 @@ def chance_of_right(p, answers):
     return total
 
 # %% 11.7 right
-# unusual: Python integers and floats, min() for the page of a single word
-def predicted_valid(p, N, steps):
-    chances = []
-    for T in steps:
-        stay = N if T == 1 else N - max(1, N * (T - 1) // T)
-        chances.append(min(1.0, sum(q**stay for q in p.double().tolist())))
-    return chances
+# unusual: a generator of texts, read anew for each one that was written
+def which_are_right(parts, written):
+    def texts():
+        for chosen in product(*parts):
+            yield from map(" ; ".join, permutations(chosen))
+
+    return [any(text == right for right in texts()) for text in written]
 
 # %% 12.1 right
 # unusual: every text that agrees with what is visible, one by one
