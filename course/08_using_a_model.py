@@ -580,12 +580,12 @@ assert [
 # %% [markdown]
 # *In words:*
 #
-# - **Tags:** fine-tuned with 180 labels, pretraining adds .23 to .28 to random weights, and the probe is
+# - *Tags:* fine-tuned with 180 labels, pretraining adds .23 to .28 to random weights, and the probe is
 #   ahead of the neighbouring words with each number of labels {r:few_labels.ahead.tags}.
-# - **Errors and warnings:** it adds .04 to .08 to random weights with 180 labels. Against the bag of
+# - *Errors and warnings:* it adds .04 to .08 to random weights with 180 labels. Against the bag of
 #   words no difference larger than .03 is seen with 60 and 180, and with nearly 1,200 the bag is .03
 #   ahead {r:few_labels.ahead.errors}.
-# - **Without the telling words** the bag ends .05 to .06 below where it ends without the others
+# - *Without the telling words* the bag ends .05 to .06 below where it ends without the others
 #   {r:few_labels.falls}, and its lead over our probe .002 to .008 instead of .04 {r:few_labels.ahead}.
 #   But on the 173 messages of modules that pretraining held out its lead is .03 to .04 instead of .04
 #   {r:few_labels}.
@@ -780,13 +780,13 @@ assert str(compare(by_setting["words"] * 5, by_setting["contrastive"])).startswi
 )
 
 # %% [markdown]
-# - **Pairs** add .10 to .15 to the raw vectors {r:search.differences}.
-# - **Pretraining:** from random weights, each at the rate of three that was best after 40 steps (both at
+# - *Pairs* add .10 to .15 to the raw vectors {r:search.differences}.
+# - *Pretraining:* from random weights, each at the rate of three that was best after 40 steps (both at
 #   an edge), 200 steps end .23 to .30 lower {r:search.differences}.
-# - **SimCSE**, best at the smallest rate tried, lies .002 to .027 below *raw* {r:search.differences}.
-# - **Words alone** stand .10 above *contrastive* on these modules {r:search}. (Query and passage are by
+# - *SimCSE*, best at the smallest rate tried, lies .002 to .027 below *raw* {r:search.differences}.
+# - *Words alone* stand .10 above *contrastive* on these modules {r:search}. (Query and passage are by
 #   one author.) Joined by scores, both are ahead of words by .02 to .04 {r:search.differences}.
-# - **Hearing rare words** adds .07 to .09 to *contrastive*, but then no difference from random weights
+# - *Hearing rare words* adds .07 to .09 to *contrastive*, but then no difference from random weights
 #   larger than .03 is seen over modules {r:search.differences}, and over seeds alone, on these modules,
 #   those are ahead by .002 to .018 {r:search.differences}.
 #

@@ -645,7 +645,7 @@ show(refinement_steps(**picture_of(traces[6], letters, title, best_row)))
 
 # %% [markdown]
 # *Figure 6, the mechanism: hide the doubtful, guess again with the rest in view.* At first each
-# letter is one of two; letters that stay tell which answer is being written. Step through it:
+# letter is one of two; letters that stay tell which answer is being written:
 
 # %% tags=["nbval-ignore-output"]
 from mlm_course.widgets import RefinementSteps
@@ -768,7 +768,7 @@ show(refinement_steps(**picture_of(traces[6], letters, title, wrong_row)))
 # %% [markdown]
 # ## 6. Two hundred right texts
 #
-# Now a source with much to mix: the record of a payment. A text names amount, day and payee in any order,
+# Now a source with much to mix: a payment. A text names amount, day and payee in any order,
 # each in any of its ways:
 
 # %%
@@ -781,15 +781,15 @@ print("record:", *asked[0].fields)
 for ways in (payments.amount_ways, payments.date_ways, payments.payee_ways):
     print("   ", "  |  ".join(ways(asked[0])))
 right_texts = payments.renderings(asked[0])
-sizes = {len(text.split()) for text in right_texts}
-print(f"{len(right_texts)} right texts, of {min(sizes)} to {max(sizes)} words; one of them:")
+long = {len(text.split()) for text in right_texts}
+print(f"{len(right_texts)} right texts, of {min(long)} to {max(long)} words; one of them:")
 print("   ", right_texts[100])
 
 # %% [markdown]
 # ### Exercise 11.7: right in any order
-# `parts` is a list: for each part of a record a list of all ways to write it. A text is right if it has
-# each part once, in one of its ways, in any order, with `" ; "` between two parts. Return a list: for
-# each text in `written` whether it is right.
+# `parts` is a list: for each part of a record a list of all ways to write it. A text is right if it is
+# each part once, in one of its ways, in any order, with `" ; "` between two, and nothing else. Return
+# a list: for each text in `written` whether it is right.
 
 
 # %% exercise="11.7"
@@ -842,8 +842,9 @@ assert FAST or is_right[10].float().mean() > is_right[1].float().mean() + 0.5
 
 # %% [markdown]
 # ### How good, in how many steps
-# Five models of each kind, learning rates tuned alike; 1,000 payments. The twins write *greedy*, the
-# likeliest word each time. Both have four layers: 2 in the encoder and 2 in the decoder, or 3 and 1.
+# Five CMLMs and five of each of two twins, 500 training steps, learning rates tuned alike; 1,000 payments.
+# All have 2 layers in the encoder and 2 in the decoder, the second twin 3 and 1. Twins write *greedy*, the
+# likeliest word each time.
 
 # %%
 from mlm_course.results.comparison import differences, mean_interval
@@ -873,12 +874,11 @@ for pair, difference in differences(about["right"]).items():
 # %% [markdown]
 # *Figure 8 and table 8: text generation.* One step wrote no right text; ten are ahead of it by 73 to 93
 # points, and of four by 49 to 70 {r:payments.right}. Left to right, with both decoders, every text was
-# right: ten steps are behind by 7 to 27 points {r:payments.right}.
+# right (too easy to tell them apart): ten steps are behind by 7 to 27 points {r:payments.right}.
 #
-# Machine translation has no list of all right answers and uses BLEU, which counts short word sequences
-# shared with a reference.
+# Machine translation has no such list and uses BLEU: short word sequences shared with a reference.
 #
-# What does each part of the mechanism buy? Recorded on the same models: words that were kept once stay
+# What does each part of the mechanism buy? Added afterwards, on the same models: words kept once stay
 # (`Sampler(may_remask=False)`); random words go, not the least sure (`order="random"`); twice the steps.
 
 # %%
@@ -891,8 +891,8 @@ for pair, difference in differences(parts).items():
 
 # %% [markdown]
 # *Table 6.* The choice of words counts: random ones are behind by 21 to 33 points {r:payments.mechanism}.
-# That a kept word may go again made no difference above 15 points {r:payments.mechanism}. And
-# more steps help on: 20 are ahead of 10 by 3 to 19 points {r:payments.mechanism}.
+# That a kept word may go again: no difference above 15 points was seen {r:payments.mechanism}. And
+# more steps help on: 20 are ahead of 10 by 3 to 19 points {r:payments.mechanism}: more passes than words.
 #
 # ### Several lengths at once
 # Its length is guessed first, and cannot be mended later. For one payment:
@@ -939,8 +939,8 @@ check("11.8", length_beam)
 
 # %% [markdown]
 # (A sum falls with every word, which favours short candidates.) All five models' likeliest lengths were
-# those of a right text. Yet with five lengths instead of one, four steps are ahead by 16 to 30 points; at
-# ten no difference larger than 16 was seen {r:payments.right}.
+# those of a right text. Yet with five lengths, five times the work, four steps are ahead by 16 to 30 points;
+# at ten no difference larger than 16 was seen {r:payments.right}.
 
 # %% [markdown]
 # ## 7. Is it faster?
@@ -1036,20 +1036,20 @@ show_figure(fig, "Times as fast as left to right, 32 at a time, at the least and
 
 # %% [markdown]
 # With 32 sources at a time arithmetic decides from `D` = 256 on, for all four. One at a time it does for
-# Mask-Predict from 256 (`T` = 4) and 512 (`T` = 10) on; for left to right not within these widths
+# Mask-Predict from 256 or 512 on (at 256 rounds lie on both sides of 3); for the first twin not here
 # {r:decoder_width}. One at a time `T` = 4 is 4 times as fast as left to right at `D` = 64, 1.6 times at 1024;
-# `T` = 10 is 1.7 and .75 times as fast {r:decoder_width}. 32 at a time, both are slower at every width: by
-# 1.1 to 1.9 times, and by 2.4 to 4 {r:decoder_width}.
+# `T` = 10 is 1.7 and .75 times as fast {r:decoder_width}. 32 at a time, both are slower at every width:
+# 1.1 to 1.9 times as long, and 2.4 to 4 {r:decoder_width}.
 #
 # > **In fact** the number of passes falls from `N` to `T`; the work grows, about by a factor
 # > of `T` or more. The paper (English to German, on a GPU) reports about 3 times the speed at a loss of 2
-# > BLEU points (decoding speed; `T` = 4, two lengths); more steps gained most for long sentences,
-# > though four were already decent there (section 5.2).
+# > BLEU points (section on decoding speed; `T` = 4, two lengths).
 #
 # With a deep encoder, a left-to-right decoder of *one* layer beats strong parallel
 # translators at comparable speed (Kasai et al. 2021, abstract). Ours is 1.2 to 1.7 times as fast as its
-# twin {r:decoder_width}. And parallel translators (there trained with another loss, CTC) are ahead on GPUs
-# with small batches, and almost always slower in more realistic use (Helcl et al. 2022, abstract).
+# twin, and with 32 at a time faster than Mask-Predict at every width {r:decoder_width}. And parallel
+# translators (there trained with another loss, CTC) are ahead on GPUs with small batches, and almost always
+# slower in more realistic use (Helcl et al. 2022, abstract).
 #
 # ## 8. Distillation, and other improvements
 #
@@ -1204,7 +1204,7 @@ assert FAST or (gains["more than 50 cents"].low > 0 and gains["on a weekend"].lo
 # %% [markdown]
 # ## 10. For and against
 #
-# From the two records (shares: section 6, five seeds; times: width 128):
+# From the two records (shares: payments of 10 to 15 words; processor times: 30 words, width 128; not one task):
 
 # %%
 fig, axes = plt.subplots(1, 2, figsize=(7, 3), sharey=True)
@@ -1215,20 +1215,20 @@ for ax, batch in zip(axes, ("batch 1", "batch 32")):
         label = name if batch == "batch 1" else None
         ax.errorbar(by_width["128"], share.mean, reach, fmt="osX^"[i], capsize=3, label=label)
         print(f"{batch}, {name}: {share.mean:.1%} right, {by_width['128']:.0f} ms")
-    ax.set(title=batch, xlabel="ms", xlim=(0, None))
+    ax.set(title=batch, xlabel="processor time in ms", xlim=(0, None))
 axes[0].set(ylabel="share of right texts", ylim=(0, 1.05))
 fig.legend(loc="outside upper left", ncols=2)
 faster = clock["batch 1"]["times as fast"]["T = 4"]["128"][0]
-show_figure(fig, f"One at a time T = 4 is {faster:.1f} times as fast as left to right, with "
-                 f"{shares['T = 4'].mean:.0%} right instead of {greedy:.0%}.")  # fmt: skip
+show_figure(fig, f"One at a time, 30 words: T = 4 is {faster:.1f} times as fast as left to right."
+                 f" Payments: {shares['T = 4'].mean:.0%} right, not {greedy:.0%}.")  # fmt: skip
 
 # %% [markdown]
-# *Figure 12 and table 12: the trade; one candidate length.* On this task the decoder of one layer is ahead of
-# ten steps in shares {r:payments.right}, and at this width in time {r:decoder_width}.
+# *Figure 12 and table 12: the trade; one candidate length.* The decoder of one layer is ahead of ten steps:
+# on payments in shares {r:payments.right}, for 30 words at this width in time {r:decoder_width}.
 #
 # | table 12: for | against |
 # |---|---|
-# | few passes: sooner for a single text | more work: slower for 32 at a time {r:decoder_width} |
+# | four passes: sooner for a single text | more work: slower for 32 at a time {r:decoder_width} |
 # | both sides of a gap are seen | independent guesses mix right answers |
 # | `T` trades quality for time | English to German, `T` = 1 is 9 BLEU below `T` = 10 (table 10) |
 # | a confidence for every word | only hidden words teach; no probability of the text |
@@ -1292,12 +1292,11 @@ for causal in (True, False):
     print("left to right:" if causal else "Mask-Predict: ", texts[0][:80])
 
 # %% [markdown]
-# To score such answers, install `sacrebleu`; call
-# `sacrebleu.corpus_bleu(texts, [[pair.target for pair in held_out]])`.
+# To score such answers there is `sacrebleu`.
 #
 # ## 11. The deck's figures and tables
 #
-# Numbers of figure and table alike:
+# Figures and tables alike:
 #
 # |in the deck|here|section|
 # |---|---|---|
@@ -1331,8 +1330,8 @@ quiz("11")
 #   *and* confidences.
 # - The **length** is guessed first; several side by side, and the mean log-probability decides.
 # - **Distillation** makes the answer follow from the source alone: less to mix.
-# - Fewer passes, more work: ahead for single texts in small models, behind for 32 at a time
-#   {r:decoder_width}.
+# - Fewer passes, more work: for single texts four steps are ahead, ten only in small models; for 32 at a
+#   time both are behind {r:decoder_width}.
 #
 # **Next:** lesson 12: the probability of a text, and other samplers.
 
@@ -1342,18 +1341,18 @@ progress("11")
 # %% [markdown]
 # ## References
 #
-# - M. Ghazvininejad, O. Levy, Y. Liu, L. Zettlemoyer 2019. *Mask-Predict: Parallel Decoding of
+# - M. Ghazvininejad et al. 2019. *Mask-Predict: Parallel Decoding of
 #   Conditional Masked Language Models*. EMNLP. [arXiv:1904.09324](https://arxiv.org/abs/1904.09324)
-# - J. Gu, J. Bradbury, C. Xiong, V. Li, R. Socher 2018. *Non-Autoregressive Neural Machine
+# - J. Gu et al. 2018. *Non-Autoregressive Neural Machine
 #   Translation*. ICLR. [arXiv:1711.02281](https://arxiv.org/abs/1711.02281) (multi-modality)
 # - Y. Kim, A. Rush 2016. *Sequence-Level Knowledge Distillation*. EMNLP.
 #   [arXiv:1606.07947](https://arxiv.org/abs/1606.07947)
 # - A. Vaswani et al. 2017. *Attention Is All You Need*. NeurIPS.
 #   [arXiv:1706.03762](https://arxiv.org/abs/1706.03762)
 # - J. Devlin et al. 2019. *BERT*. NAACL. [arXiv:1810.04805](https://arxiv.org/abs/1810.04805)
-# - J. Kasai, N. Pappas, H. Peng, J. Cross, N. Smith 2021. *Deep Encoder, Shallow Decoder: Reevaluating
+# - J. Kasai et al. 2021. *Deep Encoder, Shallow Decoder: Reevaluating
 #   Non-autoregressive Machine Translation*. ICLR. [arXiv:2006.10369](https://arxiv.org/abs/2006.10369)
-# - J. Helcl, B. Haddow, A. Birch 2022. *Non-Autoregressive Machine Translation: It's Not as Fast
+# - J. Helcl et al. 2022. *Non-Autoregressive Machine Translation: It's Not as Fast
 #   as it Seems*. NAACL. [arXiv:2205.01966](https://arxiv.org/abs/2205.01966)
 # - Y. Higuchi et al. 2020. *Mask CTC: Non-Autoregressive End-to-End ASR with CTC and Mask Predict*.
 #   Interspeech. [arXiv:2005.08700](https://arxiv.org/abs/2005.08700)

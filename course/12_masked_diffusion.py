@@ -46,8 +46,8 @@ def words(ids: Tensor) -> list[str]:
 
 
 # %% [markdown]
-# Here it fills 17 blank places in eight steps. Each step guesses all hidden places, keeps some
-# guesses, and hides the others again.
+# Here it fills 17 blank places in eight steps. Each step guesses all hidden places, and hides the words
+# again of which it was least sure.
 
 # %% tags=["nbval-ignore-output"]
 from dataclasses import replace
@@ -73,14 +73,14 @@ print("is it a sentence of tinyworld?", bool(exact_nll(steps[-1].tokens).isfinit
 
 # %% [markdown]
 # *Why* should a model that was only ever asked about single words know how probable a sentence is?
-# *Which* of its guesses should one keep (section 9)?
+# And where it writes none: *which* guesses should have been kept (section 9)?
 
 # %% [markdown]
 # ## 2. Real sentences
 #
-# `refine` asks a model for guesses only. So take lesson 7's, trained on docstrings with a quarter hidden,
-# and a sentence that it has not read, picked because the steps change it. Each keeps the guess of which
-# the model is surest, and reads the row again. ("Direct" would be right.)
+# All that `refine` needs is guesses. So take lesson 7's model, trained on docstrings with a quarter hidden,
+# and a sentence that it has not read, picked because the steps change it. Each step keeps the guess of
+# which the model is surest, and reads the row again. (In truth "the default method is direct".)
 
 # %% tags=["nbval-ignore-output"]
 from functools import partial
@@ -128,7 +128,8 @@ infilling = recorded("infilling")
 print(f"one model, {infilling['sentences']} sentences of modules that it has not read")
 for share, scores in infilling["by share"].items():
     print(f"{float(share):.0%} hidden")
-    for score, said in (("right", "gaps right"), ("doubled", "sentences with doubled pieces")):
+    doubled = "sentences with doubled pieces (fewer: ahead)"
+    for score, said in (("right", "gaps right"), ("doubled", doubled)):
         row = scores[score]
         ways = ", ".join(f"{name} {x:.1%}" for name, x in row.items() if name != "differences")
         print(f"   {said}: {ways}")
@@ -143,9 +144,10 @@ assert all(
 # %% [markdown]
 # One by one, *no more* gaps come right: up to half hidden no difference larger than .02 is seen
 # {r:infilling.by share}, with three quarters it is behind by .01 to .03
-# {r:infilling.by share.0.75.right}. The likeliest word of each gap by itself is the best bet on that gap.
+# {r:infilling.by share.0.75.right}. By the model's own chances the likeliest word is the best bet on a gap.
 # But such words do not know of each other: with half hidden, doubled pieces are in .39 to .48 more of
-# the sentences filled at once {r:infilling.by share.0.5.doubled}. One by one buys that words *fit together*.
+# the sentences filled at once {r:infilling.by share.0.5.doubled}. One by one, words *fit together* better,
+# not well: .15 have such pieces, of the true sentences .07 {r:infilling.by share.0.5.doubled}.
 #
 # With three quarters hidden about one gap in eight is right. Less is to be seen then, and this model was
 # trained with a quarter; how much each costs, one model cannot say.
@@ -414,8 +416,8 @@ assert all(chances @ own[doubt] >= entropy - 1e-9 for doubt in bounds)
 # ### Exercise 12.3: training for the bound
 # `new_model()` makes a module, ids `(B, T)` -> logits `(B, T, V)`. `ids` `(S, B, T)`: a batch for each
 # of `S` steps; ids above 4 are words, others never hidden. Of a row's `N` words the `n` with the
-# smallest `noise` `(S, B, T)` are hidden (`[MASK]` is 4), `n` being 1 + `share` `(S, B)`, below 1,
-# times `N`, rounded down before adding. A step's loss: section 4's draws, one a row, added up and
+# smallest `noise` `(S, B, T)` are hidden (`[MASK]` is 4), `n` being 1 more than `share * N` rounded down
+# (`share` `(S, B)`, from 0 to below 1). A step's loss: section 4's draws, one a row, added up and
 # divided by the number of all words of the batch, hidden or not. Use `torch.optim.SGD`, learning rate
 # `lr`. Return the list of the `S` losses, each from before its own step.
 
@@ -541,8 +543,8 @@ for name, values in curves.items():
     print(f"{name:>44}", *[f"{x:5.2f}" for x in values])
 
 # %% [markdown]
-# *In words: left, the model's curve lies above the exact one. Right, small models of one share: beyond it
-# they fall more and more behind.*
+# *In words: left, the model's curve lies above the exact one. Right, up to 60 % hidden the small model of
+# 40 % is lowest; beyond their own share those of one share fall more and more behind.*
 #
 # Their bounds, and how many valid sentences they write from blank lines in 16 steps (each way with that
 # of three rates which gave the best bound; five seeds):
@@ -566,7 +568,7 @@ assert all(x > record["entropy"] for values in ways["bound"]["values"].values() 
 # rate by .41 to .88, of 40 % hidden by 1.1 to 6.9, of 15 %, at the highest rate tried, by 12 to 16
 # {r:weightings.bound}. In valid sentences no difference larger than .05 is seen between it and 40 %
 # hidden {r:weightings.valid}.
-# Of those of 15 % hardly a sentence is valid, .06 to .09 fewer than of every share {r:weightings.valid}.
+# Of those of 15 % hardly a sentence is valid, .06 to .09 fewer than of the first {r:weightings.valid}.
 
 # %% [markdown]
 # ## 9. Which guesses to keep: the samplers
@@ -744,6 +746,7 @@ assert record["samplers, perfect model"]["Mask-Predict, drawing"]["32"]["valid"]
 design = recorded("samplers")
 orders = list(dict.fromkeys(name.rsplit(", ", 1)[0] for name in design["valid"]))
 fig, axes = plt.subplots(1, 2, figsize=(6.8, 3.8), sharey=True)
+print("valid sentences (%), by steps:", *design["steps"])
 for side, schedule in zip(axes, ("linear", "cosine")):
     for order in orders:
         by_steps = design["valid"][f"{order}, {schedule}"]
@@ -809,7 +812,7 @@ def which_sampler(confidence: Tensor, masked: Tensor) -> tuple[str, str, bool]:
 check("12.6", which_sampler)
 
 # %% [markdown]
-# Validity is half of it:
+# Validity is half of it. (The columns: the valid; the distinct of all; words that repeat the last.)
 
 # %%
 print(f"the trained model, 16 steps; {record['written']} sentences")
@@ -912,8 +915,8 @@ assert rows["Mask-Predict"].max() > 0.99
 # %% [markdown]
 # *In words: in any order the colours come as often as they should, up to chance. The most confident
 # first writes the common colour far too often. Taking the likeliest word, there is one only.*
-# Only the order differs: a draw is kept if it is a *likely* word, and drawn again if not, much as with
-# a temperature below 1 (Hayakawa et al. 2025, abstract, on MaskGIT). Validity does not show it.
+# The first two differ in the order alone: a draw is kept if it is a *likely* word, and drawn again if not,
+# much as with a temperature below 1 (Hayakawa et al. 2025, abstract, on MaskGIT). Validity does not show it.
 
 # %% [markdown]
 # Must it be one gap a pass? **Adaptive decoding** fills all of which the model is sure, as in Fast-dLLM
@@ -921,9 +924,9 @@ assert rows["Mask-Predict"].max() > 0.99
 #
 # ### Exercise 12.7: as many as are sure
 # `predict(canvas)` gives logits `(B, N, V)` for a `canvas` `(B, N)`; masked is what holds 4. Do `passes`
-# passes. In each, every row fills all its masked places whose likeliest word (4 is none) has at least
-# the probability `sure`; if there is no such place, the one with the highest. Return the canvas and, for
-# each row, the number of passes that filled something, `(B,)`.
+# passes. In each, every row fills all its masked places whose likeliest word (4 gets no probability, as in
+# 12.4) has at least the probability `sure`; if there is no such place, the one with the highest. Return the
+# canvas and, for each row, the number of passes that filled something, `(B,)`.
 
 
 # %% exercise="12.7"
@@ -955,7 +958,7 @@ check("12.7", fill_the_sure)
 # - **Keys and values** (lesson 11) do not stay: each new word changes all vectors. *Block diffusion*
 #   writes blocks from left to right, none of which looks ahead, and keeps those of finished ones
 #   (Arriola et al. 2025, abstract). Or old ones serve as an approximation (lesson 13, section 11).
-# - **The length comes first.**
+# - **The length comes first.** Not in block diffusion (the same abstract).
 # - **A bound, not a probability.**
 
 # %% [markdown]
@@ -1024,8 +1027,8 @@ quiz("12")
 # - The surprise of a text is the sum of its words' surprises **in any order**; averaged over orders,
 #   `N` times the mean over `n` of the mean surprise of `n` hidden words. With a model's guesses it is an
 #   **upper bound** on its own `-log p`.
-# - Words filled in one step do not know of each other, whoever guesses. One place at a time, in
-#   random order, is exact. Judge variety beside validity.
+# - Words filled in one step do not know of each other, whoever guesses. With perfect guesses one place at
+#   a time, in random order, is exact. Judge variety beside validity.
 #
 # **Next:** lesson 13 makes models smaller and faster, and measures what that costs.
 

@@ -885,7 +885,7 @@ assert all(-0.0105 < d.low <= 0 <= d.high < 0.0105 for d in differences(record).
 # ## 10. Distillation
 #
 # A small model can learn from a large one: in **distillation** a *student* is trained on a *teacher's*
-# probabilities (Hinton et al. 2015, section 2). What it knows beyond the right word is in its small
+# probabilities (Hinton et al. 2015, section 2). What a teacher knows beyond the right word is in the small
 # ones. A **temperature** above 1, by which logits are divided before softmax, brings them out:
 
 # %% tags=["nbval-ignore-output"]

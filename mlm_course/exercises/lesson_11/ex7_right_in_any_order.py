@@ -104,7 +104,7 @@ EXERCISE = Exercise(
             },
         ),
         Mistake(
-            "Nothing is right here: between two parts of a right text stand a space, `;` and a space.",
+            "Nothing is right here. Parts are joined to one text, with a space, `;` and a space between two.",
             {'" ; ".join(order)': '" ".join(order)'},
             {'" ; ".join(order)': '";".join(order)'},
             {'" ; ".join(order)': "order"},

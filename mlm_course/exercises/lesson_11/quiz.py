@@ -116,8 +116,8 @@ QUIZ = (
                 "It is more work: `T` passes over all words against one over each.",
             ),
             (
-                "Memory: keys and values of the page have to be kept for fewer words",
-                "It keeps none of the page, but computes all of them anew in every pass.",
+                "Attention: in each pass a word looks at fewer others",
+                "It looks at both sides, so at more of them; and in every pass anew.",
             ),
         ),
     ),

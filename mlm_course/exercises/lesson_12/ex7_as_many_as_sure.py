@@ -48,7 +48,7 @@ EXERCISE = Exercise(
     ),
     mistakes=(
         Mistake(
-            "`[MASK]` was put in as if it were a word, so that some places are never filled. Take its logit "
+            "`[MASK]` was put in as if it were a word, so that such places stay masked. Take its logit "
             "out before softmax.",
             {"predict(canvas).index_fill(-1, torch.tensor([4]), -torch.inf)": "predict(canvas)"},
         ),
