@@ -13,6 +13,7 @@ from mlm_course.experiments import (
     choices,
     gap_fillers,
     masking,
+    retro_search,
     samplers,
     student_goals,
     weight_pruning,
@@ -27,7 +28,10 @@ from mlm_course.experiments._rivals import (
     scaled,
 )
 from mlm_course.experiments._scores import ScoreFile
+from mlm_course.models import EncoderConfig, MaskedLM, seeded_init
+from mlm_course.models.heads import text_vectors
 from mlm_course.results.comparison import compared_rivals, differences
+from mlm_course.tokenization import CLS_ID
 from mlm_course.training import Recipe
 
 
@@ -214,3 +218,41 @@ def test_gap_fillers_in_miniature(monkeypatch):
     record = gap_fillers.run()
     assert record["loss"]["values"].keys() == gap_fillers.NETWORKS.keys()
     assert len({*map(tuple, record["loss"]["values"].values())}) == len(gap_fillers.NETWORKS)
+
+
+def a_retro_laboratory(tmp_path, done):
+    """On three pairs a side, with a model that has just begun."""
+    config = EncoderConfig(20, retro_search.LENGTH, d_model=8, n_layers=1, n_heads=2)
+    ids = torch.randint(5, 20, (3, 6), generator=torch.Generator().manual_seed(0))
+    ids[:, 0] = CLS_ID
+    pairs = retro_search.Pairs(ids[:, :4], ids[:, 2:], ids)
+    material = retro_search.Material(seeded_init(MaskedLM, config), pairs, pairs, pairs)
+    return retro_search.Laboratory(material, done, tmp_path)
+
+
+def test_pretraining_for_search_in_miniature(monkeypatch, one_factor, done, tmp_path):
+    small(monkeypatch, retro_search, "FURTHER", steps=1, batch_size=2, precision="no")
+    small(monkeypatch, retro_search, "ON_PAIRS", steps=1, batch_size=2, precision="no")
+    lab = a_retro_laboratory(tmp_path, done)
+    monkeypatch.setattr(retro_search, "material", lambda: lab.of)
+    record = retro_search.run(tmp_path / "run")
+    assert record["shipped"].keys() == retro_search.VECTORS.keys()
+    for parts in (record["before pairs"], record["after pairs"]):
+        assert parts.keys() == retro_search.VECTORS.keys()
+        for each in parts.values():
+            assert each["differences"].keys() == {"RetroMAE against masked language model"}
+            assert all(0 < x <= 1 for values in each["values"].values() for x in values)
+
+
+def test_the_vector_of_a_text_stands_at_cls_or_is_the_mean(done, tmp_path):
+    of = a_retro_laboratory(tmp_path, done).of
+    encoder, ids = of.model.encoder.eval(), of.test.both
+    with torch.no_grad():
+        x = encoder(ids)
+        first, mean = text_vectors(retro_search.BothVectors(encoder).eval(), ids).chunk(2, -1)
+        assert torch.allclose(first, x[:, 0], atol=1e-6) and torch.allclose(
+            mean, x.mean(1), atol=1e-6
+        )
+        assert torch.allclose(
+            text_vectors(retro_search.FirstVector(encoder), ids), first, atol=1e-6
+        )

@@ -38,6 +38,8 @@ COMPARISONS = (
     "student_goals",
     "weight_pruning",
     "payments",
+    "text_mae",
+    "retro_search",
 )
 
 

@@ -1,6 +1,7 @@
 """Masked autoencoders for text: what the encoder never sees, and where each vector goes."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from torch.nn import functional as F
 from mlm_course import probing
 from mlm_course.corpora import tinyworld
 from mlm_course.corruption import MASK_ONLY, Corrupted, DynamicMasking, Masker
+from mlm_course.experiments import _rivals
 from mlm_course.experiments import text_mae as experiment
 from mlm_course.models import (
     EncoderConfig,
@@ -307,14 +309,6 @@ def test_directions_needed_counts_the_largest_first():
         assert effective_rank(x, share) == expected
 
 
-def test_the_best_guesser_is_the_posterior():
-    sentence = "after lunch clara felt sleepy , so she yawned all afternoon ."
-    ids = tinyworld.encode([sentence.split()])
-    masked = torch.zeros_like(ids, dtype=torch.bool)
-    masked[0, [2, 4]] = True  # "lunch", which "afternoon" gives away, and a fixed word
-    assert experiment.best_accuracy(Corrupted(ids, ids.where(masked, -100), masked)) == 1
-
-
 def test_a_probe_reads_at_the_word_it_names_or_the_whole_text():
     readings = tinyworld.sample_readings(60, seeded(50))
     ids = tinyworld.encode([r.words for r in readings])
@@ -351,31 +345,53 @@ def test_one_answer_for_all_is_the_mark_for_each_probe(monkeypatch):
     assert mark.accuracy in [shares[mood] for mood in shares if train.count(mood) == most]
 
 
-@pytest.mark.slow
-@pytest.mark.long
-def test_the_experiment_runs_small(monkeypatch):
-    small = replace(experiment.SMALL, steps=2, batch_size=8)
-    monkeypatch.setattr(experiment, "SMALL", small)
-    monkeypatch.setattr(experiment, "RECIPE", replace(experiment.RECIPE, steps=2, batch_size=8))
-    for name, n in (("SENTENCES", 50), ("SMALL_SENTENCES", 50), ("TEST_SENTENCES", 40)):
-        monkeypatch.setattr(experiment, name, n)
-    monkeypatch.setattr(probing, "READINGS", 200)
-    monkeypatch.setattr(experiment, "SEEDS", (0,))
-    record = experiment.run()
-    assert record["variants"].keys() >= {"15 % hidden", "positions counted anew"}
-    small_runs = record["compared"]
-    assert small_runs.keys() > {"autoencoder", "masked language model", "untrained"}
-    assert len(small_runs["autoencoder"]["each seed"]) == 1
-    assert small_runs["untrained"]["probes"].keys() == record["probes"].keys()
-    assert 0.7 < record["best_accuracy"] < 1
+def test_what_reads_mask_differs_from_an_autoencoder_in_what_the_encoder_reads_alone(rows):
+    ids, masked, text = rows
+    reads = perturbed(seeded_init(experiment.ReadsMask, CONFIG))
+    model = perturbed(seeded_init(TextMAE, CONFIG))
+    assert all(
+        torch.equal(p, q) for p, q in zip(model.parameters(), reads.parameters(), strict=True)
+    )
+    nonsense = ids.where(~masked, 5 + (ids - 4) % (V - 5))
+    assert torch.equal(reads(ids, text, masked), reads(nonsense, text, masked))
+    nothing = torch.zeros_like(masked)
+    nothing[0, 3] = True
+    kept = keep_visible(ids.masked_fill(nothing, MASK), torch.zeros_like(masked), text)
+    vectors = reads.encoder(ids.masked_fill(nothing, MASK), text)  # of all places, [MASK] too
+    decoded = reads.decode(
+        vectors.gather(1, kept.positions[..., None].expand(-1, -1, 16)), kept, text
+    )
+    torch.testing.assert_close(reads(ids, text, nothing), reads.logits(decoded[nothing]))
+    assert not torch.allclose(reads(ids, text, nothing), model(ids, text, nothing), atol=1e-3)
 
 
-def test_positions_counted_anew_lose_the_gaps():
-    model = perturbed(experiment.build(kind=experiment.CountedAnew))
-    ids = torch.tensor([[CLS, 7, 8, 9, 9], [CLS, 7, 9, 8, 9]])
-    kept = keep_visible(ids, torch.tensor([[0, 0, 0, 1, 0], [0, 0, 1, 0, 0]]).bool())
-    latent = model.encode(kept)
-    torch.testing.assert_close(latent[0], latent[1])
+def test_the_words_that_are_asked_about_can_be_learned_from_their_answers_alone():
+    texts = experiment.labelled_texts(600)
+    assert {tinyworld.vocabulary()[i] for i in texts.ids[torch.arange(len(texts.ids)), texts.places]} <= {
+        "he", "she",
+    }  # fmt: skip
+    assert len(texts.answers) == len(texts.ids) > 60 and texts.answers.min() == 0
+
+
+def test_the_experiment_in_miniature(monkeypatch, tmp_path):
+    monkeypatch.setattr(_rivals, "FACTORS", (1.0,))
+    monkeypatch.setattr(experiment, "RECIPE", replace(experiment.RECIPE, steps=1, batch_size=4))
+    monkeypatch.setattr(experiment, "SENTENCES", 20)
+    monkeypatch.setattr(experiment, "masked_test_set", partial(experiment.masked_test_set, 20))
+    monkeypatch.setattr(experiment, "labelled_texts", partial(experiment.labelled_texts, 300))
+    monkeypatch.setattr(experiment, "LABELS", 20)
+    monkeypatch.setattr(experiment, "FINE_TUNING_STEPS", 10)
+    monkeypatch.setattr(experiment, "RATES", (1e-3,))
+    monkeypatch.setattr(experiment, "SIZES", experiment.SIZES | {"d_model": 8, "n_layers": 1})
+    probes = dict.fromkeys(probing.PROBES, 0.5)  # the probes themselves are tested above
+    monkeypatch.setattr(experiment, "probe_accuracies", lambda encoder: probes)
+    record = experiment.run(tmp_path)
+    for question in experiment.QUESTIONS:
+        assert record[question]["values"].keys() == experiment.MODELS.keys()
+        assert len(record[question]["differences"]) == 3
+    directions = record["directions by what"]
+    assert "[MASK] adds" not in directions["autoencoder"]
+    assert directions["masked language model"]["[MASK] adds"]["n"] == 5
 
 
 def test_batches_without_rows_or_without_visible_tokens_are_answered(model, rows):
