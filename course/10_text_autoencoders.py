@@ -833,9 +833,9 @@ for name, part in parts.items():
 # none larger than .007 with the mean, .02 with `[CLS]` {r:retro_search.after pairs}.
 #
 # (The plan was to train the mean on pairs, which served both more; `[CLS]` was added after that.)
-# Eighty steps of a model that had never read `[CLS]` are few, and most rates lie at the edge
-# of those tried. With a full-scale encoder like BERT, RetroMAE was well ahead of other pretraining on MS MARCO and BEIR, two collections of
-# searches (Xiao et al. 2022, abstract).
+# Eighty steps of a model that had never read `[CLS]` are few, and most rates lie at the edge of those tried.
+# With a full-scale encoder like BERT, RetroMAE was well ahead of other pretraining on MS MARCO and BEIR, two
+# collections of searches (Xiao et al. 2022, abstract).
 
 # %% [markdown]
 # ## 11. MAE and BERT, side by side

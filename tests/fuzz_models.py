@@ -562,6 +562,37 @@ def is_masking(answer, x, ratio, noise):
         assert answer.ids_restore[b, kept].tolist() == list(range(len(kept)))
 
 
+def draw_block(rng):
+    B, rows, columns = sizes(rng, 3)
+    return {"centres": 4 * torch.rand(B, 2), "rows": rows, "columns": columns}
+
+
+def is_block(answer, centres, rows, columns):
+    assert True not in (rows is True, columns is True)
+    for noise, (row, column) in zip(answer.tolist(), centres.tolist(), strict=True):
+        places = [(r + 0.5, c + 0.5) for r in range(rows) for c in range(columns)]
+        expected = [-math.dist(place, (row, column)) for place in places]
+        tolerance = 0.05 if centres.dtype != torch.float32 else 1e-4
+        assert all(
+            abs(a - b) <= tolerance * max(1, abs(b)) for a, b in zip(noise, expected, strict=True)
+        )
+
+
+def draw_grid(rng):
+    B, rows, columns = sizes(rng, 3)
+    return {"starts": torch.randint(2, (B, 2)), "rows": rows, "columns": columns}
+
+
+def is_grid(answer, starts, rows, columns):
+    assert True not in (rows is True, columns is True)
+    for noise, (row, column) in zip(answer.tolist(), starts.tolist(), strict=True):
+        assert noise == [
+            float((r - row) % 2 > 0 or (c - column) % 2 > 0)
+            for r in range(rows)
+            for c in range(columns)
+        ]
+
+
 def draw_waves(rng):
     rows, columns = sizes(rng, 2)
     return {"d_model": 4 * rng.randint(1, 3), "rows": rows, "columns": columns, "base": 10.0}
@@ -950,6 +981,8 @@ TARGETS = [
     Target(image_mae.patchify, draw_patchify, is_patchify),
     Target(image_mae.unpatchify, draw_unpatchify, is_unpatchify),
     Target(image_mae.random_masking, draw_masking, is_masking),
+    Target(image_mae.block_noise, draw_block, is_block, sizes=("rows", "columns")),
+    Target(image_mae.grid_noise, draw_grid, is_grid, sizes=("rows", "columns")),
     Target(image_mae.sincos_positions, draw_waves, is_waves, sizes=("d_model", "rows", "columns")),
     Target(image_mae.normalised_patches, draw_patches, is_normalised),
     Target(image_mae.mean_and_spread, draw_patches, is_mean_and_spread),

@@ -178,7 +178,7 @@ def test_only_what_is_missing_is_installed_and_nothing_it_asks_for(monkeypatch, 
 # What Colab's own list of packages named (github.com/googlecolab/backend-info), or one of those needs.
 ON_COLAB = set(
     "torch numpy matplotlib ipython ipywidgets datasets tokenizers accelerate safetensors "
-    "huggingface_hub pillow babel scikit-learn scipy traitlets packaging psutil".split()
+    "huggingface_hub pillow babel scikit-learn scipy traitlets packaging psutil mlxtend".split()
 )
 
 

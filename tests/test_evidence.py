@@ -40,6 +40,8 @@ COMPARISONS = (
     "payments",
     "text_mae",
     "retro_search",
+    "image_choices",
+    "mnist_labels",
 )
 
 

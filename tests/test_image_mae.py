@@ -17,7 +17,9 @@ from mlm_course.hub import HubUnreachable
 from mlm_course.models import ImageMAE, ImageMAEConfig, StackConfig, seeded_init
 from mlm_course.models.image_mae import (
     Reconstruction,
+    block_noise,
     filled_in,
+    grid_noise,
     normalised_patches,
     patch_loss,
     patchify,
@@ -405,6 +407,22 @@ def test_every_image_has_a_draw_of_its_own_and_every_patch_the_same_chance():
     assert (first.mean(0) - 0.75).abs().max() < 4 * spread
     again = random_masking(x, 0.75, generator=torch.Generator().manual_seed(0)).mask
     assert torch.equal(again, first)
+
+
+def test_noise_for_a_block_and_a_grid():
+    noise = block_noise(torch.tensor([[0.5, 0.5], [2.0, 3.0]]), 3, 4)
+    assert noise.shape == (2, 12)
+    assert noise[0].tolist() == pytest.approx([-math.hypot(k // 4, k % 4) for k in range(12)])
+    assert (
+        noise[1].argmin() == 0 and noise[1, 10] == noise[1, 11]
+    )  # (2, 3) lies between the last two
+    grid = grid_noise(torch.tensor([[0, 1], [1, 0]]), 3, 4).view(2, 3, 4)
+    assert grid[0].tolist() == [[1, 0, 1, 0], [1, 1, 1, 1], [1, 0, 1, 0]]
+    assert grid[1].tolist() == [[1, 1, 1, 1], [0, 1, 0, 1], [1, 1, 1, 1]]
+    with pytest.raises(ValueError, match=r"\(B, 2\)"):
+        block_noise(torch.rand(2), 3, 4)
+    with pytest.raises(TypeError):
+        grid_noise(torch.rand(2, 2), 3, 4)
 
 
 def test_the_smallest_noise_stays():

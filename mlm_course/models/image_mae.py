@@ -19,6 +19,7 @@ from mlm_course.contracts import (
     check_count,
     check_flag,
     check_floats,
+    check_integers,
     check_number,
     check_places,
     check_shapes_agree,
@@ -156,6 +157,46 @@ def random_masking(
     visible = x.gather(1, ids_shuffle[:, :keep, None].expand(-1, -1, D))  # (B, K, D)
     mask = (ids_restore >= keep).to(x.dtype)  # (B, L)
     return Shuffled(visible, mask, ids_restore)
+
+
+def block_noise(centres: Tensor, rows: int, columns: int) -> Tensor:
+    """Noise that is largest around a place: what `random_masking` removes by it is one block.
+
+    centres (B, 2): row and column of a place in each image, from 0 to rows and columns; the centre
+    of the first patch is (.5, .5). Returns minus the distance of each patch's centre, (B, L).
+    """
+    check_floats("centres", centres, "B 2", finite=True)
+    _check_pairs("centres", centres)
+    away = _patch_places(rows, columns, centres) + 0.5 - centres[:, None]  # (B, L, 2)
+    return -away[..., 0].hypot(away[..., 1])
+
+
+def grid_noise(starts: Tensor, rows: int, columns: int) -> Tensor:
+    """Noise that is 0 at every second row and column and 1 elsewhere, (B, L).
+
+    starts (B, 2) int64, 0 or 1: the row and column with which the grid of each image begins. A
+    ratio of .75 removes all but the grid if rows and columns are even. Source: as in He et al. 2022,
+    figure 6, whose grid is not said to move.
+    """
+    check_integers("starts", starts, "B 2")
+    _check_pairs("starts", starts)
+    places = _patch_places(rows, columns, starts)
+    return ((places - starts[:, None]) % 2).any(-1).float()
+
+
+def _check_pairs(name: str, pairs: Tensor) -> None:
+    if pairs.shape[1] != 2:
+        raise ValueError(
+            f"{name} must have a row and a column for each image, (B, 2), not {tuple(pairs.shape)}."
+        )
+
+
+def _patch_places(rows: int, columns: int, like: Tensor) -> Tensor:
+    """Row and column of each patch, (L, 2)."""
+    check_count("rows", rows, 1)
+    check_count("columns", columns, 1)
+    sides = torch.arange(rows), torch.arange(columns)
+    return torch.cartesian_prod(*sides).to(like.device)
 
 
 def _check_masking(x: Tensor, ratio: float, noise: Tensor) -> None:

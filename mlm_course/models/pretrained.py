@@ -54,8 +54,9 @@ def load_pretrained(name: str) -> tuple[Any, Any]:
     """A trained model, in evaluation mode, and its tokenizer; or its words, a tuple (tinyworld).
 
     name: a folder of mlm_course/checkpoints, such as "python_docs", "tinyworld", "diffusion" (masked language
-    models), "cheques_distilled", "payments" (Seq2Seq). How each was trained is recorded in mlm_course/results;
-    `python -m mlm_course experiment NAME` trains it again. Raises ValueError for an unknown name.
+    models), "cheques_distilled", "payments" (Seq2Seq), "mnist_mae" (ImageMAE). How each was trained is
+    recorded in mlm_course/results; `python -m mlm_course experiment NAME` trains it again. Raises
+    ValueError for an unknown name.
     """
     known = sorted(path.parent.name for path in CHECKPOINTS.glob("*/model.safetensors"))
     name = str(name)

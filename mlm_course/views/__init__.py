@@ -2,6 +2,7 @@
 
 from mlm_course.views.attention import attention_view
 from mlm_course.views.curve import training_curve
+from mlm_course.views.drawing import drawing_pad
 from mlm_course.views.heat import heat_map
 from mlm_course.views.mask import mask_matrix
 from mlm_course.views.patches import PatchFrame, PatchImage, patch_grid
@@ -17,6 +18,7 @@ __all__ = [
     "Picture",
     "SearchResult",
     "attention_view",
+    "drawing_pad",
     "heat_map",
     "mask_matrix",
     "patch_grid",

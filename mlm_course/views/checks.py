@@ -12,7 +12,11 @@ Array = np.ndarray
 
 
 def numbers(
-    name: str, values: Any, allow_minus_infinity: bool = False, allow_flags: bool = True
+    name: str,
+    values: Any,
+    allow_minus_infinity: bool = False,
+    allow_flags: bool = True,
+    allow_nan: bool = False,
 ) -> Array:
     """Float array from lists, NumPy or torch; ValueError for NaN and infinities."""
     array = _array(name, values)
@@ -21,7 +25,7 @@ def numbers(
     if array.dtype.kind not in "biuf":
         raise ValueError(f"{name} must hold numbers; {_holds(array)}.")
     array = array.astype(float)
-    if np.isnan(array).any():
+    if np.isnan(array).any() and not allow_nan:
         raise ValueError(f"{name} holds NaN (not a number); mend the computation before it.")
     infinite = np.isposinf(array) if allow_minus_infinity else np.isinf(array)
     if infinite.any():

@@ -2,7 +2,17 @@
 
 from typing import Any
 
-from mlm_course.views import attention, curve, heat, mask, refinement, search, strip, weights
+from mlm_course.views import (
+    attention,
+    curve,
+    drawing,
+    heat,
+    mask,
+    refinement,
+    search,
+    strip,
+    weights,
+)
 from mlm_course.views.patches import html as patch_grid_html
 
 View = dict[str, Any]
@@ -17,6 +27,7 @@ RENDERERS = {
     "patch_grid": patch_grid_html,
     "refinement": refinement.html,
     "search": search.html,
+    "drawing": drawing.html,
 }
 
 

@@ -1,6 +1,7 @@
 """Live pictures: thin widgets over the views, each with a static twin."""
 
 from mlm_course.widgets.attention_explorer import AttentionExplorer
+from mlm_course.widgets.drawing_pad import DrawingPad
 from mlm_course.widgets.gap_filler import GapFiller
 from mlm_course.widgets.mask_matrix import MaskMatrix
 from mlm_course.widgets.mask_playground import MaskPlayground
@@ -12,6 +13,7 @@ from mlm_course.widgets.training_curve import TrainingCurve
 
 __all__ = [
     "AttentionExplorer",
+    "DrawingPad",
     "GapFiller",
     "MaskMatrix",
     "MaskPlayground",

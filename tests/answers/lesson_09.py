@@ -501,43 +501,6 @@ def reaching(encode: Callable[[Tensor], Tensor], images: Tensor, patch_size: int
         reached.append(not torch.allclose(after, before))
     return torch.tensor(reached).expand(len(images), -1)
 
-# %% 9.8 right
-# unusual: all sets of four are tried
-from itertools import combinations
-
-def telling_patches():
-    return min(combinations(range(16), 4), key=linear_error)
-
-# %% 9.8 right
-# unusual: said outright, in another order
-def telling_patches():
-    return [14, 9, 6, 5]
-
-# %% 9.8 wrong
-# believes: most of the ink is in the middle
-# says: error of 0.0305
-# says: they also say much about each other
-def telling_patches():
-    return [5, 6, 9, 10]
-
-# %% 9.8 wrong
-# believes: the four that are best alone are best together
-# says: at most 0.0287 can be had
-def telling_patches():
-    return sorted(range(16), key=lambda i: linear_error([i]))[:4]
-
-# %% 9.8 wrong
-# believes: spread them evenly
-# says: at most 0.0287 can be had
-def telling_patches():
-    return [0, 2, 8, 10]
-
-# %% 9.8 wrong
-# believes: a mask is asked
-# says: Return a list of four different numbers of patches, from 0 to 15.
-def telling_patches():
-    return [1 if i in (1, 6, 9, 14) else 0 for i in range(16)]
-
 # %% 9.7 wrong
 # believes: an image can be encoded by itself
 # says: encode takes the whole batch, 6 images
@@ -552,3 +515,63 @@ def reaching(encode: Callable[[Tensor], Tensor], images: Tensor, patch_size: int
             after = encode(package.unpatchify(other, patch_size, *images.shape[2:]))
             reached[b, i] = (after != before).any()
     return reached
+
+# %% 9.8 right
+# unusual: plain loops, distances by math.dist
+import math
+
+def block(points: Tensor, rows: int, columns: int, n: int) -> Tensor:
+    noise = torch.zeros(len(points), rows * columns)
+    for b, point in enumerate(points.tolist()):
+        away = [math.dist(point, (k // columns + 0.5, k % columns + 0.5)) for k in range(rows * columns)]
+        for k in sorted(range(rows * columns), key=away.__getitem__)[:n]:
+            noise[b, k] = 1
+    return noise
+
+# %% 9.8 right
+# unusual: meshgrid, cdist, and a threshold instead of a scatter
+def block(points: Tensor, rows: int, columns: int, n: int) -> Tensor:
+    i, j = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
+    centres = torch.stack([i.flatten(), j.flatten()], 1).float() + 0.5
+    away = torch.cdist(points, centres, compute_mode="donot_use_mm_for_euclid_dist")
+    return (away <= away.kthvalue(n, dim=1, keepdim=True).values).float()
+
+# %% 9.8 wrong
+# believes: a patch is where its index is
+# says: upper left corner
+def block(points: Tensor, rows: int, columns: int, n: int) -> Tensor:
+    k = torch.arange(rows * columns)
+    away = (k // columns - points[:, :1]) ** 2 + (k % columns - points[:, 1:]) ** 2
+    return torch.zeros_like(away).scatter(1, away.topk(n, largest=False).indices, 1.0)
+
+# %% 9.8 wrong
+# believes: x comes before y
+# says: Row and column of the points are exchanged
+def block(points: Tensor, rows: int, columns: int, n: int) -> Tensor:
+    x, y = points.split(1, dim=1)
+    k = torch.arange(rows * columns)
+    away = (k // columns + 0.5 - y) ** 2 + (k % columns + 0.5 - x) ** 2
+    return torch.zeros_like(away).scatter(1, away.topk(n, largest=False).indices, 1.0)
+
+# %% 9.8 wrong
+# believes: 1 stands for what stays
+# says: the block has 0 and would stay
+def block(points: Tensor, rows: int, columns: int, n: int) -> Tensor:
+    k = torch.arange(rows * columns)
+    places = torch.stack([k // columns, k % columns], 1) + 0.5
+    away = (places - points[:, None]).norm(dim=-1)
+    return (away.argsort(1).argsort(1) >= n).float()
+
+# %% 9.8 wrong
+# believes: any order that removes them will do
+# says: asked are 1 for those and 0 for all
+def block(points: Tensor, rows: int, columns: int, n: int) -> Tensor:
+    places = torch.cartesian_prod(torch.arange(rows), torch.arange(columns)) + 0.5
+    return -torch.linalg.vector_norm(places - points[:, None], dim=-1)
+
+# %% 9.8 wrong
+# believes: ids are a mask
+# says: numbers of the patches that go
+def block(points: Tensor, rows: int, columns: int, n: int) -> Tensor:
+    places = torch.cartesian_prod(torch.arange(rows), torch.arange(columns)) + 0.5
+    return (places - points[:, None]).square().sum(-1).argsort(1)[:, :n]

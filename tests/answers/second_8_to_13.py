@@ -220,13 +220,6 @@ def reaching(encode, images, patch_size):
         reached[:, i] = (after != before).flatten(1).any(1)
     return reached
 
-# %% 9.8 wrong
-# believes: the four in the middle of the image tell most
-# named: rightly
-# says: From these four the others are guessed with an error of 0.0305;
-def telling_patches():
-    return [5, 6, 9, 10]
-
 # %% 10.1 wrong
 # believes: the places that sorting gives are the positions, behind the end of a row as well
 # named: rightly

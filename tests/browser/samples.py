@@ -10,6 +10,7 @@ from mlm_course.views import (
     PatchImage,
     SearchResult,
     attention_view,
+    drawing_pad,
     heat_map,
     mask_matrix,
     patch_grid,
@@ -19,9 +20,11 @@ from mlm_course.views import (
     training_curve,
     weights_view,
 )
+from mlm_course.views.drawing import named_pictures
 from mlm_course.views.text import label
 from mlm_course.widgets import (
     AttentionExplorer,
+    DrawingPad,
     GapFiller,
     MaskMatrix,
     MaskPlayground,
@@ -149,6 +152,21 @@ def gap_filler(tokens: list[str] = WORDS, **how: Any) -> GapFiller:
     return GapFiller(lambda text: fillings(tokens), **{**given, **how})
 
 
+DIGIT = np.zeros((28, 28))
+DIGIT[4:24, 13:15] = 1
+
+
+def restored(names: list[str] = WORDS) -> dict[str, np.ndarray]:
+    """A picture a name, of which more and more rows were removed."""
+    rows = np.arange(28)[:, None]
+    return {name: np.where(rows < place, np.nan, DIGIT) for place, name in enumerate(names)}
+
+
+def pad(names: list[str] = WORDS, **how: Any) -> DrawingPad:
+    given = {"image": DIGIT, "restore": lambda image: restored(names), "title": "A digit"}
+    return DrawingPad(**{**given, **how})
+
+
 WIDGETS = {
     "explorer": explorer,
     "matrix": matrix,
@@ -158,6 +176,7 @@ WIDGETS = {
     "refinement": refinement,
     "box": box,
     "gap_filler": gap_filler,
+    "pad": pad,
 }
 
 
@@ -173,5 +192,6 @@ def views(tokens: list[str] = WORDS) -> dict[str, dict[str, Any]]:
         "patches": patch_grid(images(tokens), 2, title="Patches"),
         "refinement": refinement_steps(**refined(tokens), title="Three steps"),
         "search": search_results([SearchResult(tokens[1], hits(tokens), "words")], "Docs", k=9),
+        "drawing": drawing_pad(DIGIT, named_pictures(restored(tokens)), "A digit"),
         "wide": heat_map(tokens * 5, tokens * 5, np.eye(5 * SIZE), title="Wide"),
     }

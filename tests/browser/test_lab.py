@@ -29,6 +29,7 @@ CELLS = [
     "refinement = samples.refinement(); refinement",
     "box = samples.box(); box",
     "gap_filler = samples.gap_filler(); gap_filler",
+    "pad = samples.pad(); pad",
     "import time; from mlm_course.widgets import progress_display\n"
     "running = progress_display(total=150, floor=0.352)\n"
     "for step, value in samples.learning(['loss'], 150)['loss']:\n"
@@ -288,10 +289,29 @@ def test_search_box_in_jupyterlab(ran):
     expect(field).to_have_value("cat")
 
 
+def test_drawing_pad_in_jupyterlab(ran):
+    """A line by keys is drawn, read by Python, cleared; and no cell is cut or run."""
+    widget = ran.locator(".mlm").nth(7)
+    pictures = widget.locator("figure img")
+    expect(pictures).to_have_count(1 + len(samples.WORDS))
+    widget.get_by_role("button", name="Clear").click()
+    expect(pictures).to_have_count(0)
+    before = ran.evaluate(STATE)
+    for key in ("Shift+Tab", "Enter", "ArrowDown", "ArrowDown", " "):
+        ran.keyboard.press(key)
+    expect_python(ran, "pad.strokes", "[[[13, 13], [13, 15], [13, 17]]]")
+    expect(pictures).to_have_count(1 + len(samples.WORDS))
+    ran.keyboard.press("Backspace")
+    expect_python(ran, "(pad.strokes, pad.pictures)", "([], [])")
+    assert ran.evaluate(STATE) == before
+    python(ran, "setattr(pad, 'with_picture', True)")
+    expect(widget.locator(".mlm-words")).to_have_text("On the pad: a given picture.")
+
+
 @pytest.mark.smoke
 def test_a_training_moves_and_leaves_its_curve_behind_once(ran):
     """While the cell ran the page followed; then the static picture took the widget's place."""
-    cell = ran.locator(".jp-CodeCell").nth(8)
+    cell = ran.locator(".jp-CodeCell").nth(10)
     expect(cell.get_by_role("img", name="Line chart, Training curve: loss")).to_have_count(1)
     assert cell.get_by_role("img").evaluate("e => e.complete && e.naturalWidth > 0")
     expect(cell.locator(".mlm")).to_have_count(0)
@@ -316,6 +336,7 @@ STOPS = {
     "refinement": 4,
     "box": 5,
     "gap_filler": 7,
+    "pad": 2,
 }  # a curve has no keys
 
 
@@ -323,7 +344,7 @@ STOPS = {
 @pytest.mark.parametrize("name", STOPS)
 def test_no_key_reaches_the_notebook(ran, name):
     """Each element that can have the focus keeps the letters that insert, cut or merge cells."""
-    focusable = "input, select, button, td[tabindex], [role=gridcell][tabindex], article[tabindex]"
+    focusable = "input, select, button, :is(td, canvas, article, [role=gridcell])[tabindex]"
     stops = ran.locator(".mlm").nth(list(WIDGETS).index(name)).locator(focusable).all()
     stops = [s for s in stops if s.evaluate("e => e.tabIndex >= 0")]
     assert len(stops) == STOPS[name]  # heads and stages are 3 + 3, images 6, strip and grids 1
@@ -353,6 +374,7 @@ def test_run_save_and_escape_work_after_a_click_in_a_widget(ran):
         2: "input[type=number]",
         4: "[role=gridcell]",
         5: "button",
+        7: "canvas",
     }
     for place, spot in spots.items():
         ran.locator(".mlm").nth(place).locator(spot).last.click()
@@ -456,6 +478,8 @@ def alive(page: Page) -> None:
     expect(widgets.nth(6).get_by_role("searchbox")).to_have_value("the")
     expect(widgets.nth(6).locator("mark")).to_have_text("the")
     expect(widgets.nth(6).locator(".mlm-note")).to_contain_text("run this cell again")
+    expect(widgets.nth(7).locator("figure img")).to_have_count(1 + len(samples.WORDS))
+    expect(widgets.nth(7).locator(".mlm-words")).to_contain_text("a given picture")
 
 
 def test_an_exported_notebook_needs_no_network(path, browser):
