@@ -138,7 +138,7 @@ def refine(
     """
     _check_refinement(predict, canvas, masked, mask_id, steps, sampler, generator)
     tokens, now_masked, trace = canvas.long(), masked, []
-    confidence = torch.ones(canvas.shape, device=canvas.device)
+    confidence = torch.ones(canvas.shape, device=canvas.device, dtype=torch.float32)
     counts = _counts(masked, steps, sampler)  # (steps, B)
     for step in range(steps):
         logits = predict(tokens.masked_fill(now_masked, mask_id))
@@ -201,6 +201,11 @@ def _check_distributions(probabilities: Tensor, asked: Tensor | None) -> None:
         )
 
 
+def _uniform(like: Tensor, generator: torch.Generator | None) -> Tensor:
+    """Numbers from 0 to 1, all equally likely, as many as another tensor has: float32."""
+    return torch.rand(like.shape, generator=generator, device=like.device, dtype=torch.float32)
+
+
 def _remask(
     confidence: Tensor,
     candidates: Tensor,
@@ -218,13 +223,13 @@ def _remask(
     if sampler.order == "bernoulli":
         before = sampler.share(done - 1, steps)
         stay = sampler.share(done, steps) / before if before else 0.0
-        drawn = torch.rand(confidence.shape, generator=generator, device=confidence.device)
+        drawn = _uniform(confidence, generator)
         return candidates & (drawn < stay)
     score = confidence
     if sampler.order == "random":
-        score = torch.rand(confidence.shape, generator=generator, device=confidence.device)
+        score = _uniform(confidence, generator)
     elif sampler.gumbel:
-        drawn = torch.rand(score.shape, generator=generator, device=score.device)
+        drawn = _uniform(score, generator)
         score = score.log() + sampler.gumbel * (1 - done / steps) * gumbel(drawn)
     return lowest(score.masked_fill(~candidates, math.inf), count) & candidates
 
@@ -416,7 +421,9 @@ class _BeamSearch:
         n = self.rows * beam
         self.tokens = torch.full((n, 1), CLS_ID, device=source.device)
         self.ended = torch.zeros(n, dtype=torch.bool, device=source.device)
-        self.summed = torch.full((self.rows, beam), -math.inf, device=source.device)
+        self.summed = torch.full(
+            (self.rows, beam), -math.inf, dtype=torch.float32, device=source.device
+        )
         self.summed[:, 0] = 0.0  # all beginnings are alike: follow one
 
     def step(self, place: int) -> bool:

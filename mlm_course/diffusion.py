@@ -147,7 +147,7 @@ def gap_row(tokenizer: Tokenizer, text: str, most: int = 128) -> tuple[Tensor, T
     written = GAP.sub("[MASK]", text)
     row = tokenizer.encode(written, add_special_tokens=False)
     _check_gaps(row, written, most)
-    ids = torch.tensor([row.ids])
+    ids = torch.tensor([row.ids], device="cpu")
     return ids, ids == MASK_ID
 
 
@@ -197,7 +197,8 @@ def fill_gaps(
         sizes = f"{V} tokens, but the model has {model.config.vocab_size}"
         raise ValueError(f"The tokenizer has {sizes}: take the one that it was trained with.")
     check_count("n_others", n_others, 0, V - 1)
-    ids, gaps = gap_row(tokenizer, text, model.config.max_length)
+    device = next(model.parameters()).device
+    ids, gaps = (x.to(device) for x in gap_row(tokenizer, text, model.config.max_length))
     ask, likeliest = predictor(model), []
 
     def watched(canvas: Tensor) -> Tensor:

@@ -47,6 +47,7 @@ RIGHT = {  # (mode, title): why another answer is right
     ("default device", "all_ways_to_hide"): MAKES,
     ("default device", "exact_answers"): MAKES,
     ("default device", "refine"): "the model of the fuzz table makes its places anew",
+    ("autocast", "fill_gaps"): "which gap is surest may turn on a rounding",
     ("inference", "fit"): "training needs gradients, and says so",
 }
 LEFT = {  # (mode, title): what is to be mended where; shrinks to nothing
@@ -60,9 +61,6 @@ LEFT = {  # (mode, title): what is to be mended where; shrinks to nothing
     ("default dtype", "token_nll"): "diffusion: torch.zeros without dtype=",
     ("default dtype", "likelihood_bound"): "diffusion: torch.zeros, torch.rand without dtype=",
     ("default dtype", "diffusion_loss"): "diffusion: torch.zeros without dtype=",
-    ("default dtype", "refine"): "decoding: an answer in the default dtype",
-    ("default dtype", "mask_predict"): "decoding: an answer in the default dtype",
-    ("default dtype", "autoregressive"): "decoding: an answer in the default dtype",
 }
 KNOWN = {**RIGHT, **LEFT}
 
