@@ -709,10 +709,10 @@ assert (
 # Whatever noise the patches are sorted by decides what goes.
 #
 # ### Exercise 9.8: a block, as noise
-# Remove what lies around a point. `points` `(B, 2)` has a row and a column for each image; the centre of
-# the first patch is at (.5, .5), that of its right neighbour at (.5, 1.5). Return `(B, rows * columns)`
-# floats, row by row: 1 for the `n` patches whose centres are nearest to the point (straight distance),
-# else 0. Sorted by this noise, a block goes, if `n` are removed.
+# Remove what lies around a point. `points` `(B, 2)` has row and column for each image; the first patch's
+# centre is at (.5, .5), its right neighbour's at (.5, 1.5). Return `(B, rows * columns)` floats, row by
+# row: 1 for the `n` patches (maybe all) whose centres are nearest to the point (straight distance; no
+# ties), else 0. Sorted by this noise, a block goes, if `n` are removed.
 
 
 # %% exercise="9.8"

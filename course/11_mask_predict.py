@@ -787,9 +787,9 @@ print("   ", right_texts[100])
 
 # %% [markdown]
 # ### Exercise 11.7: right in any order
-# `parts` is a list: for each part of a record a list of all ways to write it. A text is right if it is
-# each part once, in one of its ways, in any order, with `" ; "` between two, and nothing else. Return
-# a list: for each text in `written` whether it is right.
+# `parts` has for each of a record's three parts a list of all ways to write it. A text is right if it
+# is, letter for letter, each part once, in one of its ways, in any order, with `" ; "` between two, and
+# nothing else. Return a list: for each text in `written` whether it is right.
 
 
 # %% exercise="11.7"

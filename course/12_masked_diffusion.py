@@ -925,8 +925,8 @@ assert rows["Mask-Predict"].max() > 0.99
 # ### Exercise 12.7: as many as are sure
 # `predict(canvas)` gives logits `(B, N, V)` for a `canvas` `(B, N)`; masked is what holds 4. Do `passes`
 # passes. In each, every row fills all its masked places whose likeliest word (4 gets no probability, as in
-# 12.4) has at least the probability `sure`; if there is no such place, the one with the highest. Return the
-# canvas and, for each row, the number of passes that filled something, `(B,)`.
+# 12.4) has at least the probability `sure`; if none has, the one of them with the highest. Some may stay
+# masked. Return the canvas and, for each row, the number of passes that filled something, `(B,)`.
 
 
 # %% exercise="12.7"

@@ -167,7 +167,8 @@ def block_noise(centres: Tensor, rows: int, columns: int) -> Tensor:
     """
     check_floats("centres", centres, "B 2", finite=True)
     _check_pairs("centres", centres)
-    away = _patch_places(rows, columns, centres) + 0.5 - centres[:, None]  # (B, L, 2)
+    places = _patch_places(rows, columns, centres).to(centres.dtype)
+    away = places + 0.5 - centres[:, None]  # (B, L, 2)
     return -away[..., 0].hypot(away[..., 1])
 
 
@@ -192,11 +193,11 @@ def _check_pairs(name: str, pairs: Tensor) -> None:
 
 
 def _patch_places(rows: int, columns: int, like: Tensor) -> Tensor:
-    """Row and column of each patch, (L, 2)."""
+    """Row and column of each patch, (L, 2) int64, on the device of another tensor."""
     check_count("rows", rows, 1)
     check_count("columns", columns, 1)
-    sides = torch.arange(rows), torch.arange(columns)
-    return torch.cartesian_prod(*sides).to(like.device)
+    sides = (torch.arange(side, device=like.device) for side in (rows, columns))
+    return torch.cartesian_prod(*sides)
 
 
 def _check_masking(x: Tensor, ratio: float, noise: Tensor) -> None:

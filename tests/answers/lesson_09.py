@@ -575,3 +575,116 @@ def block(points: Tensor, rows: int, columns: int, n: int) -> Tensor:
 def block(points: Tensor, rows: int, columns: int, n: int) -> Tensor:
     places = torch.cartesian_prod(torch.arange(rows), torch.arange(columns)) + 0.5
     return (places - points[:, None]).square().sum(-1).argsort(1)[:, :n]
+
+# %% 9.8 right
+# unusual: ranks by counting what is nearer, complex numbers for the plane
+def block(points: Tensor, rows: int, columns: int, n: int) -> Tensor:
+    k = torch.arange(rows * columns)
+    centres = torch.complex(k // columns + 0.5, k % columns + 0.5)
+    away = (centres - torch.view_as_complex(points)[:, None]).abs()
+    return ((away[:, :, None] > away[:, None]).sum(-1) < n).float()
+
+# %% 9.8 right
+# unusual: sorts each row, then puts the ones back by ranks
+def block(points: Tensor, rows: int, columns: int, n: int) -> Tensor:
+    places = torch.cartesian_prod(torch.arange(rows), torch.arange(columns)) + 0.5
+    away = (places - points[:, None]).norm(dim=-1)
+    return (away.argsort(1).argsort(1) < n).to(points.dtype)
+
+# %% 9.8 wrong
+# believes: there is always a next one
+# says: there is no distance after the n-th
+def block(points: Tensor, rows: int, columns: int, n: int) -> Tensor:
+    places = torch.cartesian_prod(torch.arange(rows), torch.arange(columns)) + 0.5
+    away = (places - points[:, None]).norm(dim=-1)
+    return (away < away.kthvalue(n + 1, dim=1, keepdim=True).values).float()
+
+# %% 9.8 wrong
+# believes: the points, too, have to be moved to the centre
+# says: the points stay where they are
+def block(points: Tensor, rows: int, columns: int, n: int) -> Tensor:
+    places = torch.cartesian_prod(torch.arange(rows), torch.arange(columns)) + 0.5
+    away = (places - (points + 0.5)[:, None]).norm(dim=-1)
+    return (away.argsort(1).argsort(1) < n).float()
+
+# %% 9.8 wrong
+# believes: argsort gives ranks
+# says: the `argsort` of that
+def block(points: Tensor, rows: int, columns: int, n: int) -> Tensor:
+    places = torch.cartesian_prod(torch.arange(rows), torch.arange(columns)) + 0.5
+    away = (places - points[:, None]).norm(dim=-1)
+    return (away.argsort(1) < n).float()
+
+# %% 9.8 wrong
+# believes: n patches stay
+# says: n is the number of those that go
+def block(points: Tensor, rows: int, columns: int, n: int) -> Tensor:
+    places = torch.cartesian_prod(torch.arange(rows), torch.arange(columns)) + 0.5
+    away = (places - points[:, None]).norm(dim=-1)
+    return (away.argsort(1).argsort(1) < rows * columns - n).float()
+
+# %% 9.8 wrong
+# believes: ranks begin at 1
+# says: One patch too many
+def block(points: Tensor, rows: int, columns: int, n: int) -> Tensor:
+    places = torch.cartesian_prod(torch.arange(rows), torch.arange(columns)) + 0.5
+    away = (places - points[:, None]).norm(dim=-1)
+    return (away.argsort(1).argsort(1) <= n).float()
+
+# %% 9.8 wrong
+# believes: there is one more to compare with
+# says: One patch too many
+def block(points: Tensor, rows: int, columns: int, n: int) -> Tensor:
+    places = torch.cartesian_prod(torch.arange(rows), torch.arange(columns)) + 0.5
+    away = (places - points[:, None]).norm(dim=-1)
+    return (away <= away.kthvalue(n + 1, dim=1, keepdim=True).values).float()
+
+# %% 9.8 wrong
+# believes: the n-th distance is the first that stays
+# says: the n-th nearest is missing
+def block(points: Tensor, rows: int, columns: int, n: int) -> Tensor:
+    places = torch.cartesian_prod(torch.arange(rows), torch.arange(columns)) + 0.5
+    away = (places - points[:, None]).norm(dim=-1)
+    return (away < away.kthvalue(n, dim=1, keepdim=True).values).float()
+
+# %% 9.8 wrong
+# believes: a grid is x by y
+# says: column by column
+def block(points: Tensor, rows: int, columns: int, n: int) -> Tensor:
+    i, j = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="xy")
+    centres = torch.stack([i.flatten(), j.flatten()], 1) + 0.5
+    away = (centres - points[:, None]).norm(dim=-1)
+    return (away.argsort(1).argsort(1) < n).float()
+
+# %% 9.8 wrong
+# believes: the larger of the two is the distance
+# says: larger of the two differences
+def block(points: Tensor, rows: int, columns: int, n: int) -> Tensor:
+    places = torch.cartesian_prod(torch.arange(rows), torch.arange(columns)) + 0.5
+    away = (places - points[:, None]).abs().max(-1).values
+    return (away.argsort(1).argsort(1) < n).float()
+
+# %% 9.8 wrong
+# believes: a point means the patch it is in
+# says: moved to the centre of its patch
+def block(points: Tensor, rows: int, columns: int, n: int) -> Tensor:
+    places = torch.cartesian_prod(torch.arange(rows), torch.arange(columns)) + 0.5
+    away = (places - (points.floor() + 0.5)[:, None]).norm(dim=-1)
+    nearest = away.argsort(1)[:, :n]
+    return torch.zeros_like(away).scatter(1, nearest, 1.0)
+
+# %% 9.8 wrong
+# believes: one threshold for all
+# says: sought in the whole batch
+def block(points: Tensor, rows: int, columns: int, n: int) -> Tensor:
+    places = torch.cartesian_prod(torch.arange(rows), torch.arange(columns)) + 0.5
+    away = (places - points[:, None]).norm(dim=-1)
+    return (away <= away.flatten().sort().values[n - 1]).float()
+
+# %% 9.8 wrong
+# believes: something else that comes after the distances
+# says: holds the squared distances of all centres
+def block(points: Tensor, rows: int, columns: int, n: int) -> Tensor:
+    places = torch.cartesian_prod(torch.arange(rows), torch.arange(columns)) + 0.5
+    away = (places - points[:, None]).square().sum(-1)
+    return (away.argsort(1).argsort(1) < n).float() / n

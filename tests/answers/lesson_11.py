@@ -668,16 +668,216 @@ def which_are_right(parts, written):
 
 # %% 11.7 wrong
 # believes: a right text may be followed by something
-# says: A text counts here if a right one is somewhere in it
+# says: A text counts here if it begins with a right one
 def which_are_right(parts, written):
     allowed = [" ; ".join(o) for c in product(*parts) for o in permutations(c)]
     return [any(text.startswith(right) for right in allowed) for text in written]
 
 # %% 11.7 wrong
 # believes: a comma or a space will do between parts
-# says: between two parts of a right text stand a space
+# says: with a space, `;` and a space between two
 def which_are_right(parts, written):
     allowed = {" , ".join(o) for c in product(*parts) for o in permutations(c)}
+    return [text in allowed for text in written]
+
+# %% 11.7 right
+# unusual: three loops for three parts
+def which_are_right(parts, written):
+    amounts, dates, payees = parts
+    allowed = []
+    for a in amounts:
+        for d in dates:
+            for p in payees:
+                for x, y, z in [(a, d, p), (a, p, d), (d, a, p), (d, p, a), (p, a, d), (p, d, a)]:
+                    allowed.append(f"{x} ; {y} ; {z}")
+    return [allowed.count(text) == 1 for text in written]
+
+# %% 11.7 right
+# unusual: which part each piece belongs to; the numbers have to be those of all parts
+def which_are_right(parts, written):
+    part_of = {way: i for i, ways in enumerate(parts) for way in ways}
+    return [
+        sorted(part_of.get(piece, -1) for piece in text.split(" ; ")) == list(range(len(parts)))
+        for text in written
+    ]
+
+# %% 11.7 wrong
+# believes: what belongs to no part does not matter
+# says: Further pieces are let through here
+def which_are_right(parts, written):
+    def fits(pieces):
+        return all(sum(piece in ways for piece in pieces) == 1 for ways in parts)
+
+    return [fits(text.split(" ; ")) for text in written]
+
+# %% 11.7 wrong
+# believes: all parts found is enough
+# says: Further pieces are let through here
+def which_are_right(parts, written):
+    result = []
+    for text in written:
+        pieces = text.split(" ; ")
+        result.append(all(any(way in pieces for way in ways) for ways in parts))
+    return result
+
+# %% 11.7 wrong
+# believes: order is free, so sets will do: one piece may stand twice
+# says: also with one of its pieces once more
+def which_are_right(parts, written):
+    allowed = {frozenset(chosen) for chosen in product(*parts)}
+    return [frozenset(text.split(" ; ")) in allowed for text in written]
+
+# %% 11.7 wrong
+# believes: three different known pieces are the three parts
+# says: A part may stand twice here
+def which_are_right(parts, written):
+    known = {way for ways in parts for way in ways}
+    result = []
+    for text in written:
+        pieces = set(text.split(" ; "))
+        result.append(len(pieces) == len(parts) and pieces <= known)
+    return result
+
+# %% 11.7 wrong
+# believes: the same, with no piece twice
+# says: A part may stand twice here
+def which_are_right(parts, written):
+    known = [way for ways in parts for way in ways]
+    result = []
+    for text in written:
+        pieces = text.split(" ; ")
+        distinct = len(set(pieces)) == len(pieces) == len(parts)
+        result.append(distinct and all(piece in known for piece in pieces))
+    return result
+
+# %% 11.7 wrong
+# believes: any three of all the ways
+# says: A part may stand twice here
+def which_are_right(parts, written):
+    flat = [way for ways in parts for way in ways]
+    return [text in [" ; ".join(some) for some in permutations(flat, len(parts))] for text in written]
+
+# %% 11.7 wrong
+# believes: rotations and the reverse are all orders of three
+# says: Your function returns False; expected is True
+def which_are_right(parts, written):
+    allowed = set()
+    for a, b, c in product(*parts):
+        allowed |= {" ; ".join(o) for o in [(a, b, c), (b, c, a), (c, a, b), (c, b, a)]}
+    return [text in allowed for text in written]
+
+# %% 11.7 wrong
+# believes: orders come of going round
+# says: Only orders that go round
+def which_are_right(parts, written):
+    allowed = set()
+    for a, b, c in product(*parts):
+        allowed |= {" ; ".join(o) for o in [(a, b, c), (b, c, a), (c, a, b)]}
+    return [text in allowed for text in written]
+
+# %% 11.7 wrong
+# believes: another order is two parts exchanged; was told of the reverse only
+# says: those with two parts exchanged
+def which_are_right(parts, written):
+    allowed = set()
+    for a, b, c in product(*parts):
+        allowed |= {" ; ".join(o) for o in [(a, b, c), (b, a, c), (a, c, b), (c, b, a)]}
+    return [text in allowed for text in written]
+
+# %% 11.7 wrong
+# believes: the amount comes first; was told that only the given order counts
+# says: stands first in every text that counts here
+def which_are_right(parts, written):
+    allowed = set()
+    for first, *rest in product(*parts):
+        allowed |= {" ; ".join((first, *order)) for order in permutations(rest)}
+    return [text in allowed for text in written]
+
+# %% 11.7 wrong
+# believes: a piece may go on after its way; was told of whole texts
+# says: Pieces that only begin with a way of their part
+def which_are_right(parts, written):
+    def fits(pieces, order):
+        begins = [any(p.startswith(w) for w in ways) for p, ways in zip(pieces, order)]
+        return len(pieces) == len(order) and all(begins)
+
+    return [any(fits(t.split(" ; "), o) for o in permutations(parts)) for t in written]
+
+# %% 11.7 wrong
+# believes: split at the sign, spaces do not matter
+# says: their spaces are not those of a right one
+def which_are_right(parts, written):
+    allowed = {" ; ".join(o) for c in product(*parts) for o in permutations(c)}
+    tidy = [" ; ".join(piece.strip() for piece in text.split(";")) for text in written]
+    return [text in allowed for text in tidy]
+
+# %% 11.7 wrong
+# believes: spaces around a text do not matter
+# says: their spaces are not those of a right one
+def which_are_right(parts, written):
+    allowed = {" ; ".join(o) for c in product(*parts) for o in permutations(c)}
+    return [text.strip() in allowed for text in written]
+
+# %% 11.7 wrong
+# believes: words are compared, not spaces
+# says: their spaces are not those of a right one
+def which_are_right(parts, written):
+    allowed = {" ; ".join(o) for c in product(*parts) for o in permutations(c)}
+    lists = [right.split() for right in allowed]
+    return [text.split() in lists for text in written]
+
+# %% 11.7 wrong
+# believes: capitals do not matter
+# says: Small letters count here in place of capitals
+def which_are_right(parts, written):
+    allowed = {" ; ".join(o) for c in product(*parts) for o in permutations(c)}
+    small = {right.casefold() for right in allowed}
+    return [text.casefold() in small for text in written]
+
+# %% 11.7 wrong
+# believes: a separator at the end does no harm
+# says: A `;` behind the last part is let through here
+def which_are_right(parts, written):
+    allowed = {" ; ".join(o) for c in product(*parts) for o in permutations(c)}
+    return [text.removesuffix(" ; ") in allowed for text in written]
+
+# %% 11.7 wrong
+# believes: each right text is there to be found once
+# says: counts once here
+def which_are_right(parts, written):
+    allowed = {" ; ".join(o) for c in product(*parts) for o in permutations(c)}
+    result, seen = [], set()
+    for text in written:
+        result.append(text in allowed and text not in seen)
+        seen.add(text)
+    return result
+
+# %% 11.7 wrong
+# believes: a generator is as good as a list
+# says: can be gone through once
+def which_are_right(parts, written):
+    allowed = map(" ; ".join, (o for chosen in product(*parts) for o in permutations(chosen)))
+    return [text in allowed for text in written]
+
+# %% 11.7 wrong
+# believes: the right ones are asked for
+# says: These are the right texts
+def which_are_right(parts, written):
+    allowed = {" ; ".join(o) for c in product(*parts) for o in permutations(c)}
+    return list(filter(allowed.__contains__, written))
+
+# %% 11.7 wrong
+# believes: which means their numbers
+# says: These are the places of the right texts
+def which_are_right(parts, written):
+    allowed = {" ; ".join(o) for c in product(*parts) for o in permutations(c)}
+    return [n for n in range(len(written)) if written[n] in allowed]
+
+# %% 11.7 wrong
+# believes: the sign needs no spaces
+# says: no spaces around `;`
+def which_are_right(parts, written):
+    allowed = {";".join(o) for c in product(*parts) for o in permutations(c)}
     return [text in allowed for text in written]
 
 # %% 11.8 right

@@ -561,7 +561,8 @@ def fill_the_sure(predict, canvas, sure, passes):
 # unusual: while, topk, and the fallback as a one-hot row
 def fill_the_sure(predict, canvas, sure, passes):
     taken = torch.zeros(len(canvas), dtype=torch.long)
-    while (canvas == 4).any():
+    while passes and (canvas == 4).any():
+        passes -= 1
         masked = canvas == 4
         logits = predict(canvas)
         words = torch.cat([logits[..., :4], logits[..., 5:]], -1).softmax(-1)
@@ -614,4 +615,304 @@ def fill_the_sure(predict, canvas, sure, passes):
         p, best = predict(canvas).index_fill(-1, torch.tensor([4]), -torch.inf).softmax(-1).max(-1)
         taken += masked.any(1)
         canvas = torch.where(masked & (p >= sure), best, canvas)
+    return canvas, taken
+
+# %% 12.7 right
+# unusual: the fallback by scatter, where a row has gaps and none is sure
+def fill_the_sure(predict, canvas, sure, passes):
+    taken = torch.zeros(len(canvas), dtype=torch.int64)
+    for _ in range(passes):
+        masked = canvas == 4
+        p, best = predict(canvas).index_fill(-1, torch.tensor([4]), -torch.inf).softmax(-1).max(-1)
+        chosen = masked & (p >= sure)
+        place = p.where(masked, 0.0).argmax(1, keepdim=True)
+        none = masked.any(1, keepdim=True) & ~chosen.any(1, keepdim=True)
+        chosen = chosen | (torch.zeros_like(masked).scatter(1, place, True) & none)
+        canvas = torch.where(chosen, best, canvas)
+        taken += masked.any(1)
+    return canvas, taken
+
+# %% 12.7 wrong
+# believes: counting starts at one
+# says: one pass too few
+def fill_the_sure(predict, canvas, sure, passes):
+    taken = torch.zeros(len(canvas), dtype=torch.int64)
+    for _ in range(1, passes):
+        masked = canvas == 4
+        p, best = predict(canvas).index_fill(-1, torch.tensor([4]), -torch.inf).softmax(-1).max(-1)
+        chosen = masked & (p >= sure)
+        place = p.where(masked, 0.0).argmax(1, keepdim=True)
+        none = masked.any(1, keepdim=True) & ~chosen.any(1, keepdim=True)
+        chosen = chosen | (torch.zeros_like(masked).scatter(1, place, True) & none)
+        canvas = torch.where(chosen, best, canvas)
+        taken += masked.any(1)
+    return canvas, taken
+
+# %% 12.7 wrong
+# believes: a last pass finishes
+# says: one pass too many
+def fill_the_sure(predict, canvas, sure, passes):
+    taken = torch.zeros(len(canvas), dtype=torch.int64)
+    for _ in range(passes + 1):
+        masked = canvas == 4
+        p, best = predict(canvas).index_fill(-1, torch.tensor([4]), -torch.inf).softmax(-1).max(-1)
+        chosen = masked & (p >= sure)
+        place = p.where(masked, 0.0).argmax(1, keepdim=True)
+        none = masked.any(1, keepdim=True) & ~chosen.any(1, keepdim=True)
+        chosen = chosen | (torch.zeros_like(masked).scatter(1, place, True) & none)
+        canvas = torch.where(chosen, best, canvas)
+        taken += masked.any(1)
+    return canvas, taken
+
+# %% 12.7 wrong
+# believes: one goes on until nothing is masked
+# says: until every row was full
+def fill_the_sure(predict, canvas, sure, passes):
+    taken = torch.zeros(len(canvas), dtype=torch.int64)
+    while (canvas == 4).any():
+        masked = canvas == 4
+        p, best = predict(canvas).index_fill(-1, torch.tensor([4]), -torch.inf).softmax(-1).max(-1)
+        chosen = masked & (p >= sure)
+        place = p.where(masked, 0.0).argmax(1, keepdim=True)
+        none = masked.any(1, keepdim=True) & ~chosen.any(1, keepdim=True)
+        chosen = chosen | (torch.zeros_like(masked).scatter(1, place, True) & none)
+        canvas = torch.where(chosen, best, canvas)
+        taken += masked.any(1)
+    return canvas, taken
+
+# %% 12.7 wrong
+# believes: at the end nothing may be masked
+# says: The last pass filled all
+def fill_the_sure(predict, canvas, sure, passes):
+    taken = torch.zeros(len(canvas), dtype=torch.int64)
+    for step in range(passes):
+        masked = canvas == 4
+        p, best = predict(canvas).index_fill(-1, torch.tensor([4]), -torch.inf).softmax(-1).max(-1)
+        chosen = masked & (p >= sure)
+        place = p.where(masked, 0.0).argmax(1, keepdim=True)
+        none = masked.any(1, keepdim=True) & ~chosen.any(1, keepdim=True)
+        chosen = chosen | (torch.zeros_like(masked).scatter(1, place, True) & none)
+        chosen = masked if step == passes - 1 else chosen
+        canvas = torch.where(chosen, best, canvas)
+        taken += masked.any(1)
+    return canvas, taken
+
+# %% 12.7 wrong
+# believes: the fallback is for a batch in which nothing is sure
+# says: had to wait
+def fill_the_sure(predict, canvas, sure, passes):
+    taken = torch.zeros(len(canvas), dtype=torch.int64)
+    for _ in range(passes):
+        masked = canvas == 4
+        p, best = predict(canvas).index_fill(-1, torch.tensor([4]), -torch.inf).softmax(-1).max(-1)
+        chosen = masked & (p >= sure)
+        place = p.where(masked, 0.0).argmax(1, keepdim=True)
+        none = masked.any(1, keepdim=True) & ~chosen.any()
+        chosen = chosen | (torch.zeros_like(masked).scatter(1, place, True) & none)
+        canvas = torch.where(chosen, best, canvas)
+        taken += masked.any(1)
+    return canvas, taken
+
+# %% 12.7 wrong
+# believes: a row that waits takes no pass, and the fallback is for the whole batch
+# says: had to wait
+def fill_the_sure(predict, canvas, sure, passes):
+    taken = torch.zeros(len(canvas), dtype=torch.int64)
+    for _ in range(passes):
+        masked = canvas == 4
+        p, best = predict(canvas).index_fill(-1, torch.tensor([4]), -torch.inf).softmax(-1).max(-1)
+        chosen = masked & (p >= sure)
+        place = p.where(masked, 0.0).argmax(1, keepdim=True)
+        none = masked.any(1, keepdim=True) & ~chosen.any()
+        chosen = chosen | (torch.zeros_like(masked).scatter(1, place, True) & none)
+        canvas = torch.where(chosen, best, canvas)
+        taken += chosen.any(1)
+    return canvas, taken
+
+# %% 12.7 wrong
+# believes: one pass more for what is left
+# says: have gaps left is one too large
+def fill_the_sure(predict, canvas, sure, passes):
+    taken = torch.zeros(len(canvas), dtype=torch.int64)
+    for _ in range(passes):
+        masked = canvas == 4
+        p, best = predict(canvas).index_fill(-1, torch.tensor([4]), -torch.inf).softmax(-1).max(-1)
+        chosen = masked & (p >= sure)
+        place = p.where(masked, 0.0).argmax(1, keepdim=True)
+        none = masked.any(1, keepdim=True) & ~chosen.any(1, keepdim=True)
+        chosen = chosen | (torch.zeros_like(masked).scatter(1, place, True) & none)
+        canvas = torch.where(chosen, best, canvas)
+        taken += masked.any(1)
+    return canvas, taken + (canvas == 4).any(1)
+
+# %% 12.7 wrong
+# believes: sure is a half
+# says: the values are not
+def fill_the_sure(predict, canvas, sure, passes):
+    taken = torch.zeros(len(canvas), dtype=torch.int64)
+    for _ in range(passes):
+        masked = canvas == 4
+        p, best = predict(canvas).index_fill(-1, torch.tensor([4]), -torch.inf).softmax(-1).max(-1)
+        chosen = masked & (p >= 0.5)
+        place = p.where(masked, 0.0).argmax(1, keepdim=True)
+        none = masked.any(1, keepdim=True) & ~chosen.any(1, keepdim=True)
+        chosen = chosen | (torch.zeros_like(masked).scatter(1, place, True) & none)
+        canvas = torch.where(chosen, best, canvas)
+        taken += masked.any(1)
+    return canvas, taken
+
+# %% 12.7 wrong
+# believes: sure is what may be wrong
+# says: the values are not
+def fill_the_sure(predict, canvas, sure, passes):
+    taken = torch.zeros(len(canvas), dtype=torch.int64)
+    for _ in range(passes):
+        masked = canvas == 4
+        p, best = predict(canvas).index_fill(-1, torch.tensor([4]), -torch.inf).softmax(-1).max(-1)
+        chosen = masked & (p >= 1 - sure)
+        place = p.where(masked, 0.0).argmax(1, keepdim=True)
+        none = masked.any(1, keepdim=True) & ~chosen.any(1, keepdim=True)
+        chosen = chosen | (torch.zeros_like(masked).scatter(1, place, True) & none)
+        canvas = torch.where(chosen, best, canvas)
+        taken += masked.any(1)
+    return canvas, taken
+
+# %% 12.7 wrong
+# believes: sure is above
+# says: *At least*
+def fill_the_sure(predict, canvas, sure, passes):
+    taken = torch.zeros(len(canvas), dtype=torch.int64)
+    for _ in range(passes):
+        masked = canvas == 4
+        p, best = predict(canvas).index_fill(-1, torch.tensor([4]), -torch.inf).softmax(-1).max(-1)
+        chosen = masked & (p > sure)
+        place = p.where(masked, 0.0).argmax(1, keepdim=True)
+        none = masked.any(1, keepdim=True) & ~chosen.any(1, keepdim=True)
+        chosen = chosen | (torch.zeros_like(masked).scatter(1, place, True) & none)
+        canvas = torch.where(chosen, best, canvas)
+        taken += masked.any(1)
+    return canvas, taken
+
+# %% 12.7 wrong
+# believes: a threshold is all, and what filled something counts
+# says: stays as it is, pass after pass
+def fill_the_sure(predict, canvas, sure, passes):
+    taken = torch.zeros(len(canvas), dtype=torch.int64)
+    for _ in range(passes):
+        masked = canvas == 4
+        p, best = predict(canvas).index_fill(-1, torch.tensor([4]), -torch.inf).softmax(-1).max(-1)
+        chosen = masked & (p >= sure)
+        canvas = torch.where(chosen, best, canvas)
+        taken += chosen.any(1)
+    return canvas, taken
+
+# %% 12.7 wrong
+# believes: a row without a sure place falls back, full or not
+# says: Leave full rows as they are
+def fill_the_sure(predict, canvas, sure, passes):
+    taken = torch.zeros(len(canvas), dtype=torch.int64)
+    for _ in range(passes):
+        masked = canvas == 4
+        p, best = predict(canvas).index_fill(-1, torch.tensor([4]), -torch.inf).softmax(-1).max(-1)
+        chosen = masked & (p >= sure)
+        place = p.where(masked, 0.0).argmax(1, keepdim=True)
+        none = ~chosen.any(1, keepdim=True)
+        chosen = chosen | (torch.zeros_like(masked).scatter(1, place, True) & none)
+        canvas = torch.where(chosen, best, canvas)
+        taken += masked.any(1)
+    return canvas, taken
+
+# %% 12.7 wrong
+# believes: the most probable place of a row, whatever it holds
+# says: Words that stood on the canvas
+def fill_the_sure(predict, canvas, sure, passes):
+    taken = torch.zeros(len(canvas), dtype=torch.int64)
+    for _ in range(passes):
+        masked = canvas == 4
+        p, best = predict(canvas).index_fill(-1, torch.tensor([4]), -torch.inf).softmax(-1).max(-1)
+        chosen = masked & (p >= sure)
+        place = p.argmax(1, keepdim=True)
+        none = masked.any(1, keepdim=True) & ~chosen.any(1, keepdim=True)
+        chosen = chosen | (torch.zeros_like(masked).scatter(1, place, True) & none)
+        canvas = torch.where(chosen, best, canvas)
+        taken += masked.any(1)
+    return canvas, taken
+
+# %% 12.7 wrong
+# believes: what is sure is written, masked or not
+# says: Words that stood on the canvas
+def fill_the_sure(predict, canvas, sure, passes):
+    taken = torch.zeros(len(canvas), dtype=torch.int64)
+    for _ in range(passes):
+        masked = canvas == 4
+        p, best = predict(canvas).index_fill(-1, torch.tensor([4]), -torch.inf).softmax(-1).max(-1)
+        chosen = p >= sure
+        place = p.where(masked, 0.0).argmax(1, keepdim=True)
+        none = masked.any(1, keepdim=True) & ~(chosen & masked).any(1, keepdim=True)
+        chosen = chosen | (torch.zeros_like(masked).scatter(1, place, True) & none)
+        canvas = torch.where(chosen, best, canvas)
+        taken += masked.any(1)
+    return canvas, taken
+
+# %% 12.7 wrong
+# believes: where the model says [MASK], it says nothing
+# says: were passed over
+def fill_the_sure(predict, canvas, sure, passes):
+    taken = torch.zeros(len(canvas), dtype=torch.int64)
+    for _ in range(passes):
+        masked = canvas == 4
+        word = predict(canvas).argmax(-1) != 4
+        p, best = predict(canvas).index_fill(-1, torch.tensor([4]), -torch.inf).softmax(-1).max(-1)
+        chosen = masked & word & (p >= sure)
+        place = p.where(masked & word, 0.0).argmax(1, keepdim=True)
+        none = (masked & word).any(1, keepdim=True) & ~chosen.any(1, keepdim=True)
+        chosen = chosen | (torch.zeros_like(masked).scatter(1, place, True) & none)
+        canvas = torch.where(chosen, best, canvas)
+        taken += masked.any(1)
+    return canvas, taken
+
+# %% 12.7 wrong
+# believes: nothing sure: fill what is there
+# says: all its gaps were filled at once
+def fill_the_sure(predict, canvas, sure, passes):
+    taken = torch.zeros(len(canvas), dtype=torch.int64)
+    for _ in range(passes):
+        masked = canvas == 4
+        p, best = predict(canvas).index_fill(-1, torch.tensor([4]), -torch.inf).softmax(-1).max(-1)
+        chosen = masked & (p >= sure)
+        chosen = chosen | (masked & ~chosen.any(1, keepdim=True))
+        canvas = torch.where(chosen, best, canvas)
+        taken += masked.any(1)
+    return canvas, taken
+
+# %% 12.7 wrong
+# believes: one place of the batch where nothing is sure
+# says: another row decides
+def fill_the_sure(predict, canvas, sure, passes):
+    taken = torch.zeros(len(canvas), dtype=torch.int64)
+    for _ in range(passes):
+        masked = canvas == 4
+        p, best = predict(canvas).index_fill(-1, torch.tensor([4]), -torch.inf).softmax(-1).max(-1)
+        chosen = masked & (p >= sure)
+        if masked.any() and not chosen.any():
+            place = p.where(masked, 0.0).flatten().argmax()
+            chosen = chosen.flatten().index_fill(0, place, True).view_as(masked)
+        canvas = torch.where(chosen, best, canvas)
+        taken += chosen.any(1)
+    return canvas, taken
+
+# %% 12.7 wrong
+# believes: the passes of the batch
+# says: each row has its own count
+def fill_the_sure(predict, canvas, sure, passes):
+    taken = torch.zeros(len(canvas), dtype=torch.int64)
+    for _ in range(passes):
+        masked = canvas == 4
+        p, best = predict(canvas).index_fill(-1, torch.tensor([4]), -torch.inf).softmax(-1).max(-1)
+        chosen = masked & (p >= sure)
+        place = p.where(masked, 0.0).argmax(1, keepdim=True)
+        none = masked.any(1, keepdim=True) & ~chosen.any(1, keepdim=True)
+        chosen = chosen | (torch.zeros_like(masked).scatter(1, place, True) & none)
+        canvas = torch.where(chosen, best, canvas)
+        taken += masked.any().long()
     return canvas, taken

@@ -2,44 +2,16 @@
 
 from itertools import permutations, product  # noqa: F401 (the answer uses them)
 
-import torch
-
-from mlm_course.corpora import payments
+from mlm_course.exercises.lesson_11.written_payments import parts_and_texts
 from mlm_course.practice.exercise import Exercise, Mistake
-
-
-def inputs(g: torch.Generator) -> tuple[list[list[str]], list[str]]:
-    """The ways of three parts, and texts: right ones, and ones that are so in part."""
-    (payment,) = payments.draw(1, g)
-    ways = payments.amount_ways, payments.date_ways, payments.payee_ways
-    amount, date, payee = (each(payment) for each in ways)
-    words = date[0].split()
-    swapped = " ".join([words[0], words[2], words[1], words[3]])  # the day behind its month
-    texts = [
-        f"{amount[0]} ; {date[0]} ; {payee[0]}",
-        f"{payee[0]} ; {amount[0]} ; {date[0]}",
-        f"{payee[0]} ; {date[0]} ; {amount[0]}",
-        f"{amount[1]} ; {date[1]} ; {payee[1]}",
-        f"{amount[0]} ; {date[3]} ; {payee[1]}",
-        f"{date[2]} ; {payee[2]} ; {amount[2]}",
-        f"{amount[0]} ; {swapped} ; {payee[0]}",
-        f"{amount[0]} ; {date[0]} ; {payee[0]} now",
-        f"{amount[0]} ; {date[0]}",
-        f"{amount[0]} ; {date[0]} ; to",
-        f"{amount[0]} ; {date[0]} ; {amount[0]}",
-        f"{amount[0]} ; {date[0]} ; {date[1]} ; {payee[0]}",
-        f"{amount[0]} ; {date[0]} , {payee[0]}",
-    ]
-    order = torch.randperm(len(texts), generator=g).tolist()
-    return [amount, date, payee], [texts[i] for i in order]
-
 
 ALLOWED = '{" ; ".join(order) for chosen in product(*parts) for order in permutations(chosen)}'
 ORDERS, CHOICES, RIGHT = "permutations(chosen)", "product(*parts)", "text in allowed"
+RESULT = "[text in allowed for text in written]"
 
 EXERCISE = Exercise(
     minutes=12,
-    inputs=inputs,
+    inputs=parts_and_texts,
     hints=(
         "Two things are free: which way each part is written, and in which order the parts stand. Make "
         "all texts that come of it, then look each one up.",
@@ -58,6 +30,18 @@ EXERCISE = Exercise(
         Mistake(
             "Only the given order and its reverse count here; three parts have six orders.",
             {ORDERS: "(chosen, chosen[::-1])"},
+        ),
+        Mistake(
+            "Only orders that go round from another beginning count here: three of the six.",
+            {ORDERS: "[chosen[i:] + chosen[:i] for i in range(len(chosen))]"},
+        ),
+        Mistake(
+            "Only the given order and those with two parts exchanged count here: four of the six.",
+            {ORDERS: "[o for o in permutations(chosen) if sum(map(str.__ne__, o, chosen)) < 3]"},
+        ),
+        Mistake(
+            "The first of `parts` stands first in every text that counts here. Any part may do so.",
+            {ORDERS: "[chosen[:1] + order for order in permutations(chosen[1:])]"},
         ),
         Mistake(
             "Only the first way to write each part counts here. All of them do.",
@@ -80,6 +64,56 @@ EXERCISE = Exercise(
             {RIGHT: "any(right in text for right in allowed)"},
         ),
         Mistake(
+            "A text counts here if it begins with a right one, whatever comes then. It has to be "
+            "equal to one.",
+            {RIGHT: "any(text.startswith(right) for right in allowed)"},
+            {RIGHT: "text.startswith(tuple(allowed))"},
+        ),
+        Mistake(
+            "Pieces that only begin with a way of their part count here. They have to be equal to it.",
+            {
+                ALLOWED: "list(permutations(parts))",
+                RIGHT: "any(len(pieces := text.split(' ; ')) == len(order) and all(one.startswith("
+                "tuple(ways)) for one, ways in zip(pieces, order)) for order in allowed)",
+            },
+        ),
+        Mistake(
+            "Further pieces are let through here. A text is each part once, and nothing else.",
+            {RIGHT: 'all(set(text.split(" ; ")) & set(ways) for ways in parts)'},
+            {
+                RIGHT: 'all(sum(one in ways for one in text.split(" ; ")) == 1 for ways in parts)',
+            },
+        ),
+        Mistake(
+            "A right text counts here also with one of its pieces once more. Each part stands in it "
+            "once.",
+            {RIGHT: 'set(text.split(" ; ")) in [set(right.split(" ; ")) for right in allowed]'},
+        ),
+        Mistake(
+            "Texts count here although their spaces are not those of a right one. They have to be "
+            "equal, spaces included.",
+            {RIGHT: '" ; ".join(piece.strip() for piece in text.split(";")) in allowed'},
+            {RIGHT: "text.strip() in allowed"},
+            {RIGHT: "text.rstrip() in allowed"},
+            {RIGHT: '" ".join(text.split()) in allowed'},
+            {RIGHT: 'text.replace(" ", "") in [right.replace(" ", "") for right in allowed]'},
+        ),
+        Mistake(
+            "A `;` behind the last part is let through here. It stands between two parts only.",
+            {RIGHT: 'text.removesuffix(" ; ") in allowed'},
+            {RIGHT: 'text.strip(" ;") in allowed'},
+            {RIGHT: 'text.rstrip(" ;") in allowed'},
+        ),
+        Mistake(
+            "A text counts here if it ends with a right one, whatever comes before. It has to be "
+            "equal to one.",
+            {RIGHT: "text.endswith(tuple(allowed))"},
+        ),
+        Mistake(
+            "Small letters count here in place of capitals. A text has to be equal to a right one.",
+            {RIGHT: "text.lower() in [right.lower() for right in allowed]"},
+        ),
+        Mistake(
             "A piece of a right text counts here. It has to be equal to a whole one.",
             {RIGHT: "any(text in right for right in allowed)"},
         ),
@@ -96,6 +130,12 @@ EXERCISE = Exercise(
         Mistake(
             "A part may stand twice here while another one is missing. Each has to be there once.",
             {ORDERS: "product(chosen, repeat=len(chosen))"},
+            {ALLOWED: 'set(map(" ; ".join, permutations(sum(parts, []), len(parts))))'},
+            {ALLOWED: 'set(map(" ; ".join, product(sum(parts, []), repeat=len(parts))))'},
+            {
+                ALLOWED: "set(sum(parts, []))",
+                RIGHT: 'len(pieces := set(text.split(" ; "))) == len(parts) and pieces <= allowed',
+            },
         ),
         Mistake(
             "Texts that leave parts out count here. Each part has to be there once.",
@@ -106,8 +146,33 @@ EXERCISE = Exercise(
         Mistake(
             "Nothing is right here. Parts are joined to one text, with a space, `;` and a space between two.",
             {'" ; ".join(order)': '" ".join(order)'},
-            {'" ; ".join(order)': '";".join(order)'},
+            {'" ; ".join(order)': '" , ".join(order)'},
             {'" ; ".join(order)': "order"},
+        ),
+        Mistake(
+            "What counts here has no spaces around `;`. A space stands before it and one behind it.",
+            {'" ; ".join(order)': '";".join(order)'},
+        ),
+        Mistake(
+            "No space stands before `;` in what counts here. One stands before it and one behind it.",
+            {'" ; ".join(order)': '"; ".join(order)'},
+        ),
+        Mistake(
+            "What `(... for ...)` or `map` makes can be gone through once: the first text that is "
+            "looked up uses some of it up, or all. Make a list or a set.",
+            {ALLOWED: f"({ALLOWED[1:-1]})"},
+        ),
+        Mistake(
+            "A right text that is written twice counts once here. It is right each time.",
+            {RIGHT: "text in allowed and not allowed.discard(text)"},
+        ),
+        Mistake(
+            "These are the right texts. Return for each text whether it is right.",
+            {RESULT: "[text for text in written if text in allowed]"},
+        ),
+        Mistake(
+            "These are the places of the right texts. Return for each text whether it is right.",
+            {RESULT: "[i for i, text in enumerate(written) if text in allowed]"},
         ),
         Mistake(
             "Inverted: True where a text is wrong.",
