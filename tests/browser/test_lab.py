@@ -291,7 +291,7 @@ def test_search_box_in_jupyterlab(ran):
 
 def test_drawing_pad_in_jupyterlab(ran):
     """A line by keys is drawn, read by Python, cleared; and no cell is cut or run."""
-    widget = ran.locator(".mlm").nth(7)
+    widget = ran.locator(".mlm").nth(8)
     pictures = widget.locator("figure img")
     expect(pictures).to_have_count(1 + len(samples.WORDS))
     widget.get_by_role("button", name="Clear").click()
@@ -374,7 +374,7 @@ def test_run_save_and_escape_work_after_a_click_in_a_widget(ran):
         2: "input[type=number]",
         4: "[role=gridcell]",
         5: "button",
-        7: "canvas",
+        8: "canvas",
     }
     for place, spot in spots.items():
         ran.locator(".mlm").nth(place).locator(spot).last.click()
@@ -478,8 +478,8 @@ def alive(page: Page) -> None:
     expect(widgets.nth(6).get_by_role("searchbox")).to_have_value("the")
     expect(widgets.nth(6).locator("mark")).to_have_text("the")
     expect(widgets.nth(6).locator(".mlm-note")).to_contain_text("run this cell again")
-    expect(widgets.nth(7).locator("figure img")).to_have_count(1 + len(samples.WORDS))
-    expect(widgets.nth(7).locator(".mlm-words")).to_contain_text("a given picture")
+    expect(widgets.nth(8).locator("figure img")).to_have_count(1 + len(samples.WORDS))
+    expect(widgets.nth(8).locator(".mlm-words")).to_contain_text("a given picture")
 
 
 def test_an_exported_notebook_needs_no_network(path, browser):
