@@ -87,17 +87,15 @@ def errors(model: nn.Module) -> dict[str, float]:
     return by_ratio
 
 
-def build(seed: int = RECIPE.seed, kind: type[ImageMAE] = ImageMAE) -> ImageMAE:
+def build(seed: int = RECIPE.seed) -> ImageMAE:
     """The model to train: two blocks in the encoder, one in the decoder."""
-    return seeded_init(kind, CONFIG, seed)
+    return seeded_init(ImageMAE, CONFIG, seed)
 
 
-def trained(
-    recipe: Recipe, ratio: float = RATIO, kind: type[ImageMAE] = ImageMAE, every: int = 0
-) -> tuple[ImageMAE, list[dict[str, Any]], float]:
+def trained(recipe: Recipe, every: int) -> tuple[ImageMAE, list[dict[str, Any]], float]:
     """A model, its errors after every so many steps, and the seconds that its training took."""
-    model = build(recipe.seed, kind)
-    loss = partial(masked_pixel_loss, ratio=ratio)
+    model = build(recipe.seed)
+    loss = partial(masked_pixel_loss, ratio=RATIO)
     began = time.perf_counter()
     history = fit(
         model, MaskedImages(scale().standard(data().train), PATCHES, recipe.seed), loss, recipe,

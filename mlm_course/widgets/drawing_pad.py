@@ -10,14 +10,14 @@ from torch import Tensor
 
 from mlm_course.views import drawing_pad, ink
 from mlm_course.views.drawing import ink_of, named_pictures
-from mlm_course.views.text import count, heading, lines
-from mlm_course.widgets.base import CourseWidget, script
+from mlm_course.views.text import count, heading
+from mlm_course.widgets.base import AnsweringWidget, script
 
 Pictures = Mapping[str, Any] | Iterable[tuple[str, Any]]
 MOST_POINTS = 4000  # of all strokes; a digit has one or two hundred
 
 
-class DrawingPad(CourseWidget):
+class DrawingPad(AnsweringWidget):
     """A pad of 28 x 28 pixels to draw a digit on, by pointer or by keys; `image` reads it.
 
     image, a picture to begin with, floats 0 (paper) to 1 (ink), with or without axes of size 1
@@ -33,10 +33,7 @@ class DrawingPad(CourseWidget):
 
     strokes: Any = traitlets.List().tag(sync=True)
     with_picture = traitlets.Bool(False).tag(sync=True)
-    asked = traitlets.Int(0).tag(sync=True)  # number of the page's last change
-    answered = traitlets.Int(0).tag(sync=True)  # number of the change that pictures belong to
     pictures: Any = traitlets.List().tag(sync=True)
-    error = traitlets.Unicode().tag(sync=True)
 
     def __init__(
         self,
@@ -50,7 +47,6 @@ class DrawingPad(CourseWidget):
         blank = np.zeros((ink.SIDE, ink.SIDE))
         self._picture = blank if image is None else ink_of("image", image)
         self._restore = restore
-        self._key: tuple[Any, ...] = ()
         shades = np.rint(self._picture * 255).astype(int).ravel().tolist()
         brush = {"side": ink.SIDE, "box": ink.BOX, "radius": ink.RADIUS, "fade": ink.FADE}
         view = {"title": heading(title), **brush, "start": shades, "most": MOST_POINTS}
@@ -75,30 +71,23 @@ class DrawingPad(CourseWidget):
         drawn = ink.rendered(self.strokes)
         return np.maximum(drawn, self._picture) if self.with_picture else drawn
 
-    def _answer(self, change: Any = None) -> None:
-        """Makes the pictures beside the pad, once for each drawing; a failure is one sentence."""
-        key = repr(self.strokes), self.with_picture, self.asked
-        if key == self._key:
-            return
-        self._key = key
-        with self.hold_sync():
-            self.error = ""
-            self.pictures = []
-            if self._drawn().any():
-                self._show(self.image())
-            self.answered = self.asked
+    def _question(self) -> tuple[Any, ...]:
+        return repr(self.strokes), self.with_picture
 
-    def _show(self, image: Tensor) -> None:
-        self.pictures = named_pictures({"centred": image})
-        if self._restore is None:
+    def _respond(self) -> None:
+        """Makes the pictures beside the pad; where restore fails, the centred drawing stays."""
+        self.pictures = []
+        if not self._drawn().any():
             return
-        try:
+        image = self.image()
+        self.pictures = named_pictures({"centred": image})
+        if self._restore is not None:
             with torch.no_grad():
                 restored = self._restore(image.clone())
             self.pictures = [*self.pictures, *named_pictures(restored)]
-        except (Exception, KeyboardInterrupt) as problem:
-            first = (str(problem) or type(problem).__name__).splitlines()[0]
-            self.error = lines(f"restore could not answer: {first}")
+
+    def _failure(self, problem: BaseException) -> str:
+        return f"restore could not answer: {super()._failure(problem)}"
 
     @traitlets.validate("strokes")
     def _readable(self, proposal: dict[str, Any]) -> Any:

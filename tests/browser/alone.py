@@ -83,3 +83,15 @@ def mount(page: Page, widget: Any, theme: str = "light") -> None:
     page.expose_function("to_python", to_python)
     page.evaluate(MOUNT, [widget._esm, widget._css, dict(seen)])
     widget.push = lambda: page.evaluate("(changes) => receive(changes)", from_python())
+
+
+def settle(page: Page) -> None:
+    """Waits until Python has answered."""
+    page.evaluate("window.settled")
+
+
+def press(page: Page, *keys: str) -> None:
+    """Presses keys one after the other, and waits until Python has answered the last."""
+    for key in keys:
+        page.keyboard.press(key)
+    settle(page)

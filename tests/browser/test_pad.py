@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from alone import mount
+from alone import mount, press, settle
 from playwright.sync_api import Page, expect
 from samples import DIGIT, WORDS, pad
 from test_access import serious
@@ -16,17 +16,6 @@ SHOWN = """() => {
   const { data } = document.querySelector("canvas").getContext("2d").getImageData(0, 0, 28, 28);
   return [...data].filter((_, i) => i % 4 === 0).map((grey) => 1 - grey / 255);
 }"""
-
-
-def settle(page: Page) -> None:
-    """Waits until Python has answered."""
-    page.evaluate("window.settled")
-
-
-def press(page: Page, *keys: str) -> None:
-    for key in keys:
-        page.keyboard.press(key)
-    settle(page)
 
 
 def spot(page: Page, x: float, y: float) -> tuple[float, float]:

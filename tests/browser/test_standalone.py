@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from alone import blank, mount
+from alone import blank, mount, press, settle
 from hostile import HOSTILE
 from playwright.sync_api import Page, expect
 from samples import (
@@ -30,17 +30,6 @@ from mlm_course.views.text import label, number
 from mlm_course.widgets import AttentionExplorer, MaskMatrix, PatchGrid, RefinementSteps
 
 pytestmark = pytest.mark.browser
-
-
-def settle(page: Page) -> None:
-    """Waits until Python has answered."""
-    page.evaluate("window.settled")
-
-
-def press(page: Page, *keys: str) -> None:
-    for key in keys:
-        page.keyboard.press(key)
-    settle(page)
 
 
 def seen_row(page: Page) -> list[list[str]]:
