@@ -2,7 +2,7 @@
 PYTHON ?= python3
 export LAB_ARGS TORCH
 
-TASKS = lab test test-quick test-all notebooks build test-colab test-binder test-oldest test-newest bench
+TASKS = lab test test-quick test-all notebooks lessons build book book-serve test-colab test-binder test-oldest test-newest bench
 
 .PHONY: $(TASKS)
 $(TASKS):

@@ -323,13 +323,13 @@ check("1.4", attention)
 # $$\text{attention}(Q, K, V) = \text{softmax}\!\left(\frac{Q K^\top}{\sqrt{D}}\right) V$$
 #
 # The package's own version stands in `mlm_course/attention.py`. Let the words of our sentence attend to
-# each other. Choose a word on the left with the mouse or with the arrow keys; the table shows its
-# scores and weights. (There is one "head" for now. Section 7 has two.)
+# each other. Choose a word on the left by mouse or arrow keys; the table shows its scores and weights.
+# *Play* shows all stages. (There is one "head" for now. Section 7 has two.)
 
 # %% tags=["nbval-ignore-output"]
 from mlm_course.widgets import AttentionExplorer
 
-AttentionExplorer(sentence, scores)
+AttentionExplorer(sentence, scores, values=x)
 
 # %%
 from mlm_course.attention import scaled_dot_product_attention
@@ -731,9 +731,9 @@ check("1.6", multi_head_attention)
 few = sample_boxes(1, 6, torch.Generator().manual_seed(5), pointers=2)
 with torch.no_grad():
     x_boxes = two_heads.vectors(few)  # (B, S, D)
-    q, k, _ = two_heads.attention.project(x_boxes)  # (B, S, 32) each
-    q, k = (part.unflatten(-1, (2, 16)).transpose(1, 2) for part in (q, k))  # (B, H, S, 16)
-AttentionExplorer(box_names(few), (q @ k.transpose(-2, -1) / math.sqrt(16))[0])
+    projected = two_heads.attention.project(x_boxes)  # q, k and v, (B, S, 32) each
+q, k, v = (part.unflatten(-1, (2, 16)).transpose(1, 2)[0] for part in projected)  # (H, S, 16)
+AttentionExplorer(box_names(few), q @ k.transpose(-2, -1) / math.sqrt(16), values=v)
 
 # %%
 with torch.no_grad():

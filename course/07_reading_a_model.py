@@ -120,6 +120,16 @@ for text in (
     print("   ", "   ".join(f"{word} {chance:.2f}" for word, chance in fill(text)[0]))
 
 # %% [markdown]
+# Now by hand: type a text and click on the pieces that the model is not to see. It runs in the page,
+# so nothing waits for Python. *Likeliest after* block 1, 2, ... is what the head would answer if the
+# model ended there; reading a network in this way is called the **logit lens** (nostalgebraist 2020).
+
+# %% tags=["nbval-ignore-output"]
+from mlm_course.widgets import FillMask
+
+FillMask(model, tokenizer, examples=examples, title="A text")
+
+# %% [markdown]
 # On modules it has never read, without the paragraphs that other modules share with them, with 15 %
 # hidden, its first answer is right this often. ("Whole words"
 # are words of letters that are a single piece. So the other pieces come out right more often.)
@@ -523,8 +533,8 @@ for way, rows in (("shown", shown), *((way, filled_rows[ratios[-1], way]) for wa
 # ## 4. Reading attention
 #
 # How does it know that the colour has to be repeated? Some head should look from the gap to the
-# other mention. Look for yourself: choose the query `[MASK]`, then walk through the heads, and
-# through the layers 0, 1 and 2 (`layer = ...`). Try layer 1, head 2.
+# other mention. Look for yourself: all heads of all layers are there, for the query `[MASK]`. Try
+# layer 1, head 2.
 
 
 # %%
@@ -547,11 +557,12 @@ def scores_of(layer: int, ids: Tensor) -> Tensor:
 # %% tags=["nbval-ignore-output"]
 from mlm_course.widgets import AttentionExplorer
 
-layer = 0
 sentence = "anna gave tom a red towel , and he thanked her for the red towel at the river ."
 ids, masked = hide_words(sentence, [4])
-tokens = [names[i] for i in ids.masked_fill(masked, MASK_ID)[0]]
-AttentionExplorer(tokens, scores_of(layer, ids.masked_fill(masked, MASK_ID))[0], selected_query=5)
+ids = ids.masked_fill(masked, MASK_ID)
+tokens = [names[i] for i in ids[0]]
+layers = [scores_of(layer, ids)[0] for layer in range(len(world.encoder.blocks))]  # (H, T, T) each
+AttentionExplorer(tokens, layers, selected_query=5)
 
 # %% [markdown]
 # One sentence proves little. Let us ask all heads, over many sentences: *how much attention does a
@@ -995,6 +1006,8 @@ progress("7")
 #   [arXiv:1902.10186](https://arxiv.org/abs/1902.10186)
 # - S. Wiegreffe, Y. Pinter 2019. *Attention is not not Explanation*. EMNLP.
 #   [arXiv:1908.04626](https://arxiv.org/abs/1908.04626)
+# - nostalgebraist 2020. *Interpreting GPT: the logit lens*.
+#   [LessWrong](https://www.lesswrong.com/posts/AcKRB8wDpdaN6v6ru/interpreting-gpt-the-logit-lens)
 # - P. Michel, O. Levy, G. Neubig 2019. *Are Sixteen Heads Really Better than One?* NeurIPS.
 #   [arXiv:1905.10650](https://arxiv.org/abs/1905.10650) (section 3.2: switching heads off)
 # - K. Wang et al. 2023. *Interpretability in the Wild: a Circuit for Indirect Object Identification in

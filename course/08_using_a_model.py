@@ -823,7 +823,9 @@ box = SearchBox(
         "wait until a thread has finished",
         "open a web page in the browser",
         "choose a random element of a list",
+        "folder",
     ],
+    passages=library,
 )
 
 # %% tags=["nbval-ignore-output"]

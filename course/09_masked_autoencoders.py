@@ -641,7 +641,7 @@ print(f"{record['minutes']:.0f} minutes of training; made by: {record['command']
 # model sees a quarter of it.
 
 # %% tags=["nbval-ignore-output"]
-from mlm_course.widgets import DrawingPad
+from mlm_course.widgets import DrawingPad, PageModel
 
 drawn_noise = torch.rand(1, 49, generator=seeded(4))
 
@@ -653,7 +653,9 @@ def from_a_quarter(drawn: Tensor) -> dict[str, Tensor]:
     return {"a quarter": seen(drawn, gone, 4), "restored": made}
 
 
-DrawingPad(mnist.test[1], restore=from_a_quarter, title="Draw a digit")
+stay = drawn_noise.argsort(1)[0, :12].tolist()  # for the book, which has no Python
+in_page = PageModel("mnist_mae", stay, *ink, ("a quarter", "restored"))
+DrawingPad(mnist.test[1], restore=from_a_quarter, title="Draw a digit", in_page=in_page)
 
 # %% [markdown]
 # ## 6. How much to remove, and which?

@@ -199,14 +199,8 @@ def fill_gaps(
     check_count("n_others", n_others, 0, V - 1)
     device = next(model.parameters()).device
     ids, gaps = (x.to(device) for x in gap_row(tokenizer, text, model.config.max_length))
-    ask, likeliest = predictor(model), []
-
-    def watched(canvas: Tensor) -> Tensor:
-        logits = ask(canvas)
-        likeliest.append(logits[0].softmax(-1).topk(n_others + 1))  # (N, n_others + 1)
-        return logits
-
-    steps = refine(watched, ids, gaps, MASK_ID, int(gaps.sum()), sampler)
+    ask, likeliest = noting(predictor(model), n_others + 1)
+    steps = refine(ask, ids, gaps, MASK_ID, int(gaps.sum()), sampler)
 
     def names(i: int) -> str:
         return str(tokenizer.id_to_token(i))
@@ -219,9 +213,29 @@ def fill_gaps(
     )
 
 
+def noting(predict: Predict, n: int) -> tuple[Predict, list[Any]]:
+    """A model that answers as another does, and a list that gets the n likeliest tokens of each answer.
+
+    Of these .indices and .values, their probabilities, are (B, N, n).
+    """
+    check_callable("predict", predict)
+    check_count("n", n)
+    likeliest: list[Any] = []
+
+    def noted(canvas: Tensor) -> Tensor:
+        logits = predict(canvas)
+        check_floats("predict(canvas)", logits, "B N V")
+        check_count("n", n, 0, logits.shape[-1])
+        likeliest.append(logits.softmax(-1).topk(n))
+        return logits
+
+    return noted, likeliest
+
+
 def _named(top: Any, names: Callable[[int], str], gaps: Tensor) -> list[list[tuple[str, float]]]:
-    """Of each place that is a gap the tokens behind the likeliest, with their probabilities."""
-    rows = zip(top.indices[:, 1:].tolist(), top.values[:, 1:].tolist(), gaps.tolist(), strict=True)
+    """Of each place of the one row that is a gap the tokens behind the likeliest, with their probabilities."""
+    indices, values = top.indices[0, :, 1:], top.values[0, :, 1:]  # (N, n - 1)
+    rows = zip(indices.tolist(), values.tolist(), gaps.tolist(), strict=True)
     return [
         [(names(i), p) for i, p in zip(ids, chances, strict=True)] if gap else []
         for ids, chances, gap in rows

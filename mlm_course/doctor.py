@@ -1,4 +1,4 @@
-"""What is wrong with this environment, and the fix: `python -m mlm_course doctor`, or `doctor()`.
+"""What is wrong with this environment, and the fix: `mlm-course doctor`, or `examine()`.
 
 It has to work where little else does: nothing outside the standard library is imported before it is
 asked about, and every check that fails becomes a finding.
@@ -367,7 +367,7 @@ def widgets() -> Iterator[Finding]:
         yield Finding("widgets", "live, if the page has a running kernel", "ok", fix)
     else:
         yield Finding("widgets", "no notebook here: they show as text", "note",
-                      "Open the lessons in JupyterLab (make lab).")  # fmt: skip
+                      "Open the lessons in JupyterLab (make lab, or mlm-course start).")  # fmt: skip
 
 
 def _shell() -> Any:

@@ -34,6 +34,7 @@ from mlm_course.contracts import (
     checked_texts,
 )
 from mlm_course.text_files import checked_path, read_text, write_text
+from mlm_course.wording import shown
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 PAD_ID, UNK_ID, CLS_ID, SEP_ID, MASK_ID = SPECIAL_IDS = (0, 1, 2, 3, 4)
@@ -69,7 +70,25 @@ def train_wordpiece(
     return _finish(_bert_frame(model, lowercase), decoders.WordPiece(prefix=_CONTINUES))
 
 
-def _bert_frame(model: models.WordPiece, lowercase: bool) -> Tokenizer:
+def word_level(words: Iterable[str]) -> Tokenizer:
+    """A tokenizer over whole words, such as tinyworld's: a word's id is its place in the list.
+
+    words begin with the five special tokens. Texts are read in lower case and split as by
+    `train_wordpiece`; a word that is not in the list becomes [UNK]. Errors: TypeError or ValueError
+    for a list that is none, or has a word twice.
+    """
+    words = checked_texts(words)
+    if tuple(words[: len(SPECIAL_TOKENS)]) != SPECIAL_TOKENS:
+        raise ValueError(f"A list of words must begin with {', '.join(SPECIAL_TOKENS)}.")
+    numbers = {word: i for i, word in enumerate(words)}
+    if len(numbers) < len(words):
+        twice = next(word for i, word in enumerate(words) if numbers[word] != i)
+        raise ValueError(f"{shown(twice)} stands in the list of words twice.")
+    tokenizer = _bert_frame(models.WordLevel(numbers, unk_token="[UNK]"), lowercase=True)
+    return _finish(tokenizer, decoders.WordPiece(prefix=_CONTINUES))
+
+
+def _bert_frame(model: models.WordPiece | models.WordLevel, lowercase: bool) -> Tokenizer:
     tokenizer = Tokenizer(model)
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=lowercase)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()

@@ -106,6 +106,19 @@ def is_prediction(answer, model):
     torch.testing.assert_close(answer[..., 5:], logits[..., 5:])
 
 
+def noted(model, n):
+    ask, likeliest = diffusion.noting(diffusion.predictor(model), n)
+    return ask(torch.tensor([[CLS_ID, MASK_ID, MASK_ID, SEP_ID]])), likeliest
+
+
+def are_likeliest(answer, model, n):
+    logits, (top,) = answer
+    assert torch.equal(logits, asked_predictor(model))
+    chances = logits.softmax(-1)
+    assert torch.equal(top.values, chances.sort(descending=True)[0][..., :n])
+    assert torch.equal(top.values, chances.gather(-1, top.indices))
+
+
 def draw_gaps(rng):
     words = [rng.choice(("the", "___", "cat", "[MASK]", "mat", "______")) for _ in range(6)]
     return {
@@ -229,6 +242,12 @@ TARGETS = [
     Target(diffusion.likelihood_bound, draw_likelihood, is_likelihood_bound),
     Target(diffusion.blank, draw_lengths, is_blank),
     Target(asked_predictor, lambda rng: {"model": masked_lm()}, is_prediction, name="predictor"),
+    Target(
+        noted,
+        lambda rng: {"model": masked_lm(), "n": rng.randint(0, V)},
+        are_likeliest,
+        name="noting",
+    ),
     Target(diffusion.gap_row, draw_gaps, is_gap_row),
     Target(filled_gaps, draw_filling, is_filled, name="fill_gaps"),
     Target(exact_answers, draw_table, are_exact, name="exact_answers"),

@@ -5,6 +5,7 @@ on below; the functions of `heads`, `inspection`, `image_mae`, `compression` and
 """
 
 import math
+from dataclasses import replace
 from functools import cache
 
 import torch
@@ -297,6 +298,27 @@ def is_language_model(answer, ids, attention_mask, masked):
     model = built(MaskedLM, PLAIN)
     expected = token_logits(model, encoded(model.encoder, ids, attention_mask))
     near(answer, expected if masked is None else expected[masked_of(masked, ids)])
+
+
+def lenses(ids, attention_mask, masked):
+    return inspection.logit_lens(built(MaskedLM, PLAIN), ids, masked, attention_mask)
+
+
+def draw_lens(rng):
+    ids, mask = draw_ids(rng)
+    return {"ids": ids, "attention_mask": mask, "masked": torch.rand(ids.shape) < 0.5}
+
+
+def is_lens(answer, ids, attention_mask, masked):
+    """Of a model cut off after each number of blocks."""
+    model = built(MaskedLM, PLAIN)
+    for depth, logits in enumerate(answer):
+        short = seeded_init(MaskedLM, replace(PLAIN, n_layers=max(depth, 1))).eval()
+        short.load_state_dict(model.state_dict(), strict=False)
+        short.encoder.blocks = short.encoder.blocks[:depth]
+        expected = token_logits(short, encoded(short.encoder, ids, attention_mask))
+        near(logits, expected[masked_of(masked, ids)])
+    assert len(answer) == len(model.encoder.blocks) + 1
 
 
 # ---- text
@@ -995,6 +1017,7 @@ TARGETS = [
     Target(heads.mean_over_tokens, draw_mean, is_mean),
     Target(heads.best_spans, draw_best, is_best),
     Target(inspection.top_answers, draw_top, is_top),
+    Target(lenses, draw_lens, is_lens, name="logit_lens"),
     Target(inspection.copy_scores, draw_copy, is_copy),
     Target(vit_mae.imagenet_normalise, draw_colours, is_coloured),
     Target(vit_mae.imagenet_restore, draw_colours, is_restored),

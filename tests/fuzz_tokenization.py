@@ -39,6 +39,21 @@ def draw_wordpiece(rng):
     return {**draw_training((60, 90))(rng), "lowercase": rng.random() < 0.5}
 
 
+def draw_word_list(rng):
+    words = rng.sample(["the", "cat", "sat", "down", ".", "café"], rng.randint(0, 6))
+    return {"words": [*t.SPECIAL_TOKENS, *words]}
+
+
+def is_word_level(answer, words):
+    words = list(words)
+    assert [answer.id_to_token(i) for i in range(answer.get_vocab_size())] == words
+    text = " ".join(words[5:]).upper()
+    own = [
+        words.index(w) if w in words else t.UNK_ID for w in text.lower().replace("é", "e").split()
+    ]
+    assert answer.encode(text).ids == [t.CLS_ID, *own, t.SEP_ID]
+
+
 def is_trained(tokenizer, texts, vocab_size):
     texts = list(texts)
     assert texts and all(isinstance(text, str) for text in texts)
@@ -216,6 +231,7 @@ def is_loaded(answer, path):
 TARGETS = [
     Target(t.train_wordpiece, draw_wordpiece, is_wordpiece),
     Target(t.train_bpe, draw_training((270, 300)), is_bpe),
+    Target(t.word_level, draw_word_list, is_word_level),
     Target(t.encode, draw_encode, is_encoded),
     Target(t.word_starts, draw_tokenizer, are_starts),
     Target(t.word_ids, draw_words, are_word_ids),

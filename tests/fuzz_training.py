@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from mlm_course import training
-from mlm_course.attention import visible_mask
+from mlm_course.attention import causal_mask, visible_mask
 from mlm_course.models import (
     Encoder,
     EncoderConfig,
@@ -110,6 +110,28 @@ def is_diffusion_loss(answer, model, batch):
               for n, row, hid in zip(n_words, surprise, masked, strict=True)]  # fmt: skip
     close(answer[0], sum(bounds))
     assert int(answer[1]) == sum(n_words)
+
+
+def draw_sentences(rng):
+    """Rows of [CLS], words, [SEP], padded."""
+    lengths = [rng.randint(0, MOST - 2) for _ in range(rng.randint(1, 4))]
+    padded = [
+        [CLS_ID, *(rng.randint(5, V - 1) for _ in range(n)), SEP_ID] + [PAD_ID] * (MOST - 2 - n)
+        for n in lengths
+    ]
+    return torch.tensor(padded)[:, : max(lengths) + 2]
+
+
+@torch.no_grad()
+def is_next_token_loss(answer, model, ids):
+    total, count = 0.0, 0
+    for row in ids.tolist():
+        for t in (t for t in range(1, len(row)) if row[t] != PAD_ID):
+            before = torch.tensor([row[:t]])
+            total += cross_entropy(model(before, causal_mask(t)[None, None])[0, -1], row[t])
+            count += 1
+    assert int(answer[1]) == count
+    close(answer[0], total)
 
 
 def draw_pairs(rng):
@@ -326,6 +348,16 @@ def are_next_pairs(answer, index, epoch, source, target):
         assert labels == asked + [-100] * (len(labels) - n - 1)
 
 
+def draw_rows(rng):
+    ids = torch.randint(11, (rng.randint(1, 4), rng.randint(1, 6)))
+    return {"ids": ids, **draw_call(rng, len(ids))}
+
+
+def are_rows(answer, index, epoch, ids):
+    assert index.ndim == 1 and torch.equal(answer, training.Rows(ids)(index, epoch))
+    assert answer.tolist() == [ids[i].tolist() for i in index.tolist()]
+
+
 def draw_gap_rows(rng):
     ids = torch.randint(11, (rng.randint(1, 4), rng.randint(1, 6)))
     return {"ids": ids, "seed": rng.randint(0, 9), **draw_call(rng, len(ids))}
@@ -520,6 +552,11 @@ TARGETS = [
         lambda rng: {"model": masked_lm(), "batch": draw_corrupted(rng)},
         is_diffusion_loss,
     ),
+    Target(
+        training.next_token_loss,
+        lambda rng: {"model": masked_lm(), "ids": draw_sentences(rng)},
+        is_next_token_loss,
+    ),
     Target(training.next_word_loss, draw_next_word, is_next_word_loss),
     Target(training.gap_loss, draw_gaps, is_gap_loss),
     Target(training.masked_pixel_loss, draw_images, is_pixel_loss),
@@ -528,6 +565,7 @@ TARGETS = [
     Target(called(training.TextPairs), draw_text_pairs, are_text_pairs, name="TextPairs"),
     Target(called(training.GapPairs), draw_gap_pairs, are_gap_pairs, name="GapPairs"),
     Target(called(training.NextWordPairs), draw_next_pairs, are_next_pairs, name="NextWordPairs"),
+    Target(called(training.Rows), draw_rows, are_rows, name="Rows"),
     Target(called(training.GapRows), draw_gap_rows, are_gap_rows, name="GapRows"),
     Target(called(training.RetroRows), draw_retro_rows, are_retro_rows, name="RetroRows"),
     Target(

@@ -13,6 +13,7 @@ import IPython
 import nbformat
 import pytest
 
+from mlm_course import __main__ as command
 from mlm_course.authoring import build, copies, execute, files, generated, outputs
 from mlm_course.authoring.cells import STUB, CellFailure, SourceError
 from mlm_course.authoring.effort import hours
@@ -758,7 +759,7 @@ def test_files_of_the_package_that_decide_are_those_of_the_repository():
     if not listed:
         pytest.skip("this is no clone")
     left_out = {name for name in listed if name not in names}
-    assert {name for name in left_out if "/authoring/" not in name} == {
+    assert {n for n in left_out if not re.search("/(authoring|teaching)/", n)} == {
         "mlm_course/__main__.py", "mlm_course/exercises/answers.json"
     }  # fmt: skip
 
@@ -778,6 +779,52 @@ def test_a_chart_that_only_followed_a_training_leaves_no_empty_output():
     assert left[0].data == {"text/plain": "curve"}
 
 
+def shown(name: str, state: dict) -> nbformat.NotebookNode:
+    """An output of a widget while the builder runs a lesson."""
+    page = {execute.PAGE_MIME: {"name": name, "state": state}, "text/plain": name}
+    return nbformat.v4.new_output("display_data", data=page)
+
+
+def test_a_widgets_state_moves_to_the_metadata_of_its_cell():
+    printed = nbformat.v4.new_output("stream", text="done")
+    shows = [shown("Box", {"n": [1, 2.5]}), printed, shown("Pad", {})]
+    cell = nbformat.v4.new_code_cell("x", outputs=shows)
+    cell = execute.clean(nbformat.v4.new_notebook(cells=[cell])).cells[0]
+    assert cell.metadata == {
+        "mlm_course_widgets": [
+            {"name": "Box", "output": 0, "state": '{"n":[1,2.5]}'},
+            {"name": "Pad", "output": 2, "state": "{}"},
+        ]
+    }
+    assert cell.outputs[0].data == {"text/plain": "Box"}
+
+
+def test_states_of_widgets_stay_with_outputs_and_out_of_lessons(tiny, monkeypatch):
+    widgets = [{"name": "Box", "output": 0, "state": "{}"}]
+
+    def run(notebook, folder):
+        ran = counted(notebook, folder)
+        ran["cells"][-1]["metadata"]["mlm_course_widgets"] = widgets
+        return ran
+
+    monkeypatch.setattr(execute, "run_notebook", run)
+    path = tiny / "solutions" / "01_doubling.ipynb"
+    list(build.write_notebooks(tiny))
+    before = path.read_text(encoding="utf-8")
+    assert json.loads(before)["cells"][-1]["metadata"]["mlm_course_widgets"] == widgets
+    assert "mlm_course_widgets" not in (tiny / "lessons" / path.name).read_text(encoding="utf-8")
+    assert list(build.differences(tiny)) == []
+    list(build.write_notebooks(tiny))  # reuses what is stored
+    assert path.read_text(encoding="utf-8") == before
+
+
+def test_the_builder_and_the_widgets_mean_the_same_mime_type():
+    from mlm_course.widgets import base
+
+    assert execute.PAGE_MIME == base.PAGE_MIME
+    assert execute._environment("x")[base.FOR_PAGES] == "1"
+
+
 # --- A learner's copies
 
 
@@ -791,7 +838,7 @@ def clone(tmp_path):
 
 
 def start(root: Path) -> list[str]:
-    return list(copies.copy_lessons(root))
+    return list(copies.copy_lessons(root, root))
 
 
 def own(root: Path) -> dict[str, str]:
@@ -815,7 +862,7 @@ def test_a_learners_work_is_never_overwritten(clone):
         (clone / "lessons" / name).write_text("a new version")
     assert start(clone) == [
         "my_lessons/01_one.ipynb stays yours, though the course has a newer version. "
-        "To get that, give yours another name and start again.",
+        "`mlm-course update` brings that with your answers in it, and keeps yours.",
         "my_lessons/02_two.ipynb is new; the one before is my_lessons/earlier/02_two-1.ipynb.",
     ]
     assert own(clone) == {
@@ -896,17 +943,15 @@ def test_a_file_that_only_ends_like_ours_stays(clone):
     assert len(start(clone)) == 1 and file.read_text() == "mine"
 
 
-@pytest.mark.parametrize("what", ["no lessons", "a file in its place"])
-def test_copies_that_cannot_be_made_are_a_sentence(clone, what):
-    if what == "no lessons":
-        shutil.rmtree(clone / "lessons")
-    else:
-        (clone / "my_lessons").write_text("a file")
-    command = [sys.executable, "-m", "mlm_course", "start"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    result = subprocess.run(command, cwd=clone, env=environment, capture_output=True, text=True)
-    assert result.returncode == 1 and "Traceback" not in result.stderr
-    assert result.stderr.startswith("Your copies of the lessons could not be made. ")
+def test_copies_that_cannot_be_made_are_a_sentence(clone, monkeypatch, capsys):
+    (clone / "my_lessons").write_text("a file")
+    monkeypatch.setattr("sys.argv", ["mlm-course", "start", str(clone), "--no-lab"])
+    assert command.main() == 1 and (clone / "my_lessons").read_text() == "a file"
+    said = capsys.readouterr().err
+    assert said.startswith("Your copies of the lessons could not be made. ")
+    shutil.rmtree(clone / "lessons")
+    with pytest.raises(FileNotFoundError, match="No lessons below"):
+        start(clone)
 
 
 def test_copies_are_no_part_of_the_repository():

@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-import sysconfig
 import tomllib
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 import torch
 from packaging.requirements import Requirement
 
+from mlm_course.authoring import trial
 from mlm_course.authoring.cells import Cell, Source
 from mlm_course.authoring.generated import SMALL_PACKAGES, Publication, set_up
 from mlm_course.authoring.notebooks import solution_notebook, with_generated_cells
@@ -31,11 +31,18 @@ def git(folder: Path, *words: str) -> None:
 def repository(tmp_path_factory) -> Path:
     """A local repository with the course at the tag v9."""
     folder = tmp_path_factory.mktemp("published")
-    for name in ("pyproject.toml", "README.md", "LICENSE", "LICENSE-TEXT"):
+    for name in (
+        "pyproject.toml",
+        "setup.py",
+        "MANIFEST.in",
+        "README.md",
+        "LICENSE",
+        "LICENSE-TEXT",
+    ):
         shutil.copy(ROOT / name, folder)
-    shutil.copytree(
-        ROOT / "mlm_course", folder / "mlm_course", ignore=shutil.ignore_patterns("__pycache__")
-    )
+    for name in ("mlm_course", "lessons", "course", "jupyter"):
+        ignore = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / name, folder / name, ignore=ignore)
     git(folder, "init", "-q")
     git(folder, "add", ".")
     git(folder, "commit", "-qm", "course")
@@ -46,25 +53,16 @@ def repository(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def bare_python(tmp_path_factory) -> Path:
     """An interpreter that sees everything installed here except the course itself."""
-    folder = tmp_path_factory.mktemp("bare")
-    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-    paths = {"base": str(folder), "platbase": str(folder)}
-    own = Path(sysconfig.get_path("purelib", scheme="venv", vars=paths))
-    # The course is installed in editable form, which a plain extra path does not pick up.
-    (own / "everything_else.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    for old in own.glob("setuptools*"):  # older than the one in the extra path; it cannot build us
-        shutil.rmtree(old)
-    return (
-        Path(sysconfig.get_path("scripts", scheme="venv", vars=paths)) / Path(sys.executable).name
-    )
+    return trial.bare_python(tmp_path_factory.mktemp("bare"))
 
 
 def run(python: Path, code: str, folder: Path) -> subprocess.CompletedProcess:
     quiet = {"PIP_NO_BUILD_ISOLATION": "0", "PIP_NO_INDEX": "1"}  # 0: build with what is installed
+    others = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     return subprocess.run(
         [python, "-c", code],
         cwd=folder,
-        env={**os.environ, **quiet},
+        env={**others, **quiet},
         capture_output=True,
         text=True,
     )
@@ -105,7 +103,10 @@ def test_a_repository_that_cannot_be_reached_gets_a_sentence(tmp_path):
     subprocess.run([sys.executable, "-m", "venv", fresh], check=True)
     python = fresh / Path(sys.executable).relative_to(sys.prefix)
     result = run(python, set_up(Publication(f"file://{tmp_path}/none", "v9")), tmp_path)
-    assert "The course could not be installed; pip says why above." in result.stderr
+    assert f"The course could not be installed: file://{tmp_path}/none does not answer." in (
+        result.stderr
+    )
+    assert "git says: fatal: " in result.stderr
 
 
 def test_without_an_address_the_cell_says_how_to_start(tmp_path):
@@ -113,7 +114,9 @@ def test_without_an_address_the_cell_says_how_to_start(tmp_path):
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", fresh], check=True)
     python = fresh / Path(sys.executable).relative_to(sys.prefix)
     result = run(python, set_up(Publication("", "v9")), tmp_path)
-    assert "Start JupyterLab with `make lab`" in result.stderr
+    said = " ".join(result.stderr.split())
+    assert "no address to get it from: ask whoever gave it to you." in said
+    assert "start JupyterLab with `make lab`" in said
 
 
 @pytest.mark.slow
@@ -163,16 +166,69 @@ def asked_of_pip(monkeypatch, absent: set[str]) -> list[str]:
     monkeypatch.setattr(subprocess, "call", lambda words: calls.append(words) or 0)
     exec(set_up(Publication("https://example.org/c", "v9")), {})
     monkeypatch.undo()
-    return calls[0][3:] if calls else []
+    return calls[0][4:] if calls else []
 
 
 def test_only_what_is_missing_is_installed_and_nothing_it_asks_for(monkeypatch, capsys):
     course = "git+https://example.org/c@v9"
     wanted = asked_of_pip(monkeypatch, {"mlm_course", "num2words", "docopt"})
-    assert wanted == ["install", "--quiet", "--no-deps", course, "num2words", "docopt"]
-    assert asked_of_pip(monkeypatch, {"psygnal"})[3:] == ["psygnal"]
+    quiet = ["--find-links", ".", "--quiet", "--no-deps"]
+    assert wanted == [*quiet, course, "num2words", "docopt"]
+    assert asked_of_pip(monkeypatch, {"psygnal"}) == [*quiet, "psygnal"]
     assert asked_of_pip(monkeypatch, set()) == []
     assert len(capsys.readouterr().out.splitlines()) == 3  # one line a run
+
+
+def test_where_there_is_no_torch_everything_comes_along(monkeypatch):
+    calls: list[list[str]] = []
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(subprocess, "call", lambda words: calls.append(words) or 0)
+    exec(set_up(Publication("https://example.org/c", "v9")), {})
+    assert "--no-deps" not in calls[0] and "--quiet" not in calls[0]
+
+
+def refused(monkeypatch, publication: Publication) -> str:
+    """What the cell says where pip installs nothing."""
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name == "torch" or None)
+    monkeypatch.setattr(subprocess, "call", lambda words: 1)
+    with pytest.raises(RuntimeError) as error:
+        exec(set_up(publication), {})
+    monkeypatch.undo()
+    return str(error.value)
+
+
+def test_a_missing_tag_and_a_missing_network_are_told_apart(tmp_path, monkeypatch):
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "commit", "-qm", "first", "--allow-empty")
+    git(tmp_path, "tag", "v1")
+    here, nowhere = tmp_path.as_uri(), "http://127.0.0.1:9/c"
+    said = refused(monkeypatch, Publication(here, "v9"))
+    assert f"{here} has no tag v9. To run this cell again cannot help" in said
+    said = refused(monkeypatch, Publication(nowhere, "v9"))
+    assert f"{nowhere} does not answer. Is there a network?" in said and "git says: fatal" in said
+    assert "The address is right" in refused(monkeypatch, Publication(here, "v1"))
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(subprocess, "call", lambda words: 1)
+    with pytest.raises(RuntimeError, match="pip needs git for it, which is missing here"):
+        exec(set_up(Publication(here, "v1")), {})
+
+
+def test_a_wheel_beside_the_notebook_is_installed(tmp_path, monkeypatch):
+    """The newest file of several, and beside it the small packages."""
+    monkeypatch.chdir(tmp_path)
+    for seconds, version in enumerate(("0.9.0", "0.10.0", "0.2.0")):
+        wheel = tmp_path / f"mlm_course-{version}-py3-none-any.whl"
+        wheel.touch()
+        os.utime(wheel, (seconds, 100 - seconds))
+    calls: list[list[str]] = []
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name == "torch" or None)
+    monkeypatch.setattr(subprocess, "call", lambda words: calls.append(words) or 0)
+    exec(set_up(Publication("", "v9")), {})
+    assert calls[0][8:10] == ["mlm_course-0.9.0-py3-none-any.whl", SMALL_PACKAGES[0]]
+    monkeypatch.setattr(subprocess, "call", lambda words: 1)
+    with pytest.raises(RuntimeError, match=r"mlm_course-0\.9\.0-.*could not be installed"):
+        exec(set_up(Publication("", "v9")), {})
 
 
 # What Colab's own list of packages named (github.com/googlecolab/backend-info), or one of those needs.

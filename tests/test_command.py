@@ -1,10 +1,12 @@
-"""python -m mlm_course: a sentence and an exit status for whatever is typed or lies on the disk."""
+"""`mlm-course`: a sentence and an exit status for whatever is typed or lies on the disk."""
 
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import tomllib
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -17,7 +19,10 @@ from mlm_course.authoring.practice_data import read_practice
 from mlm_course.results import page
 
 ROOT = Path(__file__).resolve().parents[1]
-COMMANDS = ("build", "build --check", "exercises", "results", "doctor", "experiment masking")
+COMMANDS = (
+    "build", "build --check", "exercises", "results", "doctor", "experiment masking", "start",
+    "update", "publish",
+)  # fmt: skip
 EXERCISE = "mlm_course/exercises/lesson_01/ex1_double.py"
 SOURCE = """\
 # %% [markdown]
@@ -170,8 +175,9 @@ def test_an_experiment_whose_record_could_not_be_kept_is_not_run(tmp_path, monke
 )
 @pytest.mark.parametrize("words", COMMANDS)
 def test_an_error_on_the_way_is_a_sentence(words, error, ended, said, monkeypatch, capsys):
-    name = f"{words.split()[0]}_command"
-    monkeypatch.setattr(command, name, Mock(side_effect=error))
+    name = words.split()[0]
+    failing = replace(command.COMMANDS[name], run=Mock(side_effect=error))
+    monkeypatch.setitem(command.COMMANDS, name, failing)
     assert status(words, monkeypatch) == ended
     assert capsys.readouterr().err.rstrip().endswith(said)
 
@@ -211,7 +217,9 @@ def test_the_doctor_starts_without_the_rest_of_the_course():
     bare = [sys.executable, "-S", "-c", ask]
     done = subprocess.run(bare, cwd=ROOT, capture_output=True, text=True, check=True)
     ours = {name for name in eval(done.stdout) if name.startswith("mlm_course")}
-    assert ours == {"mlm_course", "mlm_course.__main__", "mlm_course.doctor"}
+    assert ours - {"mlm_course", "mlm_course.__main__", "mlm_course.doctor"} == {
+        name for name in ours if name.startswith("mlm_course.commands")
+    }
 
 
 def test_check_names_lessons_with_stale_outputs(clone, monkeypatch, capsys):
@@ -231,3 +239,20 @@ def test_minutes_are_read_as_they_are_or_refused(clone, written, monkeypatch, ca
     assert said.endswith(f"not {written}.\n")
     (clone / EXERCISE).write_text("EXERCISE = Exercise(minutes=15)")
     assert read_practice(clone, 1).minutes == {"1.1": 15}
+
+
+def test_the_help_lists_every_command_once_by_who_wants_it(monkeypatch, capsys):
+    assert status("--help", monkeypatch) == 0
+    told = capsys.readouterr().out
+    for name, one in command.COMMANDS.items():
+        assert told.count(f"\n  {name} ") == 1 and one.group in command.GROUPS
+        assert status(f"{name} --help", monkeypatch) == 0
+        assert capsys.readouterr().out.startswith(f"usage: mlm-course {name} ")
+    assert "Exit status: 0 done; 1 " in told and max(map(len, told.splitlines())) < 100
+    assert status("", monkeypatch) == 2
+    assert capsys.readouterr().err == told
+
+
+def test_the_installed_program_is_the_same():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert project["scripts"] == {"mlm-course": "mlm_course.__main__:main"}

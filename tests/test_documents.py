@@ -4,7 +4,6 @@ import ast
 import importlib.util
 import json
 import re
-import subprocess
 import sys
 import tomllib
 from dataclasses import replace
@@ -18,6 +17,7 @@ import yaml
 from packaging.requirements import Requirement
 
 from mlm_course import __version__
+from mlm_course.__main__ import COMMANDS
 from mlm_course.practice import exercise as practice
 from mlm_course.results.comparison import mean_interval
 
@@ -51,7 +51,7 @@ def test_every_path_named_exists(text):
     named = {
         path.rstrip(".,:;")
         for span in spans
-        for path in re.findall(rf"(?<![\w/.])(?:\.ci|{folders})/[\w./…*-]*", span)
+        for path in re.findall(rf"(?<![\w/.-])(?:\.ci|{folders})/[\w./…*-]*", span)
     }
     assert len(named) > 3
     for name in sorted(named):
@@ -117,12 +117,27 @@ def test_every_make_target_is_a_task_and_is_named():
 
 @each_page
 def test_every_command_of_the_package_named_exists(text):
-    """`python -m mlm_course WORD`, without running any."""
-    command = [sys.executable, "-m", "mlm_course", "--help"]
-    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    known = set(re.search(r"\{([\w,]+)\}", told)[1].split(","))
-    named = set(re.findall(r"-m mlm_course (\w+)", text))
-    assert named and named <= known
+    """`mlm-course WORD` and `python -m mlm_course WORD`, without running any."""
+    named = set(re.findall(r"(?:-m mlm_course|mlm-course) ([a-z]+)\b", text))
+    assert named and named <= COMMANDS.keys()
+
+
+def test_the_workflows_call_what_there_is():
+    """They cannot run here: what they name exists, and the Pythons are those that are supported."""
+    files = {path.name: path.read_text("utf-8") for path in ROOT.glob(".github/workflows/*.yml")}
+    assert {"test.yml", "publish.yml"} <= files.keys()
+    jobs = [job for text in files.values() for job in yaml.safe_load(text)["jobs"].values()]
+    commands = [step["run"] for job in jobs for step in job["steps"] if "run" in step]
+    tasks = {word for line in commands for word in re.findall(r"python tasks\.py (\S+)", line)}
+    assert tasks and tasks <= targets()
+    matrix = yaml.safe_load(files["test.yml"])["jobs"]["test"]["strategy"]["matrix"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    lowest = Requirement(f"python{project['requires-python']}").specifier
+    assert all(lowest.contains(f"{version}.0") for version in matrix["python"])
+    assert len(matrix["os"]) == len(matrix["python"]) == 3
+    version_line = re.search(r'grep -qx "(.+)" pyproject', files["publish.yml"])[1]
+    wanted = version_line.replace("${GITHUB_REF_NAME#v}", __version__).replace("\\", "")
+    assert wanted in (ROOT / "pyproject.toml").read_text("utf-8").splitlines()
 
 
 # --- Lessons
@@ -294,14 +309,15 @@ ASKED_FOR = {"sacrebleu"}  # by one experiment, which says how to install it
 
 
 def test_what_the_package_imports_is_declared():
-    """By the course itself; what builds notebooks may come with the extra `dev`."""
+    """By the course itself; what builds notebooks and book may come with the extras `dev` and `book`."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
     def modules(lines):
         return {MODULES.get(name, name) for name in (Requirement(line).name for line in lines)}
 
     ours = modules(project["dependencies"])
-    extra = ours | modules(project["optional-dependencies"]["dev"])
+    extras = project["optional-dependencies"]
+    extra = ours | modules(extras["dev"] + extras["book"])
     for path in (ROOT / "mlm_course").rglob("*.py"):
         imported = set()
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):

@@ -42,6 +42,7 @@ COMPARISONS = (
     "retro_search",
     "image_choices",
     "mnist_labels",
+    "docs_twins",
 )
 
 

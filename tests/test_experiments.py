@@ -9,6 +9,7 @@ import torch
 
 from mlm_course import __main__ as command
 from mlm_course import results, tokenization
+from mlm_course.commands.making import experiments
 from mlm_course.corpora import python_docs, tinyworld
 from mlm_course.evaluation import score_masked
 from mlm_course.experiments import masking
@@ -121,7 +122,7 @@ def test_every_record_says_how_to_make_it_again():
         record = results.recorded(path.stem)
         assert record["command"] == f"python -m mlm_course experiment {path.stem}"
         assert record["minutes"] > 0 and record["machine"] and record["versions"]["torch"]
-        assert path.stem in command.experiments()
+        assert path.stem in experiments()
 
 
 def test_the_models_that_ship_are_small_and_load_quickly():

@@ -17,7 +17,9 @@ SUBJECT = {
     "corpora", "hub", "models", "training", "evaluation", "probing", "decoding", "diffusion",
     "search", "compression", "cost", "views", "widgets", "experiments", "results", "train",
 }  # fmt: skip
-SCHOOL = {"practice", "exercises", "authoring", "teaching", "doctor", "__main__", "__init__"}
+SCHOOL = {
+    "practice", "exercises", "authoring", "teaching", "commands", "doctor", "__main__", "__init__"
+}  # fmt: skip
 BASE = {
     "wording",
     "contracts",
@@ -46,7 +48,7 @@ MAY_IMPORT = {
     "cost": MODELS | {"cost"},
     "compression": MODELS | {"compression"},
     "views": {"views", "wording"},
-    "widgets": {"views", "widgets"},
+    "widgets": MODELS | {"decoding", "diffusion", "views", "widgets"},
 }
 FORBIDDEN = {"views": {"torch", "ipywidgets", "anywidget"}}
 

@@ -18,6 +18,7 @@ from safetensors import SafetensorError
 
 from mlm_course import __main__ as command
 from mlm_course import train as training_runs
+from mlm_course.commands import making
 from mlm_course.experiments import pairs
 from mlm_course.models import ImageMAE, MaskedLM, Seq2Seq, storage
 from mlm_course.models.storage import load_model
@@ -259,5 +260,5 @@ def test_a_launcher_that_starts_one_process_instead_of_several_is_noticed(tmp_pa
 
 
 def test_every_name_of_the_command_is_a_task():
-    text = Path(command.__file__).read_text("utf-8")
+    text = Path(making.__file__).read_text("utf-8")
     assert f"choices={(*TASKS, 'own')}".replace("'", '"') in text

@@ -16,6 +16,7 @@ from traitlets import TraitError
 import mlm_course.practice.quiz_widget  # noqa: F401 one more CourseWidget
 from mlm_course.authoring import saving
 from mlm_course.authoring.saving import STATE, VIEW, complete, keep_widgets, states
+from mlm_course.models.pretrained import load_pretrained
 from mlm_course.views import (
     PatchFrame,
     PatchImage,
@@ -32,6 +33,7 @@ from mlm_course.views import (
 from mlm_course.views.drawing import named_pictures
 from mlm_course.widgets import (
     AttentionExplorer,
+    Diffuse,
     DrawingPad,
     GapFiller,
     MaskMatrix,
@@ -41,7 +43,7 @@ from mlm_course.widgets import (
     SearchBox,
     TrainingCurve,
 )
-from mlm_course.widgets.base import script
+from mlm_course.widgets.base import FOR_PAGES, PAGE_MIME, rounded, script
 
 PACKAGE = Path(__file__).parents[1] / "mlm_course"
 WORDS = ["[CLS]", "the", "cat", "sat"]
@@ -115,6 +117,12 @@ def pad(tokens=WORDS):
     return DrawingPad(torch.eye(28), lambda image: [(name, image / 2) for name in names])
 
 
+def diffuse(tokens=WORDS):
+    """Three words; only a model that comes with the course has a place in the book."""
+    examples = list(tokens) if isinstance(tokens, list) else tokens
+    return Diffuse(*load_pretrained("diffusion"), length=3, examples=examples)
+
+
 MAKERS = {
     "explorer": lambda tokens=WORDS: AttentionExplorer(tokens, SCORES, CAUSAL),
     "matrix": lambda tokens=WORDS: MaskMatrix(tokens, tokens, CAUSAL, {"future": CAUSAL}),
@@ -125,6 +133,7 @@ MAKERS = {
     "box": box,
     "gap_filler": gap_filler,
     "pad": pad,
+    "diffuse": diffuse,
 }
 
 
@@ -143,6 +152,30 @@ def test_a_widget_brings_its_static_twin_and_its_words(make):
     assert data["text/plain"] == repr(widget) == widget.picture()["summary"]
     assert data[LIVE]["model_id"] == widget.model_id
     assert metadata == {}
+
+
+def test_a_page_of_the_book_gets_every_trait_that_is_not_jupyters(make):
+    widget = make()
+    state = widget.page_state()
+    json.dumps(state, allow_nan=False)
+    names = {name for name in widget.keys if not name.startswith("_")}
+    assert names - set(state) <= {"layout", "tabbable", "tooltip"}
+    assert state["view"].keys() == widget.view.keys()
+
+
+def test_a_widget_tells_its_state_while_the_builder_runs_only(make, monkeypatch):
+    widget = make()
+    assert PAGE_MIME not in widget._repr_mimebundle_()[0]
+    monkeypatch.setenv(FOR_PAGES, "1")
+    told = widget._repr_mimebundle_()[0][PAGE_MIME]
+    assert told == {"name": type(widget).__name__, "state": widget.page_state()}
+
+
+def test_numbers_of_a_state_have_four_digits():
+    state = {"a": [1 / 3, 123456, 123456.0, float("inf")], "b": (True, "0.123456", None)}
+    assert rounded(state) == {
+        "a": [0.3333, 123456, 123500.0, None], "b": [True, "0.123456", None]
+    }  # fmt: skip
 
 
 def test_a_widget_prints_the_same_each_time(make):
@@ -164,10 +197,11 @@ def test_ipywidgets_7_shows_the_same(make, monkeypatch):
 def test_one_dict_crosses_to_the_page_and_it_is_json(make):
     widget = make()
     dicts = [name for name in widget.keys if isinstance(getattr(widget, name), dict)]
-    answer = (
-        ["filled"] if isinstance(widget, GapFiller) else []
-    )  # a view of its own: the field stays
-    assert sorted(dicts) == [*answer, "view"]
+    beside = {GapFiller: "filled", Diffuse: "vocabulary"}  # the view stays as it is
+    assert set(dicts) == {
+        "view",
+        *(name for kind, name in beside.items() if isinstance(widget, kind)),
+    }
     for name in dicts:
         json.dumps(getattr(widget, name), allow_nan=False)
 
@@ -335,7 +369,7 @@ def test_odd_numbers_are_read_or_refused_in_a_sentence(name):
     if name == "explorer":
         assert read == {
             "needs a gradient", "a tuple that needs one", "lists of tensors", "bfloat16",
-            "a list of bfloat16", "integers", "minus infinity",
+            "a list of bfloat16", "integers", "minus infinity", "attentions of a model",
         }  # fmt: skip
 
 
@@ -474,6 +508,52 @@ def test_the_explorer_shows_weights_that_are_weights():
     assert explorer.view["stages"][0]["values"] == [[[0.9, 0.1], [0.25, 0.75]]]
     assert "a → a 0.90" in repr(explorer)
     assert "pass them by name: weights=..." in repr(AttentionExplorer(["a", "b"], weights))
+
+
+def test_layers_come_as_a_list_and_values_give_the_output():
+    layers = [torch.randn(3, 4, 4), torch.randn(1, 3, 4, 4)]  # as the attentions of a model
+    values = [torch.randn(3, 4, 5), torch.randn(3, 4, 5)]
+    explorer = AttentionExplorer(WORDS, layers, CAUSAL, values=values, layer=1, head=2)
+    masked = layers[1][0, 2].masked_fill(~torch.as_tensor(CAUSAL), -torch.inf)
+    expected = masked.softmax(-1) @ values[1][2]
+    assert np.allclose(explorer.view["output"][5], expected, atol=1e-5)
+    html = explorer._repr_mimebundle_()[0]["text/html"]
+    assert "Layer 1, head 2, query" in html and "output: softmax times values" in html
+    assert "All heads, softmax: layers 0 to 1 down, heads 0 to 2 across." in html
+    explorer.layer = 0
+    assert explorer.picture()["layer"] == 0
+    with pytest.raises(TraitError, match="layer must lie between 0 and 1"):
+        explorer.layer = 2
+
+
+@pytest.mark.parametrize(
+    ("scores", "values", "says"),
+    [
+        (torch.zeros(3, 4, 4), torch.zeros(5, 2), r"S = 4 keys, H = 3 heads; the shape is"),
+        (torch.zeros(3, 4, 4), torch.zeros(2, 4, 2), r"values must be \(S, D\) or \(H, S, D\)"),
+        ([torch.zeros(3, 4, 4)] * 2, torch.zeros(3, 4, 2), r"or a list of 2 such arrays"),
+        ([torch.zeros(3, 4, 4), torch.zeros(2, 4, 4)], None, r"must have the same shape"),
+    ],
+)
+def test_values_and_layers_that_do_not_fit_are_refused(scores, values, says):
+    with pytest.raises(ValueError, match=says):
+        AttentionExplorer(WORDS, scores, values=values)
+
+
+def test_an_explorer_that_asks():
+    def ask(text):
+        return text.split(), torch.zeros(2, *2 * [len(text.split())])
+
+    explorer = AttentionExplorer(ask=ask, text="a b c", selected_query=2)
+    explorer.set_trait("text", "d e")
+    assert explorer.view["tokens"] == ["d", "e"]
+    assert (explorer.answered, explorer.error, explorer.selected_query) == (0, "", 0)
+    explorer.text = ""
+    assert explorer.error.startswith("There is no text")
+    assert explorer.view["tokens"] == ["d", "e"]
+    for wrong in (lambda text: "one", lambda text: (text.split(),), "no function"):
+        with pytest.raises(ValueError, match="ask must"):
+            AttentionExplorer(ask=wrong, text="a b")
 
 
 def test_an_explorer_of_512_tokens_is_an_image():

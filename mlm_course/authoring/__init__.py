@@ -13,5 +13,15 @@ execute.py        runs a notebook in a kernel, and measures it
 files.py          writes several files, all or none
 differences.py    what a stored notebook says otherwise than its source
 copies.py         a learner's own copies of the lessons
+carrying.py       a learner's answers into a newer lesson
+addresses.py      where a course may be published
+publishing.py     address, tag and version, wherever they stand
+trial.py          tries what was published as a learner would
 build.py          puts all of it together
+book.py           the solved lessons as a web site; its parts:
+book_pages.py     a solved lesson as a page
+book_lists.py     glossary, exercises, figures and the other pages
+book_landing.py   the first page
+book_sphinx.py    what Sphinx has not: MathML, links to the glossary
+book_static/      what brings a page's widgets to life, and its looks
 """

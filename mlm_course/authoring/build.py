@@ -25,6 +25,7 @@ from mlm_course.authoring.generated import (
     budget_line,
     framed,
     head,
+    read_course_version,
     read_publication,
     read_syllabus,
     set_up,
@@ -32,6 +33,7 @@ from mlm_course.authoring.generated import (
 )
 from mlm_course.authoring.notebooks import (
     Notebook,
+    from_text,
     lesson_notebook,
     solution_notebook,
     to_text,
@@ -70,12 +72,12 @@ def measure(root: Path, names: Iterable[str] = ()) -> Iterator[str]:
 def differences(root: Path, names: Iterable[str] = ()) -> Iterator[str]:
     """A line for each notebook, and each cell in it, that is not what `build` would write."""
     names = list(names)
-    sources = read_sources(root, names)
+    sources, version = read_sources(root, names), read_course_version(root)
     for source in sources:
-        cells = _cells(root, source)
+        named = (source.name, _cells(root, source), version)
         for path, expected in zip(
             _files(root, source),
-            (lesson_notebook(source.name, cells), solution_notebook(source.name, cells)),
+            (lesson_notebook(*named), solution_notebook(*named)),
             strict=True,
         ):
             yield from compare(f"{path.parent.name}/{path.name}", path, expected)
@@ -83,6 +85,15 @@ def differences(root: Path, names: Iterable[str] = ()) -> Iterator[str]:
         yield f"{ANSWERS.as_posix()} differs from course/"
     if not names:
         yield from _orphans(root, {source.name for source in sources})
+
+
+def with_stored_outputs(root: Path) -> dict[Path, str]:
+    """The files of all lessons as their sources say, with the outputs that are stored: nothing runs."""
+    texts: dict[Path, str] = {}
+    for source in read_sources(root):
+        stored = from_text(read_text(_files(root, source)[1]))
+        texts |= _texts(root, source, _cells(root, source), stored)
+    return texts
 
 
 def stale_outputs(root: Path, names: Iterable[str] = ()) -> list[str]:
@@ -188,7 +199,8 @@ def _measure(root: Path, source: Source) -> str:
 
 def _draft(root: Path, source: Source, cells: list[Cell]) -> Notebook:
     """The solved notebook before it runs, marked with what it is made of at this moment."""
-    return outputs.marked(solution_notebook(source.name, cells), root / PACKAGE)
+    notebook = solution_notebook(source.name, cells, read_course_version(root))
+    return outputs.marked(notebook, root / PACKAGE)
 
 
 def _stored_or_executed(root: Path, source: Source, draft: Notebook) -> Notebook:
@@ -230,8 +242,9 @@ def _failure_placed(source: Source, cells: list[Cell]) -> Iterator[None]:
 def _texts(root: Path, source: Source, cells: list[Cell], ran: Notebook) -> dict[Path, str]:
     """The files of both notebooks, with the outputs of one that was run."""
     lesson, solution = _files(root, source)
-    solved = outputs.with_outputs(solution_notebook(source.name, cells), ran)
-    return {lesson: to_text(lesson_notebook(source.name, cells)), solution: to_text(solved)}
+    named = (source.name, cells, read_course_version(root))
+    solved = outputs.with_outputs(solution_notebook(*named), ran)
+    return {lesson: to_text(lesson_notebook(*named)), solution: to_text(solved)}
 
 
 def _files(root: Path, source: Source) -> tuple[Path, Path]:

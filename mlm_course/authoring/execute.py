@@ -1,11 +1,13 @@
 """Running a notebook in a kernel of its own, as nbval will: one torch thread, no learner's file."""
 
+import json
 import os
 import re
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbclient import NotebookClient
@@ -14,9 +16,12 @@ from nbformat import NotebookNode
 from traitlets.config import Config
 
 from mlm_course.authoring.cells import CellFailure
-from mlm_course.authoring.notebooks import Notebook
+from mlm_course.authoring.notebooks import WIDGETS, Notebook
 
 WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
+PAGE_MIME = (
+    "application/vnd.mlm-course.widget+json"  # of widgets/base.py, which takes long to import
+)
 PEAK = (  # not ru_maxrss, which a kernel inherits from the process that started it
     "print(next(line.split()[1] for line in open('/proc/self/status') if 'VmHWM' in line))"
 )
@@ -73,6 +78,7 @@ def _environment(scratch: str) -> dict[str, str]:
         "OMP_NUM_THREADS": "1",
         "ACCELERATE_USE_CPU": "1",
         "MLM_COURSE_FAST": "0",
+        "MLM_COURSE_PAGES": "1",  # widgets tell the book their state
         "MLM_COURSE_PROGRESS": str(Path(scratch) / "progress.json"),
     }
 
@@ -107,7 +113,8 @@ def clean(notebook: NotebookNode) -> NotebookNode:
     """The notebook's cells without times and widget state.
 
     A stored widget view would hide the static picture beside it wherever no kernel runs. An output
-    that was nothing but a widget, such as a chart that followed a training, goes altogether.
+    that was nothing but a widget, such as a chart that followed a training, goes altogether. What
+    the book shows of a widget moves to the cell's metadata, where nbval does not compare it.
     """
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
@@ -115,4 +122,24 @@ def clean(notebook: NotebookNode) -> NotebookNode:
             output.get("data", {}).pop(WIDGET_MIME, None)
         if cell.cell_type == "code":
             cell.outputs = [output for output in cell.outputs if output.get("data") != {}]
+            cell.metadata.update(_page_widgets(cell.outputs))
     return notebook
+
+
+def _page_widgets(outputs: list[NotebookNode]) -> dict[str, Any]:
+    """Takes names and states of widgets out of the outputs of a cell.
+
+    Each is returned with the place of its output, the state as one line of JSON: a number a line
+    would make files of hundreds of thousands of lines.
+    """
+    taken = []
+    for place, output in enumerate(outputs):
+        if widget := output.get("data", {}).pop(PAGE_MIME, None):
+            state = compact(widget["state"])
+            taken.append({"name": widget["name"], "output": place, "state": state})
+    return {WIDGETS: taken} if taken else {}
+
+
+def compact(state: dict[str, Any]) -> str:
+    """A state as one line of JSON."""
+    return json.dumps(state, ensure_ascii=False, separators=(",", ":"), allow_nan=False)

@@ -1,9 +1,11 @@
 """What nobody writes in a notebook: badges, budget line, how to start, set-up, frames of exercises."""
 
 import re
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
+import mlm_course
 from mlm_course.authoring.practice_data import PracticeData
 from mlm_course.text_files import read_toml
 
@@ -38,6 +40,14 @@ def read_publication(root: Path) -> Publication:
         raise ValueError(
             f"{path} needs a table [tool.mlm_course] with repository and tag, and nothing else."
         ) from None
+
+
+def read_course_version(root: Path) -> str:
+    """The version in pyproject.toml; that of this package where there is none."""
+    try:
+        return str(read_toml(root / "pyproject.toml")["project"]["version"])
+    except (KeyError, TypeError):
+        return mlm_course.__version__
 
 
 def read_syllabus(root: Path) -> dict[str, Budget]:
@@ -116,35 +126,8 @@ def badges(publication: Publication, name: str) -> str:
 
 TITLE = "# @title Set-up\n"  # Colab shows this line in place of a folded cell
 
-_LOCAL = """\
-# The course's package: already there if you started with `make lab`.
-import importlib.util
-
-if importlib.util.find_spec("mlm_course") is None:
-    raise ModuleNotFoundError(
-        "The package mlm_course is not installed in this kernel. "
-        "Start JupyterLab with `make lab` in the course's folder."
-    )"""
-
-_PUBLISHED = """\
-# The course's package: installed here if it is missing (Colab); nothing happens if it is there.
-import importlib.util
-import subprocess
-import sys
-
-packages = {{
-    "mlm_course": "git+{repository}@{tag}",
-{small}
-}}
-missing = [source for name, source in packages.items() if importlib.util.find_spec(name) is None]
-if missing and subprocess.call(
-    [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", *missing]
-):
-    raise RuntimeError("The course could not be installed; pip says why above. Run this cell again.")
-importlib.invalidate_caches()"""
-
-_SAME_FOR_ALL = """
-
+SAME_FOR_ALL = """\
+# The same start for every lesson.
 import os
 
 import matplotlib.pyplot as plt
@@ -158,6 +141,68 @@ FAST = os.environ.get("MLM_COURSE_FAST", "0") not in ("", "0")  # fewer steps, f
 plt.style.use("mlm_course.views.figures")  # for light and dark pages; off: plt.style.use("default")
 print(this_machine())"""
 
+_UNPUBLISHED = """\
+# The course's package: installed here if it is missing and its wheel lies beside this notebook.
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+if importlib.util.find_spec("mlm_course") is None:
+    wheels = sorted(Path().glob("mlm_course-*.whl"), key=lambda path: path.stat().st_mtime)
+    if not wheels:
+        raise ModuleNotFoundError(
+            "The package mlm_course is not installed in this kernel, and this copy of the lesson "
+            "has no address to get it from: ask whoever gave it to you. The package's wheel, a "
+            "file mlm_course-....whl, is installed by this cell if it lies beside this notebook. "
+            "Where you have the whole course, start JupyterLab with `make lab` in its folder."
+        )
+{install}
+        raise RuntimeError(f"{{wheels[-1]}} could not be installed; pip says why above.")
+    importlib.invalidate_caches()
+
+"""
+
+_PUBLISHED = """\
+# The course's package: installed here if it is missing (Colab); nothing happens if it is there.
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+
+repository, tag = "{repository}", "{tag}"
+{install}
+    ask = ["git", "ls-remote", "--exit-code", repository, f"refs/tags/{{tag}}"]
+    never_ask = {{**os.environ, "GIT_TERMINAL_PROMPT": "0"}}
+    git = shutil.which("git")
+    asked = git and subprocess.run(ask, env=never_ask, capture_output=True, text=True)
+    if not asked:
+        why = "pip needs git for it, which is missing here. Install git, then run this cell again."
+    elif asked.returncode == 0:
+        why = "pip says why above. The address is right: run this cell again."
+    elif asked.returncode == 2:
+        why = f"{{repository}} has no tag {{tag}}. To run this cell again cannot help: tell whoever "
+        why += "gave you this notebook."
+    else:
+        why = f"{{repository}} does not answer. Is there a network? If there is one, the address is "
+        why += f"wrong or not open to everyone. git says: {{asked.stderr.strip()[-300:]}}"
+    raise RuntimeError(f"The course could not be installed: {{why}}")
+importlib.invalidate_caches()
+
+"""
+
+# --no-deps where torch is: on Colab torch, numpy and ipywidgets have to stay as they are.
+_INSTALL = """\
+packages = {{
+    "mlm_course": {course},
+{small}
+}}
+missing = [source for name, source in packages.items() if importlib.util.find_spec(name) is None]
+options = ["--quiet", "--no-deps"] if importlib.util.find_spec("torch") else []
+pip = [sys.executable, "-m", "pip", "install", "--find-links", ".", *options]
+if missing and subprocess.call([*pip, *missing]):"""
+
 # What the course needs and Colab may lack, each with what it needs itself. Everything else that
 # pyproject.toml names is there; torch, numpy and ipywidgets must stay as they are.
 SMALL_PACKAGES = ("anywidget", "psygnal", "num2words", "docopt")
@@ -167,12 +212,14 @@ def set_up(publication: Publication) -> str:
     """The first code cell, which stands folded: it makes `import mlm_course` work, here or on
     Colab, gives every lesson the same start, and says what runs.
 
-    It never touches torch, numpy or ipywidgets: --no-deps, and only small packages by name. Its one
-    line differs between machines, so it is not compared.
+    Where torch is, it touches neither torch nor numpy nor ipywidgets: --no-deps, and only small
+    packages by name. Its one line differs between machines, so it is not compared.
     """
-    return TITLE + (_installing(publication) if publication.repository else _LOCAL) + _SAME_FOR_ALL
-
-
-def _installing(publication: Publication) -> str:
     small = "\n".join(f'    "{name}": "{name}",' for name in SMALL_PACKAGES)
-    return _PUBLISHED.format(repository=publication.repository, tag=publication.tag, small=small)
+    if publication.repository:
+        install = _INSTALL.format(course='f"git+{repository}@{tag}"', small=small)
+        text = _PUBLISHED.format(install=install, **vars(publication))
+    else:
+        install = _INSTALL.format(course="str(wheels[-1])", small=small)
+        text = _UNPUBLISHED.format(install=textwrap.indent(install, "    "))
+    return TITLE + text + SAME_FOR_ALL

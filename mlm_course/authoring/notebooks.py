@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-import mlm_course
+from mlm_course import __version__ as VERSION
 from mlm_course.authoring.cells import Cell, Source
 
 Notebook = dict[str, Any]
@@ -19,6 +19,7 @@ METADATA = {
     "language_info": {"name": "python"},
 }
 FOLDED = {"jupyter": {"source_hidden": True}, "cellView": "form"}  # JupyterLab and Colab
+WIDGETS = "mlm_course_widgets"  # in a cell's metadata: names and states of those that it shows
 MAY_BE_A_LIST = re.compile(r"source|text|text/.*|image/.*")  # of lines, where others saved the file
 
 
@@ -32,22 +33,22 @@ def with_generated_cells(source: Source, head: str, set_up: str) -> list[Cell]:
     ]
 
 
-def lesson_notebook(name: str, cells: list[Cell]) -> Notebook:
+def lesson_notebook(name: str, cells: list[Cell], version: str = VERSION) -> Notebook:
     """The student's notebook: stubs instead of solutions, no outputs, nothing for the author."""
-    notebook = _notebook(name, cells, Cell.stub)
+    notebook = _notebook(name, cells, version, Cell.stub)
     pairs = zip(notebook["cells"], cells, strict=True)
     return {**notebook, "cells": [node for node, cell in pairs if "author" not in cell.tags]}
 
 
-def solution_notebook(name: str, cells: list[Cell]) -> Notebook:
+def solution_notebook(name: str, cells: list[Cell], version: str = VERSION) -> Notebook:
     """The solved notebook, not yet executed."""
-    return _notebook(name, cells, Cell.solved)
+    return _notebook(name, cells, version, Cell.solved)
 
 
-def _notebook(name: str, cells: list[Cell], text: Callable[[Cell], str]) -> Notebook:
+def _notebook(name: str, cells: list[Cell], version: str, text: Callable[[Cell], str]) -> Notebook:
     """Both variants share their cell ids, so that a comparison lines up."""
     ids = cell_ids(cells)
-    ours = {"lesson": name, "version": mlm_course.__version__}
+    ours = {"lesson": name, "version": version}
     return {
         "cells": [_node(cell, text(cell), i) for cell, i in zip(cells, ids, strict=True)],
         "metadata": {**METADATA, "mlm_course": ours},
@@ -69,10 +70,15 @@ def cell_ids(cells: list[Cell]) -> list[str]:
     seen: dict[str, int] = {}
     ids = []
     for cell in cells:
-        digest = hashlib.sha256(f"{cell.kind}\n{cell.text}".encode()).hexdigest()[:10]
-        seen[digest] = seen.get(digest, 0) + 1
-        ids.append(digest if seen[digest] == 1 else f"{digest}-{seen[digest]}")
+        start = digest(cell.kind, cell.text)
+        seen[start] = seen.get(start, 0) + 1
+        ids.append(start if seen[start] == 1 else f"{start}-{seen[start]}")
     return ids
+
+
+def digest(kind: str, text: str) -> str:
+    """How the id of a cell with this text begins."""
+    return hashlib.sha256(f"{kind}\n{text}".encode()).hexdigest()[:10]
 
 
 def to_text(notebook: Notebook) -> str:

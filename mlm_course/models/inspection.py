@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
-from mlm_course.contracts import check_bools, check_count, check_floats, may_look_at
+from mlm_course.attention_checks import mask_over
+from mlm_course.contracts import (
+    check_bools,
+    check_count,
+    check_floats,
+    check_kind,
+    check_mask,
+    may_look_at,
+)
+from mlm_course.models.masked_lm import MaskedLM
 
 
 def top_answers(logits: Tensor, k: int) -> tuple[Tensor, Tensor]:
@@ -20,6 +30,28 @@ def top_answers(logits: Tensor, k: int) -> tuple[Tensor, Tensor]:
         )
     chances, ids = logits.softmax(-1).topk(k)
     return chances, ids
+
+
+def logit_lens(
+    model: MaskedLM, ids: Tensor, masked: Tensor, attention_mask: Tensor | None = None
+) -> Tensor:
+    """What the head would answer if the stack ended early: logits (L + 1, n, V) after 0 to L blocks.
+
+    ids (B, T); masked bool (B, T), the n places that are asked about; attention_mask as in `Encoder`.
+    What comes out of the embeddings and of each block goes through the final norm and the head; the
+    last row is the model's own answer. Source: nostalgebraist 2020, "interpreting GPT: the logit
+    lens".
+    """
+    check_kind("model", model, MaskedLM)
+    check_mask("masked", masked, ids)
+    encoder = model.encoder
+    x = encoder.embeddings(ids)  # (B, T, D)
+    visible, states = mask_over(ids, attention_mask, encoder.config.n_heads), [x[masked]]
+    for block in encoder.blocks:
+        x, _ = block(x, visible)
+        states.append(x[masked])
+    x = torch.stack(states)  # (L + 1, n, D)
+    return model.logits(x if encoder.final_norm is None else encoder.final_norm(x))
 
 
 def copy_scores(weights: Tensor, mention: Tensor) -> Tensor:

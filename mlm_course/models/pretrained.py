@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 from tokenizers import Tokenizer
 from torch import nn
 
@@ -53,10 +54,10 @@ def _save_vocabulary(
 def load_pretrained(name: str) -> tuple[Any, Any]:
     """A trained model, in evaluation mode, and its tokenizer; or its words, a tuple (tinyworld).
 
-    name: a folder of mlm_course/checkpoints, such as "python_docs", "tinyworld", "diffusion" (masked language
-    models), "cheques_distilled", "payments" (Seq2Seq), "mnist_mae" (ImageMAE). How each was trained is
-    recorded in mlm_course/results; `python -m mlm_course experiment NAME` trains it again. Raises
-    ValueError for an unknown name.
+    name: a folder of mlm_course/checkpoints, such as "python_docs", "tinyworld", "diffusion",
+    "docs_diffusion" (masked language models), "cheques_distilled", "payments" (Seq2Seq), "mnist_mae"
+    (ImageMAE). How each was trained is recorded in mlm_course/results; `python -m mlm_course experiment
+    NAME` trains it again. Raises ValueError for an unknown name.
     """
     known = sorted(path.parent.name for path in CHECKPOINTS.glob("*/model.safetensors"))
     name = str(name)
@@ -68,3 +69,17 @@ def load_pretrained(name: str) -> tuple[Any, Any]:
         return model, tokenization.load(place / "tokenizer.json")
     words = place / "words.json"
     return model, tuple(read_json(words)) if words.exists() else ()
+
+
+def checkpoint_of(model: nn.Module) -> str:
+    """Name of the trained model of the course that has a model's weights; "" if none has them."""
+    weights = model.state_dict()
+    for path in sorted(CHECKPOINTS.glob("*/model.safetensors")):
+        with safe_open(path, "pt") as file:
+            alike = set(file.keys()) == set(weights) and all(
+                torch.equal(file.get_tensor(name).float(), weights[name].cpu().float())
+                for name in weights
+            )
+        if alike:
+            return path.parent.name
+    return ""

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save, save_file
 from torch import Tensor, nn
 
 from mlm_course.models.encoder import (
@@ -52,14 +52,8 @@ def save_model(model: nn.Module, path: str | Path, dtype: torch.dtype = torch.fl
     Errors: TypeError for another model, or a dtype without fractions; ValueError for weights that
     `load_model` could not read; OSError if the file cannot be written, or is a folder, device or pipe.
     """
-    model, path = _unwrapped(model), checked_path(path, "model.safetensors")
-    if not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
-        raise TypeError(f"dtype must be one of fractions, such as torch.float16, not {dtype!r}.")
-    sizes = _sizes(model)
-    weights = {k: _stored(k, value, dtype) for k, value in model.state_dict().items()}
-    name = type(model).__name__
-    check_own_names(weights, _built(name, sizes))
-    about = {"model": name, "config": json.dumps(sizes)}
+    path = checked_path(path, "model.safetensors")
+    weights, about = _contents(model, dtype)
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(path.name + ".unfinished")
     try:
@@ -70,6 +64,24 @@ def save_model(model: nn.Module, path: str | Path, dtype: torch.dtype = torch.fl
         raise _as_os_error(error, path) from None
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def model_bytes(model: nn.Module, dtype: torch.dtype = torch.float32) -> bytes:
+    """What `save_model` writes, in memory. Errors: TypeError and ValueError as there."""
+    weights, about = _contents(model, dtype)
+    return save(weights, metadata=about)
+
+
+def _contents(model: nn.Module, dtype: torch.dtype) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Weights by name in a dtype, and what `load_model` needs to know of them."""
+    model = _unwrapped(model)
+    if not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+        raise TypeError(f"dtype must be one of fractions, such as torch.float16, not {dtype!r}.")
+    sizes = _sizes(model)
+    weights = {k: _stored(k, value, dtype) for k, value in model.state_dict().items()}
+    name = type(model).__name__
+    check_own_names(weights, _built(name, sizes))
+    return weights, {"model": name, "config": json.dumps(sizes)}
 
 
 def _as_os_error(error: SafetensorError, path: Path) -> OSError:

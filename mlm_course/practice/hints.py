@@ -7,7 +7,10 @@ from typing import Any
 from mlm_course.practice import record
 from mlm_course.practice.compare import describe
 from mlm_course.practice.exercise import Exercise, UnknownId, find_exercise, missing_answer
+from mlm_course.practice.released import read_released
 from mlm_course.practice.verdict import Card
+
+SWITCHED_OFF = "Your instructor has switched solutions off for this class."
 
 # How many hints of each exercise this kernel has shown. It is not kept in the progress file: who
 # comes back another day, or runs the notebook again from the top, begins with the first nudge.
@@ -31,6 +34,8 @@ def hint(exercise_id: Any = None, number: Any = None) -> Card:
     left = count - number
     more = f'{left} more: `hint("{exercise.id}")`.' if left else _solution_sentence(exercise)
     heading = f"{exercise.id} hint {number} of {count}"
+    if number == count and not _answers_shown():
+        return Card("note", heading, f"It would be the answer. {SWITCHED_OFF}")
     if number == count:
         return Card("note", heading, "The body of a right answer.", (more,), exercise.hints[-1])
     return Card("note", heading, exercise.hints[number - 1], (more,))
@@ -42,6 +47,8 @@ def solution(exercise_id: Any = None, now: bool = False) -> Card:
         exercise = _exercise(exercise_id, "solution")
     except UnknownId as error:
         return Card("open", "solution", str(error))
+    if not _answers_shown():
+        return Card("open", f"{exercise.id} solution", SWITCHED_OFF)
     missing = missing_answer(exercise)
     if missing:
         return Card("open", f"{exercise.id} solution", missing)
@@ -50,6 +57,11 @@ def solution(exercise_id: Any = None, now: bool = False) -> Card:
         sentence = f"Try first, it is worth it. To see it anyway: {anyway}."
         return Card("open", f"{exercise.id} solution", sentence)
     return Card("note", f"{exercise.id} solution", "One way to write it.", code=exercise.answer)
+
+
+def _answers_shown() -> bool:
+    released = read_released()
+    return released is None or released.answers
 
 
 def _exercise(exercise_id: Any, name: str) -> Exercise:

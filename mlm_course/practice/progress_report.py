@@ -12,6 +12,7 @@ from typing import Any
 from mlm_course.practice import record
 from mlm_course.practice.compare import describe
 from mlm_course.practice.exercise import (
+    Exercise,
     UnknownId,
     exercises,
     find_lesson,
@@ -19,6 +20,7 @@ from mlm_course.practice.exercise import (
     questions,
     title,
 )
+from mlm_course.practice.released import read_released
 from mlm_course.practice.verdict import Card, html_text
 
 
@@ -128,7 +130,7 @@ def _forgotten() -> Card:
 
 def _whole_course(note: str) -> ProgressReport:
     solved = record.read().solved
-    rows = tuple((str(n), title(n), *_counts(n, solved)) for n in lesson_numbers())
+    rows = tuple((str(n), title(n), *_counts(n, solved)) for n in _lessons())
     lines = (
         f"File: {record.path()}",
         f'Passport: `{passport(solved)}` (elsewhere: `progress(restore="...")`)',
@@ -138,9 +140,23 @@ def _whole_course(note: str) -> ProgressReport:
     )
 
 
+def _lessons() -> tuple[int, ...]:
+    """The lessons that there are, or those of them that an instructor has handed out."""
+    released = read_released()
+    numbers = lesson_numbers()
+    return tuple(n for n in numbers if released is None or n in released.lessons) or numbers
+
+
+def _asked(lesson: int) -> tuple[Exercise, ...]:
+    """The exercises of a lesson, without those that an instructor has left out."""
+    released = read_released()
+    without = released.without if released else frozenset()
+    return tuple(exercise for exercise in exercises(lesson) if exercise.id not in without)
+
+
 def _counts(lesson: int, solved: set[str]) -> tuple[str, str]:
     counts = []
-    for items in (exercises(lesson), questions(lesson)):
+    for items in (_asked(lesson), questions(lesson)):
         counts.append(f"{sum(item.id in solved for item in items)} of {len(items)}")
     return counts[0], counts[1]
 
@@ -149,7 +165,7 @@ def _one_lesson(lesson: int, note: str) -> ProgressReport:
     solved = record.read().solved
     rows = tuple(
         ("✓ yes" if item.id in solved else "○ not yet", item.id, item.prompt)
-        for item in exercises(lesson)
+        for item in _asked(lesson)
     )
     done, right = _counts(lesson, solved)
     line = f"Lesson {lesson}: {done} exercises solved, {right} quiz questions answered."

@@ -2,6 +2,40 @@
 
 const LOST = "Not recorded yet: the kernel is busy or gone. If this line stays, run this cell again and click once more.";
 
+const KEPT = "mlm-course-quiz"; // where a page without Python keeps the answers, by question
+
+function remembered() {
+  try {
+    return JSON.parse(localStorage.getItem(KEPT)) ?? {};
+  } catch { // a browser that keeps nothing, or what is no longer readable
+    return {};
+  }
+}
+
+function remember(chosen) {
+  try {
+    localStorage.setItem(KEPT, JSON.stringify({ ...remembered(), ...chosen }));
+  } catch { /* a browser that keeps nothing */ }
+}
+
+const recorded = (chosen) => Object.fromEntries(Object.entries(chosen).map(([id, letter]) => [id, [letter, ""]]));
+
+// The record of a page without Python, which the browser keeps.
+export function offline(state, { chosen }) {
+  if (!chosen) return {};
+  remember(chosen);
+  return { saved: recorded(chosen) };
+}
+
+// The answers of an earlier visit, of the questions and options that there still are.
+function restore(model) {
+  const before = remembered();
+  const still = model.get("view").questions.filter(({ id, options }) => options.some(({ letter }) => letter === before[id]));
+  const chosen = Object.fromEntries(still.map(({ id }) => [id, before[id]]));
+  model.set("chosen", chosen);
+  model.set("saved", recorded(chosen));
+}
+
 // Text in which `backticks` become code.
 function rich(text) {
   return text.split(/`([^`\n]+)`/).map((part, i) => (i % 2 ? make("code", {}, part) : part));
@@ -12,7 +46,7 @@ function ask(question, model, on) {
   const says = make("div", { class: "mlm-says", role: "status" });
   const lost = make("p", { class: "mlm-lost", role: "status" });
   const buttons = options.map(({ letter, text }) => {
-    const mark = make("span", { class: "mlm-tick", "aria-hidden": "true" });
+    const mark = make("span", { class: "mlm-sign", "aria-hidden": "true" });
     const button = make("button", { type: "button", ...KEYS }, mark, make("span", {}, `${letter}) `, ...rich(text)));
     button.addEventListener("click", () => send(model, { chosen: { ...model.get("chosen"), [id]: letter } }));
     return button;
@@ -54,7 +88,9 @@ function ask(question, model, on) {
 
 function draw(model, root, on) {
   root.classList.add("mlm-quiz");
+  if (stored(model)) restore(model);
   root.append(...model.get("view").questions.map((question) => ask(question, model, on)));
+  if (stored(model)) root.append(make("small", {}, "Your answers stay in this browser. In the notebook they count for your progress."));
 }
 
 export default widget(draw);

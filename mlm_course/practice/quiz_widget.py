@@ -49,7 +49,10 @@ class QuizWidget(CourseWidget):
                 saved[question.id] = [letter, record_answer(question, letter)]
         self.saved = saved
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        live = super(CourseWidget, self)._repr_mimebundle_(**kwargs)
-        data, metadata = live if isinstance(live, tuple) else (live or {}, {})
-        return {**data, **self._quiz.twin()}, metadata
+    def page_state(self) -> dict[str, Any]:
+        """State without anybody's answers: the browser of a page without Python keeps the reader's."""
+        return {**super().page_state(), "chosen": {}, "saved": {}, "offline": {}}
+
+    def twin(self) -> dict[str, str]:
+        """The quiz as text and as HTML."""
+        return self._quiz.twin()

@@ -10,6 +10,7 @@ from mlm_course.training.datasets import (
     NextWordPairs,
     PairBatch,
     RetroRows,
+    Rows,
     TextPairBatch,
     TextPairs,
 )
@@ -21,6 +22,7 @@ from mlm_course.training.losses import (
     gap_loss,
     masked_lm_loss,
     masked_pixel_loss,
+    next_token_loss,
     next_word_loss,
     retro_mae_loss,
 )
@@ -41,6 +43,7 @@ __all__ = [
     "PairBatch",
     "Recipe",
     "RetroRows",
+    "Rows",
     "TextPairBatch",
     "TextPairs",
     "contrastive_loss",
@@ -51,6 +54,7 @@ __all__ = [
     "make_optimizer",
     "masked_lm_loss",
     "masked_pixel_loss",
+    "next_token_loss",
     "next_word_loss",
     "optimizer_groups",
     "retro_mae_loss",

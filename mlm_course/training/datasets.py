@@ -246,6 +246,24 @@ class RetroRows:
         return RetroBatch(ids, labels, masked, (noise >= self.ratio) & ~is_self)
 
 
+class Rows:
+    """Rows of token ids as they are, for a model that names what comes next.
+
+    ids (R, T) int64. Called with the index (B,) of some rows and the epoch: (B, T).
+    """
+
+    def __init__(self, ids: Tensor) -> None:
+        check_ids(ids, shape="R T")
+        self.ids = ids.long()
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __call__(self, index: Tensor, epoch: int) -> Tensor:
+        _check_index(index, len(self))
+        return self.ids[index]
+
+
 class GapRows:
     """Rows of token ids of which n words are hidden, n drawn anew each time, from 1 to all.
 

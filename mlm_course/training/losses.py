@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mlm_course.attention import visible_mask
+from mlm_course.attention import causal_mask, visible_mask
 from mlm_course.contracts import (
     check_answers,
     check_bools,
@@ -180,6 +180,30 @@ def diffusion_loss(model: nn.Module, batch: Corrupted) -> tuple[Tensor, Tensor]:
     surprise = token_nll(model, batch)
     n_words = (maskable(batch.input_ids.long(), SPECIAL_IDS) | batch.masked).sum(1)
     return row_bounds(surprise, batch.masked, n_words).sum(), n_words.sum()
+
+
+def next_token_loss(model: nn.Module, ids: Tensor) -> tuple[Tensor, Tensor]:
+    """Cross-entropy of every token behind the first, summed, and their number; padding is not asked.
+
+    ids (B, T): as a batch of `Rows`. The model sees what stands to the left: it is asked under a causal
+    mask. Source: Radford et al. 2018, section 3.1.
+    """
+    return next_token_nll(model, ids).sum(), (ids[:, 1:] != PAD_ID).sum()
+
+
+def next_token_nll(model: nn.Module, ids: Tensor) -> Tensor:
+    """-log p of each token given those to its left, 0 for padding: (B, T) -> (B, T - 1), in nats.
+
+    Padding stands at the end, so a causal mask alone keeps it out of sight.
+    """
+    check_callable("model", model)
+    check_ids(ids)
+    shown, target = ids[:, :-1].long(), ids[:, 1:].long()
+    asked = target != PAD_ID
+    logits = model(shown, causal_mask(shown.shape[1], ids.device)[None, None], asked)  # (n, V)
+    check_answers(logits, target[asked])
+    each = F.cross_entropy(logits.float(), target[asked], reduction="none")
+    return each.new_zeros(target.shape).masked_scatter(asked, each)
 
 
 def _fields(batch: Any, kind: Any) -> Any:

@@ -3,6 +3,7 @@
 from mlm_course.views.attention import attention_view
 from mlm_course.views.curve import training_curve
 from mlm_course.views.drawing import drawing_pad
+from mlm_course.views.guesses import guesses_view
 from mlm_course.views.heat import heat_map
 from mlm_course.views.mask import mask_matrix
 from mlm_course.views.patches import PatchFrame, PatchImage, patch_grid
@@ -19,6 +20,7 @@ __all__ = [
     "SearchResult",
     "attention_view",
     "drawing_pad",
+    "guesses_view",
     "heat_map",
     "mask_matrix",
     "patch_grid",

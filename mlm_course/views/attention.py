@@ -1,4 +1,4 @@
-"""Attention before and after the mask and the softmax, for every head at once."""
+"""Attention before and after the mask and the softmax, and what it delivers, for every head at once."""
 
 from collections.abc import Iterable
 from html import escape
@@ -27,37 +27,48 @@ def attention_view(
     head: int = 0,
     query: int = 0,
     weights: Any = None,
+    values: Any = None,
+    layer: int = 0,
 ) -> dict[str, Any]:
     """View of attention as three stages: scores, scores + mask, softmax; or of weights alone.
 
     scores (T, S) or (H, T, S), before softmax, or in their place weights of the same shape, after
-    it, in rows that sum to 1 (or 0); attention_mask bool, broadcast to the scores, True = may
-    attend; tokens, T queries; keys, S strings (the tokens themselves if left out). A query that
-    may attend to nothing gets zero weights. Minus infinity is None in the view. head and query
-    are the ones selected at first. More than 200,000 weights, or 128 by 128 a head, become
-    images. ValueError where lengths or shapes do not match, or rows of weights do not sum to 1.
+    it, in rows that sum to 1 (or 0); a list of such arrays (H, T, S) holds one for each layer.
+    attention_mask bool, broadcast to the scores, True = may attend; tokens, T queries; keys, S
+    strings (the tokens themselves if left out); values (S, D) of all heads, or (H, S, D), or a list
+    with such an array for each layer: what the weights average, the output (T, D) of each head. A
+    query that may attend to nothing gets zero weights. Minus infinity is None in the view. layer,
+    head and query are the ones selected at first. More than 200,000 weights, or 128 by 128 a head,
+    become images. ValueError where lengths or shapes do not match, or rows of weights do not sum to 1.
     """
+    n_layers = len(_layers(weights if scores is None else scores))
     arrays = _stages(scores, attention_mask, weights)
-    n_heads, n_queries, n_keys = arrays["weights"].shape
+    n_all, n_queries, n_keys = arrays["weights"].shape
+    n_heads = n_all // n_layers
+    averaged = _values(values, n_layers, (n_all, n_keys))
     names = checks.tokens_of("tokens", tokens, n_queries)
     others = checks.tokens_of("keys", names if keys is None else keys, n_keys)
     view: dict[str, Any] = {
         "kind": "attention",
+        "layers": n_layers,
         "shape": [n_heads, n_queries, n_keys],
         "tokens": [text.label(t) for t in names],
         "keys": [text.label(t) for t in others],
         "has_mask": attention_mask is not None,
         "note": TWICE if weights is None and _look_like_weights(arrays["scores"]) else "",
+        "layer": _within("layer", layer, n_layers),
         "head": _within("head", head, n_heads),
         "query": _within("query", query, n_queries),
     }
     if large.too_large(n_queries, n_keys, large.MOST_LIVE) or arrays["weights"].size > MOST_NUMBERS:
-        view |= _images(arrays["weights"], view["head"])
+        view |= _images(arrays["weights"], view["layer"] * n_heads + view["head"], n_layers)
     else:
         view["stages"] = [
             {"name": name, "label": STAGES[name], "values": _plain(array)}
             for name, array in arrays.items()
         ]
+        if averaged is not None:
+            view |= _output(arrays["weights"], averaged, view["note"])
     return {**view, "summary": _summary(view, arrays)}
 
 
@@ -81,6 +92,57 @@ def _stages(scores: Any, attention_mask: Any, weights: Any) -> dict[str, np.ndar
         allowed = checks.booleans("attention_mask", attention_mask, raw.shape)
         masked = np.where(allowed, raw, -np.inf)
     return {"scores": raw, "masked": masked, "weights": softmax(masked)}
+
+
+def _output(weights: np.ndarray, values: np.ndarray, note: str) -> dict[str, Any]:
+    """Values (1 or all heads, S, D) and what each head makes of them, (all heads, T, D)."""
+    output = weights @ values
+    n_shown, most = values.size + output.size, MOST_NUMBERS
+    if n_shown <= most and not large.too_large(output.shape[1], output.shape[2], large.MOST_LIVE):
+        return {"values": _plain(values), "output": _plain(output)}
+    said = f"The output is left out: {n_shown:,} values and outputs are more than a page can show "
+    said += f"({most:,} in all, {large.MOST_LIVE:,} a head). Pass fewer heads, such as values[:1]."
+    return {"note": f"{note} {said}".strip()}
+
+
+def _layers(values: Any) -> list[Any]:
+    """The arrays of a list, one for each layer; anything else is one layer.
+
+    An array of four axes is no list of layers: its first axis may as well hold the texts of a batch.
+    """
+    several = isinstance(values, list | tuple) and bool(values)
+    if several and all(len(getattr(v, "shape", ())) >= 3 for v in values):
+        return list(values)
+    return [values]
+
+
+def _values(values: Any, n_layers: int, size: tuple[int, int]) -> np.ndarray | None:
+    """Values as an array (1 or all heads, S, D); size is how many heads and keys there are."""
+    if values is None:
+        return None
+    given = _layers(values)
+    array = _stacked("values", values) if len(given) > 1 else checks.numbers("values", values)
+    while array.ndim > 3 and array.shape[0] == 1:
+        array = array[0]
+    array = array[None] if array.ndim == 2 else array
+    n_all, n_keys = size
+    fits = array.ndim == 3 and array.shape[0] in (1, n_all) and array.shape[1] == n_keys
+    if not fits or not array.size:
+        layers = f", or a list of {n_layers} such arrays" if n_layers > 1 else ""
+        raise ValueError(
+            f"values must be (S, D) or (H, S, D){layers}, S = {n_keys} keys, H = {n_all // n_layers} "
+            f"heads; the shape is {array.shape}."
+        )
+    return array
+
+
+def _stacked(name: str, layers: Any) -> np.ndarray:
+    """The heads of all layers one after the other, as one array."""
+    arrays = [_matrices(f"{name}[{place}]", layer) for place, layer in enumerate(layers)]
+    if len({array.shape for array in arrays}) > 1:
+        shapes = ", ".join(str(array.shape) for array in arrays[:4])
+        raise ValueError(f"Each layer of {name} must have the same shape; they are {shapes}.")
+    return np.concatenate(arrays)
 
 
 def _weights(array: np.ndarray) -> np.ndarray:
@@ -107,7 +169,7 @@ def _look_like_weights(scores: np.ndarray) -> bool:
     return scores.shape[-1] > 1 and bool((scores >= 0).all() and sums_to_one.all())
 
 
-def _images(weights: np.ndarray, head: int) -> dict[str, Any]:
+def _images(weights: np.ndarray, head: int, n_layers: int = 1) -> dict[str, Any]:
     """Images in place of numbers: the selected head, and the others small."""
     n_heads, n_queries, n_keys = weights.shape
     most = large.MOST_LIVE
@@ -115,17 +177,25 @@ def _images(weights: np.ndarray, head: int) -> dict[str, Any]:
     instead += f"through (at most {MOST_NUMBERS:,} in all and {most:,} a head). To do so, pass fewer heads or "
     instead += "tokens, such as scores[:1, :64, :64] and tokens[:64]."
     shown = [head, *(h for h in range(n_heads) if h != head)][:MOST_IMAGES]
+    names = [_head_name(h, n_heads // n_layers, n_layers) for h in shown]
     said = [
-        f"Head {h}: {n_queries} queries down, {n_keys} keys across, as an image." for h in shown
+        f"{name[0].upper()}{name[1:]}: {n_queries} queries down, {n_keys} keys across, as an image."
+        for name in names
     ]
     sources = [
         large.heat_image(weights[h], widest=large.WIDEST if h == head else 128) for h in shown
     ]
     images = [
-        {"source": source, "alternative": words, "said": f"head {h}"}
-        for h, source, words in zip(shown, sources, said, strict=True)
+        {"source": source, "alternative": words, "said": name}
+        for name, source, words in zip(names, sources, said, strict=True)
     ]
     return {"stages": [], "images": images, "instead": instead}
+
+
+def _head_name(place: int, n_heads: int, n_layers: int) -> str:
+    """Name of a head by its place among those of all layers."""
+    layer = f"layer {place // n_heads}, " if n_layers > 1 else ""
+    return f"{layer}head {place % n_heads}"
 
 
 def softmax(masked: np.ndarray) -> np.ndarray:
@@ -136,8 +206,12 @@ def softmax(masked: np.ndarray) -> np.ndarray:
 
 
 def _matrices(name: str, values: Any) -> np.ndarray:
-    """Scores or weights as an array (H, T, S)."""
-    array = checks.numbers(name, values, allow_minus_infinity=name == "scores", allow_flags=False)
+    """Scores, weights or values as an array (H, T, S)."""
+    if len(_layers(values)) > 1:
+        return _stacked(name, values)
+    array = checks.numbers(
+        name, values, allow_minus_infinity=name.startswith("scores"), allow_flags=False
+    )
     if array.ndim == 4 and array.shape[0] == 1:
         array = array[0]
     if array.ndim == 2:
@@ -146,7 +220,7 @@ def _matrices(name: str, values: Any) -> np.ndarray:
         raise ValueError(f"{name} is empty; it must be (T, S) or (H, T, S).")
     if array.ndim != 3:
         picks = {
-            4: f" Pick one text first, as in {name}[0].",
+            4: f" Pick one text first, as in {name}[0], or pass layers as a list.",
             5: f" Pick a layer and a text first, as in {name}[0][0].",
         }
         raise ValueError(
@@ -174,8 +248,9 @@ def stage(view: dict[str, Any], name: str, head: int) -> list[list[float | None]
 
 
 def _summary(view: dict[str, Any], arrays: dict[str, np.ndarray]) -> str:
-    tokens, keys, head = view["tokens"], view["keys"], view["head"]
-    n_heads = text.count(len(arrays["weights"]), "head")
+    tokens, keys, head = view["tokens"], view["keys"], _place(view)
+    n_heads = text.count(view["shape"][0], "head")
+    n_heads = f"{view['layers']} layers of {n_heads}" if view["layers"] > 1 else n_heads
     lead = f"Attention, {n_heads}: {len(tokens)} queries by {len(keys)} keys"
     closed = int(np.isinf(arrays["masked"][head]).sum()) if "masked" in arrays else 0
     lead += f"; {closed} of {len(tokens) * len(keys)} pairs masked." if closed else "; no mask."
@@ -184,8 +259,23 @@ def _summary(view: dict[str, Any], arrays: dict[str, np.ndarray]) -> str:
     weights = arrays["weights"][head].round(6)
     told = [_most(tokens[t], keys, row) for t, row in enumerate(weights[:MOST_ROWS_IN_WORDS])]
     more = ", …" if len(tokens) > len(told) else ""
-    said = [lead, f"Head {head}, largest weight: {', '.join(told)}{more}."]
+    said = [lead, f"{_selected(view)}, largest weight: {', '.join(told)}{more}."]
+    if view.get("output"):
+        said.append(
+            f"Output of each head: {view['shape'][1]} by {len(view['output'][0][0])} numbers."
+        )
     return "\n".join(said + [view[name] for name in ("note", "instead") if view.get(name)])
+
+
+def _place(view: dict[str, Any]) -> int:
+    """Place of the selected head among those of all layers."""
+    return int(view["layer"] * view["shape"][0] + view["head"])
+
+
+def _selected(view: dict[str, Any]) -> str:
+    """Name of the selected head, to begin a sentence with."""
+    name = _head_name(_place(view), view["shape"][0], view["layers"])
+    return name[0].upper() + name[1:]
 
 
 def _most(token: str, keys: list[str], row: np.ndarray) -> str:
@@ -197,15 +287,17 @@ def _most(token: str, keys: list[str], row: np.ndarray) -> str:
 
 def html(view: dict[str, Any]) -> str:
     """Static HTML: the stages of the selected head, its selected row, the other heads small."""
-    head, query = view["head"], view["query"]
+    head, query = _place(view), view["query"]
     if not view["stages"]:
         return table.figure(_drawn(view), summary=view["summary"], title="Attention")
     small = max(len(view["tokens"]), len(view["keys"])) > 12
     names = ["weights"] if small else _stages_shown(view)
     parts = [_stage_table(view, name, head, selected=query) for name in names]
     parts.append(_row_table(view, head, query))
-    parts.append(_other_heads(view, head))
-    title = f"Head {head}, query {text.quoted(view['tokens'][query])}"
+    if view.get("output"):
+        parts.append(_output_table(view, head, query))
+    parts.append(_other_heads(view, head) if view["layers"] == 1 else _overview(view))
+    title = f"{_selected(view)}, query {text.quoted(view['tokens'][query])}"
     return table.figure(*parts, summary=view["summary"], title=title)
 
 
@@ -233,6 +325,33 @@ def _other_heads(view: dict[str, Any], head: int) -> str:
         boxes(*blank, stage(view, "weights", h), f"head {h}", size=tiny) for h in heads if h != head
     )
     return f'<div style="display:flex;flex-wrap:wrap;gap:12px">{maps}</div>' if maps else ""
+
+
+def _output_table(view: dict[str, Any], head: int, query: int) -> str:
+    """What each query gets: a row of D numbers."""
+    output = view["output"][head]
+    columns = [str(d) for d in range(len(output[0]))]
+    how: dict[str, Any] = {"selected": query, "corner": "number →\nquery ↓"}
+    name = "output: softmax times values"
+    drawn = boxes(view["tokens"], columns, output, name, **how)
+    return table.scrolling(drawn, name) if drawn.startswith("<table") else drawn  # long labels
+
+
+def _overview(view: dict[str, Any]) -> str:
+    """The weights of all heads as one image, a row for each layer."""
+    n_layers, (n_heads, n_queries, n_keys) = view["layers"], view["shape"]
+    weights = np.array(next(s["values"] for s in view["stages"] if s["name"] == "weights"))
+    shares = weights / np.maximum(weights.max((1, 2), keepdims=True), np.finfo(float).tiny)
+    framed = np.zeros((n_layers, n_queries + 1, n_heads, n_keys + 1))  # a line between two heads
+    framed[:, :-1, :, :-1] = shares.reshape(n_layers, n_heads, n_queries, n_keys).swapaxes(1, 2)
+    closed = np.zeros(framed.shape, bool)
+    closed[:, -1] = closed[..., -1] = True
+    flat = n_layers * (n_queries + 1), n_heads * (n_keys + 1)
+    source = large.heat_image(framed.reshape(flat), closed.reshape(flat), widest=2 * large.WIDEST)
+    said = f"All heads, softmax: layers 0 to {n_layers - 1} down, heads 0 to {n_heads - 1} across."
+    return large.element(
+        source, f"{said[:-1]}, as an image.", said, width=max(flat[1], 44 * n_heads)
+    )
 
 
 def _stages_shown(view: dict[str, Any]) -> list[str]:

@@ -95,7 +95,12 @@ def tick_texts(values: list[float]) -> list[str]:
     return [f"{v:,.{digits}f}" for v in values]
 
 
-def _axes(view: dict[str, Any], right: float) -> tuple[Axis, Axis]:
+def axes(view: dict[str, Any]) -> tuple[Axis, Axis]:
+    """Steps and values of a training_curve view onto the pixels of its drawing."""
+    longest = max(
+        [len(_short(c["name"])) + 2 for c in view["curves"]] + [len(_floor_text(view)), 2]
+    )
+    right = WIDTH - longest * LETTER - 8
     points = [(s, v) for c in view["curves"] for s, v in c["points"] if v is not None]
     floor = [] if view["floor"] is None else [view["floor"]]
     best = [] if view["best"] is None else [view["best"]]
@@ -123,15 +128,13 @@ def _wide(low: float, high: float) -> tuple[float, float]:
 def svg(view: dict[str, Any]) -> str:
     """The whole chart of a training_curve view as the text of an SVG file."""
     names = [_short(curve["name"]) for curve in view["curves"]]
-    longest = max([len(name) + 2 for name in names] + [len(_floor_text(view)), 2])
-    right = WIDTH - longest * LETTER - 8
-    x, y = _axes(view, right)
+    x, y = axes(view)
     parts = [*_grid(view, x, y), *_floor(view, x, y), *_best(view, x)]
     for place, curve in enumerate(view["curves"]):
         parts += _curve(curve["points"], look(place), x, y)
     parts += _labels(view, names, x, y)
     if not any(v is not None for curve in view["curves"] for _, v in curve["points"]):
-        parts.append(_text((LEFT + right) / 2, HEIGHT / 3, "no values yet", anchor="middle"))
+        parts.append(_text((LEFT + x.end) / 2, HEIGHT / 3, "no values yet", anchor="middle"))
     size = f'viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}"'
     head = f"<title>{_clean(view['title'])}</title><desc>{_clean(view['summary'])}</desc>"
     space = 'xmlns="http://www.w3.org/2000/svg" role="img"'

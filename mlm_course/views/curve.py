@@ -129,6 +129,29 @@ def step_text(step: float) -> str:
     return f"step {step:,.0f}" if step == int(step) else f"step {step:,.3g}"
 
 
+def readings(view: dict[str, Any]) -> list[tuple[float, str]]:
+    """What a curve says at its steps, at most about MOST of them: (place across the chart, sentence).
+
+    Places go from 0 to 1. A curve without a point at a step says its last one before.
+    """
+    x, _ = chart.axes(view)
+    every = sorted({step for curve in view["curves"] for step, _ in curve["points"]})
+    steps = sorted({*every[:: math.ceil(len(every) / MOST) or 1], *every[-1:]})
+    return [(round(x(step) / chart.WIDTH, 4), _reading(view["curves"], step)) for step in steps]
+
+
+def _reading(curves: list[dict[str, Any]], step: float) -> str:
+    """The values of all curves at a step in a sentence."""
+    told = []
+    for curve in curves:
+        before = [(s, value) for s, value in curve["points"] if s <= step and value is not None]
+        if before:
+            last, value = before[-1]
+            when = "" if last == step else f" ({step_text(last)})"
+            told.append(f"{text.isolated(curve['name'])} {value_text(value)}{when}")
+    return f"{step_text(step)[0].upper()}{step_text(step)[1:]}: {', '.join(told) or 'no value'}."
+
+
 # ---------------------------------------------------------------- picture
 
 

@@ -6,6 +6,7 @@ from mlm_course.views import (
     attention,
     curve,
     drawing,
+    guesses,
     heat,
     mask,
     refinement,
@@ -28,6 +29,7 @@ RENDERERS = {
     "refinement": refinement.html,
     "search": search.html,
     "drawing": drawing.html,
+    "guesses": guesses.html,
 }
 
 

@@ -60,7 +60,7 @@ def result_view(result: SearchResult, k: int = 5) -> dict[str, Any]:
         "method": text.label(method, LONGEST_NAME) if method else "",
         "hits": [
             {
-                "name": text.label(name, LONGEST_NAME),
+                "name": shown_name(name),
                 "score": _score(score, decimals),
                 "share": round(min(max(score / scale, 0.0), 1.0), 4),
                 **_passage(passage, stems(query)),
@@ -129,10 +129,20 @@ def _is_marked(word: str, stems: Sequence[str]) -> bool:
     )
 
 
+def shown_name(name: str) -> str:
+    """A passage's name as it is shown."""
+    return text.label(name, LONGEST_NAME)
+
+
+def shown_text(passage: str) -> str:
+    """A passage's text as it is shown when all of it is."""
+    trimmed = passage.strip("\n")
+    return text.lines(trimmed[:LONGEST]) + ("…" if len(trimmed) > LONGEST else "")
+
+
 def _passage(passage: str, stems: Sequence[str]) -> dict[str, list[Part]]:
     """A passage in pieces: what is seen at once, and all of it where that is more."""
-    trimmed = passage.strip("\n")
-    full = text.lines(trimmed[:LONGEST]) + ("…" if len(trimmed) > LONGEST else "")
+    full = shown_text(passage)
     if len(full) <= EXCERPT * 1.2 and full.count("\n") < EXCERPT_LINES:
         return {"excerpt": parts(full, stems), "full": []}
     return {"excerpt": parts(_excerpt(full), stems), "full": parts(full, stems)}

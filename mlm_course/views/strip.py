@@ -30,11 +30,8 @@ def token_strip(
     names = checks.tokens_of("tokens", tokens)
     size = len(names)
     checks.at_most("tokens", size, MOST, "Pass a part of the text, such as tokens[:512].")
-    removed = _flags("masked", masked, size, False)
     candidates = _flags("maskable", maskable, size, True)
-    for place in range(size):
-        if removed[place] and not candidates[place]:
-            raise ValueError(f"Token {place} ({text.label(names[place])}) may not be hidden.")
+    removed = hidden_of(names, masked, candidates)
     view = {
         "kind": "token_strip",
         "title": text.heading(title),
@@ -46,6 +43,15 @@ def token_strip(
     }
     asked = masked is not None or maskable is not None
     return {**view, "summary": _summary(view, asked)}
+
+
+def hidden_of(tokens: Sequence[str], masked: Any, maskable: Sequence[bool]) -> list[bool]:
+    """Which tokens are hidden, a boolean each; ValueError for one that may not be."""
+    removed = _flags("masked", masked, len(tokens), False)
+    for token, place, candidate in zip(tokens, range(len(tokens)), maskable, strict=True):
+        if removed[place] and not candidate:
+            raise ValueError(f"Token {place} ({text.label(token)}) may not be hidden.")
+    return removed
 
 
 def _flags(name: str, values: Any, size: int, default: bool) -> list[bool]:
@@ -95,9 +101,13 @@ def _summary(view: dict[str, Any], asked: bool) -> str:
 
 def html(view: dict[str, Any]) -> str:
     """Static HTML of a token strip."""
-    items = "".join(_item(view, place) for place in range(len(view["tokens"])))
-    strip = f'<ul role="list" style="{_LIST}">{items}</ul>'
-    return table.figure(strip, summary=view["summary"], title=view["title"])
+    return table.figure(items(view), summary=view["summary"], title=view["title"])
+
+
+def items(view: dict[str, Any]) -> str:
+    """The tokens of a strip as a list, for another picture too."""
+    boxes = "".join(_item(view, place) for place in range(len(view["tokens"])))
+    return f'<ul role="list" style="{_LIST}">{boxes}</ul>'
 
 
 _LIST = "list-style:none;display:flex;flex-wrap:wrap;gap:6px;margin:0;padding:0"

@@ -1,7 +1,9 @@
 """Live pictures: thin widgets over the views, each with a static twin."""
 
 from mlm_course.widgets.attention_explorer import AttentionExplorer
-from mlm_course.widgets.drawing_pad import DrawingPad
+from mlm_course.widgets.diffuse import Diffuse
+from mlm_course.widgets.drawing_pad import DrawingPad, PageModel
+from mlm_course.widgets.fill_mask import FillMask
 from mlm_course.widgets.gap_filler import GapFiller
 from mlm_course.widgets.mask_matrix import MaskMatrix
 from mlm_course.widgets.mask_playground import MaskPlayground
@@ -13,10 +15,13 @@ from mlm_course.widgets.training_curve import TrainingCurve
 
 __all__ = [
     "AttentionExplorer",
+    "Diffuse",
     "DrawingPad",
+    "FillMask",
     "GapFiller",
     "MaskMatrix",
     "MaskPlayground",
+    "PageModel",
     "PatchGrid",
     "RefinementSteps",
     "SearchBox",

@@ -1,5 +1,7 @@
 """What every widget of the course has in common: one view, one look, a twin without a kernel."""
 
+import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,9 @@ from mlm_course.views import render_html
 from mlm_course.views.text import lines
 
 HERE = Path(__file__).parent
+PAGE_MIME = "application/vnd.mlm-course.widget+json"  # a widget's name and state, for the book
+FOR_PAGES = "MLM_COURSE_PAGES"  # environment variable that the builder sets for its kernels
+NOT_OURS = ("layout", "tabbable", "tooltip")  # traits that every Jupyter widget has
 
 
 def script(*names: str) -> str:
@@ -38,14 +43,43 @@ class CourseWidget(anywidget.AnyWidget):
         """View of what the widget shows now, for its static twin."""
         return dict(self.view)
 
+    def page_state(self) -> dict[str, Any]:
+        """Every trait that the page sees, as JSON, for a page of the book, where no kernel is.
+
+        Floats are rounded to four significant digits. A subclass may add, as "offline", what its
+        JavaScript needs to answer without Python.
+        """
+        names = [name for name in self.keys if not name.startswith("_") and name not in NOT_OURS]
+        return {name: rounded(getattr(self, name)) for name in names}
+
     def __repr__(self) -> str:
         return str(self.picture()["summary"])
+
+    def twin(self) -> dict[str, str]:
+        """What is there without a kernel, by MIME type; the same at every run."""
+        return {"text/plain": repr(self), "text/html": render_html(self.picture())}
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         live = super()._repr_mimebundle_(**kwargs)
         data, metadata = live if isinstance(live, tuple) else (live or {}, {})
-        twin = {"text/plain": repr(self), "text/html": render_html(self.picture())}
-        return {**data, **twin}, metadata
+        return {**data, **self.twin(), **self._for_pages()}, metadata
+
+    def _for_pages(self) -> dict[str, Any]:
+        """Name and state by PAGE_MIME, while the builder runs a lesson; else nothing."""
+        if not os.environ.get(FOR_PAGES):
+            return {}
+        return {PAGE_MIME: {"name": type(self).__name__, "state": self.page_state()}}
+
+
+def rounded(value: Any) -> Any:
+    """Plain data with its floats at four significant digits; None for what is not finite."""
+    if isinstance(value, dict):
+        return {key: rounded(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(part) for part in value]
+    if isinstance(value, float):
+        return float(f"{value:.4g}") if math.isfinite(value) else None
+    return value
 
 
 class AnsweringWidget(CourseWidget):

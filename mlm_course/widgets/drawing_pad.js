@@ -1,4 +1,5 @@
-// A pad to draw a digit on, by pointer or by keys, and beside it the pictures that Python makes of it.
+// A pad to draw a digit on, by pointer or by keys, and beside it the pictures that Python makes of it;
+// in a page without Python, drawn_ink.js makes them.
 
 const STEP = 2; // pixels of the pad that a key moves the cursor by
 const NEAR = 0.4; // pixels; a point no farther from the last one is left out
@@ -97,7 +98,13 @@ function draw(model, root, on) {
     if (model.get("answered") === model.get("asked")) isOld();
   }
 
+  const kept = stored(model);
+  on("msg:custom", ({ answer }, buffers) => {
+    if (answer === "weights" && kept) maes.set(kept, loadImageMAE(buffers[0]));
+  });
+
   function change(traits) { // of which Python makes new pictures
+    if (kept?.names && !maes.has(kept)) model.send({ ask: "weights" }); // answered before the question
     send(model, { ...traits, asked: model.get("asked") + 1 });
     python.ask();
     showAnswer();
@@ -218,7 +225,9 @@ function draw(model, root, on) {
     "Draw with mouse, pen or finger. Or by keys: arrows move (Home, Page up, End, Page down: aslant), "
     + "Space puts the pen down and lifts it, Delete clears. A digit is brought to the size of the dashed box.");
   const left = make("div", { class: "mlm-drawn" }, pad, make("div", { class: "mlm-field" }, clear), words);
-  root.append(make("div", { class: "mlm-parts" }, left, beside), python.node, error, hint);
+  const limit = make("small", { class: "mlm-hint" }, "Here your drawing is centred. The notebook shows what the model makes of it.");
+  const limits = kept && !kept.restores ? [limit] : [];
+  root.append(make("div", { class: "mlm-parts" }, left, beside), python.node, error, ...limits, hint);
   follow();
   showAnswer();
   showCursor();

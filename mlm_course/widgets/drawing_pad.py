@@ -1,7 +1,7 @@
 """The drawing pad: a digit drawn by the reader, and beside it what a model makes of it."""
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -17,6 +17,20 @@ Pictures = Mapping[str, Any] | Iterable[tuple[str, Any]]
 MOST_POINTS = 4000  # of all strokes; a digit has one or two hundred
 
 
+class PageModel(NamedTuple):
+    """What restores a drawing in a page of the book, which has no Python: an ImageMAE of the course.
+
+    checkpoint, its name; kept, the places of the patches that stay; mean and spread, what is taken
+    out of the pixels; names, of what is left of a drawing and of what the model makes of that.
+    """
+
+    checkpoint: str
+    kept: Sequence[int]
+    mean: float
+    spread: float
+    names: tuple[str, str]
+
+
 class DrawingPad(AnsweringWidget):
     """A pad of 28 x 28 pixels to draw a digit on, by pointer or by keys; `image` reads it.
 
@@ -26,10 +40,11 @@ class DrawingPad(AnsweringWidget):
     NaN where a pixel was removed. It is called without gradients whenever the drawing changes, and
     its pictures stand beside the pad; where it fails, error says so. strokes, lists of points
     [x, y] in pixels from the upper left corner, and with_picture, whether the picture to begin with
-    still lies under them, follow what the reader does and may be set. ValueError for other shapes.
+    still lies under them, follow what the reader does and may be set. in_page does what restore
+    does where there is no Python. ValueError for other shapes.
     """
 
-    _esm = script("drawing_pad.js")
+    _esm = script("model.js", "mae.js", "drawn_ink.js", "drawing_pad.js")
 
     strokes: Any = traitlets.List().tag(sync=True)
     with_picture = traitlets.Bool(False).tag(sync=True)
@@ -40,13 +55,14 @@ class DrawingPad(AnsweringWidget):
         image: Any = None,
         restore: Callable[[Tensor], Pictures] | None = None,
         title: str | None = None,
+        in_page: PageModel | None = None,
     ) -> None:
         if restore is not None and not callable(restore):
             kind = type(restore).__name__
             raise ValueError(f"restore must be a function of a picture; it is {kind}.")
         blank = np.zeros((ink.SIDE, ink.SIDE))
         self._picture = blank if image is None else ink_of("image", image)
-        self._restore = restore
+        self._restore, self._in_page = restore, in_page
         shades = np.rint(self._picture * 255).astype(int).ravel().tolist()
         brush = {"side": ink.SIDE, "box": ink.BOX, "radius": ink.RADIUS, "fade": ink.FADE}
         view = {"title": heading(title), **brush, "start": shades, "most": MOST_POINTS}
@@ -65,6 +81,15 @@ class DrawingPad(AnsweringWidget):
             raise ValueError("The pad is empty: draw a digit on it first.")
         digit = ink.in_box(drawn) if self.with_picture else ink.rendered(ink.fitted(self.strokes))
         return torch.tensor(ink.centred(digit), dtype=torch.float32)[None, None]
+
+    def page_state(self) -> dict[str, Any]:
+        """State with what the page needs to restore a drawing by itself."""
+        if self._in_page is None:
+            return {**super().page_state(), "offline": {"restores": self._restore is None}}
+        checkpoint, kept, mean, spread, names = self._in_page
+        about = {"kept": [int(place) for place in kept], "mean": mean, "spread": spread}
+        offline = {**about, "names": list(names), "restores": True}
+        return {**super().page_state(), "checkpoint": checkpoint, "offline": offline}
 
     def _drawn(self) -> np.ndarray:
         """Ink (28, 28) as it lies on the pad."""

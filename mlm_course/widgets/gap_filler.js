@@ -2,6 +2,53 @@
 
 const WORKING = 300; // milliseconds after which it says that it works
 
+// ---- in a page without Python: the examples' answers are stored; what is typed a model fills, if there is one
+
+const UNKNOWN = "This page answers the examples only. To fill your own sentence, run the notebook of this lesson.";
+const LLADA = { schedule: "linear", temperature: 0, mayRemask: false, order: "confidence", gumbel: 0, ofRemaining: true };
+const models = new WeakMap(); // of each gap filler in the page, once it is there
+
+const storedAnswer = ({ answers }, text) => answers.find((answer) => answer.text.trim() === text.trim());
+
+// The steps in which a model fills the gaps of a text, as many as there are gaps. The twin of fill_gaps.
+async function fillGaps(net, vocabulary, text) {
+  const tokenizer = new Tokenizer(vocabulary);
+  const name = (id) => vocabulary.labels[id] ?? vocabulary.pieces[id];
+  const { canvas, masked } = gapRow(tokenizer, text, net.config.max_length);
+  const steps = [];
+  for (const step of refine(predictor(net), canvas, masked, masked.filter(Boolean).length, LLADA, null)) {
+    steps.push(step);
+    await new Promise((resume) => { setTimeout(resume); }); // the page stays alive
+  }
+  const named = (others) => others.map(([chance, id]) => [name(id), chance]);
+  return refinementSteps(steps.map((step) => step.tokens.map(name)), steps.map((step) => step.confidence),
+    steps.map((step) => step.masked), steps.map((step) => step.others.map(named)));
+}
+
+// What came of it, in a sentence. The same as in gap_filler.py.
+function saidOf({ steps, given }) {
+  const counted = (n, word) => `${n} ${word}${n === 1 ? "" : "s"}`;
+  const { tokens } = steps.at(-1);
+  const text = tokens.join(tokens.every((token) => [...token].length === 1) ? "" : " ");
+  return `${counted(given.filter((free) => !free).length, "gap")} filled in ${counted(steps.length, "step")}. Result: ${text}`;
+}
+
+export async function offline({ text, asked: answered, checkpoint, vocabulary, offline: kept }, sent) {
+  if (!("asked" in sent)) return {};
+  const known = storedAnswer(kept, text);
+  if (known) return { filled: known.filled, said: known.said, step: 1, error: "", answered };
+  if (!checkpoint) return { error: UNKNOWN, answered };
+  if (!models.has(kept)) return { error: "The model that fills the gaps could not be loaded.", answered };
+  try {
+    const filled = await fillGaps(models.get(kept), vocabulary, text);
+    return { filled, said: saidOf(filled), step: 1, error: "", answered };
+  } catch (problem) {
+    return { error: problem.message, answered };
+  }
+}
+
+// ---- the page
+
 function draw(model, root, on) {
   const { title, examples } = model.get("view");
   const python = connection(model, on);
@@ -13,7 +60,14 @@ function draw(model, root, on) {
   const below = make("div");
   let [working, drawn, isDue] = [null, null, false];
 
+  const kept = stored(model);
+  on("msg:custom", ({ answer }, buffers) => {
+    if (answer === "weights" && kept) models.set(kept, loadModel(buffers[0]));
+  });
+
   function ask() {
+    const needs = kept && model.get("checkpoint") && !models.has(kept) && !storedAnswer(kept, input.value);
+    if (needs) model.send({ ask: "weights" }); // answered before the question
     clearTimeout(working);
     working = setTimeout(() => { said.textContent = "Filling \u2026"; }, WORKING);
     send(model, { text: input.value, asked: model.get("asked") + 1 });

@@ -32,14 +32,30 @@ function draw(model, root, on) {
     if (byUser) say(t, s);
   });
   grid.table.addEventListener("focusin", () => say(...here));
-  grid.table.addEventListener("mouseover", (event) => event.target.closest("tbody td") && say(...under(event)));
+  const because = (t, s) => (allowed[t][s] ? "\u2713" : why[t][s].map((r) => reasons[r]).join(", "));
+  holding(root, grid, (t, s) => [apart(rows[t]), " \u2192 ", apart(columns[s]), ` ${because(t, s)}`], say, () => {});
   go(0, 0);
 
   const legend = make("ul", { class: "mlm-legend", role: "list" },
     ...[[true, [], "may attend"], ...reasons.map((r, i) => [false, [i], `masked: ${r}`])].map(
       ([open, causes, text]) => make("li", {}, style(make("span"), open, causes), make("span", {}, text))));
   if (title) root.append(make("strong", {}, title));
-  root.append(make("div", { class: "mlm-parts" }, grid.node, legend), words);
+  const save = saveButton(() => drawnMatrix(root, {
+    title: title || "Attention mask",
+    rows,
+    columns,
+    text: (t, s) => grid.boxes[t][s].textContent,
+    fill: (context, t, s, ...box) => fill(context, allowed[t][s], why[t][s], ...box),
+    legend: [[(...at) => fill(at[0], true, [], ...at.slice(1)), "\u2713 may attend"],
+      ...reasons.map((r, i) => [(...at) => fill(at[0], false, [i], ...at.slice(1)), `${letters[i]} masked: ${r}`])],
+  }), () => [title || "attention mask"]);
+  root.append(make("div", { class: "mlm-parts" }, grid.node, legend), words, make("div", { class: "mlm-field" }, save));
+
+  function fill(context, open, causes, ...box) {
+    context.fillStyle = `rgba(${BLUE}, 0.35)`;
+    if (open) context.fillRect(...box);
+    causes.forEach((r) => hatch(context, patterns[r] % 4, ...box));
+  }
 }
 
 export default widget(draw);

@@ -15,7 +15,7 @@ class MaskMatrix(CourseWidget):
     ValueError where shapes differ or a reason closes a pair that is allowed.
     """
 
-    _esm = script("mask_matrix.js")
+    _esm = script("save.js", "mask_matrix.js")
 
     def __init__(
         self,

@@ -1,5 +1,37 @@
 // A text to hide tokens in: by a strategy that Python runs, or by hand.
 
+// The choices of one strategy that a page without Python was given: one array of bits, 0 or 1.
+function unpacked(bits) {
+  return [...atob(bits)].flatMap((letter) => {
+    const byte = letter.charCodeAt(0);
+    return [7, 6, 5, 4, 3, 2, 1, 0].map((place) => (byte >> place) & 1);
+  });
+}
+
+// The stored draw that comes nearest to what was asked for: its ratio, seed and place.
+function nearest({ ratios, first, seeds }, ratio, seed) {
+  const away = ratios.map((stored) => Math.abs(stored - ratio));
+  const row = away.indexOf(Math.min(...away));
+  const column = (((seed - first) % seeds) + seeds) % seeds;
+  return { ratio: ratios[row], seed: first + column, place: row * seeds + column };
+}
+
+// What a strategy chooses, in a page without Python; where another draw has to stand for it, note says so.
+export function offline(state, sent) {
+  if (!["strategy", "ratio", "seed"].some((name) => name in sent)) return {};
+  const { view, strategy, ratio, seed, offline: { ratios, first, seeds, chosen } } = state;
+  const near = nearest({ ratios, first, seeds }, ratio, seed);
+  const { bits, failed } = chosen[view.strategies.indexOf(strategy)];
+  const kept = `This page keeps the draws of ratios in steps of 0.05 and of seeds ${first} to ${first + seeds - 1}`;
+  const shown = `what you see is ratio ${number(near.ratio)}, seed ${near.seed}. The notebook makes every draw.`;
+  const note = Math.abs(near.ratio - ratio) < 0.001 && near.seed === seed ? "" : `${kept}: ${shown}`;
+  const failure = failed.find(([from, to]) => from <= near.place && near.place <= to);
+  if (failure) return { error: failure[2], note };
+  const all = unpacked(bits);
+  let next = near.place * view.maskable.filter(Boolean).length;
+  return { masked: view.maskable.map((may) => may && all[next++] === 1), error: "", note };
+}
+
 function field(label, ...controls) {
   return make("div", { class: "mlm-field", role: "group", "aria-label": label }, make("span", {}, label), ...controls);
 }
@@ -15,6 +47,7 @@ function draw(model, root, on) {
   const again = make("button", { type: "button", ...KEYS }, "Draw again");
   const error = make("p", { class: "mlm-error", role: "alert" });
   const words = make("p", { class: "mlm-words", "aria-live": "polite" });
+  const note = make("p", { class: "mlm-hint", role: "status" }); // of a page without Python
   const buttons = tokens.map((token, i) => make("button", {
     type: "button", tabindex: "-1", "aria-disabled": maskable[i] ? undefined : "true",
     title: maskable[i] ? undefined : "may not be hidden",
@@ -41,6 +74,7 @@ function draw(model, root, on) {
     });
     words.textContent = count(masked);
     error.textContent = model.get("error");
+    note.textContent = model.get("note") ?? "";
     strategy.value = model.get("strategy");
     slider.value = model.get("ratio");
     for (const [name, node] of [["ratio", ratio], ["seed", seed]]) {
@@ -80,11 +114,11 @@ function draw(model, root, on) {
     send(model, { masked: model.get("masked").map((gone, i) => (i === place ? !gone : gone)) });
   });
 
-  for (const name of ["masked", "error", "strategy", "ratio", "seed"]) on(`change:${name}`, repaint);
+  for (const name of ["masked", "error", "note", "strategy", "ratio", "seed"]) on(`change:${name}`, repaint);
   root.append(
     make("div", { class: "mlm-controls" }, field("Strategy", strategy), field("Ratio", slider, ratio),
       field("Seed", seed, again)),
-    strip, words, python.node, error);
+    strip, words, ...(stored(model) ? [note] : []), python.node, error);
   go(0, 0);
   repaint();
 }

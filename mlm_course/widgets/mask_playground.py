@@ -1,14 +1,21 @@
 """The mask playground: a text, a strategy, a ratio, and the tokens that are hidden."""
 
+import base64
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import groupby, product
 from typing import Any
 
+import numpy as np
 import traitlets
 
 from mlm_course.views import checks, token_strip
+from mlm_course.views.strip import hidden_of
 from mlm_course.widgets.base import CourseWidget, script
 
 Strategy = Callable[[float, int], Sequence[bool]]
+RATIOS = 20  # steps of the slider from 0 to 1
+SEEDS = 20  # that are stored for a page without Python, at most
+STORED = 40_000  # bytes for their choices, unless those of one seed are more
 
 
 class MaskPlayground(CourseWidget):
@@ -57,17 +64,44 @@ class MaskPlayground(CourseWidget):
 
     def _draw(self, change: Any = None) -> None:
         """Lets the strategy choose; a failure becomes one sentence and changes nothing else."""
+        masked, error = self._chosen(self.strategy, self.ratio, self.seed)
+        if not error:
+            self.masked = masked
+        self.error = error
+
+    def _chosen(self, strategy: str, ratio: float, seed: int) -> tuple[list[bool], str]:
+        """What a strategy chooses, and "" or the sentence on why it could not."""
         try:
-            self.masked = self._chosen()
-            self.error = ""
+            chosen = self._strategies[strategy](ratio, seed)
+            return hidden_of(self.view["tokens"], chosen, self.view["maskable"]), ""
         except Exception as problem:
             first = (str(problem) or type(problem).__name__).splitlines()[0]
-            self.error = f"“{self.strategy}” could not choose: {first}"
+            return [False] * len(self.view["tokens"]), f"“{strategy}” could not choose: {first}"
 
-    def _chosen(self) -> list[bool]:
-        chosen = self._strategies[self.strategy](self.ratio, self.seed)
-        view = token_strip(self.view["tokens"], chosen, maskable=self.view["maskable"])
-        return view["masked"]
+    def page_state(self) -> dict[str, Any]:
+        """State with what every strategy chooses at the slider's ratios, for the first seeds.
+
+        Each strategy has the bits of the candidates, ratio by ratio and seed by seed, in base64, and
+        its failures, [first draw, last draw, sentence].
+        """
+        ratios = sorted({self.ratio, *(place / RATIOS for place in range(RATIOS + 1))})
+        bits = len(ratios) * len(self._strategies) * max(sum(self.view["maskable"]), 1)
+        seeds = max(1, min(SEEDS, 8 * STORED // bits))
+        draws = list(product(ratios, range(self.seed, self.seed + seeds)))
+        chosen = [self._packed(name, draws) for name in self._strategies]
+        kept = {"ratios": ratios, "first": self.seed, "seeds": seeds, "chosen": chosen}
+        return {**super().page_state(), "offline": kept}
+
+    def _packed(self, strategy: str, draws: list[tuple[float, int]]) -> dict[str, Any]:
+        """Choices of one strategy at (ratio, seed) pairs, packed, and its failures."""
+        answers = [self._chosen(strategy, ratio, seed) for ratio, seed in draws]
+        bits = np.array([masked for masked, _ in answers])[:, np.array(self.view["maskable"])]
+        packed = base64.b64encode(np.packbits(bits).tobytes()).decode()
+        failed = []
+        for error, stretch in groupby(range(len(answers)), lambda place: answers[place][1]):
+            places = list(stretch)
+            failed += [[places[0], places[-1], error]] if error else []
+        return {"bits": packed, "failed": failed}
 
     @traitlets.validate("strategy")
     def _known(self, proposal: dict[str, Any]) -> str:

@@ -159,6 +159,7 @@ function draw(model, root, on, source = fromPython) {
   }
   input.addEventListener("input", (event) => event.isComposing || typed());
   input.addEventListener("compositionend", typed);
+  if (stored(model)) input.addEventListener("focus", () => prepare(stored(model)), { once: true });
 
   const plain = (event) => !(event.ctrlKey || event.altKey || event.metaKey || event.shiftKey || event.isComposing);
   input.addEventListener("keydown", (event) => {
@@ -200,7 +201,8 @@ function draw(model, root, on, source = fromPython) {
   if (methods.length > 1) controls.append(search.node);
   const hint = make("small", { class: "mlm-hint" },
     "\u2193 and \u2191 move through the passages, Enter shows all of one, Esc clears.");
-  root.append(make("div", { class: "mlm-search" }, controls, node, error, said, below, hint));
+  const note = stored(model) ? [make("small", { class: "mlm-hint" }, limits(stored(model)))] : [];
+  root.append(make("div", { class: "mlm-search" }, controls, node, error, ...note, said, below, hint));
   follow();
 }
 

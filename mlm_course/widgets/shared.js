@@ -140,15 +140,15 @@ function picture({ alternative, source, said }) {
   return make("figure", { class: "mlm-large" }, image, make("figcaption", {}, said));
 }
 
-// Table of boxes with labels; boxes[row][column] are its cells.
-function matrix(rows, columns, name) {
+// Table of boxes with labels; boxes[row][column] are its cells. across says what the columns are.
+function matrix(rows, columns, name, across = "key") {
   const small = columns.length > 20;
   const long = small || columns.some((c) => c.length > 6);
   const boxes = rows.map(() => columns.map(() => make("td", { tabindex: "-1" })));
   const head = columns.map((c) => make("th", { scope: "col", title: c }, make("span", { dir: "auto" }, c)));
   const heads = rows.map((r) => make("th", { scope: "row", title: r }, make("span", { dir: "auto" }, r)));
   const lines = boxes.map((line, t) => make("tr", {}, heads[t], ...line));
-  const top = make("thead", {}, make("tr", {}, make("td", {}, "key \u2192", make("br"), "query \u2193"), ...head));
+  const top = make("thead", {}, make("tr", {}, make("td", {}, `${across} \u2192`, make("br"), "query \u2193"), ...head));
   const table = make("table", { role: "grid", "aria-label": name }, top, make("tbody", {}, ...lines));
   table.className = `mlm-matrix ${small ? "mlm-small" : ""} ${long ? "mlm-long" : ""}`;
   const node = make("div", { class: "mlm-scroll" }, table);
@@ -172,6 +172,51 @@ function tooltip(root) {
     const left = Math.min(at.right - all.left + 4, all.width - node.offsetWidth);
     Object.assign(node.style, { left: `${Math.max(left, 0)}px`, top: `${at.bottom - all.top + 4}px` });
   };
+}
+
+// Words beside the box of a matrix that is pointed at. A click, Enter or Space holds them; the same again, or
+// Esc, lets go. words(t, s) are told; look(t, s) runs at what is pointed at while nothing is held, and rest()
+// where the pointer leaves.
+function holding(root, { node, table, boxes }, words, look, rest) {
+  const tip = tooltip(root);
+  let held = null;
+
+  function tell(spot) {
+    if (!spot) return tip(null);
+    const box = boxes[spot[0]][spot[1]];
+    const [at, all] = [box.getBoundingClientRect(), node.getBoundingClientRect()];
+    const isSeen = at.right > all.left && at.left < all.right && at.bottom > all.top && at.top < all.bottom;
+    return isSeen ? tip(box, ...words(...spot)) : tip(null);
+  }
+
+  function hold(spot) {
+    if (held) boxes[held[0]][held[1]].classList.remove("mlm-held");
+    held = spot;
+    if (held) boxes[held[0]][held[1]].classList.add("mlm-held");
+    tell(held);
+  }
+  const toggle = (spot) => hold(String(spot) === String(held) ? null : spot);
+  const box = (event) => event.target.closest("tbody td");
+
+  table.addEventListener("click", (event) => box(event) && toggle(under(event)));
+  table.addEventListener("keydown", (event) => {
+    const modified = event.ctrlKey || event.altKey || event.metaKey || event.shiftKey;
+    if (![" ", "Enter"].includes(event.key) || modified || !box(event)) return;
+    event.preventDefault();
+    toggle(under(event));
+  });
+  root.addEventListener("keydown", (event) => event.key === "Escape" && held && hold(null), true); // as handBack
+  table.addEventListener("mouseover", (event) => {
+    const spot = under(event);
+    tell(box(event) ? spot : held);
+    if (spot && !held) look(...spot);
+  });
+  table.addEventListener("mouseleave", () => {
+    tell(held);
+    rest();
+  });
+  node.addEventListener("scroll", () => tell(held));
+  return { refresh: () => held && tell(held), letGo: () => hold(null) };
 }
 
 // [row, column] of the box or row label under an event, or null.
@@ -211,6 +256,9 @@ function connection(model, on) {
   return { node, ask };
 }
 
+// What a page without Python was given to answer from; undefined where Python answers.
+const stored = (model) => model.get("offline");
+
 // on(event, f) listens to the model until leave(); f of "leave" is what is done then.
 function listening(model) {
   let undo = [];
@@ -236,8 +284,10 @@ function widget(draw) {
         leave();
         const root = make("div", { class: "mlm mathjax_ignore tex2jax_ignore" }); // $ is no formula
         root.addEventListener("keydown", handBack, true);
+        const kept = el.contains(document.activeElement) && document.activeElement.dataset.keepsFocus;
         draw(model, root, on);
         el.replaceChildren(root);
+        if (kept) root.querySelector(`[data-keeps-focus="${kept}"]`)?.focus();
       }
       model.on("change:view", redraw);
       redraw();

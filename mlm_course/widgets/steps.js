@@ -11,6 +11,50 @@ function shade(sure) {
   return `rgba(${BLUE}, ${Math.round(sure * 0.6 * 20) / 20})`;
 }
 
+// Boxes of tokens, three lines each: what the model saw, what stands there after the step, how sure it was.
+// Returns node, with the names of the lines beside each row into which the tokens are broken, and in it
+// strip, nodes (the buttons), boxes (their parts), and widen(letters), how wide each box is at every step.
+function tokenBoxes(count, on) {
+  const boxes = Array.from({ length: count }, () => {
+    const parts = { seen: make("span", { dir: "auto" }), kept: make("span", { dir: "auto" }), sure: make("small") };
+    const node = make("button", { type: "button", tabindex: "-1" }, ...Object.values(parts));
+    return { node, ...parts };
+  });
+  const nodes = boxes.map(({ node }) => node);
+  const strip = make("ul", { class: "mlm-strip mlm-refined", role: "list", "aria-label": "Tokens" },
+    ...nodes.map((node) => make("li", {}, node)));
+  const widen = (widths) => nodes.forEach(({ parentNode }, place) => {
+    parentNode.style.minWidth = `min(100%, ${Math.max(widths[place], 6)}ch + 20px)`;
+  });
+  const sides = make("div", { class: "mlm-sides", "aria-hidden": "true" });
+  const beside = new ResizeObserver(() => {
+    const tops = new Set(nodes.map((node) => node.parentNode.offsetTop));
+    sides.replaceChildren(...[...tops].map((top) => make("div", { style: `top:${top}px` },
+      ...["model sees", "after the step", "confidence"].map((line) => make("span", {}, line)))));
+  });
+  beside.observe(strip);
+  on("leave", () => beside.disconnect());
+  return { node: make("div", { class: "mlm-rows" }, sides, strip), strip, nodes, boxes, widen };
+}
+
+// One box as it stands after a step. sure: null for a token that is given; verdict: whether it is right, or null.
+function paintBox({ node, seen, kept, sure }, { token, sure: confidence, masked, again, changed, verdict = null }) {
+  const told = confidence === null ? "given" : number(confidence);
+  seen.textContent = masked ? "[MASK]" : token;
+  seen.classList.toggle("mlm-closed", masked);
+  kept.textContent = token;
+  kept.style.backgroundColor = confidence === null ? "" : shade(confidence);
+  sure.textContent = told + (again ? " \u2193" : "") + (verdict === null ? "" : verdict ? " \u2713" : " \u2717");
+  node.classList.toggle("mlm-filled", masked);
+  node.classList.toggle("mlm-again", again);
+  node.classList.toggle("mlm-changed", changed);
+  const facts = [
+    token, told, masked && "was masked", changed && "changed", again && "masked again",
+    verdict !== null && (verdict ? "right" : "wrong"),
+  ];
+  node.setAttribute("aria-label", facts.filter(Boolean).join(", "));
+}
+
 // Draws a view of steps into root; the model's "step" is the one that is shown.
 function drawSteps(view, model, root, on) {
   const { title, steps, given, right, history } = view;
@@ -25,29 +69,8 @@ function drawSteps(view, model, root, on) {
   const words = make("p", { class: "mlm-words", "aria-live": "polite" });
   const told = make("p", { class: "mlm-words", "aria-live": "polite" });
 
-  // Three lines a token: what the model saw, what stands there after the step, how sure it was.
-  const boxes = given.map((_, place) => {
-    const parts = { seen: make("span", { dir: "auto" }), kept: make("span", { dir: "auto" }), sure: make("small") };
-    const node = make("button", { type: "button", tabindex: "-1" }, ...Object.values(parts));
-    return { node, ...parts };
-  });
-  const nodes = boxes.map(({ node }) => node);
-  const strip = make("ul", { class: "mlm-strip mlm-refined", role: "list", "aria-label": "Tokens" },
-    ...nodes.map((node) => make("li", {}, node)));
-  nodes.forEach(({ parentNode }, place) => { // as wide at every step
-    const widest = Math.max(...steps.map((step) => letters(step.tokens[place])), 6);
-    parentNode.style.minWidth = `min(100%, ${widest}ch + 20px)`;
-  });
-
-  // Names of the three lines, beside each row into which the tokens are broken.
-  const sides = make("div", { class: "mlm-sides", "aria-hidden": "true" });
-  const beside = new ResizeObserver(() => {
-    const tops = new Set(nodes.map((node) => node.parentNode.offsetTop));
-    sides.replaceChildren(...[...tops].map((top) => make("div", { style: `top:${top}px` },
-      ...["model sees", "after the step", "confidence"].map((line) => make("span", {}, line)))));
-  });
-  beside.observe(strip);
-  on("leave", () => beside.disconnect());
+  const { node: rows, strip, boxes, nodes, widen } = tokenBoxes(given.length, on);
+  widen(given.map((_, place) => Math.max(...steps.map((step) => letters(step.tokens[place])))));
 
   function go(step) {
     if (step >= 1 && step <= last) send(model, { step });
@@ -59,23 +82,13 @@ function drawSteps(view, model, root, on) {
     told.textContent = known.length ? `Token ${place + 1}: ${known.map(([part]) => part).join("; ")}.` : "";
   }
 
-  function repaintBox({ node, seen, kept, sure }, place) {
-    const step = steps[now() - 1];
-    const [token, masked, again] = [step.tokens[place], step.masked[place], step.again[place]];
-    const verdict = right && now() === last ? (right[place] ? " \u2713" : " \u2717") : "";
-    seen.textContent = masked ? "[MASK]" : token;
-    seen.classList.toggle("mlm-closed", masked);
-    kept.textContent = token;
-    kept.style.backgroundColor = given[place] ? "" : shade(step.confidences[place]);
-    sure.textContent = (given[place] ? "given" : number(step.confidences[place])) + (again ? " \u2193" : "") + verdict;
-    node.classList.toggle("mlm-filled", masked);
-    node.classList.toggle("mlm-again", again);
-    node.classList.toggle("mlm-changed", step.changed[place]);
-    const facts = [
-      token, given[place] ? "given" : number(step.confidences[place]), masked && "was masked", step.changed[place] && "changed",
-      again && "masked again", verdict && (right[place] ? "right" : "wrong"),
-    ];
-    node.setAttribute("aria-label", facts.filter(Boolean).join(", "));
+  function repaintBox(box, place) {
+    const { tokens, confidences, masked, again, changed } = steps[now() - 1];
+    const verdict = right && now() === last ? right[place] : null;
+    paintBox(box, {
+      token: tokens[place], sure: given[place] ? null : confidences[place], masked: masked[place], again: again[place],
+      changed: changed[place], verdict,
+    });
   }
 
   function repaint() {
@@ -116,6 +129,6 @@ function drawSteps(view, model, root, on) {
   }
   const legend = "Bold: another token than before. Dashed, \u2193: masked again for the next step. "
     + "Point at a token, or go there with Tab, \u2190 and \u2192, to see what happened to it; \u2191 and \u2193 change the step.";
-  root.append(make("div", { class: "mlm-rows" }, sides, strip), words, told, make("small", {}, legend));
+  root.append(rows, words, told, make("small", {}, legend));
   repaint();
 }

@@ -3,6 +3,37 @@
 const HIDDEN = "position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap";
 const QUIET = 10000; // milliseconds between two sentences of a screen reader
 
+// In a page without Python: a line that follows the pointer and the keys, and what the curves say there.
+function reader(image, { x, top, bottom, readings }) {
+  const node = make("div", { class: "mlm-reading" });
+  if (!readings.length) return { node, above: image };
+  const line = make("div", { class: "mlm-reader", "aria-hidden": "true" });
+  const above = make("div", { class: "mlm-curve" }, image, line);
+  const words = make("p", { class: "mlm-words", "aria-hidden": "true" }); // the slider says it
+  const slider = make("input", { type: "range", min: 0, max: readings.length - 1, step: 1, "aria-label": x, ...KEYS });
+  Object.assign(line.style, { top: `${100 * top}%`, bottom: `${100 * bottom}%` });
+
+  function show(place) {
+    const [across, sentence] = readings[place];
+    line.style.left = `${100 * across}%`;
+    slider.value = place;
+    slider.setAttribute("aria-valuetext", sentence);
+    words.textContent = sentence;
+  }
+
+  function follow({ clientX }) {
+    const { left, width } = image.getBoundingClientRect();
+    const away = readings.map(([across]) => Math.abs(across - (clientX - left) / width));
+    show(away.indexOf(Math.min(...away)));
+  }
+  above.addEventListener("pointermove", follow);
+  above.addEventListener("pointerdown", follow);
+  slider.addEventListener("input", () => show(Number(slider.value)));
+  node.append(make("label", {}, x, slider), words);
+  show(readings.length - 1);
+  return { node, above };
+}
+
 function render({ model, el }) {
   const title = make("strong");
   const image = make("img", { style: "display:block;width:100%;max-width:640px;height:auto" });
@@ -12,6 +43,10 @@ function render({ model, el }) {
   const lost = make("div", { class: "mlm-note", role: "status" });
   const root = make("div", { class: "mlm mathjax_ignore tex2jax_ignore", style: "position:relative" },
     title, image, status, lost, words, said);
+  if (stored(model)) {
+    const { node, above } = reader(image, stored(model));
+    title.after(above, node);
+  }
 
   function repaint() {
     const view = model.get("view");

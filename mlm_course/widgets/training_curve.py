@@ -7,8 +7,8 @@ from typing import Any
 import traitlets
 from IPython.display import display
 
-from mlm_course.views import checks, show, training_curve
-from mlm_course.views.curve import alternative, image
+from mlm_course.views import chart, checks, training_curve
+from mlm_course.views.curve import alternative, image, readings
 from mlm_course.widgets.base import CourseWidget, script
 from mlm_course.widgets.status import said, status_line
 
@@ -78,7 +78,7 @@ class TrainingCurve(CourseWidget):
         if self._is_live:
             self._has_left = True
             self.view = {"kind": "training_curve", "gone": True}
-            display(show(self.picture()))
+            display(self)
 
     def live(self) -> "TrainingCurve":
         """Shows the widget now, without the static twin, which finish() adds when it is complete."""
@@ -93,8 +93,20 @@ class TrainingCurve(CourseWidget):
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         if self._has_left:
-            return show(self.picture())._repr_mimebundle_(), {}
+            return {**self.twin(), **self._for_pages()}, {}
         return super()._repr_mimebundle_(**kwargs)
+
+    def page_state(self) -> dict[str, Any]:
+        """State of the finished curve, with what a reader is told at each step of it."""
+        view = self.picture()
+        kept = {
+            "x": view["x"],
+            "top": chart.TOP / chart.HEIGHT,
+            "bottom": chart.BOTTOM / chart.HEIGHT,
+            "readings": readings(view),
+        }
+        drawn = {**self._drawn(), "open": False}
+        return {**super().page_state(), "view": drawn, "status_text": "", "offline": kept}
 
     def _refresh(self, now: bool = False) -> None:
         start = self._clock()

@@ -4,13 +4,18 @@ import random
 from typing import Any
 
 import numpy as np
+import torch
 
+from mlm_course.decoding import MASK_PREDICT
+from mlm_course.models import EncoderConfig, MaskedLM, seeded_init
+from mlm_course.tokenization import SPECIAL_TOKENS
 from mlm_course.views import (
     PatchFrame,
     PatchImage,
     SearchResult,
     attention_view,
     drawing_pad,
+    guesses_view,
     heat_map,
     mask_matrix,
     patch_grid,
@@ -24,7 +29,9 @@ from mlm_course.views.drawing import named_pictures
 from mlm_course.views.text import label
 from mlm_course.widgets import (
     AttentionExplorer,
+    Diffuse,
     DrawingPad,
+    FillMask,
     GapFiller,
     MaskMatrix,
     MaskPlayground,
@@ -53,6 +60,15 @@ def broken(ratio: float, seed: int) -> list[bool]:
 
 def explorer(tokens: list[str] = WORDS, **how: Any) -> AttentionExplorer:
     return AttentionExplorer(tokens, SCORES, FUTURE & PADDING, **how)
+
+
+VALUES = np.random.default_rng(1).normal(size=(3, SIZE, 4))
+
+
+def layered(tokens: list[str] = WORDS, **how: Any) -> AttentionExplorer:
+    """Two layers of three heads, and what they deliver."""
+    given = {"values": [VALUES, -VALUES], "layer": 1, "stage": "output"}
+    return AttentionExplorer(tokens, [SCORES, -SCORES], FUTURE & PADDING, **{**given, **how})
 
 
 def matrix(tokens: list[str] = WORDS) -> MaskMatrix:
@@ -167,6 +183,50 @@ def pad(names: list[str] = WORDS, **how: Any) -> DrawingPad:
     return DrawingPad(**{**given, **how})
 
 
+def small_model(n_pieces: int, max_length: int = 12) -> MaskedLM:
+    """A model that was never trained; it would rather guess words than special tokens."""
+    config = EncoderConfig(n_pieces, max_length, d_model=16, n_layers=2, n_heads=2)
+    model = seeded_init(MaskedLM, config).eval()
+    with torch.no_grad():
+        model.decoder_bias[len(SPECIAL_TOKENS) :] = 5
+    return model
+
+
+def fill_mask(tokens: list[str] = WORDS, **how: Any) -> FillMask:
+    """Guesses at the second of three words; a tokenizer takes no half of a character."""
+    own = [token for token in dict.fromkeys(tokens) if "\ud800" not in token]
+    words = list(dict.fromkeys([*SPECIAL_TOKENS, *own]))
+    given = {"text": "the [MASK] sat [PAD]", "examples": tokens, "title": "A text"}
+    return FillMask(small_model(len(words)), words, **{**given, **how})
+
+
+def reciter(tokens: list[str]) -> tuple[MaskedLM, list[str]]:
+    """A model that puts the tokens in their places, whatever it sees, and its words.
+
+    Special tokens, which it never says, and halves of a character, which no tokenizer takes, left out.
+    """
+    own = [t for t in dict.fromkeys(tokens) if t not in SPECIAL_TOKENS and t != "\ud800"]
+    words = [*SPECIAL_TOKENS, *own]
+    config = EncoderConfig(len(words), len(own) + 2, d_model=16, n_layers=1, n_heads=1)
+    model = MaskedLM(config).eval()
+    with torch.no_grad():
+        for weight in model.encoder.blocks.parameters():
+            weight.zero_()
+        model.dense.weight.copy_(torch.eye(16))
+        named = torch.eye(16)[: len(words)]  # each word an axis of its own
+        model.encoder.embeddings.token.weight.copy_(named)
+        model.encoder.embeddings.position.weight.zero_()
+        model.encoder.embeddings.position.weight[1:-1] = 9 * named[len(SPECIAL_TOKENS) :]
+    return model, words
+
+
+def diffuse(tokens: list[str] = WORDS, **how: Any) -> Diffuse:
+    """The tokens, written on a blank line; the most likely one at each place."""
+    model, words = reciter(tokens)
+    given = {"length": len(words) - len(SPECIAL_TOKENS), "sampler": MASK_PREDICT}
+    return Diffuse(model, words, **{**given, "examples": tokens, "title": "A line", **how})
+
+
 WIDGETS = {
     "explorer": explorer,
     "matrix": matrix,
@@ -177,6 +237,8 @@ WIDGETS = {
     "box": box,
     "gap_filler": gap_filler,
     "pad": pad,
+    "fill_mask": fill_mask,
+    "diffuse": diffuse,
 }
 
 
@@ -186,6 +248,7 @@ def views(tokens: list[str] = WORDS) -> dict[str, dict[str, Any]]:
         "weights": weights_view(tokens, np.full(SIZE, 1 / SIZE)),
         "heat map": heat_map(tokens, tokens, SCORES[0], title="scores"),
         "attention": attention_view(tokens, SCORES, FUTURE & PADDING, query=3),
+        "layers": attention_view(tokens, [SCORES, -SCORES], values=[VALUES, -VALUES], layer=1),
         "mask": mask_matrix(tokens, tokens, FUTURE & PADDING, masks, title="Both masks"),
         "strip": token_strip(tokens, bernoulli(0.5, 0), maskable=CAN_HIDE, title="A strip"),
         "curve": training_curve(learning(tokens), floor=0.352, best=40, title="Training"),
@@ -193,5 +256,8 @@ def views(tokens: list[str] = WORDS) -> dict[str, dict[str, Any]]:
         "refinement": refinement_steps(**refined(tokens), title="Three steps"),
         "search": search_results([SearchResult(tokens[1], hits(tokens), "words")], "Docs", k=9),
         "drawing": drawing_pad(DIGIT, named_pictures(restored(tokens)), "A digit"),
+        "guesses": guesses_view(
+            tokens, [1], 1, [(token, 0.9 / 2**n) for n, token in enumerate(tokens)], [("a", 0.5)]
+        ),
         "wide": heat_map(tokens * 5, tokens * 5, np.eye(5 * SIZE), title="Wide"),
     }

@@ -12,7 +12,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.long]
 
 LESSONS = Path(__file__).parents[2] / "lessons"
 HAS_WIDGETS = re.compile(
-    "AttentionExplorer|DrawingPad|GapFiller|MaskMatrix|MaskPlayground|PatchGrid|RefinementSteps|SearchBox"
+    "AttentionExplorer|Diffuse|DrawingPad|FillMask|GapFiller|MaskMatrix|MaskPlayground|PatchGrid|RefinementSteps"
+    "|SearchBox"
 )
 NAMES = [
     p.name for p in sorted(LESSONS.glob("[0-9]*.ipynb")) if HAS_WIDGETS.search(p.read_text("utf-8"))

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import nbformat
@@ -30,6 +31,8 @@ CELLS = [
     "box = samples.box(); box",
     "gap_filler = samples.gap_filler(); gap_filler",
     "pad = samples.pad(); pad",
+    "fill_mask = samples.fill_mask(); fill_mask",
+    "diffuse = samples.diffuse(); diffuse",
     "import time; from mlm_course.widgets import progress_display\n"
     "running = progress_display(total=150, floor=0.352)\n"
     "for step, value in samples.learning(['loss'], 150)['loss']:\n"
@@ -101,6 +104,7 @@ def ran(page: Page) -> Page:
     page.evaluate(WATCH)
     run_all(page)
     page.wait_for_selector(".mlm-strip")
+    page.wait_for_selector(".mlm-attention table", state="attached")  # its model has arrived
     return page
 
 
@@ -329,14 +333,16 @@ RING = """(node) => {
   return { width, style, colour, text: getComputedStyle(node.closest(".mlm")).color };
 }"""
 STOPS = {
-    "explorer": 7,
-    "matrix": 1,
+    "explorer": 8,
+    "matrix": 2,
     "playground": 6,
     "patches": 8,
     "refinement": 4,
     "box": 5,
     "gap_filler": 7,
     "pad": 2,
+    "fill_mask": 8,
+    "diffuse": 19,
 }  # a curve has no keys
 
 
@@ -345,9 +351,11 @@ STOPS = {
 def test_no_key_reaches_the_notebook(ran, name):
     """Each element that can have the focus keeps the letters that insert, cut or merge cells."""
     focusable = "input, select, button, :is(td, canvas, article, [role=gridcell])[tabindex]"
-    stops = ran.locator(".mlm").nth(list(WIDGETS).index(name)).locator(focusable).all()
+    widget = ran.locator(".mlm").nth(list(WIDGETS).index(name))
+    widget.scroll_into_view_if_needed()
+    stops = widget.locator(focusable).all()
     stops = [s for s in stops if s.evaluate("e => e.tabIndex >= 0")]
-    assert len(stops) == STOPS[name]  # heads and stages are 3 + 3, images 6, strip and grids 1
+    assert len(stops) == STOPS[name]  # heads, stages 3 + 3, images 6, strip, buttons, grids 1
     stops[0].click(force=True)
     before = ran.evaluate(STATE)
     for stop in stops:
@@ -355,6 +363,29 @@ def test_no_key_reaches_the_notebook(ran, name):
         for key in ("a", "b", "x", "m", "y", "d", "d", "ArrowDown", "ArrowUp", "Shift+M"):
             ran.keyboard.press(key)
     assert json.loads(ran.evaluate(STATE)) == json.loads(before)
+
+
+@pytest.mark.smoke
+def test_weights_cross_to_the_page_and_guesses_back(ran):
+    widget = ran.locator(".mlm").nth(list(WIDGETS).index("fill_mask"))
+    widget.get_by_role("textbox").fill("the cat sat")
+    widget.get_by_role("button", name="cat").last.click()
+    expect_python(ran, "(fill_mask.text, fill_mask.masked)", "('the cat sat', [2])")
+    expect_python(ran, "len(fill_mask.answer['guesses'])", "8")
+    expect_python(ran, "fill_mask.answer['gaps']", "[2]")
+
+
+def test_a_text_is_written_in_jupyterlab(ran):
+    widget = ran.locator(".mlm").nth(list(WIDGETS).index("diffuse"))
+    button = partial(widget.get_by_role, "button", exact=True)
+    button(name="Start again").click()
+    expect(widget.locator(".mlm-written")).to_have_text("___ ___ ___ ___")
+    widget.get_by_role("slider", name="Steps").fill("2")
+    button(name="Next").click()
+    button(name="Next").click()
+    expect(widget.locator(".mlm-where")).to_have_text("2 of 2")
+    expect(widget.locator(".mlm-written")).to_have_text("the cat sat down")
+    expect_python(ran, "diffuse.steps", "2")
 
 
 def test_no_text_of_a_picture_becomes_a_formula(ran):
