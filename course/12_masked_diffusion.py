@@ -149,8 +149,7 @@ assert all(
 # the sentences filled at once {r:infilling.by share.0.5.doubled}. One by one, words *fit together* better,
 # not well: .15 have such pieces, of the true sentences .07 {r:infilling.by share.0.5.doubled}.
 #
-# With three quarters hidden about one gap in eight is right. Less is to be seen then, and this model was
-# trained with a quarter; how much each costs, one model cannot say.
+# With three quarters hidden about one gap in eight is right.
 
 # %% [markdown]
 # ## 3. One sum, in any order
@@ -1038,7 +1037,7 @@ assert twins["by way"]["most confident first, one by one"]["distinct trigrams"] 
 # - **Work.** Word by word, each of `N` steps computes one place; here, each of `T` steps all `N`.
 # - **Keys and values** (lesson 11) do not stay: each new word changes all vectors. *Block diffusion*
 #   writes blocks from left to right, none of which looks ahead, and keeps those of finished ones
-#   (Arriola et al. 2025, abstract). Or old ones serve as an approximation (lesson 13, section 11).
+#   (Arriola et al. 2025, abstract).
 # - **The length comes first.** Not in block diffusion (the same abstract).
 # - **A bound, not a probability.**
 
