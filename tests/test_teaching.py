@@ -17,6 +17,7 @@ from hostile import HOSTILE
 from mlm_course import __main__ as command
 from mlm_course.authoring.cells import STUB
 from mlm_course.authoring.source import read_source
+from mlm_course.commands.teaching import write_results
 from mlm_course.practice import hint, progress, solution
 from mlm_course.practice.exercise import exercises, find_exercise, lesson_numbers, questions
 from mlm_course.practice.released import FILE_NAME, Released, read_released
@@ -368,6 +369,15 @@ def test_pseudonyms_say_nothing_and_stay():
         != tables.pseudonyms(["ada", "bob"], b"x")
     )
     assert len(set(names.values())) == 2 and not any("ada" in name for name in names.values())
+
+
+def test_the_order_of_pseudonyms_tells_nothing(tmp_path):
+    names = {"ada": "s-9", "bob": "s-1", "eve": "s-5"}
+    write_results(tmp_path / "to", [graded(name) for name in names], names, "csv")
+    with open(tmp_path / "to" / "grades.csv", newline="") as file:
+        assert [row["student"] for row in csv.DictReader(file)] == [
+            f"s-{n}" for n in (1, 1, 5, 5, 9, 9)
+        ]
 
 
 def test_a_map_names_everyone_or_says_who_is_missing(tmp_path):

@@ -134,6 +134,9 @@ def write_results(to: Path, graded: list[Graded], names: dict[str, str], lms: st
     from mlm_course.teaching import pages, tables
     from mlm_course.teaching.grading import write_private
 
+    graded = sorted(
+        graded, key=lambda one: names[one.submission.student]
+    )  # the order tells nothing
     (to / "feedback").mkdir(parents=True, exist_ok=True)
     to.chmod(0o700)
     write_private(to / "grades.csv", tables.grades_csv(graded, names))

@@ -51,7 +51,7 @@ def complaint(
     error = seen.outcome.error
     if was_stopped(seen):
         return "stopped", _stop_sentence(exercise, seen, seconds)
-    if isinstance(error, NotImplementedError) and _is_stub(error):
+    if isinstance(error, NotImplementedError) and is_stub(error):
         return "not attempted", _stub_sentence(function, error)
     if error is not None:
         return "failed", error_sentence(exercise, function, error)
@@ -182,7 +182,8 @@ def _stop_sentence(exercise: Exercise, seen: Behaviour, seconds: float) -> str:
     )
 
 
-def _is_stub(error: NotImplementedError) -> bool:
+def is_stub(error: NotImplementedError) -> bool:
+    """Whether an error is the one that an exercise's empty body raises."""
     # torch raises NotImplementedError too: for a dtype that an operation does not know.
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return not error.args or (frame.line or "").startswith("raise NotImplementedError")
@@ -197,7 +198,7 @@ def _stub_sentence(function: Function, error: NotImplementedError) -> str:
 
 
 def _none_complaint(function: Function, expected: Behaviour, seen: Behaviour) -> tuple[str, str]:
-    if _has_empty_body(function):
+    if has_empty_body(function):
         return "not attempted", "The body is still empty. Write your code there, and check again."
     advice = "Did you forget `return`?"
     if seen.gradients and isinstance(seen.gradients.error, WentBackward):
@@ -208,7 +209,8 @@ def _none_complaint(function: Function, expected: Behaviour, seen: Behaviour) ->
     return "failed", f"Your function returns None; expected is {wanted}. {advice}"
 
 
-def _has_empty_body(function: Function) -> bool:
+def has_empty_body(function: Function) -> bool:
+    """Whether a function does nothing at all."""
     code = code_of(function)
     return code is not None and {step.opname for step in dis.get_instructions(code)} <= NOTHING
 

@@ -29,9 +29,13 @@ import psutil
 import torch
 
 from mlm_course.practice import exercise as catalogue
-from mlm_course.practice.checking import _has_empty_body as has_empty_body
-from mlm_course.practice.checking import _is_stub as is_stub
-from mlm_course.practice.checking import check, parameter_mismatch, was_stopped
+from mlm_course.practice.checking import (
+    check,
+    has_empty_body,
+    is_stub,
+    parameter_mismatch,
+    was_stopped,
+)
 from mlm_course.practice.exercise import Exercise, exercises, function_name
 from mlm_course.practice.sandbox import behave, call, error_text
 from mlm_course.teaching import confinement, wire
