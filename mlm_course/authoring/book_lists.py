@@ -109,7 +109,7 @@ def section_of(page: str, heading: str) -> str:
 
 def start_page(readme: str, publication: Publication) -> str:
     """How to install the course, whether one is ready, what is downloaded: sections of README.md."""
-    sections = ("Start", "Are you ready for lesson 1?", "What is downloaded")
+    sections = ("Start", "Without git", "Are you ready for lesson 1?", "What is downloaded")
     parts = [f"## {name}\n\n{section_of(readme, name)}" for name in sections]
     return document_page("\n\n".join(["# How to start", *parts]), "", publication)
 
