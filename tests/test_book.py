@@ -20,6 +20,7 @@ from mlm_course.authoring.book_pages import (
     placeholder,
 )
 from mlm_course.authoring.book_sphinx import link_terms, mathml
+from mlm_course.authoring.book_weight import lighten
 from mlm_course.authoring.generated import Publication
 from mlm_course.authoring.notebooks import from_text
 from mlm_course.practice.exercise import find_exercise
@@ -243,3 +244,26 @@ def test_every_widget_of_the_course_can_be_on_a_page():
     names = {kind.__name__ for kind in widget_classes()}
     assert {"AttentionExplorer", "FillMask", "QuizWidget"} <= names
     assert all(isinstance(kind._esm, str) for kind in widget_classes())
+
+
+def test_a_lesson_says_that_cells_run_in_the_notebook_only():
+    lesson = read_lesson(ROOT, ROOT / "solutions", "01_attention").notebook()
+    text = text_of(lesson["cells"])
+    assert "In the notebook, a lesson is a row of *cells*" in text
+    assert "A lesson is a row" not in text
+
+
+def test_how_to_start_says_what_to_do_without_git():
+    assert "## Without git" in book_lists.start_page(README, NOWHERE)
+
+
+def test_only_the_icons_that_pages_name_are_left(tmp_path):
+    script = tmp_path / "_static" / "scripts" / "fontawesome.js"
+    script.parent.mkdir(parents=True)
+    two = '"sun":[512,512,[9728],"f185","M1"],moon:[384,512,[],"f186",["M2","M3"]]'
+    script.write_text(f"var b={{{two}}};", encoding="utf-8")
+    (tmp_path / "index.html").write_text('<i class="fa-solid fa-moon">', encoding="utf-8")
+    (script.parent / "theme.js.map").write_text("{}", encoding="utf-8")
+    lighten(tmp_path)
+    assert script.read_text("utf-8") == 'var b={moon:[384,512,[],"f186",["M2","M3"]]};'
+    assert list(script.parent.iterdir()) == [script]

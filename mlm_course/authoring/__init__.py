@@ -22,6 +22,7 @@ book.py           the solved lessons as a web site; its parts:
 book_pages.py     a solved lesson as a page
 book_lists.py     glossary, exercises, figures and the other pages
 book_landing.py   the first page
+book_weight.py    what of the theme no page needs
 book_sphinx.py    what Sphinx has not: MathML, links to the glossary
 book_static/      what brings a page's widgets to life, and its looks
 """

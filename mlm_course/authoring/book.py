@@ -26,6 +26,7 @@ from mlm_course.authoring.book_lists import (
     terms,
 )
 from mlm_course.authoring.book_pages import LessonPage
+from mlm_course.authoring.book_weight import lighten
 from mlm_course.authoring.generated import Publication, read_publication
 from mlm_course.authoring.notebooks import Notebook, from_text, to_text
 from mlm_course.models.pretrained import CHECKPOINTS
@@ -72,6 +73,7 @@ def build_book(root: Path, solutions: Path | None = None, to: Path | None = None
     states = [(type(live).__name__, live.page_state()), *(s for page in pages for s in page.states)]
     write_static(root, source / "_static", states)
     render(root, folder, [row.name for row in rows])
+    lighten(folder / "html")
     return folder / "html"
 
 
@@ -96,7 +98,7 @@ def documents(
     plain = {
         name: read_text(course / f"{name}.md") for name in ("myths", "outlooks", "your_own_text")
     }
-    plain["results"] = read_text(course / "RESULTS.md")
+    plain["results"] = read_text(course / "RESULTS.md").replace("; do not edit.", ".")
     texts = {name: document_page(text, "course", publication) for name, text in plain.items()}
     texts["start"] = start_page(readme, publication)
     texts["glossary"] = glossary_page(read_text(course / "glossary.md"), publication)

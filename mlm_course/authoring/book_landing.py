@@ -28,12 +28,20 @@ BUTTONS = (
     '<p class="book-buttons"><a class="book-button" href="01_attention.html">Start here: lesson 1</a> '
     '<a class="book-button book-second" href="#install-in-two-commands">Install in two commands</a></p>'
 )
+WHAT = (
+    "*Masked modelling*: hide parts of a text or a picture, and train a network to guess them. BERT "
+    "learned that way. There are {} lessons, of about three hours each, for readers who know Python and "
+    "have seen a training loop."
+)
 LIVE = (
     "**A model that this course trains, at work in this page.** The colour is masked twice, so the model "
     "weighs all colours. Click the second `[MASK]`: its word is shown, and the model is sure of the first. "
-    "Mask any other word, or type a sentence of your own in its made-up language of 200 words."
+    "Mask any other word, or type another sentence in its made-up language of 200 words, such as "
+    "*emma met her aunt at the lake , and emma showed her aunt an old map .*"
 )
 INSTALL = """\
+In the folder of the course, unpacked or cloned:
+
 ```
 make lab     # installs the course, opens JupyterLab on lesson 1
 make test    # runs its tests
@@ -56,7 +64,8 @@ def landing_page(
     """The first page as a notebook; it opens with the widget `live`."""
     title, lead = _beginning(readme)
     drawn = placeholder(type(live).__name__, live.page_state(), live.twin()["text/html"])
-    opening = f'# {title}\n\n<p class="book-lead">{lead}</p>\n\n{BUTTONS}\n\n{LIVE}'
+    rows = list(rows)
+    opening = f'# {title}\n\n<p class="book-lead">{lead}</p>\n\n{WHAT.format(len(rows))}\n\n{BUTTONS}\n\n{LIVE}'
     cells = [
         markdown_cell("opening", opening),
         html_cell("live", drawn),

@@ -119,14 +119,15 @@ def exercise_index(lessons: Mapping[str, Iterable[Exercise]], rows: Iterable[Row
     lines = [
         "# Exercises",
         "",
-        "Each has hints, which open one after the other, and a folded solution.",
+        "Each has hints, which open one after the other, and a folded solution. Most ask for code; "
+        "in others you predict a result, diagnose a fault, design a case, or set numbers by hand.",
     ]
     for row in rows:
         lines += [
             "",
             f"## {row.number} {row.title}",
             "",
-            "| | Exercise | Minutes | |",
+            "| | Exercise | Minutes | Kind |",
             "|---|---|---|---|",
         ]
         lines += [_exercise_row(exercise, row.name) for exercise in lessons[row.name]]

@@ -38,6 +38,7 @@ PROMPT = re.compile(
 )
 SECTION = re.compile(r"^## (?=(\d+)\. )", re.M)
 CHECK = re.compile(r'^check\("(\d+\.\d+)"', re.M)
+CELLS = "A lesson is a row of *cells*"  # which nobody can run in a page
 JUDGES = "In the notebook, this cell judges your own answer, and says which mistake it is if it knows it."
 
 
@@ -91,7 +92,9 @@ class LessonPage:
                 yield html_cell(f"{cell['id']}-check", self._mistakes(ids[0]))
 
     def _prose(self, text: str) -> str:
-        text = text.replace(START, reading(self.name))
+        text = text.replace(START, reading(self.name)).replace(
+            CELLS, f"In the notebook, a{CELLS[1:]}"
+        )
         text = PROMPT.sub(_prompt, text)
         text = SECTION.sub(r'<a id="section-\1"></a>\n\n## ', text)
         return local_links(text, "solutions", self.publication)

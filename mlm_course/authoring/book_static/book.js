@@ -4,7 +4,7 @@
 
 const STATIC = new URL("./", document.currentScript?.src || document.baseURI);
 const FROM_DISK = "This is a picture: opened from the disk, a page may not load its live parts. "
-  + "`make book-serve` shows the book with all of them.";
+  + "\u201cmake book-serve\u201d shows the book with all of them.";
 const BROKEN = "This is a picture: its live part could not be loaded.";
 const AHEAD = "800px"; // a widget is drawn before the reader has scrolled to it
 
@@ -38,11 +38,13 @@ function standIn(state, offline, reply, onFailure) {
       unsent.clear();
       if (offline) answer(async () => receive(await offline({ ...state }, sent)));
     },
-    send(content) {
-      answer(async () => {
+    send(content) { // a page that still loads or works on an answer is there, too: that is said at once
+      const told = async () => {
         const replied = await reply(content);
         if (replied) tell("msg:custom", ...replied);
-      });
+      };
+      if (content.ask === "here?") told().catch(onFailure);
+      else answer(told);
     },
     on(event, f) { (listeners[event] ??= []).push(f); },
     off(event, f) { listeners[event] = f ? (listeners[event] ?? []).filter((g) => g !== f) : []; },
@@ -133,14 +135,34 @@ function scrollableByKeyboard() {
   }
 }
 
-// On paper everything is open.
+// Excerpts of found pages come from their text: not from the buttons and the contents beside it.
+function excerptsOfTheText() {
+  if (typeof Search === "undefined") return;
+  const BESIDE = ".bd-header-article, .bd-sidebar-secondary, #jb-print-docs-body, .prev-next-footer";
+  const whole = Search.htmlToText;
+  Search.htmlToText = (html, anchor) => {
+    const page = new DOMParser().parseFromString(html, "text/html");
+    page.querySelectorAll(BESIDE).forEach((part) => part.remove());
+    return whole.call(Search, page.documentElement.outerHTML, anchor);
+  };
+}
+
+// On paper everything is open, hints too; afterwards all is as the reader had it.
 function openForPrint() {
-  document.querySelectorAll("details:not([open])").forEach((part) => { part.open = true; });
+  const [folded, later] = ["details:not([open])", ".book-hints > details[hidden]"].map((which) =>
+    [...document.querySelectorAll(which)]);
+  const set = (isOpen) => {
+    folded.forEach((part) => { part.open = isOpen; });
+    later.forEach((hint) => { hint.hidden = !isOpen; });
+  };
+  set(true);
+  addEventListener("afterprint", () => set(false), { once: true });
 }
 
 function begin() {
   mountAll();
   hintsOneByOne();
+  excerptsOfTheText();
   scrollableByKeyboard();
   addEventListener("load", scrollableByKeyboard); // fonts and pictures have their sizes then
   addEventListener("resize", scrollableByKeyboard);
