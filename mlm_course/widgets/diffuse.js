@@ -14,7 +14,7 @@ const counted = (flags) => flags.filter(Boolean).length;
 // load() is a promise of the model: its weights are asked for when a step needs them, and again while
 // they are not here. load.node says where that stands.
 function loader(model, on) {
-  const python = connection(model, on);
+  const python = connection(model, on, () => { said.textContent = ""; });
   const said = make("p", { class: "mlm-note", role: "status" });
   let [isHere, arrive, asked] = [false, null, -PATIENCE];
   const network = new Promise((done) => { arrive = done; });
@@ -28,7 +28,7 @@ function loader(model, on) {
     asked = performance.now();
     said.textContent = "The model is on its way \u2026";
     python.ask();
-    model.send({ ask: "weights" });
+    message(model, { ask: "weights" });
     return network;
   }
   load.node = make("div", {}, python.node, said);

@@ -104,7 +104,7 @@ function draw(model, root, on) {
   });
 
   function change(traits) { // of which Python makes new pictures
-    if (kept?.names && !maes.has(kept)) model.send({ ask: "weights" }); // answered before the question
+    if (kept?.names && !maes.has(kept)) message(model, { ask: "weights" }); // answered before the question
     send(model, { ...traits, asked: model.get("asked") + 1 });
     python.ask();
     showAnswer();

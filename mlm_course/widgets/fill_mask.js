@@ -129,7 +129,8 @@ function draw(model, root, on) {
   const { pieces, labels: visible } = model.get("vocabulary");
   const tokenizer = new Tokenizer(model.get("vocabulary"));
   const label = (id) => visible[id] ?? pieces[id];
-  const python = connection(model, on);
+  const coming = make("p", { class: "mlm-words" }, "The model is on its way \u2026");
+  const python = connection(model, on, () => { coming.textContent = "The model is not here: Python sends it."; });
   let [network, drawn, reading, saving, isDue, isGone] = [null, "", null, null, false, false];
   let [ids, gaps, buttons, grid] = [[], [], [], null];
   let looked = null; // the row of the matrix that is marked
@@ -147,7 +148,7 @@ function draw(model, root, on) {
   const named = canvases.map((canvas, h) => [h, canvas, String(h)]);
   const headChoice = choice("Head", named, (head) => send(model, { head }));
   const words = make("p", { class: "mlm-words" });
-  const square = make("div", {}, make("p", { class: "mlm-words" }, "The model is on its way \u2026"));
+  const square = make("div", {}, coming);
 
   function later() { // Python hears of it when nothing more is typed
     clearTimeout(saving);
@@ -222,7 +223,7 @@ function draw(model, root, on) {
     const asked = { text: model.get("text"), masked: model.get("masked"), place: model.get("place") };
     const stored = model.get("answer");
     const fits = Object.keys(asked).every((key) => String(asked[key]) === String(stored[key]));
-    if (!reading) return fits ? stored : null;
+    if (!reading && place !== null) return fits ? stored : null;
     const { best, own, lens: grown } = place === null ? { best: [], own: null, lens: [] } : reading.at(place);
     const named = (pairs) => pairs.map(([chance, id]) => [label(id), chance]);
     return { ...asked, at: place, pieces: ids.map(label), gaps, guesses: named(best), lens: named(grown), own };
@@ -237,6 +238,13 @@ function draw(model, root, on) {
     const first = best.slice(0, 3).flatMap(told);
     const truth = right === null ? [] : [" Masked is ", ...quoted(right), `, at ${percent(own)}.`];
     return said.replaceChildren(`Guesses at piece ${place + 1}: `, ...first, ".", ...truth);
+  }
+
+  // What stood there answered another question.
+  function paintNoAnswer() {
+    guesses.show([], null, "");
+    lens.show([]);
+    said.replaceChildren("No guesses yet: the model is not here.");
   }
 
   function paintAttention(place) {
@@ -278,6 +286,7 @@ function draw(model, root, on) {
     if (network && drawn !== key) [drawn, reading, grid, looked] = [key, readGaps(network, ids, gaps), null, null];
     const told = answer(place);
     if (told) paintAnswer(place, told);
+    else paintNoAnswer();
     paintAttention(place);
     if (!reading) return undefined;
     model.set("answer", told);

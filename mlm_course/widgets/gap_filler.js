@@ -51,7 +51,7 @@ export async function offline({ text, asked: answered, checkpoint, vocabulary, o
 
 function draw(model, root, on) {
   const { title, examples } = model.get("view");
-  const python = connection(model, on);
+  const python = connection(model, on, () => { said.textContent = model.get("said"); });
   const input = make("input", { type: "text", maxlength: 1000, autocomplete: "off", spellcheck: "false", dir: "auto", ...KEYS });
   const label = make("label", {}, title || "A sentence with gaps, ___ for each piece", input);
   const button = make("button", { type: "button", ...KEYS }, "Fill");
@@ -67,7 +67,7 @@ function draw(model, root, on) {
 
   function ask() {
     const needs = kept && model.get("checkpoint") && !models.has(kept) && !storedAnswer(kept, input.value);
-    if (needs) model.send({ ask: "weights" }); // answered before the question
+    if (needs) message(model, { ask: "weights" }); // answered before the question
     clearTimeout(working);
     working = setTimeout(() => { said.textContent = "Filling \u2026"; }, WORKING);
     send(model, { text: input.value, asked: model.get("asked") + 1 });

@@ -353,7 +353,7 @@ function whenLoaded(model, on, arrive) {
 // The same, and asks for them.
 function askForWeights(model, on, arrive) {
   whenLoaded(model, on, arrive);
-  model.send({ ask: "weights" });
+  message(model, { ask: "weights" });
 }
 
 // ---------------------------------------------------------------- reading a model

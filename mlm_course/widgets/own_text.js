@@ -3,7 +3,7 @@
 const COMPUTING = 300; // milliseconds after which it says that it works
 
 function ownText(model, on) {
-  const python = connection(model, on);
+  const python = connection(model, on, rest);
   const input = make("input", { type: "text", maxlength: 1000, autocomplete: "off", spellcheck: "false", dir: "auto",
     "data-keeps-focus": "own text", ...KEYS });
   input.value = model.get("text");
@@ -18,9 +18,13 @@ function ownText(model, on) {
     python.ask();
   }
 
-  function show() {
+  function rest() {
     clearTimeout(working);
     button.textContent = "Attend";
+  }
+
+  function show() {
+    rest();
     error.textContent = model.get("error");
   }
   for (const name of ["answered", "error"]) on(`change:${name}`, show);

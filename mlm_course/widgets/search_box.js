@@ -8,8 +8,8 @@ const answer = (model) => ({ hits: model.get("hits"), said: model.get("said"), e
 
 // Where answers come from: ask({ query, method }) is a promise of one, { hits, said, error }, and
 // node tells of trouble. Python answers by setting traits; a page without it may search by itself.
-function fromPython(model, on) {
-  const python = connection(model, on);
+function fromPython(model, on, silent) {
+  const python = connection(model, on, silent);
   let settle = () => {};
   on("change:answered", () => settle());
   const ask = (question) => new Promise((resolve) => {
@@ -77,7 +77,10 @@ function passage({ name, score, share, excerpt, full }, place) {
 
 function draw(model, root, on, source = fromPython) {
   const { title, methods, examples } = model.get("view");
-  const { ask, node } = source(model, on);
+  const { ask, node } = source(model, on, () => {
+    clearTimeout(working);
+    if (lane.isBusy()) said.textContent = "";
+  });
   const input = make("input", { type: "search", maxlength: 300, autocomplete: "off", spellcheck: "false", ...KEYS });
   const label = make("label", {}, title || "Search", input);
   const said = make("p", { class: "mlm-words", "aria-live": "polite" });

@@ -98,6 +98,8 @@ function roving(root, rows, onMove) {
   let current = null;
   let [row, column] = [0, 0];
   const place = new Map(rows.flatMap((r, i) => r.map((node, j) => [node, [i, j]])));
+  const isDeaf = Object.entries(KEYS); // on all: a press of the mouse that is no click brings the focus, too
+  for (const node of place.keys()) isDeaf.forEach((pair) => node.setAttribute(...pair));
   const clamp = (x, size) => Math.min(Math.max(x, 0), size - 1);
 
   function go(toRow, toColumn, byUser = false) {
@@ -105,9 +107,7 @@ function roving(root, rows, onMove) {
     column = clamp(toColumn, rows[row].length);
     current?.setAttribute("tabindex", "-1");
     current = rows[row][column];
-    for (const [name, value] of Object.entries({ tabindex: "0", ...KEYS })) {
-      current.setAttribute(name, value);
-    }
+    current.setAttribute("tabindex", "0");
     onMove(row, column, byUser);
     if (byUser) current.focus();
   }
@@ -236,15 +236,27 @@ const PATIENCE = 3000; // milliseconds that Python may take to answer
 const SILENT = "Python does not answer. While a cell runs, it has no time: wait for it. Otherwise it was "
   + "restarted or shut down: run this cell again (Shift+Enter).";
 
+// Sends Python a message. A line that a restart has cut throws; the silence that follows is told of below.
+function message(model, content) {
+  try {
+    model.send(content);
+  } catch (problem) {
+    console.warn(problem);
+  }
+}
+
 // Asks Python whether it is there, and says where it is not: a kernel that was restarted, or is
-// gone, does not know this widget and would leave every click without a word.
-function connection(model, on) {
+// gone, does not know this widget and would leave every click without a word. silent() runs then.
+function connection(model, on, silent = () => {}) {
   const node = make("p", { class: "mlm-note", role: "status" });
   let timer = null;
   function ask() {
     clearTimeout(timer);
-    timer = setTimeout(() => { node.textContent = SILENT; }, PATIENCE);
-    model.send({ ask: "here?" });
+    timer = setTimeout(() => {
+      node.textContent = SILENT;
+      silent();
+    }, PATIENCE);
+    message(model, { ask: "here?" });
   }
   on("msg:custom", () => {
     clearTimeout(timer);

@@ -373,6 +373,26 @@ def test_without_python_own_text_is_refused_in_a_sentence(page):
     assert answer[0]["answered"] == 3 and "no Python" in answer[0]["error"] and answer[1] == {}
 
 
+CUT = [
+    "() => { window.silent = true }",
+    "() => { model.send = () => { throw Error('Cannot send') } }",
+]
+
+
+@pytest.mark.parametrize("cut", CUT)
+def test_where_python_is_gone_the_button_can_be_pressed_again_and_a_sentence_says_what_to_do(
+    page, cut
+):
+    """After a restart Jupyter itself fails to send: that is nothing the reader has to see."""
+    mount(page, AttentionExplorer(ask=of_words, text="one two"))
+    page.evaluate("model.save_changes = () => {}")
+    page.evaluate(cut)
+    button(page, "Attend").click()
+    expect(button(page, "Computing …")).to_be_visible()
+    expect(page.get_by_text("run this cell again")).to_be_visible()
+    expect(button(page, "Attend")).to_be_visible()
+
+
 # ---------------------------------------------------------------- for everyone
 
 

@@ -428,6 +428,7 @@ def test_without_an_answer_the_page_says_so_and_tries_again(page):
     button(page, "Next").click()
     expect(page.get_by_text("The model is on its way")).to_be_visible()
     expect(page.get_by_text("Python does not answer")).to_be_visible()
+    expect(page.get_by_text("The model is on its way")).to_be_hidden()
     button(page, "Next").click()
     expect(where(page)).to_have_text("0 of 4")
     page.evaluate("window.silent = false")

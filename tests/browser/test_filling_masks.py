@@ -374,6 +374,19 @@ def test_without_python_the_stored_answer_stays_and_a_sentence_says_why(page):
     ]
     assert guesses(page) == best
     expect(page.locator(".mlm-lens")).to_contain_text(widget.answer["lens"][0][0])
+    expect(page.get_by_text("The model is not here: Python sends it.")).to_be_visible()
+
+
+def test_without_python_another_question_takes_the_stored_answer_away(page):
+    """It would stand below a text that it does not belong to."""
+    page.evaluate("window.silent = true")
+    mount(page, ducks())
+    page.get_by_role("button", name="two").last.click()
+    expect(said(page)).to_have_text("No guesses yet: the model is not here.")
+    expect(page.locator(".mlm-guesses li")).to_have_count(0)
+    expect(page.locator(".mlm-lens")).not_to_contain_text("%")
+    page.get_by_role("textbox").fill("ducks")
+    expect(said(page)).to_contain_text("No piece is masked")
 
 
 def test_the_widget_leaves_nothing_behind(page):
