@@ -534,7 +534,7 @@ for way, rows in (("shown", shown), *((way, filled_rows[ratios[-1], way]) for wa
 #
 # How does it know that the colour has to be repeated? Some head should look from the gap to the
 # other mention. Look for yourself: all heads of all layers are there, for the query `[MASK]`. Try
-# layer 1, head 2.
+# layer 1 (the second), head 2.
 
 
 # %%
