@@ -3,6 +3,6 @@
 command.py     what a command is
 learning.py    start, update, doctor, exercises
 lab.py         opens JupyterLab on a learner's copies
-publishing.py  publish
+publishing.py  publish, book
 making.py      build, train, experiment, results
 """

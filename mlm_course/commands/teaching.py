@@ -100,14 +100,15 @@ def grade_command(options: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return 1
+    options.to.mkdir(parents=True, exist_ok=True)  # rather than fail after the work
+    released = _released(options)
     salt = grading.read_salt(options.salt or options.to / "salt")
     students = [one.student for one in submissions]
     ids = tables.read_map(options.map) if options.map else None
     names = tables.named(students, ids) if ids is not None else tables.pseudonyms(students, salt)
     limits = Limits(options.seconds, options.memory, confined=not reason)
-    graded = grading.grade(
-        submissions, Judge(salt, options.extra_trials), limits, options.jobs, _released(options)
-    )
+    judge = Judge(salt, options.extra_trials)
+    graded = grading.grade(submissions, judge, limits, options.jobs, released)
     write_results(options.to, graded, names, options.lms)
     _say_results(options.to, graded, named=ids is not None, confined=not reason)
     return 0
@@ -126,7 +127,10 @@ def _released(options: argparse.Namespace) -> Any:
     from mlm_course.practice.released import read_released
 
     folders = [options.released] if options.released else [p for p in options.paths if p.is_dir()]
-    return next(filter(None, map(read_released, folders)), None)
+    released = next(filter(None, map(read_released, folders)), None)
+    if options.released and not released:
+        raise ValueError(f"There is no course_release.json in --released {options.released}.")
+    return released
 
 
 def write_results(to: Path, graded: list[Graded], names: dict[str, str], lms: str) -> None:

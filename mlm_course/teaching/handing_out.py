@@ -23,8 +23,10 @@ def lesson_range(text: str) -> tuple[int, ...]:
         if not ends:
             raise ValueError(f'Lessons are named like "1-3" or "1,4-6", not {text!r}.')
         first, last = int(ends[1]), int(ends[2] or ends[1])
+        if first > last:
+            raise ValueError(f"Lessons are named from the first to the last, not {part.strip()!r}.")
         numbers |= set(range(first, last + 1))
-        if first > last or not numbers <= set(all_lessons()):
+        if not numbers <= set(all_lessons()):
             raise ValueError(
                 f"There are lessons 1 to {max(all_lessons())}; {part.strip()} is none of them."
             )

@@ -165,9 +165,10 @@ def _lesson(lesson: int, graded: list[Graded], names: Mapping[str, str]) -> str:
     counts = counts_of(graded, names)
     solved, asked = sum(c.solved for c in counts), sum(len(c.results) for c in counts)
     share = f"{solved / asked:.0%}" if asked else "none"
+    plural = "" if len(graded) == 1 else "s"
     return (
         f"<h2>Lesson {lesson}: {esc(title(lesson))}</h2>"
-        f"<p>{len(graded)} notebooks; {share} of all exercises solved.</p>"
+        f"<p>{len(graded)} notebook{plural}; {share} of all exercises solved.</p>"
         f"<h3>Exercises</h3>{_exercise_table(lesson, counts)}"
         f"<h3>Students</h3>{_student_table(lesson, graded, counts, names)}"
         f"{_unknown(counts)}"
@@ -301,7 +302,7 @@ def _of_notebook(one: Graded) -> str:
     lesson = one.submission.lesson
     return (
         f"<h2>Lesson {lesson}: {esc(title(lesson))}</h2>"
-        f"<p>{one.points} of {len(one.results)} exercises solved.</p>{cards}"
+        f"<p>{esc(one.submission.file)}: {one.points} of {len(one.results)} exercises solved.</p>{cards}"
     )
 
 

@@ -158,7 +158,12 @@ class Workers:
     ) -> Gathered:
         """What a notebook's functions do in these trials of each exercise. Errors: NotConfined."""
         gathered = Gathered()
-        data: dict[str, Any] = {"trials": trials, "skip": [], "skip_pieces": [], "remarks": True}
+        data: dict[str, Any] = {
+            "trials": trials,
+            "skip": _not_asked(lesson, trials),
+            "skip_pieces": [],
+            "remarks": True,
+        }
         for _ in range(2 * len(trials) + 5):
             left = self.limits.seconds - gathered.spent
             if left <= 0 or self._once("blind", lesson, cells, data, left, gathered):
@@ -174,11 +179,10 @@ class Workers:
         self, lesson: int, cells: tuple[CodeCell, ...], trials: dict[str, list[int]]
     ) -> dict[str, tuple[str, str, tuple[str, ...]]]:
         """What `check` itself says about the exercises in `trials`, by id, where it comes to say it."""
-        known = [one.id for one in catalogue.exercises(lesson)]
         data = {
             "telling": True,
             "trials": trials,
-            "skip": sorted(set(known) - set(trials)),
+            "skip": _not_asked(lesson, trials),
             "skip_pieces": [],
         }
         gathered = Gathered()
@@ -223,6 +227,11 @@ class Workers:
             fate.close()
             _remove(folder)
             self.spare.put(number)
+
+
+def _not_asked(lesson: int, trials: dict[str, list[int]]) -> list[str]:
+    """The lesson's other exercises: their check cells may still stand in a notebook."""
+    return sorted({one.id for one in catalogue.exercises(lesson)} - set(trials))
 
 
 class _Listener:

@@ -37,32 +37,40 @@ class Submission:
 
 def read_submissions(paths: Iterable[Path]) -> list[Submission]:
     """Every notebook in folders, zip files and files. Errors: OSError, ValueError if there is none."""
-    all_found = [_read(*one) for path in paths for one in _notebooks(path)]
+    handed_in = [one for path in paths for one in _notebooks(path)]
+    all_found = [_read(_whose(*one[:2], handed_in), *one[1:]) for one in handed_in]
     if not all_found:
         raise ValueError("There is no notebook (.ipynb) in what you named.")
     return sorted(all_found, key=lambda one: (one.student, one.lesson, one.file))
 
 
-def _notebooks(path: Path) -> Iterator[tuple[str, str, bytes | None]]:
-    """Student, name and content of each notebook; None for one that is too large."""
+def _notebooks(path: Path) -> Iterator[tuple[Path, str, bytes | None]]:
+    """Folder or zip, name in it and content of each notebook; None for one that is too large."""
     if path.is_dir():
-        for file in sorted(path.rglob("*.ipynb")):
-            if file.is_file() and not file.is_symlink() and _counts(file.relative_to(path)):
+        for file in sorted(path.rglob("*")):
+            inside = file.relative_to(path)
+            if not file.is_file() or file.is_symlink() or not _counts(inside):
+                continue
+            if file.suffix.lower() == ".ipynb":
                 large = file.stat().st_size > MOST_BYTES
-                inside = PurePosixPath(file.relative_to(path).as_posix())
-                yield _student(inside), inside.as_posix(), None if large else file.read_bytes()
+                yield path, inside.as_posix(), None if large else file.read_bytes()
+            elif file.suffix.lower() == ".zip" and zipfile.is_zipfile(file):
+                students = len(inside.parts) > 1 or OF_MOODLE.fullmatch(file.stem)  # not a class's
+                own = f"{inside.with_suffix('').as_posix()}/" if students else ""
+                for _, name, text in _notebooks(file):
+                    yield path if own else file, own + name, text
     elif zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
-            yield from _in_archive(archive)
+            yield from ((path, *one) for one in _in_archive(archive))
     else:
-        yield path.stem, path.name, path.read_bytes()
+        yield path, path.name, path.read_bytes()
 
 
-def _in_archive(archive: zipfile.ZipFile) -> Iterator[tuple[str, str, bytes | None]]:
+def _in_archive(archive: zipfile.ZipFile) -> Iterator[tuple[str, bytes | None]]:
     """Nothing is unpacked: a name such as ../../x leads nowhere, and a bomb ends at the limit."""
     for about in archive.infolist():
-        inside = PurePosixPath(about.filename)
-        if inside.suffix != ".ipynb" or about.is_dir() or not _counts(inside):
+        inside = PurePosixPath(about.filename.replace("\\", "/"))  # some programs of Windows
+        if inside.suffix.lower() != ".ipynb" or about.is_dir() or not _counts(inside):
             continue
         try:
             with archive.open(about) as file:
@@ -70,7 +78,7 @@ def _in_archive(archive: zipfile.ZipFile) -> Iterator[tuple[str, str, bytes | No
         except (RuntimeError, zipfile.BadZipFile, NotImplementedError):  # a password, damage
             content = b""
         large = len(content) > MOST_BYTES
-        yield _student(inside), inside.as_posix(), None if large else content
+        yield inside.as_posix(), None if large else content
 
 
 def _counts(inside: Path | PurePosixPath) -> bool:
@@ -78,9 +86,22 @@ def _counts(inside: Path | PurePosixPath) -> bool:
     return not any(re.match(r"\.[^.]|__MACOSX$", part) for part in inside.parts)
 
 
+def _whose(place: Path, file: str, handed_in: list[tuple[Path, str, bytes | None]]) -> str:
+    """The student; one file name in two of the folders or zip files is not one student's."""
+    student, inside = _student(PurePosixPath(file)), PurePosixPath(file)
+    places = {other for other, name, _ in handed_in if name == file}
+    if len(_folders(inside)) > 1 or len(places) == 1:
+        return student
+    return f"{_student(PurePosixPath(place.name))}/{student}"
+
+
+def _folders(inside: PurePosixPath) -> list[str]:
+    return [part for part in inside.parts if part not in ("..", "/")]
+
+
 def _student(inside: PurePosixPath) -> str:
     """The folder of a student, as an LMS packs it, or else the file's name."""
-    parts = [part for part in inside.parts if part not in ("..", "/")]
+    parts = _folders(inside)
     name = parts[0] if len(parts) > 1 else inside.stem
     moodle = OF_MOODLE.fullmatch(name)
     return moodle[1] if moodle else name
