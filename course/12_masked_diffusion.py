@@ -79,8 +79,8 @@ print("is it a sentence of tinyworld?", bool(exact_nll(steps[-1].tokens).isfinit
 # ## 2. Real sentences
 #
 # All that `refine` needs is guesses. So take lesson 7's model, trained on docstrings with a quarter hidden,
-# and a sentence that it has not read, picked because the steps change it. Each step keeps the guess of
-# which the model is surest, and reads the row again. (In truth "the default method is direct".)
+# and an unread sentence, picked because the steps change it. Each step keeps the guess of
+# which the model is surest, and reads the row again.
 
 # %% tags=["nbval-ignore-output"]
 from functools import partial
@@ -143,11 +143,10 @@ assert all(
 
 # %% [markdown]
 # One by one, in this model *no more* gaps come right: up to half hidden no difference larger than .02 is seen
-# {r:infilling.by share}, with three quarters it is behind by .01 to .03
-# {r:infilling.by share.0.75.right}. But
-# the likeliest words do not know of each other: with half hidden, doubled pieces are in .39 to .48 more of
-# the sentences filled at once {r:infilling.by share.0.5.doubled}. One by one, words *fit together* better,
-# not well: .15 have such pieces, of the true sentences .07 {r:infilling.by share.0.5.doubled}.
+# {r:infilling.by share}, with three quarters it is behind by .01 to .03 {r:infilling.by share.0.75.right}. But
+# the likeliest words do not know of each other: with half hidden, doubled pieces are in .39 to .48 more of the
+# sentences filled at once {r:infilling.by share.0.5.doubled}. One by one, words *fit together* better, not
+# well: .15 have such pieces, of the true sentences .07 {r:infilling.by share.0.5.doubled}.
 #
 # With three quarters hidden about one gap in eight is right.
 
@@ -1040,7 +1039,7 @@ assert twins["by way"]["most confident first, one by one"]["distinct trigrams"] 
 #   writes blocks from left to right, none of which looks ahead, and keeps those of finished ones
 #   (Arriola et al. 2025, abstract).
 # - **The length comes first.** Not in block diffusion (the same abstract).
-# 
+#
 # %% [markdown]
 # ## On a GPU
 #
