@@ -108,7 +108,7 @@ def is_prediction(answer, model):
 
 def noted(model, n):
     ask, likeliest = diffusion.noting(diffusion.predictor(model), n)
-    return ask(torch.tensor([[CLS_ID, MASK_ID, MASK_ID, SEP_ID]])), likeliest
+    return ask(torch.tensor([[CLS_ID, MASK_ID, MASK_ID, SEP_ID]], device="cpu")), likeliest
 
 
 def are_likeliest(answer, model, n):
