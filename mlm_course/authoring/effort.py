@@ -2,7 +2,7 @@
 
 import math
 
-from mlm_course.authoring.cells import Source
+from mlm_course.authoring.cells import Cell, Source
 from mlm_course.authoring.evidence import MARKER
 from mlm_course.authoring.practice_data import PracticeData
 
@@ -16,25 +16,27 @@ SECONDS_A_LINE = 3  # of code that is there to be read; an exercise has minutes 
 def hours(source: Source, practice: PracticeData, seconds: float) -> float:
     """Hours for a learner, rounded up to the next half; `seconds` are the machine's."""
     minutes = (
-        words(source) / WORDS_A_MINUTE
+        sum(map(reading, source.cells))
         + sum(practice.minutes.values())
         + practice.questions * MINUTES_A_QUESTION
-        + (lines_to_read(source) * SECONDS_A_LINE + seconds) / 60
+        + seconds / 60
     )
     return math.ceil(minutes / 30) / 2
 
 
+def reading(cell: Cell) -> float:
+    """Minutes to read a cell: prose, or code that a learner gets and need not write."""
+    if cell.kind == "markdown":
+        return _words(cell) / WORDS_A_MINUTE
+    if cell.exercise or "author" in cell.tags:
+        return 0.0
+    return sum(bool(line.strip()) for line in cell.text.splitlines()) * SECONDS_A_LINE / 60
+
+
 def words(source: Source) -> int:
     """Words of prose, headings and references included, markers of records left out."""
-    prose = (MARKER.sub("", cell.text) for cell in source.cells if cell.kind == "markdown")
-    return sum(len(text.split()) for text in prose)
+    return sum(_words(cell) for cell in source.cells if cell.kind == "markdown")
 
 
-def lines_to_read(source: Source) -> int:
-    """Lines of code that a learner gets and need not write."""
-    given = (
-        cell.text.splitlines()
-        for cell in source.cells
-        if cell.kind == "code" and not cell.exercise and "author" not in cell.tags
-    )
-    return sum(bool(line.strip()) for lines in given for line in lines)
+def _words(cell: Cell) -> int:
+    return len(MARKER.sub("", cell.text).split())

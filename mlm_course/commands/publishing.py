@@ -18,7 +18,11 @@ def publish_command(options: argparse.Namespace) -> int:
     address = read_address(given)
     read_version(tag)
     if options.check:
-        return check_command(Publication(address.url, tag))
+        from mlm_course.authoring.trial import try_publication
+
+        for line in try_publication(Publication(address.url, tag)):
+            print(line, flush=True)
+        return 0
     from mlm_course.authoring.publishing import commands, publish
 
     for line in publish(root, address, tag):
@@ -27,16 +31,6 @@ def publish_command(options: argparse.Namespace) -> int:
     for line in commands(root, address, tag):
         print(f"    {line}")
     print("Then try it as a learner would: mlm-course publish --check")
-    return 0
-
-
-def check_command(publication: object) -> int:
-    from mlm_course.authoring.generated import Publication
-    from mlm_course.authoring.trial import try_publication
-
-    assert isinstance(publication, Publication)
-    for line in try_publication(publication):
-        print(line, flush=True)
     return 0
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlm_course.authoring.build import read_sources
-from mlm_course.authoring.cells import Cell, Source
-from mlm_course.authoring.effort import MINUTES_A_QUESTION, SECONDS_A_LINE, WORDS_A_MINUTE
+from mlm_course.authoring.cells import Source
+from mlm_course.authoring.effort import MINUTES_A_QUESTION, reading
 from mlm_course.practice.exercise import Exercise, Mistake, exercises, questions
 from mlm_course.practice.questions import options
 from mlm_course.text_files import write_text
@@ -48,19 +48,10 @@ def sections(source: Source) -> list[Section]:
     for cell in source.cells:
         if cell.kind == "markdown" and (heading := HEADING.search(cell.text)):
             parts.append(Section(heading[1]))
-        parts[-1].reading += _reading(cell)
+        parts[-1].reading += reading(cell)
         if cell.exercise:
             parts[-1].exercises += (cell.exercise,)
     return parts
-
-
-def _reading(cell: Cell) -> float:
-    """Minutes to read a cell, as the lesson's own hours count them."""
-    if cell.kind == "markdown":
-        return len(cell.text.split()) / WORDS_A_MINUTE
-    if cell.exercise or "author" in cell.tags:
-        return 0.0
-    return sum(bool(line.strip()) for line in cell.text.splitlines()) * SECONDS_A_LINE / 60
 
 
 def teaching_page(source: Source) -> str:
