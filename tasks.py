@@ -227,7 +227,7 @@ def package_tests(*options: object, python: Path = PYTHON) -> int:
 
 def test_quick() -> int:
     say("Running the quick tests of the package: no notebook, no browser, nothing slow.")
-    return package_tests("-m", "not browser and not slow", "--ignore=tests/browser")
+    return package_tests("-m", "not browser and not slow and not long", "--ignore=tests/browser")
 
 
 def test() -> int:
@@ -336,7 +336,7 @@ def book_serve() -> int:
 
 def bench() -> int:
     """Every benchmark, recorded; the page of results is written even if one failed or missed a bar."""
-    say("Measuring, twenty minutes: leave the machine alone meanwhile.")
+    say("Measuring, half an hour: leave the machine alone meanwhile.")
     worst = run(PYTHON, "tests/bench/run.py")
     return run(PYTHON, "-m", "mlm_course", "results") or worst
 

@@ -3,12 +3,12 @@
 #
 # You have attention (lesson 1), masks for it (lesson 2), and text with gaps in it (lessons 3 and
 # 4). Now the model in the middle: the **encoder**, a network that reads token ids and returns one
-# vector for each token, a vector that knows its surroundings. This lesson adds its other parts one by
-# one, and shows for some what goes wrong without them.
+# vector for each token, a vector that knows its surroundings. This lesson adds its other parts, and
+# shows for some what goes wrong without them.
 #
-# By the end your encoder, built from BERT's parts (Devlin et al. 2019), will agree with the one in
-# Hugging Face's library, number by number. You will find the faults of one that does not, and run
-# weights that other people trained.
+# By the end your encoder, built from BERT's parts (Devlin et al. 2019), agrees with Hugging Face's,
+# number by number. You find the faults of one that does not, write attention that sees distances, and
+# run weights that other people trained.
 
 # %%
 import matplotlib.pyplot as plt
@@ -39,9 +39,8 @@ x = table[ids]  # (B, T, D)
 print("the table:", tuple(table.shape), "  the text:", tuple(ids.shape), "->", tuple(x.shape))
 
 # %% [markdown]
-# Both "red" have the same vector now. Lesson 1 showed that attention sees a bag of words. Does a
-# whole encoder see more? Let us shuffle the words. (`Encoder` is the package's, the one you are
-# about to build.)
+# Both "red" have the same vector. Lesson 1 showed that attention sees a bag of words. Does a whole
+# encoder see more? Let us shuffle them. (`Encoder` is the package's.)
 
 # %%
 from mlm_course.models import Encoder, EncoderConfig
@@ -65,8 +64,7 @@ print("and without position embeddings:   ", only_moves(encoder))
 # Without positions an encoder of any depth cannot tell "anna gave tom a towel" from "tom gave anna
 # a towel". So there is a second table, the **position embedding**, with a row for each *place*.
 #
-# And a third. BERT reads one text or two, such as a question and a paragraph, and the **segment
-# embedding** says which of the two a token belongs to, 0 or 1:
+# And a third: the **segment embedding** says to which of two texts a token belongs, 0 or 1:
 
 # %%
 pair = "[CLS] where is the towel ? [SEP] it is at the river . [SEP]".split()
@@ -112,8 +110,8 @@ def embed(ids: Tensor, sep: int, token: Tensor, position: Tensor, segment: Tenso
 check("5.1", embed)
 
 # %% [markdown]
-# A learned table has an end. BERT's has 512 rows; a longer text has to be cut (lesson 3). Ours had
-# 128:
+# A learned table has an end (section 11 does without). BERT's has 512 rows; longer texts are cut
+# (lesson 3). Ours had 128:
 
 # %%
 try:
@@ -124,17 +122,16 @@ except ValueError as error:
 # %% [markdown]
 # ## 2. The residual connection: add, do not replace
 #
-# BERT-base has 24 layers in a row, attention and a feed-forward network (section 4) in turn. What
-# happens if each simply reads what the one before wrote? How large are the numbers after each layer,
-# and, backwards, the gradients that arrive there? A layer whose gradient is 0 learns nothing.
+# BERT-base has 24 layers in a row, attention and a feed-forward network (section 4) in turn. If each
+# reads what the one before wrote, how large are the numbers after each layer, and the gradients that
+# arrive there?
 #
-# Beside it, the same 24 layers with one change: each layer's output is *added* to its input,
-# `x + layer(x)` in place of `layer(x)`. That is a **residual connection** (He et al. 2016).
+# Beside it, one change: each layer's output is *added* to its input, `x + layer(x)`. That is a
+# **residual connection** (He et al. 2016).
 #
 # The outcome depends on how the weights start, so there are two starts. PyTorch's own draws a matrix
-# that shrinks random numbers to .58 of their size, and biases (what a layer adds to its result, the
-# same for every token). The other keeps their size: standard deviation `fan_in ** -0.5`, for
-# `fan_in` numbers that go in, and biases of 0.
+# that shrinks random numbers to .58 of their size, and biases. The other keeps their size: standard
+# deviation `fan_in ** -0.5`, for `fan_in` numbers that go in, and biases of 0.
 
 # %%
 from mlm_course.attention import MultiHeadAttention
@@ -202,8 +199,7 @@ assert all(
 # *In words: replaced, the numbers shrink and the gradients fade on the way back, by some sixteen
 # powers of ten from PyTorch's start, by four from the other. Added, both stay between .9 and 2 from
 # PyTorch's start; from the other numbers grow to hundreds, gradients to 1e5 and more.* (Four more
-# seeds agree.) So with residual connections gradients arrive from either start. They are not kept in
-# bounds; that is section 3.
+# seeds agree.) With residual connections gradients arrive from either start.
 #
 # How different are the 20 tokens at the end? The **cosine** of two vectors
 # is 1 if they point the same way:
@@ -220,9 +216,8 @@ for name, (_, _, last) in stacks.items():
     print(f"{name:26}  mean cosine of two tokens {mean_cosine(last):.2f}")
 
 # %% [markdown]
-# Replaced 24 times, all tokens have become one and the same vector, from either start. What does it:
-# attention, the feed-forward network, the biases? Twelve layers of one kind, PyTorch's start, with
-# biases and without, five seeds:
+# Replaced 24 times, all tokens have become one and the same vector, from either start. What does it?
+# Twelve layers of one kind, PyTorch's start, with biases and without, five seeds:
 
 
 # %%
@@ -260,20 +255,17 @@ assert all(mean_cosine(through_24_layers(True, True, seed=seed)[2]) > 0.9 for se
 
 # %% [markdown]
 # Two things do it, each by itself. Attention averages, and an average of averages is an average of
-# everything (Dong et al. 2021 prove it for attention without residual connections and feed-forward
-# networks). And biases, the same for all tokens, are added in every layer. With the residual
-# connection a token keeps its own vector and *adds what it has heard*. It stays recognisable as long
-# as that does not drown it, as it does in the last of the four rows.
-#
-# So one speaks of a **residual stream**: each layer reads from it and adds something to it.
+# everything (Dong et al. 2021 prove it for attention alone, without residual connections). And biases,
+# the same for all tokens, are added in every layer. With the residual connection a token keeps its own
+# vector and *adds what it has heard*. It stays recognisable unless that drowns it, as in the last of the
+# four rows. So one speaks of a **residual stream**: each layer reads from it and adds to it.
 
 # %% [markdown]
 # ## 3. LayerNorm: the same size for every token
 #
-# A stream to which everyone adds can get out of bounds. **Layer normalisation** (Ba
-# et al. 2016), LayerNorm for short, brings *each token's vector* back to mean 0 and spread 1. Then two
-# learned vectors, `weight` and `bias`, give each of the `D` dimensions the size and the centre that
-# suits it; they start as ones and zeros.
+# A stream to which everyone adds can get out of bounds. **Layer normalisation** (Ba et al. 2016),
+# LayerNorm for short, brings *each token's vector* back to mean 0 and spread 1. Two learned vectors,
+# `weight` and `bias`, then scale and shift each of the `D` dimensions; they start as ones and zeros.
 #
 # $$
 # \text{LayerNorm}(x) = \frac{x - \text{mean}}{\sqrt{\text{variance} + \epsilon}}
@@ -302,8 +294,8 @@ assert all(
 )
 
 # %% [markdown]
-# Either way numbers and gradients stay within bounds (four more seeds agree). It is no cure for
-# everything: post, the tokens of this untrained stack still end nearly alike.
+# Either way numbers and gradients stay within bounds (four more seeds agree). But post, the tokens of
+# this untrained stack still end nearly alike.
 #
 # Three tokens of eight dimensions, one loud, one far from 0:
 
@@ -321,15 +313,11 @@ y = F.layer_norm(x, (8,))  # over the last axis, of size 8
 show(heat_map(["calm", "loud", "far"], columns, y.round(decimals=1), title="after LayerNorm"))
 
 # %% [markdown]
-# Why not normalise the columns? That is batch normalisation: while training, a token's vector would
-# depend on which other tokens happen to be in the batch, padding included.
+# Two details decide whether you get *the same numbers* as others:
 #
-# Two details decide whether you get *the same numbers* as everybody else:
-#
-# - *The variance* divides by `D`. `x.var()` and `x.std()` divide by `D - 1` unless you say
-#   `unbiased=False`.
-# - *Epsilon* keeps a token whose numbers are all equal from becoming 0 / 0. PyTorch's default is 1e-5,
-#   BERT's is 1e-12. It matters for tokens with small numbers:
+# - *The variance* divides by `D`; `x.var()` and `x.std()` divide by `D - 1` unless `unbiased=False`.
+# - *Epsilon* keeps a token of equal numbers from becoming 0 / 0. PyTorch's default is 1e-5, BERT's is
+#   1e-12. It matters for small numbers:
 
 # %%
 quiet = torch.tensor([0.01, -0.01, 0.02, -0.02])
@@ -376,11 +364,10 @@ check("5.2", norm_settings)
 # %% [markdown]
 # ## 4. The feed-forward network: thinking for oneself
 #
-# Attention carries information *between* tokens, but only averages. Something has to *work* on what
-# was gathered. That is the **feed-forward network**: a matrix that makes the vector wider (four times,
-# usually), an *activation function*, and a matrix that brings it back. An activation function changes
-# each number by itself, and its graph is no straight line. The classic one is **ReLU**: negative
-# numbers become 0.
+# Attention carries information *between* tokens, but only averages. What was gathered is worked on by
+# the **feed-forward network**: a matrix that makes the vector wider (four times, usually), an
+# *activation function*, and a matrix that brings it back. An activation function changes each number
+# by itself, and its graph is no straight line. The classic one is **ReLU**: negative numbers become 0.
 #
 # Without it, two matrices in a row are one matrix:
 
@@ -428,9 +415,8 @@ print("outputs that changed:", moved.tolist())
 #
 # $$\text{GELU}(x) = x \cdot \tfrac{1}{2}\left(1 + \text{erf}\!\left(\tfrac{x}{\sqrt{2}}\right)\right)$$
 #
-# `erf`, the error function, is what computes such shares. Some programs use an approximation with
-# `tanh` in its place: Google's code for BERT does (`modeling.py`), Hugging Face's takes the exact
-# form. How far apart are they?
+# `erf`, the error function, computes such shares. Google's code for BERT approximates it with `tanh`
+# (`modeling.py`), Hugging Face's takes the exact form. How far apart are they?
 
 # %%
 t = torch.linspace(-4, 4, 161)
@@ -449,8 +435,6 @@ show_figure(fig, f"GELU's lowest value is {lowest}; the approximation is off by 
 # %% [markdown]
 # *In words: GELU follows ReLU far from 0, dips below 0 for small negative numbers, and has no
 # corner. The approximation with tanh differs in the fourth decimal place.*
-#
-# If your numbers are *nearly* right, look here.
 
 # %% [markdown]
 # ## 5. The block, and where its norms go
@@ -475,7 +459,7 @@ show_figure(fig, f"GELU's lowest value is {lowest}; the approximation is off by 
 # `feed_forward.contract` have a weight and a bias each (`p["attention_norm.weight"]`). The last two's
 # weights are `(out, in)`, as in `nn.Linear`.
 #
-# Return the block's output `(B, T, D)`, without dropout. All of PyTorch is allowed; epsilon is BERT's,
+# Return the block's output `(B, T, D)`, without dropout. Epsilon is BERT's,
 # GELU the exact one.
 
 
@@ -500,9 +484,8 @@ def bert_block(x: Tensor, attention, p: dict[str, Tensor]) -> Tensor:
 check("5.4", bert_block)
 
 # %% [markdown]
-# What difference does the place of the norms make? Stack 24 blocks of either kind, not yet trained,
-# give them sentences with one word in seven hidden, and look at every block: how large is the stream
-# after it, and how long its gradient?
+# What does the place of the norms change? Take 24 untrained blocks of either kind and sentences with
+# one word in seven hidden: how large is the stream after each block, how long its gradient?
 
 # %%
 sentences = tinyworld.sample_ids(16, torch.Generator().manual_seed(0))  # (B, T)
@@ -580,22 +563,18 @@ assert max(sizes[0] for sizes, _ in untrained["pre-norm", 24]) < 1
 # *In words: left, the post-norm stream has size 1 after every block; the pre-norm stream grows from
 # below 1 to above 5. Right, post-norm's gradients go up and down, pre-norm's fall: over five seeds,
 # the last is a quarter to an eighth of the first. In the last block, post-norm's gradient changes
-# by less than a quarter with the number of blocks; with four times as many, pre-norm's is about half
-# or less.*
+# by less than a quarter with the number of blocks; with four times as many, pre-norm's about halves.*
 #
-# In pre-norm the stream grows with every block that adds to it, so the later a block, the smaller its
-# share of the sum. The last rows agree with theorem 1 of Xiong
-# et al. (2020). Not all agrees: from layer to layer their pre-norm gradients stay about the same, their
-# post-norm ones shrink towards the input (section 3.4).
+# The last rows agree with theorem 1 of Xiong et al. (2020). Not all agrees: from layer to layer their
+# pre-norm gradients stay about the same, their post-norm ones shrink towards the input (section 3.4).
 #
 # BERT is post-norm. The models that you train from lesson 6 on are pre-norm.
 
 # %% [markdown]
 # ## 6. Dropout: on while training, off otherwise
 #
-# One part is active in training only. **Dropout** (Srivastava et al. 2014) sets some numbers to 0
-# at random, one in ten in BERT (Devlin et al. 2019, appendix A.2), and scales the others up so that the
-# average stays the same.
+# In training only, **dropout** (Srivastava et al. 2014) sets some numbers to 0 at random, one in ten in
+# BERT (Devlin et al. 2019, appendix A.2), and scales the others up so that the average stays.
 
 # %%
 ones = torch.ones(10_000)
@@ -604,9 +583,7 @@ zeros = (dropped == 0).float().mean()
 print(f"zeros: {zeros:.2f}, the others: {dropped.max():.3f}, mean: {dropped.mean():.2f}")
 
 # %% [markdown]
-# In our block it acts on what a sublayer adds, just before the sum. (Embeddings get it, too, and in
-# BERT attention weights.) `model.train()` turns it on, `model.eval()` off, for *use*; a new model is in
-# training mode.
+# `model.train()` turns it on, `model.eval()` off, for *use*; a new model is in training mode.
 
 # %%
 from mlm_course.models.encoder import EncoderBlock
@@ -623,9 +600,9 @@ with torch.no_grad():
 # ## 7. The stack, and where its numbers are
 #
 # An encoder is the embeddings and a stack of blocks, each with weights of its own. With pre-norm,
-# one last LayerNorm follows, since nobody else would normalise the stream; in BERT, which is
-# post-norm, one stands right after the embeddings. A padding mask goes to every block. `(B, T)` becomes
-# `(B, 1, 1, T)`: the same line of keys for all heads and queries (lesson 2):
+# one last LayerNorm follows; in BERT, which is post-norm, one stands right after the embeddings. A
+# padding mask goes to every block, `(B, T)` as `(B, 1, 1, T)`: the same keys for all heads and queries
+# (lesson 2):
 
 # %%
 with torch.no_grad():
@@ -637,14 +614,13 @@ with torch.no_grad():
 print("the same as the package's encoder:", same)
 
 # %% [markdown]
-# Parameters are the numbers that training may change. A linear layer from `a` to `b` dimensions has a
-# matrix of `a * b` and a **bias** of `b`.
+# A linear layer from `a` to `b` dimensions has a matrix of `a * b` and a **bias** of `b`.
 #
 # ### Exercise 5.5: counting
-# How many parameters does BERT's encoder have, embeddings included, without a head? `V` tokens, `places`
-# positions, two segments, `n_layers` blocks; vectors have `D` numbers, the feed-forward network is
-# `4 * D` wide. Attention is lesson 1's (query, key, value and output are linear layers from `D` to `D`,
-# however many heads share them). Every linear layer has a bias, every norm a weight and a bias.
+# How many parameters does BERT's encoder have, embeddings included, without a head? `V` tokens,
+# `places` positions, two segments, `n_layers` blocks; vectors have `D` numbers, the feed-forward
+# network is `4 * D` wide. Attention is lesson 1's (four linear layers from `D` to `D`, however many
+# heads share them). Every linear layer has a bias, every norm a weight and a bias.
 
 
 # %% exercise="5.5"
@@ -663,8 +639,8 @@ def encoder_parameters(V: int, places: int, D: int, n_layers: int) -> int:
 check("5.5", encoder_parameters)
 
 # %% [markdown]
-# BERT-base has "110M" parameters (Devlin et al. 2019, section 3). Where do they sit? Built on the device
-# `meta`, a model has shapes but no numbers, and takes no memory:
+# BERT-base has "110M" parameters (Devlin et al. 2019, section 3). Where do they sit? On the device
+# `meta`, a model has shapes but no numbers:
 
 # %%
 with torch.device("meta"):
@@ -702,17 +678,15 @@ assert sum(rows.values()) == count(base)
 # Look at the table again: which row is the largest?
 #
 # > **In fact** over half of BERT sits in its feed-forward networks, twice as much as in attention,
-# > and a fifth in the table of tokens. Residual connections have no parameters and norms hardly
-# > any; sections 2 and 3 have shown what becomes of a stack without them. (Vaswani et al. 2017,
-# > section 3)
+# > and a fifth in the table of tokens; and sections 2 and 3 show a stack without residual connections
+# > and norms. (Vaswani et al. 2017, section 3)
 
 # %% [markdown]
 # ## 8. The head: from vectors back to words
 #
-# The encoder returns vectors. To name the hidden tokens we need a score for each token of the
-# vocabulary, `V` logits. BERT's head is a linear layer, GELU, LayerNorm, and then the **decoder**, a
-# matrix from `D` to `V` dimensions, plus a bias for each token. The decoder is *not* a matrix of its
-# own:
+# To name the hidden tokens we need a score for each token of the vocabulary, `V` logits. BERT's head is
+# a linear layer, GELU, LayerNorm, and then the **decoder**, a matrix from `D` to `V` dimensions, plus a
+# bias for each token. The decoder is *not* a matrix of its own:
 #
 # `logits = vectors @ token_table.T + bias`
 #
@@ -736,10 +710,9 @@ reached = (tied.encoder.embeddings.token.weight.grad.abs().sum(1) > 0).sum().ite
 print(f"untied: {reached}")
 
 # %% [markdown]
-# The size at which a tied table starts shows in the first loss. Its rows now set the size of the
-# logits, and a model that knows nothing should not be sure of anything. If all `V` tokens are equally
-# likely to it, its loss is `log V`. Draw the table with standard deviation .02, which is BERT's
-# choice, with .1, or with 1, as `nn.Embedding` does by itself:
+# The size at which a tied table starts shows in the first loss: its rows set the size of the logits. A
+# model to which all `V` tokens are equally likely has a loss of `log V`. Draw the table with standard
+# deviation .02, which is BERT's choice, with .1, or with 1, as `nn.Embedding` does by itself:
 
 # %% tags=["nbval-ignore-output"]
 import math
@@ -759,12 +732,12 @@ assert abs(losses[0.02] - math.log(len(names))) < 0.5
 assert losses[1.0] > 4 * math.log(len(names))
 
 # %% [markdown]
-# With 1 this model begins very sure of wrong answers. When you build a model, look at its first loss:
-# far above `log V`, something is too large; far below, perhaps the answer leaks in. (Training can
-# recover: lesson 6, section 11.)
+# With 1 this model begins very sure of wrong answers. Look at a new model's first loss: far above
+# `log V`, something is too large; far below, perhaps the answer leaks in. (Training can recover: lesson
+# 6, section 11.)
 #
 # Training asks about the hidden tokens only: pick their places *before* the head, and no `V` logits
-# are computed for the others. (Lesson 13 measures what that saves.)
+# are computed for the others.
 
 # %%
 with torch.no_grad():
@@ -789,8 +762,8 @@ except AssertionError as error:
     print("AssertionError:", error)
 
 # %% [markdown]
-# The second argument is the number of *heads*, and 512 cannot be split over 6. With other numbers
-# there is no error, only another model:
+# The second argument is the number of *heads*, and 512 cannot be split over 6. Other numbers give no
+# error, only another model:
 
 # %%
 wrong = nn.Transformer(64, 4, 2, batch_first=True)  # meant: 4 layers, 2 heads
@@ -824,8 +797,8 @@ assert failed == 3
 
 # %% [markdown]
 # First, the decoder's input is missing. Second, there is no embedding inside: it wants vectors.
-# Third, integers are not good enough even in the right shape. And once vectors do go in, to
-# `nn.TransformerEncoder` this time, three things are still wrong that no error message mentions:
+# Third, integers are not good enough even in the right shape. Once vectors do go in, to
+# `nn.TransformerEncoder`, three things are still wrong without an error:
 
 # %%
 layer = nn.TransformerEncoderLayer(64, 4, 128, dropout=0.0)  # batch_first is False by default
@@ -887,9 +860,8 @@ verdict = check("5.6", bert)
 verdict
 
 # %% [markdown]
-# Is that really BERT? Let Hugging Face's `transformers` build one with random numbers in every place,
-# and compare. All it takes is knowing what *they* call the parts (`#` is the number of a block; `weight`
-# or `bias` follows; names in braces are separate there and stacked in ours):
+# Is that really BERT? Hugging Face's `transformers` builds one with random numbers, and calls the
+# parts so (`#` is the number of a block; names in braces are stacked in ours):
 
 # %%
 from mlm_course.models.bert import NAMES, from_bert
@@ -904,15 +876,9 @@ except ImportError:
     BertForMaskedLM = None
     print("transformers is not installed, so this cell and the next have nothing to compare with.")
 else:
-    config = BertConfig(
-        vocab_size=len(names),
-        hidden_size=64,
-        num_hidden_layers=4,
-        num_attention_heads=4,
-        intermediate_size=256,
-        max_position_embeddings=64,
-    )
-    theirs = BertForMaskedLM(config).eval()
+    shape = {"hidden_size": 64, "num_hidden_layers": 4, "num_attention_heads": 4}
+    shape |= {"intermediate_size": 256, "max_position_embeddings": 64}
+    theirs = BertForMaskedLM(BertConfig(vocab_size=len(names), **shape)).eval()
     with torch.no_grad():
         for parameter in theirs.parameters():  # biases, too: a forgotten one would show
             parameter.add_(0.05 * torch.randn(parameter.shape))
@@ -940,13 +906,12 @@ assert max(differences.values(), default=0) < 1e-5
 
 # %% [markdown]
 # The differences are those of 32-bit arithmetic: the same sums, in another order. Your encoder *is*
-# BERT. It only lacks what BERT has learned.
-#
-# Usually the first try disagrees. Then hand the same numbers to the same parts of both models.
+# BERT, and lacks what BERT has learned. If the first try disagrees, hand the same numbers to the same
+# parts of both models.
 #
 # ### Exercise 5.7: a BERT that disagrees
-# `model` is right (parts as in exercise 5.6; all can be called, its blocks return pairs). `suspect` has the
-# same weights, but one to four faults. All is float64: right parts agree to 1e-12.
+# `model` is right (parts as in exercise 5.6; all can be called, its blocks return pairs). `suspect`
+# has the same weights, but one to four faults. All is float64: right parts agree to 1e-12.
 #
 # - `suspect.embed(ids, segments)` is `(B, T, D)`, `suspect.head(x)` turns that into `(B, T, V)`.
 # - `suspect.blocks`: a block `s` has parts named as in the model, and `s(x, mask)`, `(B, T, D)`, puts
@@ -959,7 +924,7 @@ assert max(differences.values(), default=0) < 1e-5
 #   in a block's two norms, not 1e-12
 # - `"mask"`: `s` does not pass it on to its attention; `"pre-norm"`: `s` is not post-norm
 #
-# `ids`, `visible` and `segments` are for trying; some places are padding.
+# `ids`, `visible` and `segments` (with padding) are for trying.
 
 
 # %% exercise="5.7"
@@ -993,15 +958,126 @@ def faults(suspect, model: MaskedLM, ids: Tensor, visible: Tensor, segments: Ten
 check("5.7", faults)
 
 # %% [markdown]
-# ## 11. Weights that other people trained
+# ## 11. Places without a table
 #
-# Your code can run such weights. *all-MiniLM-L6-v2* is a BERT with six blocks and `D` = 384, published
-# under the Apache licence 2.0. It was trained on pairs of texts that belong together, to tell a text's
-# partner from the others of its batch by the mean of its vectors (see its
-# [model card](https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2)).
+# Two ways to say where a token stands need no table. **Sinusoidal position embeddings** (Vaswani et
+# al. 2017, section 3.5) are added as ours were, but computed: two numbers are the sine and the cosine
+# of an angle that grows from place to place, each pair with a speed of its own.
+
+# %%
+from mlm_course.positions import sinusoidal_positions
+
+waves = sinusoidal_positions(64, 64)  # (T, D)
+products = waves @ waves.T
+fig, axes = plt.subplots(1, 2, figsize=(6.8, 3))
+axes[0].imshow(waves.T, aspect="auto", cmap="RdBu")
+axes[0].set(xlabel="place", ylabel="dimension")
+for place, style in [(10, "-"), (30, "--"), (50, ":")]:
+    axes[1].plot(products[place], style, label=f"with place {place}")
+axes[1].set(xlabel="place", title="dot product")
+fig.legend(loc="outside upper left", ncols=3)
+away = f"{products[30, 20]:.1f} and {products[30, 40]:.1f}"
+show_figure(fig, f"Place 30 with itself: {products[30, 30]:.0f}; ten places away {away}.")
+
+# %% tags=["author"]
+assert all(products.diagonal(n).std() < 1e-4 for n in range(60))
+
+# %% [markdown]
+# *In words: left, waves, fast ones above, slow ones below; right, the same hill around each place.*
+# The product of two places depends on their distance alone. But attention compares queries with keys,
+# made of word and place together.
 #
-# The file has 90 MB. The next cell looks for it on this machine, then on the hub; else it says what to
-# do, and the rest of this section waits for the weights.
+# **Rotary position embeddings** (Su et al. 2021) make it hold there: each layer *turns* its queries
+# and keys, at place `m` by `m` steps. Two numbers are turned by a matrix:
+
+
+# %%
+def R(angle: float) -> Tensor:
+    """The matrix that turns two numbers by an angle in radians."""
+    cos, sin = math.cos(angle), math.sin(angle)
+    return torch.tensor([[cos, -sin], [sin, cos]])
+
+
+q, k, speed = torch.tensor([1.0, 0.3]), torch.tensor([0.5, 0.9]), 0.5
+fig, ax = plt.subplots(figsize=(3.4, 3))
+for place in range(6):
+    x, y = (R(speed * place) @ q).tolist()
+    ax.annotate("", (x, y), (0, 0), arrowprops={"arrowstyle": "->"})
+    ax.text(1.15 * x, 1.15 * y, str(place), ha="center", va="center")
+ax.set(xlim=(-1.4, 1.4), ylim=(-0.4, 1.4), aspect="equal", title="q at places 0 to 5")
+show_figure(fig, f"The same vector six times, each time turned by {speed} radians more.")
+
+# %%
+for m, n in [(0, 3), (5, 8), (1000, 1003), (0, 4), (3, 0)]:
+    score = (R(speed * m) @ q) @ (R(speed * n) @ k)
+    print(f"q at {m:4}, k at {n:4}: {score:6.3f}")
+
+# %% [markdown]
+# The first three agree, since turning back by `m` and on by `n` is turning by `n - m`:
+#
+# $$(R_m q) \cdot (R_n k) = q^T R_m^T R_n k = q^T R_{n-m}\, k$$
+#
+# A vector of `D` numbers is `D / 2` such pairs, and dot products are sums of theirs: at whatever
+# speeds, the rule holds. Pair `i`, from 0, turns by `base ** (-2 * i / D)` a place (section 3.2.2).
+# Neighbours make a pair there; in ModernBERT number `i` and number `i + D / 2` do.
+#
+# ### Exercise 5.8: rotary attention
+# `q`, `k` and `v` are `(H, T, D)`; `places` `(T,)` says where the tokens stand. Turn by the speeds
+# given above, in ModernBERT's pairs. Return attention's output `(H, T, D)`; there is no mask.
+
+
+# %% exercise="5.8"
+def rotary_attention(q: Tensor, k: Tensor, v: Tensor, places: Tensor, base: float) -> Tensor:
+    """Attention whose scores depend on what stands there and on how far away it stands."""
+    ### BEGIN SOLUTION
+    D = q.shape[-1]
+    speeds = base ** (-2 * torch.arange(D // 2) / D)  # (D / 2,)
+    angles = places[:, None] * speeds  # (T, D / 2)
+    cos, sin = angles.cos(), angles.sin()
+
+    def turned(x: Tensor) -> Tensor:
+        a, b = x.chunk(2, dim=-1)
+        return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1)
+
+    weights = (turned(q) @ turned(k).transpose(-2, -1) / D**0.5).softmax(-1)
+    return weights @ v
+    ### END SOLUTION
+
+
+# %%
+check("5.8", rotary_attention)
+
+# %% [markdown]
+# And rows longer than those of training? In a recorded experiment encoders of two layers, alike but
+# for their positions, learn tinyworld's sentences two in a row; then 2, 4 and 8 stand in a row, with
+# the same gaps, so the exact floor stays. Positions have to tell order and nearness, no more. Nats
+# above the floor:
+
+# %%
+from mlm_course.results import recorded
+
+kinds = recorded("positions")["rows"]
+print(f"{'means of five seeds':21}", *[f"{kind:>12}" for kind in kinds])
+for name in kinds["2 in a row"]["values"]:
+    means = [torch.tensor(kind["values"][name]).mean() for kind in kinds.values()]
+    print(f"{name:21}", *[f"{mean:12.2f}" for mean in means])
+
+# %% [markdown]
+# As trained, rotary is ahead of learned positions by .18 to .27 {r:positions.rows.2 in a row}. With
+# eight in a row each of the three loses over 3 nats {r:positions.longer}. Rotary trained on eight
+# ends ahead there by 3.2 to 4.1 {r:positions.rows.8 in a row}: such rows can be learned. Where
+# sentences attend to themselves alone, late places, whose rows were never trained, cost learned
+# positions 3.6 to 3.9 nats, rotary nothing {r:positions.apart}. So what costs rotary is the other
+# sentences, far or many. On Wikipedia, causal models trained on rows of 1,024 have a perplexity of 19
+# there, and at 3,024 of 96 (sinusoidal) and 36 (rotary; Press et al. 2022, table 3).
+
+# %% [markdown]
+# ## 12. Weights that other people trained
+#
+# *all-MiniLM-L6-v2* is a BERT with six blocks and `D` = 384, published under the Apache licence 2.0.
+# It was trained to tell which texts belong together, by the mean of their vectors (see its [model
+# card](https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2)). The next cell looks for its
+# 90 MB here, then on the hub; without them it says what to do.
 
 # %% tags=["nbval-ignore-output"]
 from mlm_course.hub import HubUnreachable
@@ -1015,8 +1091,7 @@ except (HubUnreachable, ValueError) as reason:  # ValueError: a damaged file
     print(reason)
 
 # %% [markdown]
-# Six sentences, three pairs that mean nearly the same. The tokenizer is BERT's (lesson 3), with
-# ids of its own.
+# Six sentences, three pairs that mean nearly the same. The tokenizer is BERT's (lesson 3).
 
 # %% tags=["nbval-ignore-output"]
 texts = [
@@ -1035,9 +1110,8 @@ if minilm is not None:
     print(encodings[3].tokens)
 
 # %% [markdown]
-# Now your `bert` from exercise 5.6 reads them, or the package's encoder while that is not solved.
-# MiniLM has no MLM head, so your function gets a stand-in. We want the vectors between the blocks:
-# PyTorch can *hook* a function onto each block's last norm, and call it with what comes out there.
+# Now your `bert` from exercise 5.6 reads them, or the package's encoder while that is not solved. MiniLM
+# has no MLM head, so your function gets a stand-in, and a *hook* on each block keeps its vectors.
 
 
 # %%
@@ -1116,38 +1190,10 @@ assert partners in ({}, {"table": 5, "blocks": 6})
 
 # %% [markdown]
 # *In words: the sentence closest to each of the six is its partner, though the two hardly share a
-# word.* The token table alone knows most of this: the mean of its rows, before any block, finds five
-# of the six.
-#
-# And where do its heads look? One of its 72, chosen because it is the only one that does this here:
-
-# %% tags=["nbval-ignore-output"]
-if minilm is not None:
-    tokenizer.no_padding()
-    encoding = tokenizer.encode("The committee has not yet answered our letter.")
-    with torch.no_grad():
-        _, all_weights = minilm(torch.tensor([encoding.ids]), return_weights=True)
-    head = all_weights[0][0, 2]  # (T, T): the first block, its third head
-    title = "first block, third head: weights"
-    display(show(heat_map(encoding.tokens, encoding.tokens, head.round(decimals=2), title=title)))
-    before = torch.stack(all_weights)[:, 0].diagonal(-1, dim1=-2, dim2=-1)  # (6, H, T - 1)
-    shares = before.mean(-1).flatten().sort(descending=True).values  # of the 72 heads
-    least = before[0, 2].min()
-    print(f"to the token before: {shares[0]:.2%} of the attention, {least:.2%} at least;")
-    print(f"in the next of the 72 heads: {shares[1]:.0%}")
-
-# %% tags=["author"]
-if minilm is not None:
-    assert before.mean(-1).argmax() == 2 and shares[0] > 0.99 and shares[1] < 0.4
-
-# %% [markdown]
-# *In words: every token looks at the one before it and at next to nothing else; `[CLS]`, which is
-# the first, looks at itself.* That is a *previous-token head*.
-# Lesson 7 searches a model of ours for heads with a job.
+# word.* The token table alone knows most of this: the mean of its rows finds five of the six.
 #
 # ### Filling gaps
-# MiniLM has no MLM head. The published BERT has one (440 MB, from the hub, kept for the next time);
-# a CPU is enough:
+# The published BERT has an MLM head (440 MB, from the hub, kept); a CPU is enough:
 
 # %% tags=["nbval-ignore-output"]
 from mlm_course.models.bert import bert_from_hub
@@ -1176,12 +1222,12 @@ quiz("5")
 #
 # - The input is a sum: token, position, segment. Without positions an encoder reads a bag of words.
 # - With **residual connections** gradients arrive at the first layer, and a token keeps its own vector
-#   beneath what is added. **LayerNorm** brings every token's vector to one size: over `D`, variance
-#   divided by `D`, eps under the root.
+#   beneath what is added. **LayerNorm** brings every token's vector to one size.
 # - Attention moves information between tokens; the **feed-forward network** works on each by itself.
 # - **Post-norm** normalises the sums (BERT), **pre-norm** what enters a sublayer.
-# - The head is tied to the token table, whose size at the start shows in the first loss.
+# - The head is tied to the token table.
 # - A model that disagrees is taken apart: the same numbers into the same parts.
+# - Rotary positions turn queries and keys: scores depend on distances; longer rows bring new ones.
 #
 # **Next:** lesson 6 trains it, with an exact floor to train against.
 
@@ -1198,13 +1244,16 @@ progress("5")
 #   [arXiv:1512.03385](https://arxiv.org/abs/1512.03385)
 # - Y. Dong et al. 2021. *Attention Is Not All You Need*. ICML.
 #   [arXiv:2103.03404](https://arxiv.org/abs/2103.03404)
-# - J. Ba, J. Kiros, G. Hinton 2016. *Layer Normalization*.
+# - J. Ba et al. 2016. *Layer Normalization*.
 #   [arXiv:1607.06450](https://arxiv.org/abs/1607.06450)
 # - R. Xiong et al. 2020. *On Layer Normalization in the Transformer Architecture*. ICML.
 #   [arXiv:2002.04745](https://arxiv.org/abs/2002.04745)
 # - D. Hendrycks, K. Gimpel 2016. *Gaussian Error Linear Units (GELUs)*.
 #   [arXiv:1606.08415](https://arxiv.org/abs/1606.08415)
-# - N. Srivastava et al. 2014. *Dropout: A Simple Way to Prevent Neural Networks from Overfitting*.
+# - N. Srivastava et al. 2014. *Dropout*.
 #   JMLR 15.
 # - O. Press, L. Wolf 2017. *Using the Output Embedding to Improve Language Models*. EACL.
 #   [arXiv:1608.05859](https://arxiv.org/abs/1608.05859)
+# - J. Su et al. 2021. *RoFormer*. [arXiv:2104.09864](https://arxiv.org/abs/2104.09864)
+# - O. Press et al. 2022. *Train Short, Test Long*. ICLR.
+#   [arXiv:2108.12409](https://arxiv.org/abs/2108.12409)

@@ -503,7 +503,7 @@ for moment, part in copying["left"].items():
 
 # %% [markdown]
 # Copied words count as learned (half way to the floor from
-# the exact loss without the words that decide it) 42 to 52 steps after agreeing ones
+# the exact loss without the words that decide them) 42 to 52 steps after agreeing ones
 # {r:copying.learned}. At step 100 they hold the largest part of what is left, at the end open words do
 # {r:copying.left}: how likely is each answer? Lesson 7 looks for the heads that copy.
 #
@@ -868,8 +868,8 @@ for pair in list(against)[-3:]:
 #   the matrices inside the blocks (Jordan et al. 2024) that replaces each averaged update by roughly the
 #   nearest matrix that stretches all directions equally. AdamW keeps the rest.
 # - *The size of the embeddings at the start.* BERT's .02 is behind .1 by .25 to .32, 1 by .04 to
-#   .08 {r:choices.tinyworld}. With AdamW the small start costs .07 to .16. (At .02 the
-#   rates chosen lie at the edge of those tried.)
+#   .08 {r:choices.tinyworld}. With AdamW the small start costs .07 to .16. (The rates at
+#   .02, and AdamW's at 1, are the largest tried.)
 #
 # 30 % hidden is ahead of 15 % by .04 to .06, decay by .02 to .05; of warm-up and the place of the norms
 # no difference larger than .03 is seen {r:choices.tinyworld}.

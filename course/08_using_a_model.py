@@ -519,7 +519,7 @@ for name, tags in {"always O": nothing, "pretrained, fine-tuned": said}.items():
 
 # %% [markdown]
 # And the record: ten draws of the labels; the rival without a network is a regression on each word
-# and its two neighbours on either side. Of *errors* the last lines show a cause: the 20 words that
+# and its two neighbours on either side. Of *errors* the last lines seek a cause: the 20 words that
 # speak most for one side were taken out of all texts, and for comparison 20 words that are as common
 # and say little.
 
@@ -670,8 +670,8 @@ from mlm_course.training import Recipe, TextPairs, contrastive_loss, fit
 rows_of = TextEncoder(model.encoder, tokenizer, length=64).rows
 pair_rows = rows_of([p.query for p in train_pairs]), rows_of([p.text for p in train_pairs])
 searcher = with_dropout(model.encoder, 0.1)  # a copy
-steps, lr = 3 if FAST else 40, search_record["chosen"]["contrastive"]["lr"]
-recipe = Recipe(steps=steps, batch_size=48, optimizer="adamw", lr=lr, warmup=0.1)
+steps, lr = 3 if FAST else 30, search_record["chosen"]["contrastive"]["lr"]
+recipe = Recipe(steps=steps, batch_size=32, optimizer="adamw", lr=lr, warmup=0.1)
 loss = partial(contrastive_loss, temperature=search_record["temperature"])
 history = fit(searcher, TextPairs(*pair_rows), loss, recipe)
 embed = TextEncoder(searcher.eval(), tokenizer)
@@ -791,7 +791,7 @@ assert str(compare(by_setting["words"] * 5, by_setting["contrastive"])).startswi
 #   those are ahead by .002 to .018 {r:search.differences}.
 #
 # Now use it. The box searches Python's manual and the docstrings of its standard library, with the
-# encoder that has learned for 40 steps here. (In the record
+# encoder that has learned for 30 steps here. (In the record
 # *contrastive* joined by places has .52, words alone .53. And try "folder", which the documentation
 # calls a directory.)
 
@@ -902,7 +902,7 @@ encoded, test_encoded = (
     labelled_rows.encode_in_one_text(tokenizer, side, 128) for side in (train_items, test_items)
 )
 reader = SpanExtractor(model.encoder)
-fine_tune(reader, span_loss, tuple(encoded[:3]), 3 if FAST else 80, lr=1e-3)
+fine_tune(reader, span_loss, tuple(encoded[:3]), 3 if FAST else 40, lr=1e-3)
 
 # %% [markdown]
 # Two scores are usual: **exact match**, the share of answers with both ends right here, and **token

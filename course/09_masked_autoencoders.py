@@ -664,9 +664,9 @@ DrawingPad(mnist.test[1], restore=from_a_quarter, title="Draw a digit", in_page=
 # nearly the same, so that a missing one can be filled in from its rim, while words say more each (He et al.
 # 2022, section 1).
 #
-# Recorded: 200 steps on the small digits, five seeds, learning rates tuned alike, one thing changed at
-# a time (equal steps, not equal work). All are
-# scored at 75 %, removed at random, and by a linear probe with 100 labels:
+# Recorded: 200 steps on the small digits, five seeds, learning rates tuned alike (by the error), one
+# thing changed at a time (equal steps, not work). All are scored at 75 %, removed at random, and by a
+# linear probe with 100 labels:
 
 # %%
 from mlm_course.results.comparison import differences, mean_interval

@@ -1,12 +1,11 @@
 # %% [markdown]
 # # Lesson 13: Scale
 #
-# The models of this course are small: one thread of a CPU trained the largest in an hour. Much is
-# written about how to spare what larger ones need. Which of this advice holds?
+# Much is written about how to spare what large models need. What of it holds?
 #
-# By the end you can say where a step's time goes and how short it could be, and what 16-bit numbers
-# lose; you will have pruned, rounded and distilled a model; and you know what keeps training on two
-# processes the same as on one.
+# By the end you can say where a step's time and memory go and how little would do, and what 16, 8 and 4
+# bits lose; you will have pruned, rounded and distilled a model; and you know what keeps training on
+# two processes, sharded or not, the same as on one.
 #
 # You need lessons 1 to 6.
 #
@@ -84,7 +83,7 @@ model.train()
 training_step()  # the first one allocates memory
 os.environ["KINETO_LOG_LEVEL"] = "99"  # the profiler keeps its own log to itself
 with profile(activities=[ProfilerActivity.CPU]) as profiled:
-    for _ in range(2 if FAST else 4):
+    for _ in range(2):
         training_step()
 
 # %% [markdown]
@@ -116,8 +115,8 @@ shares = ", ".join(f"{kind} {t / total:.0%}" for kind, t in spent.items())
 show_figure(fig, f"Where the time of a step goes: {shares}.")
 
 # %% [markdown]
-# "All else" is adding, copying, picking rows, and looking up embeddings. Work with a share `s` of the
-# step can shorten it by `s` at most, even if it took no time at all.
+# "All else" is adding, copying, looking up. Work with a share `s` of the step can shorten it by `s` at
+# most, even if it took no time at all.
 #
 # ## 2. How short could it be?
 #
@@ -181,8 +180,8 @@ assert by_hand == counter.get_total_flops()
 
 # %% [markdown]
 # **Bytes.** Beside each parameter lie its gradient and AdamW's two running averages: 16 bytes a
-# parameter in fp32. The optimiser reads all four and writes three back: 28 bytes a parameter and
-# step, whatever the batch.
+# parameter in fp32. The optimiser reads all four and writes three back, in one go if it is "fused": 28
+# bytes a parameter and step, whatever the batch. Counted from what operations are given and give back:
 
 # %%
 n_parameters = sum(p.numel() for p in model.parameters())
@@ -191,44 +190,95 @@ for name, size in cost.training_memory(n_parameters).items():
 to_move = cost.optimizer_bytes(n_parameters)
 print(f"moved by one step of AdamW: {to_move / 1e6:.0f} MB")
 
+thousand = nn.Parameter(torch.ones(1000))
+thousand.grad = torch.ones(1000)
+for way in ("fused", "foreach"):  # one operation, or one for each sum, product and root
+    one_of_them = torch.optim.AdamW([thousand], **{way: True})
+    one_of_them.step()  # makes the running averages
+    with cost.TrafficCounter() as traffic:
+        one_of_them.step()
+    print(f"{way:>7}: {traffic.bytes / 1000:.0f} bytes a parameter")
+
 # %% [markdown]
-# **This machine.** How fast is a large product, and how fast is copying?
+# **This machine.** How fast is a large product, and how fast are numbers read and written? We add one
+# tensor to another in place. (A copy's target is often fetched before it is written, which nobody
+# counts: "write allocate" in McCalpin's STREAM.)
 
 # %% tags=["nbval-ignore-output"]
-flops_a_second, bytes_a_second = cost.matmul_rate(1024), cost.copy_rate(32)
+flops_a_second = cost.matmul_rate(1024)
+from_memory, from_cache = cost.memory_rate(128), cost.memory_rate(1)  # MB
 print(f"matrix products: {flops_a_second / 1e9:.0f} billion FLOPs a second (one thread)")
-print(f"memory:          {bytes_a_second / 1e9:.1f} billion bytes a second")
-print(f"so in the time of one byte: {flops_a_second / bytes_a_second:.0f} FLOPs")
+print(f"memory:          {from_memory / 1e9:.1f} billion bytes a second, ", end="")
+print(f"a cache {from_cache / 1e9:.1f}")
+print(f"so in the time of one byte: {flops_a_second / from_memory:.1f} FLOPs")
 
 # %% [markdown]
 # Work that does less than that number of FLOPs for each byte it moves waits for memory, all other
 # work for the arithmetic. This is the **roofline** (Williams et al. 2009): the rate that a piece of
-# work can reach at most, by its FLOPs per byte.
+# work can reach at most, by its FLOPs per byte. Here with the parts of our step, forward and backward,
+# FLOPs and bytes counted, seconds measured:
+
+# %%
+ids, answers = batch.input_ids, batch.labels[batch.masked]
+block, D, tokens = model.encoder.blocks[0], model.config.d_model, batch.masked.numel()
+x = torch.randn(*ids.shape, D, generator=seeded(1)).requires_grad_()
+some_x = x.detach()[batch.masked].requires_grad_()
+parts = {
+    "embedding": lambda: model.encoder.embeddings(ids),
+    "attention": lambda: block.attention(block.attention_norm(x)),
+    "feed-forward": lambda: block.feed_forward(block.feed_forward_norm(x)),
+    "head": lambda: F.cross_entropy(model.logits(some_x), answers),
+}
+
+
+def there_and_back(part) -> None:
+    """A part's forward and backward pass."""
+    out = part()
+    out.backward(torch.ones_like(out))
+
 
 # %% tags=["nbval-ignore-output"]
-D, tokens = model.config.d_model, batch.masked.numel()
-pieces = {  # FLOPs for each byte; the first two roughly
-    "AdamW": 12 / 28,
-    "GELU": 8 / 8,
-    "a product with 1 token": 2 * D * 4 * D / (4 * (D + 4 * D * D + 4 * D)),
-    f"a product with {tokens:,} tokens": 2 * tokens * D * 4 * D
-    / (4 * (tokens * D + 4 * D * D + tokens * 4 * D)),
-}  # fmt: skip
-fig, ax = plt.subplots(figsize=(6.5, 3.2))
-grid = torch.logspace(-1, 3, 50)
-ax.loglog(grid, (grid * bytes_a_second).clamp(max=flops_a_second) / 1e9, "k-")
-for name, intensity in pieces.items():
-    limit = min(intensity * bytes_a_second, flops_a_second) / 1e9
-    ax.loglog(intensity, limit, "C1o")
-    place = (-42, 6) if name == "AdamW" else (6, -12)
-    ax.annotate(name, (intensity, limit), textcoords="offset points", xytext=place)
-    print(f"{name:>30}: {intensity:5.1f} FLOPs a byte, at most {limit:6.1f} billion FLOPs a second")
-ax.yaxis.set_major_locator(plt.LogLocator(subs=(1, 2, 5)))
-ax.xaxis.set_major_formatter("{x:g}")
-ax.yaxis.set_major_formatter("{x:g}")
-ax.minorticks_off()
-ax.set(xlabel="FLOPs for each byte moved", ylabel="billion FLOPs a second, at most")
-show_figure(fig, "Left of the bend work waits for memory: the optimiser, GELU, single tokens.")
+from functools import partial
+
+from mlm_course.cost import take_turns
+
+masked_lm_loss(model, batch)[0].backward()  # gradients for AdamW
+work = {name: partial(there_and_back, part) for name, part in parts.items()}
+work["AdamW"] = optimizer.step
+by_part = take_turns(work, ROUNDS)
+no_products = {"embedding": 3 * tokens * D, "AdamW": 12 * n_parameters}  # sums and the like
+place: dict[str, tuple[float, float]] = {}  # FLOPs a byte, FLOPs a second
+for name, call in work.items():
+    with cost.TrafficCounter() as traffic:
+        call()
+    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
+        call()
+    flops = counter.get_total_flops() or no_products[name]
+    place[name] = flops / traffic.bytes, flops / min(by_part[name])
+optimizer.zero_grad()
+
+# %% tags=["nbval-ignore-output"]
+fig, ax = plt.subplots(figsize=(6.5, 3.4))
+grid, reached = torch.logspace(-2, 2.5, 50), []
+for rate, line, name in ((from_memory, "k-", "roof, memory"), (from_cache, "k--", "roof, cache")):
+    ax.loglog(grid, (grid * rate).clamp(max=flops_a_second) / 1e9, line, label=name)
+for (name, (intensity, rate)), marker in zip(place.items(), "os^Dv"):
+    ax.loglog(intensity, rate / 1e9, f"C1{marker}", label=name)
+    roof = min(intensity * from_memory, flops_a_second)
+    print(f"{name:>12}: {intensity:5.2f} FLOPs a byte, {rate / 1e9:6.1f} billion a second")
+    reached.append(f"{name} {rate / roof:.0%}")
+ax.set(xlabel="FLOPs for each byte moved", ylabel="billion FLOPs a second")
+fig.legend(loc="outside upper left", ncols=4)
+show_figure(fig, f"Reached, as a share of memory's roof: {', '.join(reached)}.")
+
+# %% [markdown]
+# A part above memory's roof lives in a cache. Embedding and AdamW stand at the left, where bytes decide,
+# products at the right.
+
+# %% tags=["author"]
+assert max(place[n][0] for n in ("embedding", "AdamW")) < min(
+    place[n][0] for n in ("attention", "feed-forward", "head")
+)
 
 # %% [markdown]
 # ### Exercise 13.2: a floor for the time
@@ -251,29 +301,21 @@ def time_floor(
 check("13.2", time_floor)
 
 # %% tags=["nbval-ignore-output"]
-from mlm_course.cost import take_turns
-
 flops_a_second = max(flops_a_second, cost.matmul_rate(1024))  # it may have been a bad moment
+held = round(sum(cost.training_memory(n_parameters).values()) / 1e6)  # MB
+as_far = max(cost.memory_rate(held), from_memory)  # as many bytes as AdamW works on
 pieces_of_step = [(by_hand, 0.0), (0.0, to_move)]  # the products, then the optimiser
-floor_seconds = cost.time_floor(pieces_of_step, flops_a_second, bytes_a_second)
-masked_lm_loss(model, batch)[0].backward()  # gradients for AdamW alone
-alone = take_turns({"AdamW": optimizer.step}, ROUNDS)["AdamW"]
-floor_alone = to_move / bytes_a_second
-print(f"AdamW alone: floor {1000 * floor_alone:.1f} ms, took {1000 * min(alone):.1f} ms")
-optimizer.zero_grad()
+floor_seconds = cost.time_floor(pieces_of_step, flops_a_second, as_far)
+alone = min(by_part["AdamW"])
+print(f"AdamW alone: floor {1000 * to_move / as_far:.1f} ms, took {1000 * alone:.1f} ms")
 seconds = take_turns({"step": training_step}, ROUNDS)["step"]
 print(f"the step: floor {floor_seconds:.3f} s, took {min(seconds):.3f} s:", end=" ")
 print(f"{floor_seconds / min(seconds):.0%} of it is accounted for")
 
 # %% [markdown]
-# Did AdamW beat its floor? A bound is only as good as its rates. A cache, faster than memory, may keep
-# part of the model's 48 MB from step to step. And a copy may move more than we counted: many processors
-# read a target before they write it ("write allocate" in McCalpin's STREAM, which does not count it
-# either).
-#
-# What is missing from the step is the rest of section 1's list, and products below the best rate. Three
-# ways to be faster, then: *fewer FLOPs* or *cheaper* ones, *fewer bytes*, *more machines*; and fewer
-# steps (lesson 6, section 11).
+# A bound is only as good as its rates. A cache may keep part of AdamW's 48 MB, so its rate was taken with
+# as many bytes. What is missing from the step is the rest of section 1's list, and products below the best
+# rate. Three ways to be faster: *fewer FLOPs* or *cheaper* ones, *fewer bytes*, *more machines*.
 
 # %% [markdown]
 # ## 3. Numbers of 16 bits
@@ -305,7 +347,7 @@ print("the same, times 1024 first:", held(1e-8 * 1024, half) > 0)
 # The last two lines are **underflow** and its cure, **loss scaling**: small gradients become 0 in
 # fp16, so multiply the loss, and with it all gradients, by a large number, and divide before the step
 # (Micikevicius et al. 2018, section 3.2). bf16 has fp32's reach, and trained several kinds of networks
-# as well as fp32 did, no setting changed (Kalamkar et al. 2019, abstract). Its trouble is digits.
+# as well as fp32 did (Kalamkar et al. 2019, abstract). Its trouble is digits.
 #
 # ### Exercise 13.3: where does a sum stop?
 # A type with `digits` binary digits knows `2**digits` numbers, evenly apart, from each power of two to
@@ -358,14 +400,15 @@ def passes(model: nn.Module, batch, precision: torch.dtype | None = None) -> Non
 
 
 # %% tags=["nbval-ignore-output"]
-from functools import partial
-
-effects: dict[str, list[float]] = {}  # for section 12
+BOTH = f"forward and backward, {len(rows[:8])} rows of {LENGTH}"
+effects: dict[str, dict[str, list[float]]] = {
+    BOTH: {}
+}  # for section 12: only like is ranked with like
 ways = {"fp32": partial(passes, model, batch), "bf16": partial(passes, model, batch, brain)}
 tried = take_turns(ways, 1)  # without bf16 units it may take many times as long: once is enough
 rounds = ROUNDS if tried["bf16"][0] < 3 * tried["fp32"][0] else 1
-effects["bf16 (forward and backward)"] = ratios(take_turns(ways, rounds), "fp32", "bf16")
-print("bf16 here, times as fast as fp32:", as_text(effects["bf16 (forward and backward)"]))
+effects[BOTH]["bf16"] = ratios(take_turns(ways, rounds), "fp32", "bf16")
+print("bf16 here, times as fast as fp32:", as_text(effects[BOTH]["bf16"]))
 
 # %%
 for width, ratio in recorded("mixed_precision")["times as fast by width"].items():
@@ -374,10 +417,8 @@ losses = recorded("mixed_precision")["loss"]
 print("loss after one short training each:", ", ".join(f"{k} {x:.3f}" for k, x in losses.items()))
 
 # %% [markdown]
-# In this record bf16 is faster, and more so in wider models. Elsewhere it may be slower: on a CPU
-# without bf16 instructions large products took 44 to 499 times as long as in fp32 (a user's table in
-# PyTorch's [issue 146508](https://github.com/pytorch/pytorch/issues/146508)). One run each says nothing
-# about losses. On a GPU, try it first.
+# In this record bf16 is faster, and more so in wider models. On a CPU without bf16 instructions it may be
+# slower. One run each says nothing about losses.
 
 # %% [markdown]
 # ## 4. Compiling
@@ -426,6 +467,7 @@ one, other = all_tokens(model, batch), hidden_tokens(model, batch)
 g_one, g_other = gradient_of(one), gradient_of(other)
 print("the same loss:", torch.allclose(one, other, atol=1e-5), end=", ")
 print("the same gradient:", torch.allclose(g_one, g_other, atol=1e-5))
+del g_one, g_other
 
 # %% tags=["nbval-ignore-output"]
 ways = {
@@ -433,7 +475,7 @@ ways = {
     "hidden": lambda: hidden_tokens(model, batch).backward(),
 }
 faster = ratios(take_turns(ways, ROUNDS), "all", "hidden")
-effects["hidden tokens only (forward and backward)"] = faster
+effects[BOTH]["hidden tokens only"] = faster
 everything = cost.training_flops(model.config, *batch.masked.shape, tokens)
 print(f"times as fast: {as_text(faster)}; by FLOPs {everything / by_hand:.2f}")
 
@@ -557,7 +599,7 @@ seconds = take_turns(ways, ROUNDS)
 real = int((some_padded.input_ids != tokenization.PAD_ID).sum())
 for name in ("packed", "packed, texts apart"):
     gain = [x * batch.masked.numel() / real for x in ratios(seconds, "padded", name)]
-    effects[f"{name} (real tokens a second)"] = gain
+    effects.setdefault("real tokens a second, 8 rows, against padded", {})[name] = gain
     print(f"{name}: {as_text(gain)} times as many real tokens a second as padded")
 
 # %%
@@ -572,7 +614,7 @@ for name, value in recorded("row_packing")["real tokens a second"].items():
 
 
 # %%
-def kept_bytes(rows: int) -> int:
+def kept_bytes(model: nn.Module, rows: int) -> int:
     """Bytes that the forward pass of so many rows keeps for the backward, fp32 weights left out."""
     kept = {}
 
@@ -590,12 +632,13 @@ def kept_bytes(rows: int) -> int:
 
 
 # %% tags=["nbval-ignore-output"]
-memory = {n: kept_bytes(n) for n in (1, 2, 4, 8)}
+memory = {n: kept_bytes(model, n) for n in (1, 2, 4, 8)}
 for n, size in memory.items():
     print(f"{n:2} rows: {size / 1e6:6.1f} MB of activations")
 
 with torch.autocast("cpu", brain):
-    print(f" 8 rows in bf16: {kept_bytes(8) / 1e6:.1f} MB, bf16 copies of the weights among them")
+    in_bf16 = kept_bytes(model, 8)
+print(f" 8 rows in bf16: {in_bf16 / 1e6:.1f} MB, bf16 copies of the weights among them")
 
 # %% tags=["author"]
 assert 3 < memory[8] / memory[2] < 5
@@ -641,6 +684,66 @@ assert means > 0.05 and right < 1e-4
 
 # %% [markdown]
 # `Recipe(accumulate=4)` divides once, by what was hidden in all pieces. It saves memory, and no FLOPs.
+#
+# Or keep less: with **activation checkpointing** a block keeps only what went into it, and is computed
+# again before its backward pass (Chen et al. 2016). `Recipe(recompute=True)` does so:
+
+# %%
+from mlm_course.training import recomputing
+
+usual = gradient_of(masked_lm_loss(model, batch)[0])
+with recomputing(model):
+    less = kept_bytes(model, 8)
+    same_bits = torch.equal(gradient_of(masked_lm_loss(model, batch)[0]), usual)
+print("the same gradient, bit for bit:", same_bits)
+del usual
+
+
+def recomputed() -> None:
+    """Forward and backward, each block's forward twice."""
+    with recomputing(model):
+        passes(model, batch)
+
+
+# %% tags=["nbval-ignore-output"]
+print(f"8 rows keep {less / 1e6:.1f} MB instead of {memory[8] / 1e6:.1f}", end="; ")
+ways = {"fp32": partial(passes, model, batch), "recomputed": recomputed}
+effects[BOTH]["activation checkpointing"] = ratios(take_turns(ways, ROUNDS), "fp32", "recomputed")
+print("times as fast:", as_text(effects[BOTH]["activation checkpointing"]))
+
+# %% tags=["author"]
+assert same_bits and less < memory[8] / 2
+
+# %% [markdown]
+# Gradients and running averages shrink if less is trained: **LoRA** (lesson 8, section 3) trains two
+# thin matrices beside each frozen one. Counted:
+
+# %%
+from copy import deepcopy
+
+from mlm_course.models.lora import add_lora
+
+
+def held_bytes(model: nn.Module) -> int:
+    """Gradients and running averages that a step leaves."""
+    trained = [p for p in model.parameters() if p.requires_grad]
+    adamw = torch.optim.AdamW(trained, lr=0.0)
+    masked_lm_loss(model, batch)[0].backward()
+    adamw.step()
+    averages = [state[name] for state in adamw.state.values() for name in ("exp_avg", "exp_avg_sq")]
+    return sum(x.nbytes for x in [*averages, *(p.grad for p in trained)])
+
+
+thin = deepcopy(model).requires_grad_(False)
+add_lora(thin.encoder, rank=8)
+for name, each in (("all", deepcopy(model)), ("LoRA", thin)):
+    print(f"{name:>4}: {held_bytes(each) / 1e6:4.1f} MB of gradients and running averages")
+lora_keeps = kept_bytes(thin, 8)
+print(f"activations {lora_keeps / memory[8]:.0%} of what they were")
+del thin, each
+
+# %% tags=["author"]
+assert lora_keeps > 0.6 * memory[8]
 
 # %% [markdown]
 # ## 8. Pruning
@@ -670,7 +773,6 @@ check("13.5", largest_stay)
 # %% [markdown]
 # Live, one run, on lesson 6's model of tinyworld: every linear layer loses the same share; then it is
 # trained on for a few steps, with the zeros held at 0. The control: nothing gone, trained on as well.
-# (The model of docstrings follows, from a record; lesson 7 and section 9 have other tests of it.)
 
 # %% tags=["nbval-ignore-output"]
 from mlm_course import compression
@@ -734,8 +836,6 @@ for name in ("tinyworld", "docstrings"):
 # Trained on so briefly, with most rates at the edge of those tried, tinyworld's model shows no
 # difference larger than .02 up to 80 %, and loses .06 to .08 at 90 % {r:weight_pruning.tinyworld};
 # that of docstrings loses .01 to .02 at 30 %, .27 to .28 at 70 % {r:weight_pruning.docstrings}.
-# AlexNet kept its accuracy on ImageNet's pictures with a ninth of its weights (Han et al. 2015,
-# abstract).
 #
 # A product with a matrix of which nine numbers in ten are 0:
 
@@ -745,7 +845,6 @@ holey = dense * compression.magnitude_mask(dense, 0.9)
 x = torch.randn(256, 768, generator=seeded(1))
 ways = {"as it was": lambda: x @ dense.T, "90 % zeros": lambda: x @ holey.T}
 speed = ratios(take_turns(ways, 5 * ROUNDS), "as it was", "90 % zeros")
-effects["pruning 90 %, as zeros (one product)"] = speed
 print("with zeros, times as fast:", as_text(speed))
 
 # %%
@@ -763,41 +862,19 @@ for pair, difference in list(differences(units).items())[1:]:  # the first lost 
 # > **Often read:** pruning and sparse representations make a model efficient.
 #
 # > **In fact** a product multiplies by zeros like by any number, unless it is written for zeros. Kept
-# > as a list of places ("sparse", 8 bytes for the place of each number of 4), nine zeros in ten leave
-# > 30 % of the bytes, and in this record the product is 1.4 times as fast, not ten. GPUs that skip two
-# > zeros in each four multiply at twice the rate (Mishra et al. 2021, abstract). Or whole rows, heads
-# > or layers go, so that matrices become smaller (**structured pruning**): one BERT became 2.4 times as
-# > fast for 1 % of F1 (SQuAD v1: answers in a text; Lagunas et al. 2021, abstract).
-# > Here, with no training after it, a quarter of the units costs up to .03 of accuracy, half .04 to
-# > .07 {r:unit_pruning.differences}.
+# > as a list of places ("sparse", 8 bytes a place), nine zeros in ten leave 30 % of the bytes, and in
+# > this record the product is 1.4 times as fast, not ten. GPUs that skip two zeros in each four multiply
+# > at twice the rate (Mishra et al. 2021, abstract). Or whole rows, heads or layers go, so that matrices
+# > become smaller (**structured pruning**): one BERT became 2.4 times as fast for 1 % of F1 (answers in
+# > a text; Lagunas et al. 2021, abstract). Here, untrained after it, a quarter of the units costs up to
+# > .03 of accuracy, half .04 to .07 {r:unit_pruning.differences}.
 
 # %% [markdown]
 # ## 9. Quantisation
 #
-# fp32 spends 32 bits on a weight. **Quantisation** stores a small integer, here in 8 bits from -127 to
-# 127, and one scale for many of them: weight = code times scale.
-#
-# ### Exercise 13.6: eight bits a weight
-# `weight` `(R, C)`, a linear layer's matrix with one row for each output. For each row, find the
-# scale `(R, 1)` by which its largest absolute value becomes 127; a row of zeros gets the scale 1.
-# Return the codes, `torch.int8` `(R, C)`, and the scales.
-
-
-# %% exercise="13.6"
-def quantise_rows(weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Codes from -127 to 127, and what each row's codes are to be multiplied by."""
-    ### BEGIN SOLUTION
-    most = weight.abs().amax(1, keepdim=True)  # (R, 1)
-    scale = torch.where(most > 0, most / 127, 1.0)
-    return (weight / scale).round().to(torch.int8), scale
-    ### END SOLUTION
-
-
-# %%
-check("13.6", quantise_rows)
-
-# %% [markdown]
-# One large weight makes the steps coarse for all that share its scale:
+# fp32 spends 32 bits on a weight. **Quantisation** stores a small integer, in 8 bits from -127 to 127,
+# and one scale for many of them: weight = code times scale. One large weight makes the steps coarse
+# for all that share its scale:
 
 # %%
 example = torch.randn(4, 64, generator=seeded(3)) * torch.tensor([[0.01], [0.1], [1.0], [10.0]])
@@ -807,31 +884,85 @@ for name, per_row in (("a scale for each row", True), ("one scale for all", Fals
     print(f"{name:>20}: error of each row", *[f"{e:.3f}" for e in relative])
 
 # %% [markdown]
-# Now the whole model of docstrings: all matrices, embeddings too, rounded to what 8 bits can hold.
+# So with 4 bits, 15 codes, a scale serves a *group* of neighbours in a row.
+#
+# ### Exercise 13.6: four bits a weight
+# `weight` `(R, C)`: each `group` neighbours of a row share a scale, by which their largest absolute value
+# becomes 7; a group of zeros gets the scale 1. A code plus 8 fits into 4 bits. A byte, `torch.uint8`, holds
+# two: in its low bits one of a group's first half, in its high bits (16 times as much) the one half a group
+# further. Return the bytes `(R, C / 2)`, group by group, and the scales `(R, C / group)`.
+
+
+# %% exercise="13.6"
+def pack_four_bits(weight: Tensor, group: int) -> tuple[Tensor, Tensor]:
+    """Two codes a byte, and what each group's codes are to be multiplied by."""
+    ### BEGIN SOLUTION
+    groups = weight.unflatten(1, (-1, group))  # (R, C / group, group)
+    most = groups.abs().amax(-1)
+    scale = torch.where(most > 0, most / 7, 1.0)
+    codes = ((groups / scale[..., None]).round() + 8).to(torch.uint8)
+    first, second = codes.chunk(2, dim=-1)
+    return (first + 16 * second).flatten(1), scale
+    ### END SOLUTION
+
+
+# %%
+check("13.6", pack_four_bits)
+
+# %% [markdown]
+# Now the whole model of docstrings: all matrices, embeddings too, rounded to what so few bits can hold.
 
 # %% tags=["nbval-ignore-output"]
 model.load_state_dict(load_pretrained("python_docs")[0].state_dict())  # as it was before section 1
 model.eval()
 test = docs_masker(V, 0.15)(rows[-24:] if FAST else rows[-96:], seeded(5))
-int8_scores = {"fp32": (score_masked(model, test).accuracy, 4 * n_parameters)}
-for name, per_row in (("a scale for each row", True), ("a scale for each matrix", False)):
-    coarse, size = compression.fake_quantize(model, per_row)
-    int8_scores[name] = score_masked(coarse, test).accuracy, size
-for name, (right, size) in int8_scores.items():
-    print(f"{name:>24}: {right:.1%} right, {size / 1e6:.1f} MB")
+rounded = {
+    "int8, a scale for each row": compression.fake_quantize(model),
+    "int8, one for each matrix": compression.fake_quantize(model, per_row=False),
+    "int4, groups of 32": compression.fake_quantize_int4(model, 32),
+    "int4, groups of 192": compression.fake_quantize_int4(model, 192),
+}
+bits_scores = {"fp32": (score_masked(model, test, batch_size=24).accuracy, 4 * n_parameters)}
+for name, (coarse, size) in rounded.items():
+    bits_scores[name] = score_masked(coarse, test, batch_size=24).accuracy, size
+for name, (right, size) in bits_scores.items():
+    print(f"{name:>26}: {right:.1%} right, {size / 1e6:.1f} MB")
 
 # %% tags=["author"]
-assert abs(int8_scores["a scale for each row"][0] - int8_scores["fp32"][0]) < 0.03
-assert int8_scores["a scale for each row"][1] < 0.3 * int8_scores["fp32"][1]
+assert abs(bits_scores["int8, a scale for each row"][0] - bits_scores["fp32"][0]) < 0.03
+assert bits_scores["int8, a scale for each row"][1] < 0.3 * bits_scores["fp32"][1]
+
+# %%
+record = recorded("weight_only")
+for pair, difference in differences(record).items():
+    print(f"recorded, int4, accuracy over test rows, {pair}: {difference}")
 
 # %% [markdown]
-# A quarter of the bytes. That saves memory; what of time? A product with *one* token waits for the
-# weights (section 2). There fewer bytes help, and each code becomes a float again on its way
-# (Frantar et al. 2022, abstract: models of 175 billion weights, rounded to 3 or 4 bits, fit on a
-# single GPU; on A100s about 3.25 times as fast as in fp16). With *many* tokens the arithmetic has
-# to become cheaper: the products are done in integers, so what comes in is quantised, too.
-# **Dynamic quantisation** does so at each call, by the range of what comes in. PyTorch has it for
-# linear layers on a CPU (deprecated there; its successor is the package torchao):
+# 4 bits cost this model .02 to .04 of accuracy in groups of 32 or 64, .03 to .05 in groups of 192
+# {r:weight_only}.
+#
+# And time? A product with *one* token waits for the weights (section 2). In **weight-only quantisation**
+# they alone are in few bits, and become floats on their way. Recorded, a matrix times one vector, larger
+# than the cache and smaller; compiled to one loop, or all turned back first:
+
+# %%
+for size, ways in record["times as fast"].items():
+    print(size)
+    for name, row in ways.items():
+        print(f"   {name:>19}: {row['bytes'] / 1e6:6.1f} MB, error {row['error']:.3f};", end=" ")
+        kinds = (
+            f"{kind} {row[kind]:.2f}" for kind in ("one loop", "turned back first") if kind in row
+        )
+        print("times as fast as fp32:", ", ".join(kinds))
+
+# %% [markdown]
+# In this record one loop with 8 or 4 bits is twice as fast where memory binds, and hardly faster where it
+# does not. Turned back first, all floats are written and read once more. (GPT-3's 175 billion weights in 3
+# or 4 bits, on A100s: about 3.25 times as fast as in fp16: Frantar et al. 2022, abstract.)
+#
+# With *many* tokens the arithmetic has to become cheaper: products in integers, so what comes in is
+# quantised, too. **Dynamic quantisation** does so at each call, by its range (in PyTorch on a CPU;
+# deprecated, its successor is the package torchao):
 
 
 # %%
@@ -856,12 +987,11 @@ try:
 except RuntimeError as problem:
     print(problem, "See the record below.")
 else:
-    print(f"right: {score_masked(int8_model, test).accuracy:.1%}", end=", ")
+    print(f"right: {score_masked(int8_model, test, batch_size=24).accuracy:.1%}", end=", ")
     print(f"{size_on_disk(int8_model) / 1e6:.1f} MB, before {size_on_disk(model) / 1e6:.1f} MB")
     for n in (1, 16):
         ways = {"fp32": partial(answer, model, n), "int8": partial(answer, int8_model, n)}
         faster = ratios(take_turns(ways, ROUNDS), "fp32", "int8")
-        effects[f"int8, {n} at once (answering)"] = faster
         print(f"{n:2} row{'s' * (n > 1)}, times as fast: {as_text(faster)}")
 
 # %%
@@ -875,8 +1005,6 @@ print("times as fast:", ", ".join(f"{rows} rows {ratio:.2f}" for rows, ratio in 
 
 # %% [markdown]
 # Over the test rows no difference from fp32 larger than .01 is seen, in any of the three ways {r:int8}.
-# And all this is for *answering*: the weights that training changes are kept in more bits (Jacob et al.
-# 2018, section 3).
 
 # %% tags=["author"]
 assert all(-0.0105 < d.low <= 0 <= d.high < 0.0105 for d in differences(record).values())
@@ -924,10 +1052,9 @@ def distillation_loss(
 check("13.7", distillation_loss)
 
 # %% [markdown]
-# For tinyworld there is a *perfect* teacher: the exact chances. Students of one layer and width 64,
-# the same number of steps for all; live with 300 sentences and one run each; recorded also with
-# 20,000, five seeds, each goal at the best of several learning rates. "Teacher and words" is your
-# mixture with temperature 2 and half of each, in the record with temperature 1:
+# For tinyworld there is a *perfect* teacher: the exact chances. Students of one layer and width 64; live
+# with 300 sentences and one run each; recorded also with 20,000, five seeds, each goal at the best of
+# several learning rates. "Teacher and words" is half of each with temperature 2, in the record 1:
 
 
 # %%
@@ -1022,10 +1149,10 @@ check("13.8", losses_to_send)
 # %%
 def added_up(processes: int) -> Tensor:
     """The sum of what so many processes send, each with its share of the rows."""
-    n, gradients = int(batch.masked.sum()), []
+    n, total = int(batch.masked.sum()), torch.zeros(())
     for share in zip(*(x.tensor_split(processes) for x in batch)):
-        gradients.append(gradient_of(masked_lm_loss(model, type(batch)(*share))[0] / n))
-    return torch.stack(gradients).sum(0)
+        total = total + gradient_of(masked_lm_loss(model, type(batch)(*share))[0] / n)
+    return total
 
 
 alone = added_up(1)
@@ -1037,8 +1164,7 @@ for processes, distance in apart.items():
 assert max(apart.values()) < 1e-4
 
 # %% [markdown]
-# The real thing: PyTorch's `torchrun` starts several processes of one command (in a terminal, in the
-# course's folder):
+# The real thing: PyTorch's `torchrun` starts several processes of one command (in a terminal):
 #
 # ```
 # .venv/bin/torchrun --nproc_per_node 2 -m mlm_course train mlm --optimizer adamw --folder runs/two
@@ -1063,7 +1189,7 @@ assert shared["largest difference"]["adamw"] < 1e-4
 
 # %% [markdown]
 # With AdamW the losses of this one run agree to about the last digit of fp32; with Muon not, and why we
-# do not know. (One thread each on the same two cores; one process alone had one, too.)
+# do not know.
 #
 # **What it costs.** In each step every process sends and receives `2 (R - 1) / R` times the
 # gradient (Patarasuk and Yuan 2009). For BERT-base, 110 million parameters in fp32 (the rates are
@@ -1089,15 +1215,39 @@ assert cost.allreduce_seconds(gradient_bytes, 2, 1.25e8) > 20 * flops / 5e13
 # At these rates two CPUs on the slowest network exchange for a fraction of their step, two GPUs for
 # many steps. If the *model* does not fit into one device, its matrices are cut up among several (model
 # parallel: Shoeybi et al. 2019), or each process keeps a share of weights, gradients and running
-# averages and fetches the others' weights when needed (ZeRO, Rajbhandari et al. 2020; PyTorch's FSDP).
+# averages and fetches the others' weights when needed (ZeRO, Rajbhandari et al. 2020; PyTorch's FSDP):
+#
+# ```python
+# from torch.distributed.fsdp import fully_shard
+#
+# for block in model.encoder.blocks:
+#     fully_shard(block)
+# fully_shard(model)  # then AdamW on model.parameters()
+# ```
+#
+# Recorded, the same model:
+
+# %%
+sharding = recorded("sharding")
+for way, processes in sharding["bytes held by each process"].items():
+    parts = [f"{part} {size / 1e6:.2f}" for part, size in processes[0].items()]
+    print(f"{way:>23}, the first holds in MB:", ", ".join(parts))
+distance = sharding["largest difference from one process"]["two processes, sharded"]
+print(f"in {sharding['steps']} steps the losses of one run differ by at most {distance:.0e}")
+
+# %% tags=["author"]
+assert distance < 1e-4
+
+# %% [markdown]
+# Two plain processes hold everything twice, two sharded ones once.
 #
 # > **Often read:** on devices with few resources, use mixed precision or distributed training.
 #
 # > **In fact** mixed precision saves activations (section 7) and, where the hardware has it, can save
 # > time (section 3). Distributed training takes *more* devices. In plain data parallel each holds the
 # > whole model, gradients and running averages; sharding divides these and exchanges up to half as much
-# > again (Rajbhandari et al. 2020, section 7). Whoever has one small device can pack, project hidden
-# > tokens only, accumulate, and start from a model that somebody has pretrained (lesson 8).
+# > again (Rajbhandari et al. 2020, section 7). Whoever has one small device can pack, accumulate, recompute,
+# > and start from a pretrained model (lesson 8).
 #
 # ### Nothing to cache
 # GPT-like models keep the keys and values of earlier words, and a new word costs one token's work.
@@ -1127,33 +1277,28 @@ assert moved.all() and moved_causal.sum() == 2
 # > **In fact** keys and values stay *exactly* valid only where no token looks ahead. In a bidirectional
 # > encoder every new word changes the vectors of all, from the first layer's output on. What *can* be
 # > kept: the result for a text that comes again, an encoder's output for a source that stays (lesson
-# > 11), blocks that never look ahead (lesson 12). Fast-dLLM keeps keys and values in a diffusion model,
-# > as an approximation (Wu et al. 2025, abstract).
+# > 11), blocks that never look ahead (lesson 12); in
+# > other diffusion models keys and values, approximately (Wu et al. 2025, abstract).
 
 # %% [markdown]
 # ## 12. What to do first
 #
-# In this very run, times as fast as without (one thread, one small model):
+# In this very run, times as fast as without (one thread, one small model); ranked only among what
+# was measured on the same work:
 
 # %% tags=["nbval-ignore-output"]
-for name, each in sorted(effects.items(), key=lambda item: -median(item[1])):
-    print(f"{name:>42}: {as_text(each)}")
+for kind, by_name in effects.items():
+    print(kind)
+    for name, each in sorted(by_name.items(), key=lambda item: -median(item[1])):
+        print(f"   {name:>25}: {as_text(each)}")
 
 # %% [markdown]
-# | | saves | costs |
-# |---|---|---|
-# | a better recipe (lesson 6) | steps | trying |
-# | hidden tokens only | FLOPs, memory | nothing |
-# | packing | FLOPs | perhaps a mask |
-# | bf16, in hardware | time, activations | digits |
-# | compile | bytes, calls | the first call |
-# | accumulation | memory | care with the count |
-# | distillation | size | a teacher |
-# | int8 | memory, perhaps time when answering | digits |
-# | pruning | parameters; time if structured | accuracy |
-# | more devices | waiting | devices, exchange |
+# - *Steps*: a better recipe (lesson 6). *FLOPs*: hidden tokens only, packing, smaller matrices.
+# - *Bytes and calls*: bf16 where the hardware has it, compiling, few bits when answering.
+# - *Memory*: all of these but compiling; accumulation, checkpointing (for FLOPs), LoRA, sharding (for
+#   exchange). *Size*: distillation (for a teacher). *Waiting*: more devices.
 #
-# On a GPU the order may be another: nothing of it has been measured there.
+# On a GPU the order may be another.
 
 # %% [markdown]
 # ## On a GPU
@@ -1206,13 +1351,10 @@ quiz("13")
 # ## Recap
 #
 # - **Profile first.** Then compute the floor, from FLOPs and bytes.
-# - **16 bits** for products, 32 for sums and weights. bf16 lacks digits, fp16 lacks reach.
-# - Project **hidden tokens only**: the same gradient. **Pack** short texts.
+# - **16 bits** for products, 32 for sums and weights.
+# - Project **hidden tokens only**: the same gradient. **Recompute** blocks: the same gradient, less kept.
 # - Pieces and processes: add up sums, **divide once by the count of all**.
-# - **Zeros** are multiplied like any number; smaller matrices have fewer FLOPs. **int8** takes a quarter
-#   of the bytes. A **teacher** costs its forward pass.
-# - A bidirectional encoder has **nothing to cache** exactly; distributed training takes *more* devices.
-#
+# - A bidirectional encoder has **nothing to cache** exactly.
 
 # %%
 progress("13")
@@ -1227,6 +1369,8 @@ progress("13")
 # - A. Chowdhery et al. 2022. *PaLM*. [arXiv:2204.02311](https://arxiv.org/abs/2204.02311)
 # - P. Micikevicius et al. 2018. *Mixed Precision Training*.
 #   [arXiv:1710.03740](https://arxiv.org/abs/1710.03740)
+# - T. Chen et al. 2016. *Training Deep Nets with Sublinear Memory Cost*.
+#   [arXiv:1604.06174](https://arxiv.org/abs/1604.06174)
 # - D. Kalamkar et al. 2019. *A Study of BFLOAT16 for Deep Learning Training*.
 #   [arXiv:1905.12322](https://arxiv.org/abs/1905.12322)
 # - J. Ansel et al. 2024. *PyTorch 2*. ASPLOS
@@ -1237,8 +1381,6 @@ progress("13")
 # - F. Lagunas et al. 2021. *Block Pruning*. [arXiv:2109.04838](https://arxiv.org/abs/2109.04838)
 # - A. Mishra et al. 2021. *Accelerating Sparse Deep Neural Networks*.
 #   [arXiv:2104.08378](https://arxiv.org/abs/2104.08378)
-# - B. Jacob et al. 2018. *Integer-Arithmetic-Only Inference*.
-#   [arXiv:1712.05877](https://arxiv.org/abs/1712.05877)
 # - E. Frantar et al. 2022. *GPTQ*. [arXiv:2210.17323](https://arxiv.org/abs/2210.17323)
 # - G. Hinton, O. Vinyals, J. Dean 2015. *Distilling the Knowledge in a Neural Network*.
 #   [arXiv:1503.02531](https://arxiv.org/abs/1503.02531)

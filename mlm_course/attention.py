@@ -7,6 +7,7 @@ What could be read in two ways is refused (`attention_checks`).
 """
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -27,22 +28,27 @@ from mlm_course.contracts import (
     check_ids,
     check_integers,
     check_places,
+    check_shapes_agree,
     check_tensor,
 )
 from mlm_course.tokenization import PAD_ID
 
 __all__ = [
+    "KeyValues",
     "MultiHeadAttention",
     "attention_scores",
+    "block_causal_mask",
     "causal_mask",
     "from_padding_01",
     "join_heads",
+    "local_attention",
     "masked_softmax",
     "padding_mask",
     "same_document_mask",
     "scaled_dot_product_attention",
     "split_heads",
     "visible_mask",
+    "window_mask",
 ]
 
 
@@ -108,6 +114,18 @@ def causal_mask(size: int, device: torch.device | None = None) -> Tensor:
     return torch.ones(size, size, dtype=torch.bool, device=device).tril()
 
 
+def block_causal_mask(size: int, block: int, device: torch.device | None = None) -> Tensor:
+    """Attention mask under which a token sees its own block and those before, and nothing behind them.
+
+    Blocks of `block` tokens are counted from the left; the last may be shorter. -> bool (size, size).
+    block 1 is the causal mask. Source: Arriola et al. 2025, section 3.1.
+    """
+    check_count("size", size)
+    check_count("block", block, 1)
+    number = torch.arange(size, device=device) // block  # (size,) of the block that a token is in
+    return number[:, None] >= number
+
+
 def same_document_mask(documents: Tensor) -> Tensor:
     """Attention mask that keeps texts packed into one row apart: each token sees its own text.
 
@@ -115,6 +133,17 @@ def same_document_mask(documents: Tensor) -> Tensor:
     """
     check_integers("documents", documents, "B T")
     return (documents[:, :, None] == documents[:, None, :])[:, None]
+
+
+def window_mask(size: int, reach: int, device: torch.device | None = None) -> Tensor:
+    """Attention mask under which each token sees itself and `reach` tokens to either side.
+
+    -> bool (size, size). Source: Beltagy et al. 2020, section 3.1 (Longformer).
+    """
+    check_count("size", size)
+    check_count("reach", reach)
+    place = torch.arange(size, device=device)
+    return (place[:, None] - place).abs() <= reach
 
 
 def from_padding_01(attention_mask: Tensor) -> Tensor:
@@ -130,6 +159,13 @@ def from_padding_01(attention_mask: Tensor) -> Tensor:
             "(0 and -inf) becomes boolean with mask == 0."
         )
     return attention_mask.bool()[:, None, None, :]
+
+
+class KeyValues(NamedTuple):
+    """Keys and values of places that were read, (B, H, T, D / H) each: what need not be computed again."""
+
+    keys: Tensor
+    values: Tensor
 
 
 class MultiHeadAttention(nn.Module):
@@ -176,6 +212,19 @@ class MultiHeadAttention(nn.Module):
             check_attention_mask(attention_mask, q.shape[:-1] + k.shape[-2:-1])
         return self.output(join_heads(fused_attention(q, k, v, attention_mask)))
 
+    def step(
+        self, x: Tensor, past: KeyValues | None, attention_mask: Tensor | None = None
+    ) -> tuple[Tensor, KeyValues]:
+        """More places x (B, T, d_model), given the keys and values of those before; theirs joined to these.
+
+        attention_mask bool, broadcasts to (B, H, T, S), S counting both.
+        """
+        q, k, v = (_split(part, self.n_heads) for part in self.project(x))  # (B, H, T, D)
+        if past is not None:
+            k, v = torch.cat([past.keys, k], 2), torch.cat([past.values, v], 2)
+        heads = fused_attention(q, k, v, attention_mask)
+        return self.output(join_heads(heads)), KeyValues(k, v)
+
     def check_input(self, name: str, x: Tensor, shape: str = "... T D") -> None:
         """Error unless x (..., T, d_model) is as wide as the weights, and of their dtype."""
         weight = self.output._parameters.get("weight")  # None where pruned or in int8
@@ -213,6 +262,73 @@ def fused_attention(q: Tensor, k: Tensor, v: Tensor, attention_mask: Tensor | No
                 q.float(), k.float(), v.float(), attn_mask=attention_mask
             )
     return F.scaled_dot_product_attention(q, k, v, attn_mask=attention_mask)
+
+
+def local_attention(
+    q: Tensor, k: Tensor, v: Tensor, reach: int, texts: Tensor | None = None
+) -> Tensor:
+    """Attention of each token to those at most `reach` places away, at a cost that grows with T alone.
+
+    q, k, v (B, H, T, D) -> (B, H, T, D). texts (B, T) ints: the number of the text that a token
+    belongs to, and sees no other; by default each row is one. Equal to attention under
+    `window_mask`: queries in blocks of `reach` tokens see their own block and the two beside it.
+    Errors: TypeError or ValueError for vectors of unlike shapes or dtypes, or texts of another shape.
+    Source: Beltagy et al. 2020, section 3.1 and appendix A.
+    """
+    _check_local(q, k, v, reach, texts)
+    B, _, T, _ = q.shape
+    if texts is None:
+        texts = torch.zeros(1, T, dtype=torch.long, device=q.device)
+    size = max(int(reach), 1)
+    n = -(-T // size)  # blocks
+    if n <= 3:  # few neighbours are all there are
+        seen = window_mask(T, reach, q.device) & (texts[:, :, None] == texts[:, None, :])
+        return fused_attention(q, k, v, seen[:, None])
+    queries = _blocks(q, 0, n * size - T, size).transpose(1, 2).flatten(0, 1)  # (B * n, H, size, D)
+    keys, values = (_neighbours(x, T, size) for x in (k, v))  # (B * n, H, 3 * size, D)
+    seen = _seen_nearby(texts, reach, size).expand(B, -1, -1, -1)  # (B, n, size, 3 * size)
+    mixed = fused_attention(queries, keys, values, seen.flatten(0, 1)[:, None])
+    return mixed.unflatten(0, (B, n)).transpose(1, 2).flatten(2, 3)[:, :, :T]
+
+
+def _check_local(q: Tensor, k: Tensor, v: Tensor, reach: int, texts: Tensor | None) -> None:
+    check_count("reach", reach)
+    shape = "B H T D"
+    check_queries_and_keys(q=(q, shape), k=(k, shape))
+    check_queries_and_keys(q=(q, shape), v=(v, shape))
+    check_shapes_agree(q=q, k=k, v=v)
+    if texts is not None:
+        check_integers("texts", texts)
+        if texts.shape != (len(q), q.shape[2]):
+            raise ValueError(
+                f"texts has shape {tuple(texts.shape)}, but q has {len(q)} rows of {q.shape[2]} "
+                "tokens: each token has the number of its text, (B, T)."
+            )
+
+
+def _seen_nearby(texts: Tensor, reach: int, size: int) -> Tensor:
+    """Which of three blocks' keys a block's queries may see: texts (B, T) -> (B, n, size, 3 * size)."""
+    T = texts.shape[1]
+    n = -(-T // size)
+    own = F.pad(texts, (0, n * size - T)).unflatten(1, (n, size))
+    near = F.pad(texts, (size, (n + 1) * size - T)).unfold(1, 3 * size, size)  # (B, n, 3 * size)
+    query = torch.arange(size, device=texts.device)[:, None]
+    key = torch.arange(-size, 2 * size, device=texts.device)  # from the block's first token
+    place = key + size * torch.arange(n, device=texts.device)[:, None, None]  # in the row
+    inside = ((key - query).abs() <= reach) & (place >= 0) & (place < T)  # (n, size, 3 * size)
+    return (own[..., None] == near[:, :, None]) & inside
+
+
+def _neighbours(x: Tensor, T: int, size: int) -> Tensor:
+    """For each block of x (B, H, T, D) the one before, itself, the one after: (B * n, H, 3 * size, D)."""
+    blocks = _blocks(x, size, -(-T // size) * size + size - T, size)  # (B, H, n + 2, size, D)
+    three = [blocks[:, :, :-2], blocks[:, :, 1:-1], blocks[:, :, 2:]]
+    return torch.cat(three, dim=3).transpose(1, 2).flatten(0, 1)
+
+
+def _blocks(x: Tensor, before: int, after: int, size: int) -> Tensor:
+    """x (B, H, T, D) with zeros before and after, cut into blocks: (B, H, n, size, D)."""
+    return F.pad(x, (0, 0, before, after)).unflatten(2, (-1, size))
 
 
 def split_heads(x: Tensor, n_heads: int) -> Tensor:

@@ -1,11 +1,11 @@
-"""Smaller models: pruning, integers of 8 bits, and learning from a larger model. Lesson 13."""
+"""Smaller models: pruning, integers of 8 and 4 bits, and learning from a larger model. Lesson 13."""
 
 from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from torch.nn.utils import parametrize
 
 from mlm_course.contracts import (
+    check_count,
     check_flag,
     check_floats,
     check_ids,
@@ -169,20 +170,90 @@ def _check_quantized(quantised: Quantized) -> None:
         )
 
 
+class Packed(NamedTuple):
+    """Integers from -7 to 7, each plus 8, two in a byte (uint8), and the scale of each group of them.
+
+    Half a group lies in the low four bits of its bytes, the other half in the high four bits: so
+    both halves come out in their order, without taking pairs apart.
+    """
+
+    codes: Tensor
+    scale: Tensor
+
+
+def quantize_int4(weight: Tensor, group: int = 32) -> Packed:
+    """The nearest multiples of a scale that fits the largest of `group` neighbours in a row.
+
+    weight (R, C) -> codes (R, C / 2) uint8, scale (R, C / group). group is even, and C a multiple
+    of it. A group of zeros gets the scale 1.
+    """
+    check_floats("weight", weight, "R C", finite=True)
+    check_count("group", group, 2)
+    if group % 2 or not weight.numel() or weight.shape[1] % group:
+        raise ValueError(
+            f"weight of shape {tuple(weight.shape)} cannot be cut into groups of {group} neighbours "
+            "in a row: group must be even, and divide the number of columns."
+        )
+    groups = weight.unflatten(1, (-1, int(group)))  # (R, C / group, group)
+    most = groups.abs().amax(-1, keepdim=True)
+    scale = torch.where(most > 0, most / 7, torch.ones_like(most))
+    first, second = ((groups / scale).round() + 8).to(torch.uint8).chunk(2, dim=-1)  # 1 to 15
+    return Packed((first | second << 4).flatten(1), scale[..., 0])
+
+
+def dequantize_int4(packed: Packed) -> Tensor:
+    """The weights that the codes stand for, (R, C) float."""
+    _check_packed(packed)
+    codes, scale = packed
+    halves = codes.unflatten(1, (scale.shape[1], -1))  # (R, C / group, group / 2)
+    groups = torch.cat((halves & 15, halves >> 4), dim=-1).to(scale.dtype) - 8
+    return (groups * scale[..., None]).flatten(1)
+
+
+def _check_packed(packed: Packed) -> None:
+    if not isinstance(packed, Packed):
+        raise TypeError(f"Only a Packed can be turned back, not {type(packed).__name__}.")
+    codes, scale = packed
+    check_tensor("codes", codes, "R C")
+    check_floats("scale", scale, "R G")
+    sized = codes.numel() and scale.numel() and len(codes) == len(scale)
+    fits = sized and codes.shape[1] % scale.shape[1] == 0
+    if codes.dtype != torch.uint8 or not fits:
+        raise ValueError(
+            f"codes must be uint8 (R, C / 2) and scale (R, C / group), not {codes.dtype} "
+            f"{tuple(codes.shape)} and {tuple(scale.shape)}."
+        )
+
+
 def fake_quantize(model: nn.Module, per_row: bool = True) -> tuple[nn.Module, int]:
     """A copy of a model with all matrices, embeddings too, as int8 can hold them; bytes it then takes.
 
     The copy computes in float: it shows what int8 does to the answers, not to the time.
     """
-    check_module("model", model)
     check_flag("per_row", per_row)
+    return _rounded(model, lambda weight: quantize(weight, per_row), dequantize)
+
+
+def fake_quantize_int4(model: nn.Module, group: int = 32) -> tuple[nn.Module, int]:
+    """A copy of a model with all matrices as packed int4 can hold them; bytes it then takes.
+
+    group: see `quantize_int4`. The copy computes in float, as that of `fake_quantize` does.
+    """
+    return _rounded(model, lambda weight: quantize_int4(weight, group), dequantize_int4)
+
+
+def _rounded(
+    model: nn.Module, quantise: Callable[[Tensor], Any], turn_back: Callable[[Any], Tensor]
+) -> tuple[nn.Module, int]:
+    """A copy of a model whose matrices were quantised and turned back; bytes of what was stored."""
+    check_module("model", model)
     copied, size = copy.deepcopy(model), 0
     with torch.no_grad():
         for parameter in copied.parameters():
             if parameter.ndim == 2:
-                quantized = quantize(parameter, per_row)
-                parameter.copy_(dequantize(quantized))
-                size += quantized.codes.nbytes + quantized.scale.nbytes
+                quantized = quantise(parameter)
+                parameter.copy_(turn_back(quantized))
+                size += sum(part.nbytes for part in quantized)
             else:
                 size += parameter.nbytes
     return copied, size

@@ -105,11 +105,11 @@ def check_flag(name: str, value: Any) -> None:
 def check_places(name: str, values: Any, count: int) -> None:
     """Error unless values are integers from 0 to count - 1."""
     check_integers(name, values)
-    if may_look_at(values) and (values.min() < 0 or values.max() >= count):
-        raise ValueError(
-            f"{name} must lie between 0 and {count - 1}, not {int(values.min())} and "
-            f"{int(values.max())}."
-        )
+    if not may_look_at(values):
+        return
+    least, most = (int(number) for number in values.aminmax())
+    if least < 0 or most >= count:
+        raise ValueError(f"{name} must lie between 0 and {count - 1}, not {least} and {most}.")
 
 
 def check_count(name: str, value: Any, least: int = 0, most: int | None = None) -> None:

@@ -11,6 +11,8 @@ from statistics import median
 from typing import Any
 
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from mlm_course.contracts import check_callable, check_count, check_number
 from mlm_course.models import EncoderConfig
@@ -166,11 +168,64 @@ def matmul_rate(size: int = 512, rounds: int = 5, dtype: torch.dtype = torch.flo
     return 2 * size**3 / best
 
 
-def copy_rate(megabytes: int = 64, rounds: int = 5) -> float:
-    """Bytes a second read and written by copying more than the caches hold: the best of some rounds."""
+def memory_rate(megabytes: int = 128, rounds: int = 5) -> float:
+    """Bytes a second read and written by adding one tensor to another in place: the best of some rounds.
+
+    megabytes: of both together; what a cache holds is faster. In place, because a target that was not
+    read before is often fetched before it is written, which nobody counts (McCalpin, STREAM).
+    """
     check_count("megabytes", megabytes, 1, 100_000)
     check_count("rounds", rounds, 1)
-    source = torch.ones(megabytes * 2**18)
-    target = torch.empty_like(source)
-    best = min(take_turns({"": lambda: target.copy_(source)}, rounds)[""])
-    return 2 * source.nbytes / best
+    source, target = torch.ones(2, int(megabytes) * 2**17)
+    again = max(1, 32 // int(megabytes))  # small ones several times: a call takes time, too
+
+    def add() -> None:
+        for _ in range(again):
+            target.add_(source)
+
+    best = min(take_turns({"": add}, rounds)[""])
+    return again * 3 * source.nbytes / best
+
+
+class TrafficCounter(TorchDispatchMode):
+    """A context that adds up the bytes of all tensors which operations read and write.
+
+    bytes: so far, as if no cache kept anything between two operations. An operation reads what it is
+    given and writes what it makes or changes; a view moves nothing; of an embedding only the rows
+    that are looked up are read; AdamW in one kernel ("fused") only reads the gradients.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bytes = 0
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None
+    ) -> Any:
+        made = function(*args, **(kwargs or {}))
+        names = (argument.name for argument in function._schema.arguments)
+        given = dict(zip(names, args, strict=False)) | (
+            kwargs or {}
+        )  # what is left out has a default
+        self.bytes += _moved(function, given, made)
+        return made
+
+
+def _moved(function: Any, given: dict[str, Any], made: Any) -> int:
+    """Bytes that one operation reads and writes."""
+    schema = function._schema
+    new = _size([made]) if all(r.alias_info is None for r in schema.returns) else 0
+    changed = [
+        given[a.name]
+        for a in schema.arguments
+        if a.name in given and a.alias_info and a.alias_info.is_write and a.name != "grads"
+    ]
+    if not new and not changed:
+        return 0
+    if function is torch.ops.aten.embedding.default:
+        return 2 * new + _size([given["indices"]])
+    return _size(list(given.values())) + _size(changed) + new
+
+
+def _size(parts: list[Any]) -> int:
+    return sum(part.nbytes for part in tree_leaves(parts) if isinstance(part, torch.Tensor))

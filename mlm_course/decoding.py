@@ -2,7 +2,7 @@
 
 One procedure, `refine`. It starts from masked places alone; each step predicts all of them at once
 and then masks some again, fewer each time. Who decides which, and by what, is a `Sampler`:
-MASK_PREDICT, MASKGIT, LLADA and MDLM are settings.
+MASK_PREDICT, MASKGIT, LLADA, MDLM and FIRST_HITTING are settings.
 
 Shapes everywhere: B rows of N places, V tokens in the vocabulary.
 """
@@ -17,6 +17,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from mlm_course.attention import KeyValues
 from mlm_course.contracts import (
     check_bools,
     check_callable,
@@ -32,7 +33,7 @@ from mlm_course.contracts import (
 )
 from mlm_course.corruption.noise import gumbel
 from mlm_course.corruption.strategies import lowest
-from mlm_course.models.seq2seq import KeyValues, Memory, Seq2Seq, Seq2SeqConfig
+from mlm_course.models.seq2seq import Memory, Seq2Seq, Seq2SeqConfig
 from mlm_course.tokenization import CLS_ID, MASK_ID, PAD_ID, SEP_ID, UNK_ID
 
 MOST_STEPS = 100_000
@@ -67,6 +68,11 @@ class Sampler:
     "bernoulli" each with the same chance of its own. gumbel: noise on the confidences' logarithms
     that falls to 0 with the last step. of_remaining: shares are taken of what is still masked, not
     of all that was (`n_masked`).
+
+    threshold: a token chosen with at least this probability is kept, too, whatever the schedule says,
+    and at least one a step; it needs order "confidence" and kept tokens that stay. block_length:
+    blocks of so many places are filled one after the other from the left, each in all the steps.
+    With either of the two, steps that would fill nothing are left out.
     """
 
     schedule: Callable[[float], float] = linear_remasking
@@ -75,6 +81,8 @@ class Sampler:
     order: str = "confidence"
     gumbel: float = 0.0
     of_remaining: bool = False
+    threshold: float | None = None
+    block_length: int | None = None
 
     def __post_init__(self) -> None:
         check_callable("schedule", self.schedule)
@@ -86,11 +94,25 @@ class Sampler:
             raise ValueError(
                 f'order must be "confidence", "random" or "bernoulli", not {self.order!r}.'
             )
+        if self.block_length is not None:
+            check_count("block_length", self.block_length, 1)
+        if self.threshold is not None:
+            check_number("threshold", self.threshold, 0, 1)
+            if self.may_remask or self.order != "confidence":
+                raise ValueError(
+                    "A threshold keeps what the model is sure of: it needs may_remask=False and "
+                    'order="confidence".'
+                )
 
     @property
     def draws(self) -> bool:
         """Whether anything is left to chance, so that a generator is needed."""
         return self.temperature > 0 or self.order != "confidence" or self.gumbel > 0
+
+    @property
+    def adapts(self) -> bool:
+        """Whether all may be filled before the last step, so that the rest is left out."""
+        return self.threshold is not None or self.block_length is not None
 
     def share(self, done: int, steps: int) -> float:
         """The share of places still masked after some of the steps."""
@@ -107,13 +129,17 @@ LLADA = Sampler(may_remask=False, of_remaining=True)
 """Nie et al. 2025, section 2.4 (low-confidence remasking)."""
 MDLM = Sampler(temperature=1.0, may_remask=False, order="bernoulli")
 """Sahoo et al. 2024, section 3.2 (ancestral sampling)."""
+FIRST_HITTING = Sampler(temperature=1.0, may_remask=False, order="random", of_remaining=True)
+"""Zheng et al. 2024, section 4.2: MDLM in continuous time. In as many steps as masked places each fills
+one; a model that is not told the time needs their order alone, and every order is equally likely."""
 
 
 class Step(NamedTuple):
     """One step of a refinement, as it stands after the prediction; each (B, N).
 
     tokens int64; confidence float, the probability that each token had when it was chosen; masked
-    bool: what was masked before, and is therefore new.
+    bool: what was masked before, and is therefore new. In blocks that are not begun yet [MASK] stands,
+    with a confidence of 0.
     """
 
     tokens: Tensor
@@ -134,24 +160,37 @@ def refine(
 
     canvas (B, N) int64: what is given, and anything at masked places; masked (B, N) bool. Samplers
     that draw need a generator on the canvas's device. A row without masked places stays as it is.
+    steps: of each block; with a threshold, at most.
     Errors: TypeError or ValueError for what does not fit, ValueError for a model that answers NaN.
     """
     _check_refinement(predict, canvas, masked, mask_id, steps, sampler, generator)
-    tokens, now_masked, trace = canvas.long(), masked, []
-    confidence = torch.ones(canvas.shape, device=canvas.device, dtype=torch.float32)
-    counts = _counts(masked, steps, sampler)  # (steps, B)
-    for step in range(steps):
-        logits = predict(tokens.masked_fill(now_masked, mask_id))
-        _check_answer(logits, canvas)
-        chosen, probability = choose_tokens(logits, sampler.temperature, generator, now_masked)
-        tokens = torch.where(now_masked, chosen, tokens)
-        confidence = torch.where(now_masked, probability, confidence)
-        trace.append(Step(tokens, confidence, now_masked))
-        if step + 1 < steps:
-            candidates = masked if sampler.may_remask else now_masked
-            progress, count = (step + 1, steps), counts[step + 1]
-            now_masked = _remask(confidence, candidates, count, progress, sampler, generator)
+    tokens, trace = canvas.long().masked_fill(masked, mask_id), []
+    confidence = (~masked).float()
+    for block in _blocks(masked, sampler.block_length):
+        now_masked, counts = block, _counts(block, steps, sampler)  # (B, N), (steps, B)
+        for step in range(steps):
+            logits = predict(tokens.masked_fill(now_masked, mask_id))
+            _check_answer(logits, canvas)
+            chosen, probability = choose_tokens(logits, sampler.temperature, generator, now_masked)
+            tokens = torch.where(now_masked, chosen, tokens)
+            confidence = torch.where(now_masked, probability, confidence)
+            trace.append(Step(tokens, confidence, now_masked))
+            if step + 1 < steps:
+                candidates = block if sampler.may_remask else now_masked
+                progress, count = (step + 1, steps), counts[step + 1]
+                now_masked = _remask(confidence, candidates, count, progress, sampler, generator)
+                if sampler.adapts and not now_masked.any():
+                    break
     return trace
+
+
+def _blocks(masked: Tensor, length: int | None) -> list[Tensor]:
+    """What is filled together, from the left: (B, N) bool each, blocks without masked places left out."""
+    if length is None:
+        return [masked]
+    places = torch.arange(masked.shape[1], device=masked.device)
+    blocks = [masked & (places // length == i) for i in range(-(-len(places) // length))]
+    return [block for block in blocks if block.any()] or [masked]
 
 
 def choose_tokens(
@@ -217,7 +256,8 @@ def _remask(
     """Which places the next step fills anew, bool (B, N).
 
     confidence (B, N); candidates (B, N) bool: what may be masked again; count (B,) int64: how many
-    of them, but order "bernoulli" leaves the number to chance; progress: steps done, and of how many.
+    of them, but order "bernoulli" leaves the number to chance, and with a threshold it is the most;
+    progress: steps done, and of how many.
     """
     done, steps = progress
     if sampler.order == "bernoulli":
@@ -231,7 +271,11 @@ def _remask(
     elif sampler.gumbel:
         drawn = _uniform(score, generator)
         score = score.log() + sampler.gumbel * (1 - done / steps) * gumbel(drawn)
-    return lowest(score.masked_fill(~candidates, math.inf), count) & candidates
+    if sampler.threshold is None:
+        return lowest(score.masked_fill(~candidates, math.inf), count) & candidates
+    count = count.minimum(candidates.sum(1) - 1)  # at least one is kept
+    unsure = candidates & (confidence < sampler.threshold)
+    return lowest(score.masked_fill(~unsure, math.inf), count) & unsure
 
 
 def n_masked(n: int, steps: int, sampler: Sampler) -> list[int]:
@@ -240,7 +284,8 @@ def n_masked(n: int, steps: int, sampler: Sampler) -> list[int]:
     The scheduled share of n, rounded down, and at least one: Ghazvininejad et al. 2019, section 3.1
     and code. Where kept tokens stay, at least one fewer than before, while there are two: MaskGIT's
     code. With of_remaining the share of what the step before filled, rounded down: LLaDA's code,
-    where all steps keep as many, the first ones one more. "bernoulli" has these numbers in the mean.
+    where all steps keep as many, the first ones one more. "bernoulli" has these numbers in the mean,
+    a threshold at most these; with blocks, n is what is masked in one of them.
 
     Exact: 9 of 22 even steps leave 13 places of 22. (Mask-Predict's code multiplies in float32, where
     22 * (1 - 9 / 22) is below 13, and has 12; up to 64 places and steps 53 counts differ so.)

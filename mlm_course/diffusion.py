@@ -41,7 +41,9 @@ from mlm_course.corruption.noise import uniform
 from mlm_course.corruption.strategies import choose_count
 from mlm_course.decoding import LLADA, Predict, Sampler, refine
 from mlm_course.evaluation import evaluation_mode
+from mlm_course.models.block_reader import BlockReader
 from mlm_course.models.masked_lm import MaskedLM
+from mlm_course.models.modern import ModernMaskedLM
 from mlm_course.tokenization import CLS_ID, MASK_ID, PAD_ID, SEP_ID, SPECIAL_IDS
 
 GAP = re.compile(r"_{3,}")  # how people write a gap; two are part of a name such as __init__
@@ -127,10 +129,29 @@ def predictor(model: nn.Module) -> Predict:
 
     @torch.no_grad()
     def predict(canvas: Tensor) -> Tensor:
-        never = torch.tensor(SPECIAL_IDS, device=canvas.device)
-        return model(canvas, visible_mask(canvas)).index_fill(-1, never, -math.inf)
+        return _words_alone(model(canvas, visible_mask(canvas)))
 
     return predict
+
+
+def block_predictor(model: MaskedLM, block_length: int) -> Predict:
+    """The same with blocks that do not look ahead: keys and values of finished ones are kept.
+
+    For a sampler with this block_length, or a shorter one that divides it; see `BlockReader`.
+    Source: Arriola et al. 2025, section 3.2.
+    """
+    reader = BlockReader(model, block_length)
+
+    def predict(canvas: Tensor) -> Tensor:
+        return _words_alone(reader(canvas))
+
+    return predict
+
+
+def _words_alone(logits: Tensor) -> Tensor:
+    """Logits (B, T, V) in which no special token has a chance."""
+    never = torch.tensor(SPECIAL_IDS, device=logits.device)
+    return logits.index_fill(-1, never, -math.inf)
 
 
 def gap_row(tokenizer: Tokenizer, text: str, most: int = 128) -> tuple[Tensor, Tensor]:
@@ -180,7 +201,11 @@ class Filling(NamedTuple):
 
 
 def fill_gaps(
-    model: MaskedLM, tokenizer: Tokenizer, text: str, sampler: Sampler = LLADA, n_others: int = 3
+    model: MaskedLM | ModernMaskedLM,
+    tokenizer: Tokenizer,
+    text: str,
+    sampler: Sampler = LLADA,
+    n_others: int = 3,
 ) -> Filling:
     """The steps in which a model fills the gaps of a text, as many as there are gaps.
 
@@ -189,7 +214,7 @@ def fill_gaps(
     each place are named. Errors: as `gap_row`; TypeError or ValueError for a model and a tokenizer
     that do not go together. Source: Nie et al. 2025, section 2.4.
     """
-    check_kind("model", model, MaskedLM)
+    check_kind("model", model, MaskedLM, ModernMaskedLM)
     check_kind("tokenizer", tokenizer, Tokenizer)
     check_kind("sampler", sampler, Sampler)
     V = tokenizer.get_vocab_size()

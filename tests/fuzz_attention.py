@@ -116,6 +116,11 @@ def is_causal(answer, size):
     assert torch.equal(answer, torch.tensor(rows, dtype=torch.bool).reshape(size, size))
 
 
+def is_block_causal(answer, size, block):
+    rows = [[s < (t // block + 1) * block for s in range(size)] for t in range(size)]
+    assert torch.equal(answer, torch.tensor(rows, dtype=torch.bool).reshape(size, size))
+
+
 def draw_documents(rng):
     return {"documents": torch.randint(0, 3, sizes(rng, 2))}
 
@@ -125,6 +130,33 @@ def is_same_document(answer, documents):
     assert not documents.is_floating_point() and documents.dtype != torch.bool
     rows = [[[[a == b for b in row] for a in row]] for row in documents.tolist()]
     assert torch.equal(answer, torch.tensor(rows, dtype=torch.bool).reshape(B, 1, T, T))
+
+
+def is_window(answer, size, reach):
+    assert True not in (size, reach)[: 2 * (size is True or reach is True)] and reach >= 0
+    rows = [[abs(s - t) <= reach for s in range(size)] for t in range(min(size, 9))]
+    assert answer.shape == (size, size) and answer[:9].tolist() == rows
+
+
+def draw_local(rng):
+    B, H, D = sizes(rng, 3)
+    T, reach = rng.randint(1, 20), rng.randint(0, 5)
+    q, k, v = torch.randn(3, B, H, T, D).unbind(0)
+    texts = rng.choice([None, torch.randint(-1, 3, (B, T)).sort().values])
+    return {"q": q, "k": k, "v": v, "reach": reach, "texts": texts}
+
+
+def is_local(answer, q, k, v, reach, texts):
+    """Under a mask of the window, and of the texts; what is not finite reaches its neighbours alone."""
+    assert q.shape == k.shape == v.shape and q.ndim == 4 and reach is not True and reach >= 0
+    place = torch.arange(q.shape[2])
+    open_ = ((place[:, None] - place).abs() <= reach).expand(q.shape[0], 1, -1, -1)
+    if texts is not None:
+        assert texts.shape == (q.shape[0], q.shape[2]) and not texts.is_floating_point()
+        assert texts.dtype != torch.bool
+        open_ = open_ & (texts[:, None, :, None] == texts[:, None, None, :])
+    if all(x.isfinite().all() and (x.abs() < 1e9).all() for x in (q, k, v)):
+        near(answer, softmax_over_open(product(q, k), open_) @ v.double())
 
 
 def draw_01(rng):
@@ -238,7 +270,19 @@ TARGETS = [
     Target(attention.scaled_dot_product_attention, draw_attention, is_average),
     Target(attention.padding_mask, draw_lengths, is_padding_mask),
     Target(attention.causal_mask, lambda rng: {"size": rng.randint(0, 6)}, is_causal),
+    Target(
+        attention.block_causal_mask,
+        lambda rng: {"size": rng.randint(0, 6), "block": rng.randint(1, 7)},
+        is_block_causal,
+    ),
     Target(attention.same_document_mask, draw_documents, is_same_document),
+    Target(
+        attention.window_mask,
+        lambda rng: {"size": rng.randint(0, 6), "reach": rng.randint(0, 4)},
+        is_window,
+        sizes=("size",),
+    ),
+    Target(attention.local_attention, draw_local, is_local),
     Target(attention.from_padding_01, draw_01, is_same_mask),
     Target(attention.split_heads, draw_split, is_split),
     Target(attention.join_heads, draw_join, is_joined),
@@ -247,4 +291,6 @@ TARGETS = [
     Target(heads, draw_heads, is_heads, name="MultiHeadAttention.forward"),
 ]
 WITHOUT_ORACLE: dict[str, str] = {}  # title: why nothing can be compared with
-NOT_FUZZED: dict[str, str] = {}  # name: why (a constant type, a Protocol)
+NOT_FUZZED: dict[str, str] = {
+    "KeyValues": "a NamedTuple that is returned"
+}  # name: why (a constant type, a Protocol)

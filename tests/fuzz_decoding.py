@@ -7,12 +7,15 @@ import torch
 from fuzzing import Target
 
 from mlm_course import decoding
-from mlm_course.decoding import LLADA, MASK_PREDICT, MASKGIT, MDLM, Sampler
+from mlm_course.decoding import FIRST_HITTING, LLADA, MASK_PREDICT, MASKGIT, MDLM, Sampler
 from mlm_course.models import Seq2Seq, Seq2SeqConfig, seeded_init
 from mlm_course.tokenization import CLS_ID, MASK_ID, PAD_ID, SEP_ID
 
 V, MOST = 17, 7
-SAMPLERS = (MASK_PREDICT, MASKGIT, LLADA, MDLM, Sampler(order="random", may_remask=False))
+SAMPLERS = (
+    *(MASK_PREDICT, MASKGIT, LLADA, MDLM, FIRST_HITTING),
+    Sampler(order="random", may_remask=False),
+)
 
 
 def close(answer, expected):
@@ -57,6 +60,36 @@ def draw_refine(rng):
         "sampler": rng.choice(SAMPLERS),
         "generator": generator(rng),
     }
+
+
+def draw_adaptive(rng):
+    threshold, length = rng.choice(((0.6, None), (None, 2), (0.4, 3)))
+    how = {"may_remask": False, "threshold": threshold, "block_length": length}
+    return {**draw_refine(rng), "sampler": Sampler(**how, temperature=rng.choice((0, 1.0)))}
+
+
+def is_adaptive(trace, predict, canvas, masked, mask_id, steps, sampler, generator):
+    """Every gap is filled once, in its block; what was sure, and at least one, stays; no step is idle."""
+    left, length = masked.clone(), sampler.block_length or max(canvas.shape[1], 1)
+    block_of = torch.arange(canvas.shape[1]) // length
+    for place, step in enumerate(trace):
+        shown = canvas.masked_fill(left, mask_id)
+        chosen = step.tokens.where(step.masked, 5)[..., None]
+        chance = predict(shown).softmax(-1).gather(-1, chosen)[..., 0]
+        close(step.confidence[step.masked], chance[step.masked])
+        present = [int(block_of[n]) for n in step.masked.any(0).nonzero()[:, 0]]
+        assert len(set(present)) <= 1 and not (step.masked & ~left).any()
+        assert all((left & (block_of == b)).equal(step.masked) for b in present)
+        after = trace[place + 1].masked if place + 1 < len(trace) else torch.zeros_like(masked)
+        again = after & step.masked
+        assert step.masked.any() or not masked.any()
+        some = step.masked.any(1)
+        assert ((step.masked & ~again).any(1) == some).all() or sampler.threshold is None
+        assert sampler.threshold is None or (step.confidence[again] < sampler.threshold).all()
+        left = left & ~(step.masked & ~again)
+        canvas = torch.where(step.masked & ~again, step.tokens, canvas)
+    assert not left.any() and torch.equal(canvas, trace[-1].tokens)
+    assert len(trace) <= steps * max(1, len(set(block_of.tolist())))
 
 
 def is_refined(trace, predict, canvas, masked, mask_id, steps, sampler, generator):
@@ -212,6 +245,12 @@ def is_written(answer, model, source, beam):
 
 
 def draw_sampler(rng):
+    if rng.random() < 0.3:
+        return {
+            "may_remask": False,
+            "threshold": rng.choice((0, 0.5, 1.0)),
+            "block_length": rng.randint(1, 5),
+        }
     return {
         "schedule": rng.choice((decoding.linear_remasking, decoding.cosine_remasking)),
         "temperature": rng.choice((0.0, 1.0, 0.7)),
@@ -229,6 +268,10 @@ def is_sampler(answer, **fields):
     assert answer.draws == bool(
         answer.temperature or answer.gumbel or answer.order in ("random", "bernoulli")
     )
+    assert answer.adapts == ("threshold" in fields)
+    assert answer.block_length is None or answer.block_length > 0
+    if answer.threshold is not None:
+        assert 0 <= answer.threshold <= 1 and answer.order == "confidence" and not answer.may_remask
 
 
 def draw_done(rng):
@@ -245,6 +288,7 @@ def is_cosine(answer, done):
 
 TARGETS = [
     Target(decoding.refine, draw_refine, is_refined),
+    Target(decoding.refine, draw_adaptive, is_adaptive, name="refine.adaptive"),
     Target(decoding.choose_tokens, draw_choice, is_chosen),
     Target(decoding.n_masked, draw_n_masked, are_counts),
     Target(decoding.mask_predict, draw_mask_predict, is_predicted),

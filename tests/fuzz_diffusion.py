@@ -106,6 +106,27 @@ def is_prediction(answer, model):
     torch.testing.assert_close(answer[..., 5:], logits[..., 5:])
 
 
+WRITTEN = (CLS_ID, 6, MASK_ID, 5, MASK_ID, MASK_ID, SEP_ID)
+
+
+def asked_in_blocks(model, block_length):
+    return diffusion.block_predictor(model, block_length)(torch.tensor([WRITTEN], device="cpu"))
+
+
+@torch.no_grad()
+def is_of_one_block(answer, model, block_length):
+    """The block in which place 2, the first masked one, stands, as if nothing came behind it."""
+    start = 2 // block_length * block_length
+    end = min(start + block_length, len(WRITTEN))
+    number = torch.arange(end) // block_length
+    before = number[:, None] >= number
+    logits = model(torch.tensor([WRITTEN[:end]]), before[None, None])[:, start:]
+    close(answer[:, start:end, 5:], logits[..., 5:])
+    assert (answer[..., :5] == -math.inf).all() and not answer.requires_grad
+    outside = torch.cat([answer[:, :start, 5:], answer[:, end:, 5:]], 1)
+    assert outside.isnan().all() and answer.shape == (1, len(WRITTEN), V)
+
+
 def noted(model, n):
     ask, likeliest = diffusion.noting(diffusion.predictor(model), n)
     return ask(torch.tensor([[CLS_ID, MASK_ID, MASK_ID, SEP_ID]], device="cpu")), likeliest
@@ -242,6 +263,12 @@ TARGETS = [
     Target(diffusion.likelihood_bound, draw_likelihood, is_likelihood_bound),
     Target(diffusion.blank, draw_lengths, is_blank),
     Target(asked_predictor, lambda rng: {"model": masked_lm()}, is_prediction, name="predictor"),
+    Target(
+        asked_in_blocks,
+        lambda rng: {"model": masked_lm(), "block_length": rng.randint(1, 9)},
+        is_of_one_block,
+        name="block_predictor",
+    ),
     Target(
         noted,
         lambda rng: {"model": masked_lm(), "n": rng.randint(0, V)},

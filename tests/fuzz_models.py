@@ -21,6 +21,9 @@ from mlm_course.models import (
     ImageMAE,
     ImageMAEConfig,
     MaskedLM,
+    ModernConfig,
+    ModernEncoder,
+    ModernMaskedLM,
     RetroMAE,
     Seq2Seq,
     Seq2SeqConfig,
@@ -39,6 +42,7 @@ V, LONGEST = 12, 6
 SIZES = {"d_model": 8, "n_layers": 2, "n_heads": 2, "d_ff": 12}
 ENCODER = EncoderConfig(V, LONGEST, n_segments=2, **SIZES)
 PLAIN = EncoderConfig(V, LONGEST, **SIZES)
+MODERN = ModernConfig(V, **{**SIZES, "n_layers": 4}, window=3)
 TEXT = TextMAEConfig(V, LONGEST, **SIZES, decoder=StackConfig(**{**SIZES, "d_model": 4}))
 PAIRS = {c: Seq2SeqConfig(V, LONGEST, **SIZES, max_target=5, causal=c) for c in (True, False)}
 IMAGE = ImageMAEConfig(4, 6, 2, 3, StackConfig(**SIZES), StackConfig(**{**SIZES, "d_model": 4}))
@@ -137,6 +141,58 @@ def masked_of(masked, ids):
     return masked
 
 
+def turned(x, base):
+    """x (..., T, D), as complex numbers x_i + i x_(i + D / 2), turned by T's places."""
+    half = x.shape[-1] // 2
+    speed = torch.tensor([base ** -(i / half) for i in range(half)], dtype=torch.float64)
+    turn = torch.polar(torch.ones(()).double(), torch.arange(x.shape[-2])[:, None] * speed)
+    z = torch.complex(x[..., :half], x[..., half:]) * turn
+    return torch.cat([z.real, z.imag], -1)
+
+
+def bare_norm(x, layer):
+    x = x - x.mean(-1, keepdim=True)
+    return x / (x.square().mean(-1, keepdim=True) + layer.eps).sqrt() * layer.weight.double()
+
+
+def modern_row(encoder, ids, open_):
+    """One row, in float64, with a mask over all pairs: ids (T,), open_ (T,) bool."""
+    config, T = encoder.config, len(ids)
+    x = bare_norm(encoder.token.weight.double()[ids], encoder.embedding_norm)
+    place = torch.arange(T)
+    for i, block in enumerate(encoder.blocks):
+        is_local = i % config.global_every != 0
+        y = x if i == 0 else bare_norm(x, block.attention_norm)
+        q, k, v = (
+            torch.stack((y @ w.double().T).chunk(config.n_heads, -1))
+            for w in block.attention.qkv.weight.chunk(3)
+        )
+        base = config.local_base if is_local else config.global_base
+        q, k = turned(q, base), turned(k, base)
+        near_by = (place[:, None] - place).abs() <= (config.window // 2 if is_local else T)
+        mixed = softmax_over_open(product(q, k), near_by & open_) @ v
+        x = x + linear(torch.cat(list(mixed), -1), block.attention.output)
+        content, gate = linear(
+            bare_norm(x, block.feed_forward_norm), block.feed_forward.expand
+        ).chunk(2, -1)
+        x = x + linear(gelu(content) * gate, block.feed_forward.contract)
+    return bare_norm(x, encoder.final_norm)
+
+
+def modern_vectors(encoder, ids, mask):
+    """x (B, T, D) and where it means something."""
+    ids = checked_ids(ids)
+    open_ = torch.ones(ids.shape, dtype=torch.bool) if mask is None else mask
+    if open_.ndim == 4:
+        assert open_.shape[1:3] == (1, 1)
+        open_ = open_[:, 0, 0]
+    else:
+        four_axes(mask, ids)
+    assert open_.dtype == torch.bool and open_.shape == ids.shape
+    rows = [modern_row(encoder, *row) for row in zip(ids, open_, strict=True)]
+    return (torch.stack(rows) if rows else torch.zeros(*ids.shape, 8).double()), open_
+
+
 # ---- sizes
 
 
@@ -173,6 +229,28 @@ def is_encoder_config(answer, vocab_size, max_length, n_segments, embedding_std,
     assert vocab_size >= 1 and max_length >= 1 and n_segments >= 0
     assert True not in (vocab_size, max_length)[: 2 * (vocab_size is True or max_length is True)]
     assert 0 < embedding_std < math.inf
+
+
+def draw_modern_config(rng):
+    flags = {name: rng.random() < 0.5 for name in ("gated", "rotary", "unpad")}
+    more = {"window": rng.randint(0, 5), "global_every": rng.randint(1, 3)}
+    bases = {"global_base": 160_000.0, "local_base": 10_000.0}
+    return {**draw_stack(rng), "vocab_size": 9, "max_length": 5, **flags, **more, **bases}
+
+
+def is_modern_config(answer, vocab_size, max_length, window, global_every, **rest):
+    for count in (vocab_size, max_length, global_every):
+        assert count is not True and count >= 1
+    assert window is not True and window >= 0
+    for base in (rest.pop("global_base"), rest.pop("local_base")):
+        assert base is not True and 1 < base < math.inf
+    gated, rotary, unpad = (rest.pop(name) for name in ("gated", "rotary", "unpad"))
+    assert {type(flag) for flag in (gated, rotary, unpad)} == {bool}
+    assert not rotary or rest["d_model"] // rest["n_heads"] % 2 == 0
+    if gated and not rest["d_ff"]:
+        assert answer.d_ff % 8 == 0 and abs(3 * answer.d_ff - 8 * rest["d_model"]) <= 12
+        rest["d_ff"] = answer.d_ff
+    is_stack(answer, **rest)
 
 
 def draw_text_config(rng):
@@ -218,7 +296,10 @@ def is_image_config(answer, height, width, patch_size, channels, norm_pix, posit
 
 def draw_init(rng):
     kind = rng.choice(
-        [(MaskedLM, PLAIN), (ImageMAE, IMAGE), (TextMAE, TEXT), (Seq2Seq, PAIRS[True])]
+        [
+            *((MaskedLM, PLAIN), (ImageMAE, IMAGE), (TextMAE, TEXT), (Seq2Seq, PAIRS[True])),
+            (ModernMaskedLM, MODERN),
+        ]
     )
     return {"kind": kind[0], "config": kind[1], "seed": rng.randint(0, 99)}
 
@@ -298,6 +379,43 @@ def is_language_model(answer, ids, attention_mask, masked):
     model = built(MaskedLM, PLAIN)
     expected = token_logits(model, encoded(model.encoder, ids, attention_mask))
     near(answer, expected if masked is None else expected[masked_of(masked, ids)])
+
+
+def modern_encoder(ids, attention_mask):
+    return built(ModernEncoder, MODERN)(ids, attention_mask)
+
+
+def modern_model(ids, attention_mask, masked):
+    return built(ModernMaskedLM, MODERN)(ids, attention_mask, masked)
+
+
+def draw_tokens(rng):
+    """ids and a mask of tokens: with padding behind, or with holes, or none."""
+    ids, mask = draw_ids(rng)
+    if mask is not None and mask.shape[-1] == mask.shape[-2] and mask.ndim == 4:
+        mask = (torch.rand(ids.shape) < 0.8)[:, None, None]
+    return {"ids": ids, "attention_mask": mask}
+
+
+def is_modern(answer, ids, attention_mask):
+    x, open_ = modern_vectors(built(ModernEncoder, MODERN), ids, attention_mask)
+    near(answer[open_], x[open_])
+    assert answer.shape == x.shape and answer.isfinite().all()
+
+
+def draw_modern(rng):
+    drawn = draw_tokens(rng)
+    return {**drawn, "masked": rng.choice([None, torch.rand(drawn["ids"].shape) < 0.5])}
+
+
+def is_modern_model(answer, ids, attention_mask, masked):
+    model = built(ModernMaskedLM, MODERN)
+    x, open_ = modern_vectors(model.encoder, ids, attention_mask)
+    y = bare_norm(gelu(linear(x, model.dense)), model.norm)
+    logits = y @ model.encoder.token.weight.double().T + model.decoder_bias.double()
+    chosen = torch.ones_like(open_) if masked is None else masked_of(masked, ids)
+    near(answer.reshape(-1, V)[open_[chosen]], logits[chosen & open_])
+    assert answer.numel() == chosen.sum() * V
 
 
 def lenses(ids, attention_mask, masked):
@@ -890,6 +1008,39 @@ def is_dequantized(answer, quantised):
     near(answer, quantised.codes.double() * quantised.scale.double())
 
 
+def draw_grouped(rng):
+    group = rng.choice([2, 4])
+    return {"weight": torch.randn(rng.randint(1, 3), group * rng.randint(1, 3)), "group": group}
+
+
+def unpacked(codes, group):
+    """Integers from -8 to 7, a row for each group: half of it from the low bits, half from the high."""
+    bytes_ = codes.reshape(-1, group // 2).tolist()
+    rows = [[*(b % 16 - 8 for b in row), *(b // 16 - 8 for b in row)] for row in bytes_]
+    return torch.tensor(rows).double()
+
+
+def is_packed(answer, weight, group):
+    assert group > 0 and group % 2 == 0 and weight.isfinite().all() and weight.ndim == 2
+    assert answer.codes.shape == (len(weight), weight.shape[1] // 2)
+    codes = unpacked(answer.codes, group)
+    bound = 0.5 if weight.dtype == torch.float32 else 2
+    groups, scales = weight.double().reshape(-1, group), answer.scale.double().flatten()
+    for row, own, scale in zip(groups, codes, scales, strict=True):
+        near(scale, row.abs().max() / 7 if row.any() else torch.tensor(1.0))
+        assert (own - row / scale).abs().max() <= bound + 1e-3
+
+
+def draw_packed(rng):
+    return {"packed": compression.quantize_int4(**draw_grouped(rng))}
+
+
+def is_unpacked(answer, packed):
+    assert packed.codes.dtype == torch.uint8
+    codes = unpacked(packed.codes, answer.shape[1] // packed.scale.shape[1])
+    near(answer, (codes * packed.scale.double().reshape(-1, 1)).reshape(answer.shape))
+
+
 def draw_softened(rng):
     shape = sizes(rng, 2)
     return {"student": torch.randn(shape), "teacher": torch.randn(shape), "temperature": 2.0}
@@ -982,6 +1133,7 @@ def is_fake(answer, model, per_row):
 TARGETS = [
     Target(StackConfig, draw_stack, is_stack),
     Target(EncoderConfig, draw_encoder_config, is_encoder_config),
+    Target(ModernConfig, draw_modern_config, is_modern_config, sizes=("d_model",)),
     Target(TextMAEConfig, draw_text_config, is_text_config),
     Target(Seq2SeqConfig, draw_pair_config, is_pair_config),
     Target(ImageMAEConfig, draw_image_config, is_image_config),
@@ -989,6 +1141,8 @@ TARGETS = [
     Target(encode, draw_encoder, is_encoded, name="Encoder"),
     Target(run_stack, draw_vectors, is_run, name="BlockStack"),
     Target(language_model, draw_masked, is_language_model, name="MaskedLM"),
+    Target(modern_encoder, draw_tokens, is_modern, name="ModernEncoder"),
+    Target(modern_model, draw_modern, is_modern_model, name="ModernMaskedLM"),
     Target(text_mae_of, draw_text, is_text_mae, name="TextMAE"),
     Target(retro, draw_retro, is_retro, name="RetroMAE"),
     Target(pair_logits, draw_pairs, is_pair_logits, name="Seq2Seq", fixed=("causal",)),
@@ -1024,6 +1178,8 @@ TARGETS = [
     Target(compression.magnitude_mask, draw_sparse, is_sparse),
     Target(compression.quantize, draw_weight, is_quantized),
     Target(compression.dequantize, draw_quantized, is_dequantized),
+    Target(compression.quantize_int4, draw_grouped, is_packed),
+    Target(compression.dequantize_int4, draw_packed, is_unpacked),
     Target(compression.softened_loss, draw_softened, is_softened),
     Target(compression.distillation_loss, draw_distilled, is_distilled),
     Target(compression.prune, draw_model, is_pruned),

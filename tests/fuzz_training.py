@@ -422,6 +422,7 @@ def draw_recipe(rng):
         "accumulate": rng.randint(1, 3),
         "precision": "no",
         "compile": False,
+        "recompute": rng.choice((False, True)),
     }
 
 
@@ -586,4 +587,5 @@ NOT_FUZZED: dict[str, str] = {
     "TextPairBatch": "a NamedTuple that is returned",
     "Device": "a NamedTuple that is returned",
     "History": "a dataclass that is returned",
+    "recomputing": "a context that returns nothing; tests/test_recomputing.py",
 }  # name: why (a constant type, a Protocol)

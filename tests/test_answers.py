@@ -12,6 +12,15 @@ ANSWERS = answers()
 RIGHT = [answer for answer in ANSWERS if answer.right]
 FIRST = {answer.exercise: answer for answer in reversed(RIGHT)}.values()  # one for each exercise
 WRONG = [answer for answer in ANSWERS if not answer.right]
+FIRST_WRONG = {answer.exercise: answer for answer in reversed(WRONG)}
+EACH_WRONG = [  # quickly the first of each exercise
+    pytest.param(
+        answer,
+        id=answer.name,
+        marks=() if answer is FIRST_WRONG[answer.exercise] else pytest.mark.slow,
+    )
+    for answer in WRONG
+]
 IDS = [exercise.id for number in lesson_numbers() for exercise in exercises(number)]
 
 
@@ -37,7 +46,7 @@ def test_a_right_answer_passes_whatever_is_drawn(answer):
         assert complaint(exercise, function, expected, seen, 5) is None, f"draw {trial}"
 
 
-@pytest.mark.parametrize("answer", WRONG, ids=lambda answer: answer.name)
+@pytest.mark.parametrize("answer", EACH_WRONG)
 def test_a_wrong_answer_is_rejected_and_told_why(answer):
     verdict = check(answer.exercise, answer.function())
     assert verdict.status in ("failed", "stopped"), verdict

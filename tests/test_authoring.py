@@ -589,6 +589,7 @@ def quick_set_up(monkeypatch):
     monkeypatch.setattr(build, "set_up", lambda publication: "FAST = False")
 
 
+@pytest.mark.slow
 @needs_cell_numbers
 @pytest.mark.parametrize("what", FAILURES)
 def test_a_cell_that_fails_is_named_with_its_line_and_nothing_changes(tiny, quick_set_up, what):
@@ -627,6 +628,7 @@ show_figure(fig, "A title that is too small to be read.")
 """
 
 
+@pytest.mark.slow
 def test_a_figure_that_cannot_be_read_fails_the_build(tiny, quick_set_up):
     rewrite(tiny, "double(3)\n\n", FIGURE)
     with pytest.raises(SourceError, match="The figure cannot be read: 'small' has 8 points"):
@@ -723,6 +725,7 @@ def test_measuring_leaves_nothing_that_differs(tiny, runs, monkeypatch):
     assert len(runs) == 2  # the measured run's outputs are kept
 
 
+@pytest.mark.slow
 def test_a_measured_run_has_the_outputs_of_any_other(tiny, quick_set_up):
     source = build.read_sources(tiny)[0]
     draft = solution_notebook(source.name, build.cells_of(tiny, source, None))

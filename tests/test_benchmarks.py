@@ -2,7 +2,7 @@
 
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -10,15 +10,22 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from mlm_course.models import MaskedLM, seeded_init
+from mlm_course.corpora.tinyworld import sentences
+from mlm_course.cost import training_flops
+from mlm_course.models import EncoderConfig, MaskedLM, seeded_init
 from mlm_course.results import HERE
 from mlm_course.results.benchmarks import Measurement, number, table, write_part
 from mlm_course.results.page import benchmark_section
+from mlm_course.tokenization import MASK_ID, PAD_ID, SPECIAL_IDS
 
 sys.path.append(str(Path(__file__).resolve().parent / "bench"))
 
+import bench_encoder
 import bench_gpu
+import bench_trainer
+import on_a_gpu
 import run as runner
+from products import step_products
 from reporting import NotMeasured
 from side_by_side import ratio, times_as_fast
 
@@ -188,12 +195,115 @@ def test_each_ends_in_the_record_whatever_becomes_of_the_others(scripts, monkeyp
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
-    [(["encodr"], "no benchmark encodr; there are corruption, "), (["--small"], "--into")],
+    [(["encodr"], "no benchmark encodr; there are blocks, corruption, "), (["--small"], "--into")],
 )
 def test_a_wrong_command_says_what_is_wrong(arguments, said, monkeypatch, capsys):
     with pytest.raises(SystemExit):
         run(monkeypatch, *arguments)
     assert said in capsys.readouterr().err
+
+
+# Our own step
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_the_products_of_a_step_are_those_whose_flops_are_counted(rows):
+    config = EncoderConfig(90, 16, d_model=32, n_layers=2, n_heads=2)
+    products = step_products(config, rows, 16, 5)
+    with FlopCounterMode(display=False) as counter:
+        products()
+    assert counter.get_total_flops() == training_flops(config, rows, 16, 5)
+
+
+def test_a_share_is_of_the_step_and_has_a_bar_where_the_optimiser_counts():
+    times = {
+        "products": [3.0] * 3,
+        "forward and backward": [4.0] * 3,
+        "fit's whole step": [5.0] * 3,
+    }
+    size = bench_encoder.Size(90, 32, 4, 16)
+    without, counted = bench_encoder.shares(size, times, 1)
+    assert (without.ratio, without.met) == (0.75, None)
+    assert (counted.ratio, counted.at_least, counted.met) == (0.6, 0.85, False)
+    assert "V=90, d=32, batch 4 x 16, 1 thread: " in counted.what
+
+
+def test_the_parts_of_a_step_work_on_the_same_masked_rows():
+    size = bench_encoder.Size(90, 32, 4, 16)
+    data = bench_encoder.masked_rows(size)
+    batch = data(torch.arange(4), 0)
+    assert batch.masked.sum(1).tolist() == [2] * 4  # 15 % of 16
+    for run_part in (
+        bench_encoder.parts(size, data, batch) | bench_encoder.peers(size, batch)
+    ).values():
+        run_part()
+
+
+# Learning speed
+
+
+def ended(*seconds, gap=0.05):
+    return [bench_trainer.Ended(s, 10, gap) for s in seconds]
+
+
+def test_the_time_to_the_same_loss_is_compared_run_by_run():
+    ends = {"ours": ended(1.0, 2.0, 1.0, 2.0, 1.0), "Trainer": ended(4.0, 6.0, 3.0, 6.0, 5.0)}
+    rates = {"ours": 1e-3, "Trainer": 2e-3}
+    said = bench_trainer.comparison(ends, rates, bench_trainer.RECIPE)
+    assert (said.ours, said.theirs, said.ratio, said.met) == (1.0, 5.0, 3.0, True)
+    assert "mean 3.60 (2.49 to 4.71) at 95 %" in said.what and "not there" not in said.what
+    late = ends | {"ours": ended(1.0, 1.0, 1.0, 1.0, 1.0, gap=0.2)}
+    said = bench_trainer.comparison(late, rates, bench_trainer.RECIPE)
+    assert said.met is False and "ours not there after 800 steps in 5 of 5" in said.what
+
+
+def test_rivals_choose_from_the_same_grid(monkeypatch):
+    ends = {("ours", 1e-3): (9, 0.05), ("ours", 2e-3): (5, 0.09), ("ours", 4e-3): (1, 0.5)}
+    ends |= {("Trainer", lr): (9, gap) for lr, gap in ((1e-3, 0.6), (2e-3, 0.3), (4e-3, 0.2))}
+
+    def told(name, recipe, lr, seed):
+        assert seed == 0  # the five that count have others
+        seconds, gap = ends[name, lr]
+        return bench_trainer.Ended(seconds, 1, gap)
+
+    monkeypatch.setattr(bench_trainer, "told", told)
+    rates = bench_trainer.best_rates(bench_trainer.RECIPE)
+    assert rates == {"ours": 2e-3, "Trainer": 4e-3}
+
+
+def test_looking_stops_the_clock_and_says_when_it_is_reached(monkeypatch):
+    moments = iter([0.0, 10.0, 13.0, 20.0, 21.0])
+    losses = iter([1.0, 0.3])
+    monkeypatch.setattr(bench_trainer.world, "masked_test_set", lambda n: (None, 0.25))
+    monkeypatch.setattr(bench_trainer.time, "perf_counter", lambda: next(moments))
+    score = type("Score", (), {})
+    monkeypatch.setattr(
+        bench_trainer, "score_masked", lambda *_: setattr(score, "loss", next(losses)) or score
+    )
+    watch = bench_trainer.Watch()
+    assert watch.look(None, 10) is False and watch.ended == (10.0, 10, 0.75)
+    assert watch.look(None, 20) is True and watch.ended[:2] == (17.0, 20)
+
+
+def test_their_collator_hides_behind_masks_alone():
+    rows = [{"input_ids": row[row != PAD_ID].tolist()} for row in sentences(50, 0)]
+    torch.manual_seed(0)
+    batch = bench_trainer.their_collator()(rows)
+    asked = batch["labels"] != -100
+    assert (batch["input_ids"][asked] == MASK_ID).all()
+    assert 0.3 < asked.sum() / (batch["input_ids"] > max(SPECIAL_IDS)).sum().add(asked.sum()) < 0.5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", bench_trainer.RUNS)
+def test_both_trainings_end_when_they_are_there(name, monkeypatch, on_one_cpu_thread):
+    monkeypatch.setattr(bench_trainer.world, "SENTENCES", 100)
+    monkeypatch.setattr(bench_trainer, "LOOK_EVERY", 2)
+    recipe = replace(bench_trainer.RECIPE, steps=5, batch_size=8)
+    run_it = bench_trainer.RUNS[name]
+    assert run_it(recipe, 1e-3, 0).steps == 5
+    monkeypatch.setattr(bench_trainer, "GAP", 100.0)
+    assert run_it(recipe, 1e-3, 0).steps == 2
 
 
 # The GPU's, small and on a CPU
@@ -216,6 +326,55 @@ def test_the_gpu_benchmark_works_small():
 def test_without_a_gpu_it_says_so():
     with pytest.raises(NotMeasured, match="no GPU"):
         next(iter(bench_gpu.measure(small=False)))
+
+
+def half_measured(small):
+    yield finding(what="first")
+    part = json.loads(runner.RECORD.read_text("utf-8"))["gpu"]  # what a kill leaves behind
+    assert [f["what"] for f in part["findings"]] == ["first"] and part["cut short"]
+    raise KeyboardInterrupt
+
+
+def test_each_finding_of_the_gpu_benchmark_is_recorded_at_once(tmp_path, monkeypatch):
+    for module in (runner, on_a_gpu):
+        monkeypatch.setattr(module, "RECORD", tmp_path / "benchmarks.json")
+    with pytest.raises(KeyboardInterrupt):
+        on_a_gpu.benchmark(half_measured)
+    assert not on_a_gpu.was_run()
+    on_a_gpu.benchmark(lambda small: iter([finding(what="first"), finding(what="second")]))
+    part = json.loads(runner.RECORD.read_text("utf-8"))["gpu"]
+    assert len(part["findings"]) == 2 and on_a_gpu.was_run()
+    assert part["command"] == "python tests/bench/run.py gpu" and list(table(part))
+
+
+@pytest.mark.parametrize("is_over", [False, True])
+def test_one_command_does_both_within_its_time(is_over, tmp_path, monkeypatch, capsys):
+    done = []
+    for module in (runner, on_a_gpu):
+        monkeypatch.setattr(module, "RECORD", tmp_path / "benchmarks.json")
+    monkeypatch.setattr(on_a_gpu.gpu, "run", lambda limit: done.append(limit.minutes) or {})
+    monkeypatch.setattr(on_a_gpu, "write_record", lambda name, *_: done.append(name))
+    monkeypatch.setattr(on_a_gpu.bench_gpu, "measure", lambda small: iter([finding()]))
+    monkeypatch.setattr("sys.argv", ["on_a_gpu.py", "--minutes", "3"])
+    if is_over:
+
+        def over(small):
+            monkeypatch.setattr(on_a_gpu.TimeLimit, "left", -1.0)
+            raise KeyboardInterrupt
+            yield
+
+        monkeypatch.setattr(on_a_gpu.bench_gpu, "measure", over)
+    assert on_a_gpu.main() == 0
+    assert done == ([] if is_over else [3.0, "gpu"])
+    assert ("The time is over" in capsys.readouterr().out) == is_over
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_the_one_command_says_so_without_a_gpu(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["on_a_gpu.py"])
+    monkeypatch.setattr(on_a_gpu, "measured", lambda: False)
+    assert on_a_gpu.main() == 1
+    assert capsys.readouterr().out == "Nothing measured: no GPU.\n"
 
 
 def test_the_flops_it_counts_are_those_of_the_matrix_products():

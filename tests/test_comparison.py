@@ -103,6 +103,7 @@ def test_label_efficiency_has_an_interval_that_holds_it():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n_draws", "least", "plain_most"), [(5, 0.88, 0.86), (10, 0.9, 0.9)])
 def test_an_interval_from_few_draws_holds_the_truth(n_draws, least, plain_most, monkeypatch):
     """Curves whose truth is known: 60 labels. Plain percentiles are too narrow."""

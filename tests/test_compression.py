@@ -13,18 +13,21 @@ from mlm_course import cost, tokenization
 from mlm_course.attention import same_document_mask
 from mlm_course.compression import (
     dequantize,
+    dequantize_int4,
     distillation_loss,
     drop_units,
     fake_quantize,
+    fake_quantize_int4,
     int8_layers,
     magnitude_mask,
     matrices,
     prune,
     quantize,
+    quantize_int4,
     softened_loss,
 )
 from mlm_course.corpora.tinyworld import masker, sentences
-from mlm_course.experiments import student_goals
+from mlm_course.experiments import student_goals, weight_only
 from mlm_course.models import EncoderConfig, MaskedLM, seeded_init
 from mlm_course.results import recorded
 from mlm_course.tokenization import padding_share, texts_in_rows
@@ -75,6 +78,33 @@ def test_memory_and_bytes_are_those_of_the_optimiser():
     assert cost.optimizer_bytes(n) == 7 * memory["parameters"]
 
 
+def bytes_of(call):
+    with cost.TrafficCounter() as traffic:
+        call()
+    return traffic.bytes
+
+
+def test_traffic_is_what_an_operation_is_given_and_what_it_makes_or_changes():
+    a, b = torch.ones(3, 5), torch.ones(5, 7)
+    assert bytes_of(lambda: a @ b) == 4 * (15 + 35 + 21)
+    assert bytes_of(lambda: a.T.reshape(5, 3)[1:]) == 0  # views
+    assert bytes_of(lambda: a.add_(1.0)) == 4 * (15 + 15)
+    assert bytes_of(lambda: torch.stack([a, a])) == 4 * (15 + 15 + 30)
+    assert bytes_of(lambda: F.embedding(torch.tensor([2, 0]), a)) == 2 * 8 + 2 * (2 * 5 * 4)
+
+
+@pytest.mark.parametrize(("way", "numbers"), [("fused", 7), ("foreach", 21)])
+def test_adamw_moves_seven_numbers_a_parameter_in_one_kernel_and_more_in_many(way, numbers):
+    parameter = torch.nn.Parameter(torch.ones(1000))
+    optimizer = torch.optim.AdamW([parameter], **{way: True})
+    parameter.grad = torch.ones(1000)
+    optimizer.step()
+    moved = bytes_of(optimizer.step)
+    assert moved == pytest.approx(numbers * 4 * 1000, rel=0.02)  # the count of steps, too
+    if way == "fused":
+        assert moved >= cost.optimizer_bytes(1000)
+
+
 def test_the_floor_is_the_slower_need_of_each_piece():
     assert cost.time_floor([(10.0, 1.0), (2.0, 8.0)], 5.0, 2.0) == 2.0 + 4.0
     assert cost.time_floor([], 1.0, 1.0) == 0
@@ -105,7 +135,7 @@ def test_numbers_of_numpy_count_as_far_as_others():
 
 
 def test_rates_are_positive_numbers():
-    assert cost.matmul_rate(64, 2) > 1e6 and cost.copy_rate(1, 2) > 1e6
+    assert cost.matmul_rate(64, 2) > 1e6 and cost.memory_rate(1, 2) > 1e6
 
 
 # ---- pruning
@@ -177,6 +207,39 @@ def test_rounding_is_off_by_half_a_step_at_most():
     assert (off <= scale / 2 * 1.001).all()
 
 
+@pytest.mark.parametrize("group", [2, 8, 32])
+def test_rounding_to_four_bits_is_off_by_half_a_step_of_its_group_at_most(group):
+    weight = torch.randn(5, 64, generator=generator()) * torch.logspace(-3, 3, 5)[:, None]
+    packed = quantize_int4(weight, group)
+    assert packed.codes.dtype == torch.uint8 and packed.codes.shape == (5, 32)
+    assert packed.scale.shape == (5, 64 // group)
+    off = (dequantize_int4(packed) - weight).abs().unflatten(1, (-1, group))
+    assert (off <= packed.scale[..., None] / 2 * 1.001).all()
+    assert (off.amax(-1) > packed.scale / 20).any()  # of 4 bits, not of more
+
+
+def test_what_four_bits_can_hold_comes_back_as_it_was():
+    codes = torch.randint(-7, 8, (6, 16), generator=generator()).float()
+    codes[:, ::4] = 7  # each group of four reaches its end
+    weight = codes * torch.tensor([0.5, 2.0]).repeat_interleave(8)
+    assert torch.equal(dequantize_int4(quantize_int4(weight, 4)), weight)
+    first = int(quantize_int4(weight, 4).codes[0, 0])
+    assert (first % 16 - 8, first // 16 - 8) == (7, int(codes[0, 2]))
+    assert not dequantize_int4(quantize_int4(torch.zeros(2, 4), 2)).any()
+
+
+def test_four_bits_take_an_eighth_and_a_scale_a_group():
+    model, (ids, *_) = small(), some_ids()
+    size = fake_quantize_int4(model, 8)[1]
+    matrices_, rest = (
+        sum(p.numel() for p in model.parameters() if (p.ndim == 2) == wanted)
+        for wanted in (True, False)
+    )
+    assert size == matrices_ / 2 + matrices_ / 8 * 4 + 4 * rest
+    errors = [(fake_quantize_int4(model, group)[0](ids) - model(ids)).norm() for group in (2, 8)]
+    assert (fake_quantize(model)[0](ids) - model(ids)).norm() < errors[0] < errors[1]
+
+
 def test_a_scale_for_each_row_is_closer_where_rows_differ():
     weight = torch.randn(4, 50, generator=generator()) * torch.tensor([[0.01], [0.1], [1], [10]])
     errors = [(dequantize(quantize(weight, way)) - weight)[0].norm() for way in (True, False)]
@@ -207,6 +270,30 @@ def test_int8_layers_answer_nearly_the_same():
         off = layers(ids, None, masked) - model(ids, None, masked)
     assert 0 < off.abs().max() < 0.05
     assert type(model.encoder.blocks[0].attention.qkv) is torch.nn.Linear  # the original
+
+
+@pytest.mark.parametrize("kind", ["fp32", "bf16", "int8", "int4, groups of 128"])
+def test_products_compared_with_each_other_are_the_same_product(kind):
+    weight, x = (
+        torch.randn(256, 256, generator=generator()),
+        torch.randn(256, generator=generator(1)),
+    )
+    form = weight_only.forms(weight)[kind]
+    sums = {"int8": weight_only.sum_of_int8, "int4, groups of 128": weight_only.sum_of_int4}
+    parts = (form,) if isinstance(form, torch.Tensor) else form
+    back = weight_only.turned_back(form)
+    product = sums.get(kind, weight_only.sum_of_floats)(*parts, x)
+    assert torch.allclose(product, back @ x, atol=1e-3)
+    assert (back == weight).all() == (kind == "fp32")
+
+
+def test_the_record_of_weights_alone_says_what_lesson_13_says():
+    record = recorded("weight_only")
+    large, small_ = record["times as fast"].values()
+    for kind in ("int8", "int4, groups of 128"):
+        assert 1.8 < large[kind]["one loop"] < 2.4 and small_[kind]["one loop"] < 1.3
+        assert large[kind]["turned back first"] < 0.1
+    assert len(weight_only.products(256, compiles=False)) == len(large)
 
 
 # ---- distillation
@@ -319,6 +406,8 @@ def test_the_records_say_what_lesson_13_says():
     [
         (lambda: quantize(torch.tensor([[1.0, math.nan]])), "weight contains NaN or an infinity"),
         (lambda: quantize(torch.ones(3)), "weight must have shape (R, C), not (3,)"),
+        (lambda: quantize_int4(torch.ones(2, 6), 4), "cannot be cut into groups of 4 neighbours"),
+        (lambda: dequantize_int4(quantize(torch.ones(2, 6))), "Only a Packed can be turned back"),
         (lambda: magnitude_mask(torch.tensor([math.nan, 1.0]), 0.5), "weight contains NaN"),
         (lambda: magnitude_mask(torch.ones(2), "half"), "sparsity must be a number, not 'half'."),
         (lambda: prune(torch.ones(2), 0.5), "model must be a torch.nn.Module, not Tensor."),

@@ -7,15 +7,22 @@ import pytest
 import torch
 
 from mlm_course.corpora.tinyworld import sentences
+from mlm_course.corruption import Corrupted
+from mlm_course.corruption.masking import standard_masker
+from mlm_course.evaluation import score_masked
 from mlm_course.experiments import (
     _rivals,
     boxes,
     choices,
     gap_fillers,
     masking,
+    modern_changes,
+    modern_docs,
+    positions,
     retro_search,
     samplers,
     student_goals,
+    thresholds,
     weight_pruning,
     weightings,
 )
@@ -28,6 +35,7 @@ from mlm_course.experiments._rivals import (
     scaled,
 )
 from mlm_course.experiments._scores import ScoreFile
+from mlm_course.experiments.tinyworld import masked_test_set
 from mlm_course.models import EncoderConfig, MaskedLM, seeded_init
 from mlm_course.models.heads import text_vectors
 from mlm_course.results.comparison import compared_rivals, differences
@@ -100,6 +108,7 @@ def small(monkeypatch, module, name, **numbers):
     monkeypatch.setattr(module, name, replace(getattr(module, name), **numbers))
 
 
+@pytest.mark.slow
 def test_masking_in_miniature(monkeypatch, one_factor, tmp_path):
     small(monkeypatch, masking, "LONG", steps=4, batch_size=4, warmup=1)
     monkeypatch.setattr(masking, "LOOKS", 2)
@@ -124,6 +133,7 @@ def test_static_masks_stay_and_dynamic_ones_do_not():
     assert torch.equal(once(index, 0).input_ids == 0, anew(index, 0).input_ids == 0)  # one text
 
 
+@pytest.mark.slow
 def test_weightings_in_miniature(monkeypatch, one_factor, tmp_path):
     small(monkeypatch, weightings, "SMALL", steps=2, batch_size=4)
     for name in ("SENTENCES", "TEST_SENTENCES", "WRITTEN"):
@@ -151,6 +161,7 @@ def test_the_loss_by_rate_is_the_bound_on_average():
     assert (summed / n_words).item() == pytest.approx(torch.tensor(205).log().item(), rel=0.05)
 
 
+@pytest.mark.slow
 def test_samplers_in_miniature(monkeypatch, tmp_path):
     monkeypatch.setattr(samplers, "TRAINING", {"steps": 2, "batch_size": 4})
     monkeypatch.setattr(samplers, "STEPS", (2,))
@@ -163,12 +174,37 @@ def test_samplers_in_miniature(monkeypatch, tmp_path):
     assert samplers.run(tmp_path)["valid"] == record["valid"]
 
 
+def test_thresholds_in_miniature(monkeypatch, tmp_path):
+    monkeypatch.setattr(samplers, "TRAINING", {"steps": 2, "batch_size": 4})
+    monkeypatch.setattr(samplers, "SENTENCES", 8)
+    monkeypatch.setattr(thresholds, "THRESHOLDS", (0.0, 0.9))
+    for name in ("TUNING", "TEXTS"):
+        monkeypatch.setattr(thresholds, name, 6)
+    record = thresholds.run(tmp_path)
+    assert record["chosen"] == 0.0  # nothing is valid after two steps, so the lowest will do
+    assert record["steps"]["0"] == record["steps"]["fixed, as 0"] == [1.0] * len(SEEDS)
+    assert record["saved"]["values"]["0"][0] > 0.8
+    assert "0.9 against fixed, as 0.9" in record["valid"]["differences"]
+    assert thresholds.run(tmp_path)["valid"] == record["valid"]
+
+
+@pytest.mark.parametrize("mean", [1.0, 2.4, 5.0, 7.5, 11.3])
+def test_steps_are_shared_out_in_proportion_and_no_more_than_needed(mean):
+    n = torch.randint(8, 17, (200,), generator=torch.Generator().manual_seed(0))
+    taken = thresholds.shared_out(n, mean)
+    assert mean <= taken.double().mean() < mean + 0.02 and (taken >= 1).all()
+    rate = taken.sum() / n.sum()
+    assert ((taken - n * rate).abs() <= 1.01).all()
+    assert torch.equal(thresholds.shared_out(n, n.double().mean().item()), n)
+
+
 def test_sentences_of_the_language_are_as_surprising_as_usual():
     usual = samplers.surprise_by_length(20_000)
     of_real = samplers.judged(sentences(2_000, 9), usual)
     assert of_real["valid"] == 1 and abs(of_real["surprise"]) < 0.15
 
 
+@pytest.mark.slow
 def test_students_in_miniature(monkeypatch, one_factor, tmp_path):
     small(monkeypatch, student_goals, "STUDENT", steps=2, batch_size=4)
     monkeypatch.setattr(student_goals, "AMOUNTS", (8,))
@@ -178,6 +214,7 @@ def test_students_in_miniature(monkeypatch, one_factor, tmp_path):
     assert "exact chances against teacher" in record["8 sentences"]["differences"]
 
 
+@pytest.mark.slow
 def test_a_pruned_model_keeps_its_zeros_while_it_trains_on(one_factor, done):
     recipe = replace(weight_pruning.AGAIN, steps=1, batch_size=4)
     test = weight_pruning.masked_test_set(20)[0]
@@ -197,6 +234,65 @@ def test_every_choice_is_undone_alone(monkeypatch):
     assert len({*ends.values()}) == len(ends) - 3  # one step has no decay and no warm-up
 
 
+def test_every_change_since_bert_is_made_alone_and_then_all(monkeypatch):
+    small(monkeypatch, modern_changes, "RECIPE", steps=2, batch_size=4, warmup=0)
+    monkeypatch.setattr(modern_changes, "sentences", lambda n, seed: sentences(40, seed))
+    monkeypatch.setattr(modern_changes, "masked_test_set", partial(masked_test_set, 20))
+    ends = {name: rival(1.0, 1)["above_floor"] for name, rival in modern_changes.RIVALS.items()}
+    assert len({*ends.values()}) == len(ends)
+    of = {name: rival.keywords for name, rival in modern_changes.RIVALS.items() if name != "plain"}
+    assert all(len(changes) == (3 if name == "all" else 1) for name, changes in of.items())
+    sizes = {name: n_parameters(k.get("config", modern_changes.PLAIN)) for name, k in of.items()}
+    assert sizes["GeGLU"] == pytest.approx(sizes["30 % masks"], rel=0.02)
+
+
+def n_parameters(config):
+    return sum(p.numel() for p in modern_changes.ModernMaskedLM(config).parameters())
+
+
+@pytest.mark.slow
+def test_modern_and_plain_on_docstrings_in_miniature(monkeypatch, tmp_path):
+    hide, rows = standard_masker(modern_docs.VOCAB_SIZE, 0.3), torch.randint(5, 90, (40, 16))
+    tests = [hide(rows[i : i + 8], torch.Generator().manual_seed(i)) for i in (0, 8)]
+    small(monkeypatch, modern_docs, "RECIPE", steps=2, batch_size=4, precision="no")
+    monkeypatch.setattr(modern_docs, "FACTORS", (1.0, 3.0))
+    monkeypatch.setattr(modern_docs, "corpus", lambda: (rows, *tests))
+    record = modern_docs.run(tmp_path)["docs"]
+    assert record["values"].keys() == {"plain", "pre-norm", "rotary", "all"}
+    assert record["tried"]["all"] == [1.0, 3.0] and "all against plain" in record["differences"]
+
+
+def test_positions_in_miniature(monkeypatch, one_factor, tmp_path):
+    small(monkeypatch, positions, "RECIPE", steps=1)
+    monkeypatch.setattr(positions, "SENTENCES", 64)
+    monkeypatch.setattr(positions, "TESTED", 40)
+    record = positions.run(tmp_path)
+    assert record["rows"].keys() == {"2 in a row", "4 in a row", "8 in a row"}
+    assert record["rows"]["8 in a row"]["values"].keys() == positions.RIVALS.keys()
+    for rival, part in record["apart"].items():  # rotated, only distances count
+        near, far = part["values"].values()
+        assert (far == pytest.approx(near, abs=2e-4)) == rival.startswith("rotary")
+
+
+@pytest.mark.parametrize("way", ["learned", "sinusoidal", "rotary"])
+def test_sentences_in_a_row_are_scored_as_rows_of_them(way):
+    corrupted, _ = masked_test_set(16)
+    model = positions.model_with(way, 3)
+    assert all(0.085 < table.std() < 0.101 for table in tables_of(model))
+    rows = positions.rows_of(corrupted.input_ids, 4)
+    order = (corrupted.input_ids == 0).view(4, -1).long().argsort(dim=1, stable=True)
+    packed = Corrupted(*(x.reshape(4, -1).gather(1, order)[:, : rows.shape[1]] for x in corrupted))
+    assert torch.equal(packed.input_ids, rows)
+    expected = score_masked(model, packed).loss
+    assert positions.loss_in_rows(model, corrupted, 4) == pytest.approx(expected, abs=1e-5)
+    alone = score_masked(model, corrupted).loss  # each from place 0
+    assert positions.loss_in_rows(model, corrupted, 1) == pytest.approx(alone, abs=1e-5)
+
+
+def tables_of(model):
+    return [part.weight for part in model.modules() if isinstance(part, torch.nn.Embedding)]
+
+
 def test_boxes_in_miniature(monkeypatch):
     monkeypatch.setattr(boxes, "STEPS", {1: 1, 2: 1})
     monkeypatch.setattr(boxes, "RATES", (0.01,))
@@ -212,6 +308,7 @@ def test_a_box_that_hears_itself_is_right_in_a_quarter_of_the_cases():
     assert right == pytest.approx(1 / 6 + 5 / 6 / 10, abs=0.01)
 
 
+@pytest.mark.slow
 def test_gap_fillers_in_miniature(monkeypatch):
     monkeypatch.setattr(gap_fillers, "STEPS", 1)
     monkeypatch.setattr(gap_fillers, "RATES", (0.01,))

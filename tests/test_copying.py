@@ -54,6 +54,7 @@ def test_a_curve_is_below_for_good_after_its_last_point_above():
     assert below_for_good([0.5, 0.4], 1.0) == 0.0
 
 
+@pytest.mark.slow
 def test_a_small_run_has_every_part(monkeypatch, tmp_path):
     few = {
         way: (replace(config, d_model=16, n_heads=2), replace(recipe, steps=3, batch_size=4))

@@ -31,6 +31,7 @@ from mlm_course.diffusion import (
 )
 from mlm_course.experiments import diffusion as experiment
 from mlm_course.models import EncoderConfig, MaskedLM, seeded_init
+from mlm_course.models.modern import ModernConfig, ModernMaskedLM
 from mlm_course.models.pretrained import load_pretrained
 from mlm_course.results import recorded
 from mlm_course.tokenization import CLS_ID, MASK_ID, PAD_ID, SEP_ID, SPECIAL_IDS
@@ -441,6 +442,14 @@ def test_a_prompt_and_its_answer_are_one_row(docs):
     filling = fill_gaps(*docs, "Returns the number of ___ ___ ___ ___ ___")
     assert [row[:4] for row in filling.tokens] == [["returns", "the", "number", "of"]] * 5
     assert filling.masked[0].tolist() == [False] * 4 + [True] * 5
+
+
+def test_a_modern_model_fills_gaps_too(docs):
+    _, tokenizer = docs
+    config = ModernConfig(tokenizer.get_vocab_size(), d_model=8, n_layers=2, n_heads=2)
+    filling = fill_gaps(seeded_init(ModernMaskedLM, config), tokenizer, "return the ___ of ___")
+    assert filling.masked.sum(1).tolist() == [2, 1]  # of two gaps one is filled in each step
+    assert filling.tokens[-1][:2] == ["return", "the"]
 
 
 def test_a_model_and_another_tokenizer_are_refused(docs):

@@ -251,6 +251,7 @@ def test_marks_are_counted(monkeypatch):
 # --- the record ---
 
 
+@pytest.mark.slow
 def test_the_twins_in_miniature(monkeypatch, tmp_path):
     monkeypatch.setattr(_rivals, "FACTORS", (1.0,))
     few = {"RECIPE": replace(experiment.RECIPE, steps=2, batch_size=4), "WRITTEN": 4, "TIMED": 2}

@@ -43,6 +43,10 @@ COMPARISONS = (
     "image_choices",
     "mnist_labels",
     "docs_twins",
+    "positions",
+    "modern_changes",
+    "modern_docs",
+    "thresholds",
 )
 
 

@@ -132,6 +132,7 @@ def right_but(task, modules):
     return torch.eye(2)[(labels + off) % 2] * 9
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_goes_on_and_ends_the_same(lab, tmp_path, monkeypatch, capsys):
     draws, calls = range(5), []
     monkeypatch.setattr(few_labels, "RIVALS", FEWER)

@@ -16,7 +16,7 @@ from mlm_course.contracts import check_ids
 
 PARTS = (
     "corruption", "attention", "tokenization", "evaluation", "decoding", "diffusion", "models",
-    "training", "cost",
+    "training", "cost", "positions",
 )  # fmt: skip
 TABLES = {part: importlib.import_module(f"fuzz_{part}") for part in PARTS}
 TARGETS = [target for table in TABLES.values() for target in table.TARGETS]

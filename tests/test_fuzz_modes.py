@@ -23,7 +23,7 @@ TARGETS = [
     target
     for table in TABLES.values()
     for target in table.TARGETS
-    if target.title not in {"matmul_rate", "copy_rate"}  # times: no two are the same
+    if target.title not in {"matmul_rate", "memory_rate"}  # times: no two are the same
 ]
 BUILDS = "builds a model, on the default device and in the default dtype as torch's layers do"
 COUNTS = "counts in float64 on the CPU"
@@ -32,9 +32,9 @@ COUNTING = (
     "sincos_positions seeded_init choose_fixed_count choose_block choose_non_adjacent choose_adaptive "
     "choose_whole_words choose_spans choose_by_score span_lengths pmi_scores masked_count "
     "adaptive_ratio Masker DynamicMasking StaticMasking MaskingCollator for_one_row padding_share "
-    "classification_scores answer_scores judge_sentences refine exact_answers bound_by_count "
-    "bound_by_rate leave_one_out fit mean_reciprocal_rank recall_at reliability calibration_error "
-    "fit_temperature"
+    "classification_scores answer_scores judge_sentences refine refine.adaptive exact_answers "
+    "bound_by_count bound_by_rate leave_one_out fit mean_reciprocal_rank recall_at reliability "
+    "calibration_error fit_temperature"
 )
 RIGHT = {  # (mode, title): why another answer is right
     **{("float64", title): COUNTS for title in COUNTING.split()},
@@ -42,11 +42,14 @@ RIGHT = {  # (mode, title): why another answer is right
     ("default device", "seeded_init"): BUILDS,
     ("default dtype", "MultiHeadAttention"): BUILDS,
     ("default dtype", "seeded_init"): BUILDS,
+    ("default device", "block_causal_mask"): MAKES,
     ("default device", "causal_mask"): MAKES,
+    ("default device", "window_mask"): MAKES,
     ("default device", "word_starts"): MAKES,
     ("default device", "all_ways_to_hide"): MAKES,
     ("default device", "exact_answers"): MAKES,
     ("default device", "refine"): "the model of the fuzz table makes its places anew",
+    ("default device", "refine.adaptive"): "the model of the fuzz table makes its places anew",
     ("autocast", "fill_gaps"): "which gap is surest may turn on a rounding",
     ("inference", "fit"): "training needs gradients, and says so",
 }
@@ -168,9 +171,9 @@ def plain(answer):
 
 def compiled_cases():
     from fuzz_attention import layer
-    from fuzz_models import IMAGE, PAIRS, PLAIN, TEXT, V, built
+    from fuzz_models import IMAGE, MODERN, PAIRS, PLAIN, TEXT, V, built
 
-    from mlm_course.models import Encoder, ImageMAE, MaskedLM, Seq2Seq, TextMAE
+    from mlm_course.models import Encoder, ImageMAE, MaskedLM, ModernMaskedLM, Seq2Seq, TextMAE
 
     g = torch.Generator().manual_seed(0)
     ids = torch.randint(1, V, (3, 5), generator=g)
@@ -182,6 +185,7 @@ def compiled_cases():
         "heads": (layer(), (x, causal_mask(4))),
         "encoder": (built(Encoder, PLAIN), (ids, ids != 0)),
         "masked lm": (built(MaskedLM, PLAIN), (ids, ids != 0, masked)),
+        "modern masked lm": (built(ModernMaskedLM, MODERN), (ids, ids != 0, masked)),
         "text mae": (built(TextMAE, TEXT), (ids, ids != 0, masked)),
         "pairs": (built(Seq2Seq, PAIRS[True]), (ids, ids, masked)),
         "image mae": (

@@ -96,6 +96,7 @@ def test_the_record_keeps_its_promises():
 # MNIST: the shipped model, labels, choices
 
 
+@pytest.mark.slow
 def test_mnist_is_the_same_at_every_call_and_split():
     first, again = mnist(), mnist()
     assert all(map(torch.equal, first, again))

@@ -774,6 +774,8 @@ def small_models() -> list[nn.Module]:
         public.ImageMAE(public.ImageMAEConfig(encoder=stack, decoder=stack)),
         public.TextMAE(public.TextMAEConfig(9, 6, decoder=stack, **small)),
         public.RetroMAE(config),
+        public.ModernEncoder(public.ModernConfig(9, **small)),
+        public.ModernMaskedLM(public.ModernConfig(9, rotary=False, window=4, unpad=False, **small)),
         public.Seq2Seq(public.Seq2SeqConfig(9, 6, **small)),
         SequenceClassifier(encoder, 3),
         TokenClassifier(encoder, 3, frozen=True),

@@ -231,6 +231,7 @@ def test_arithmetic_decides_from_where_each_doubling_takes_long_enough(monkeypat
     assert speed.decided_from(rounds(1, 4, 16, 32)) is None
 
 
+@pytest.mark.slow
 def test_the_speed_record_in_miniature(monkeypatch):
     monkeypatch.setattr(speed, "WIDTHS", (32, 64))
     monkeypatch.setattr(speed, "BATCHES", (1,))

@@ -382,6 +382,16 @@ def test_another_gradient():
     says(half, "the gradient of `x` is another one", "12 of 12 entries differ", "`.detach()`")
 
 
+def test_a_gradient_that_is_nan():
+    def through_a_root_at_0(x, y, z):
+        return loss(x, y, z) + 0 * (x - x.detach()).sqrt().sum()
+
+    message = says(
+        through_a_root_at_0, "but not the gradient of `x`: 12 of 12", "0 times nan or inf"
+    )
+    assert "`.detach()`" not in message
+
+
 def test_a_gradient_where_none_should_be():
     def to_z(x, y, z):
         return (x - y * z).square().mean()

@@ -13,8 +13,8 @@ from packaging.version import Version
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "mlm_course"
 SUBJECT = {
-    "wording", "contracts", "text_files", "attention", "attention_checks", "tokenization", "corruption",
-    "corpora", "hub", "models", "training", "evaluation", "probing", "decoding", "diffusion",
+    "wording", "contracts", "text_files", "attention", "attention_checks", "positions", "tokenization",
+    "corruption", "corpora", "hub", "models", "training", "evaluation", "probing", "decoding", "diffusion",
     "search", "compression", "cost", "views", "widgets", "experiments", "results", "train",
 }  # fmt: skip
 SCHOOL = {
@@ -26,6 +26,7 @@ BASE = {
     "text_files",
     "attention",
     "attention_checks",
+    "positions",
     "corruption",
     "tokenization",
     "corpora",

@@ -98,6 +98,18 @@ def test_a_learner_gets_no_published_weights(tasks):
     assert not any("gt-all" in str(word) for call in tasks.calls for word in call)
 
 
+def test_each_tier_leaves_out_what_is_marked_for_a_later_one(tasks, monkeypatch):
+    monkeypatch.setattr(tasks, "published_weights", lambda: None)
+    monkeypatch.setattr(tasks, "notebooks", lambda: 0)
+    chosen = []
+    monkeypatch.setattr(tasks, "package_tests", lambda *options: chosen.append(options) or 0)
+    for task in (tasks.test_quick, tasks.test, tasks.test_all):
+        task()
+    quick, usual, everything = (" ".join(options) for options in chosen)
+    assert all(f"not {mark}" in quick for mark in ("browser", "slow", "long"))
+    assert "not long" in usual and "slow" not in usual and everything == ""
+
+
 def test_without_published_weights_the_tests_go_on(tasks, monkeypatch, capsys):
     monkeypatch.setattr(tasks, "run", lambda *words, **_: int(asks_for_weights(words)))
     assert tasks.test() == 0

@@ -373,6 +373,7 @@ def test_the_words_that_are_asked_about_can_be_learned_from_their_answers_alone(
     assert len(texts.answers) == len(texts.ids) > 60 and texts.answers.min() == 0
 
 
+@pytest.mark.slow
 def test_the_experiment_in_miniature(monkeypatch, tmp_path):
     monkeypatch.setattr(_rivals, "FACTORS", (1.0,))
     monkeypatch.setattr(experiment, "RECIPE", replace(experiment.RECIPE, steps=1, batch_size=4))

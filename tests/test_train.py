@@ -121,7 +121,7 @@ def test_the_command_passes_on_what_was_asked(tmp_path, monkeypatch):
     assert command.main() == 0
     assert asked == {
         "name": "mae", "folder": str(tmp_path), "batch_size": 8, "precision": "bf16",
-        "compile": True,
+        "compile": True, "recompute": False,
     }  # fmt: skip
 
 

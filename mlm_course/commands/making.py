@@ -130,6 +130,8 @@ def _train_options(train: argparse.ArgumentParser) -> None:
     train.add_argument("--lr", type=rate, help="peak learning rate")
     train.add_argument("--precision", choices=("no", "bf16", "fp16"))
     train.add_argument("--compile", action="store_true", help="through torch.compile")
+    text = "keep less for the backward pass, and compute it again"
+    train.add_argument("--recompute", action="store_true", help=text)
 
 
 def _build_options(build: argparse.ArgumentParser) -> None:

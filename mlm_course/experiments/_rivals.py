@@ -1,14 +1,15 @@
 """Rivals tuned alike, then compared over five seeds: what experiments on small models share.
 
-Every rival multiplies its usual learning rates by each of FACTORS, with the seed TUNING, and keeps the
-one that ends best; then it is trained with five other seeds. A seed draws sentences to train on, first
-weights, their order and their masks; so values of one seed belong together. The test set stays.
+Every rival multiplies its usual learning rates by each of FACTORS (or of the contest's own), with the
+seed TUNING, and keeps the one that ends best; then it is trained with five other seeds. A seed draws
+sentences to train on, first weights, their order and their masks; so values of one seed belong
+together. The test set stays.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -34,9 +35,10 @@ class Contest:
 
     def __init__(
         self, done: ScoreFile, question: str, rivals: Mapping[str, Run], metric: str,
-        lower_is_better: bool = True,
+        lower_is_better: bool = True, factors: Sequence[float] = (),
     ) -> None:  # fmt: skip
         self.done, self.question, self.rivals = done, question, rivals
+        self.factors = factors or FACTORS
         self.metric, self.lower_is_better = metric, lower_is_better
 
     def scores(self, rival: str, factor: float, seed: int) -> dict[str, Any]:
@@ -51,7 +53,7 @@ class Contest:
     def chosen(self, rival: str) -> float:
         """The factor with which a rival ends best after the seed for tuning."""
         sign = 1 if self.lower_is_better else -1
-        return min(FACTORS, key=lambda f: sign * self.scores(rival, f, TUNING)[self.metric])
+        return min(self.factors, key=lambda f: sign * self.scores(rival, f, TUNING)[self.metric])
 
     def all_scores(self, rival: str) -> list[dict[str, Any]]:
         """Of the five seeds, with the factor chosen."""
@@ -71,7 +73,7 @@ class Contest:
     ) -> dict[str, Any]:
         """A part of the record: factors, values and differences of a metric, else that tuned by."""
         lower = self.lower_is_better if lower_is_better is None else lower_is_better
-        tried = {rival: [round(f, 3) for f in FACTORS] for rival in self.rivals}
+        tried = {rival: [round(f, 3) for f in self.factors] for rival in self.rivals}
         chosen = {rival: round(self.chosen(rival), 3) for rival in self.rivals}
         values = self.values(metric or self.metric)
         return {"chosen": chosen, **compared_rivals(values, tried, pairs, lower_is_better=lower)}

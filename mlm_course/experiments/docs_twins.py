@@ -41,7 +41,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mlm_course import tokenization
-from mlm_course.attention import causal_mask, fused_attention, join_heads, split_heads
+from mlm_course.attention import KeyValues, causal_mask
 from mlm_course.corpora import python_docs
 from mlm_course.corruption.masking import mask_tokens
 from mlm_course.cost import take_turns
@@ -54,7 +54,6 @@ from mlm_course.experiments.infilling import doubled, unread_sentences
 from mlm_course.experiments.python_docs import HELD_OUT_SHARE, PACKAGES
 from mlm_course.models import EncoderConfig, MaskedLM, load_pretrained, seeded_init
 from mlm_course.models.encoder import EncoderBlock
-from mlm_course.models.seq2seq import KeyValues
 from mlm_course.results.comparison import compared_rivals
 from mlm_course.tokenization import CLS_ID, MASK_ID, PAD_ID, SEP_ID, SPECIAL_IDS
 from mlm_course.training import Data, Loss, Recipe, fit, make_optimizer
@@ -230,20 +229,10 @@ def keeping(model: MaskedLM) -> NextLogits:
         place = torch.tensor([tokens.shape[1] - 1])
         x = model.encoder.embeddings(tokens[:, -1:], place)  # (B, 1, D)
         for i, block in enumerate(blocks):
-            x, past[i] = one_more(block, x, past[i])
+            x, past[i] = block.step(x, past[i])
         return model.logits(cast("nn.LayerNorm", model.encoder.final_norm)(x)[:, 0])
 
     return next_logits
-
-
-def one_more(block: EncoderBlock, x: Tensor, past: KeyValues | None) -> tuple[Tensor, KeyValues]:
-    """A pre-norm block for one more place (B, 1, D); keys and values of all so far, with its own."""
-    parts = block.attention.project(block.attention_norm(x))
-    q, k, v = (split_heads(part, block.attention.n_heads) for part in parts)  # (B, H, 1, D / H)
-    if past is not None:
-        k, v = torch.cat([past.keys, k], 2), torch.cat([past.values, v], 2)
-    x = x + block.attention.output(join_heads(fused_attention(q, k, v, None)))
-    return x + block.feed_forward(block.feed_forward_norm(x)), KeyValues(k, v)
 
 
 @torch.no_grad()

@@ -1,22 +1,28 @@
 """The sections "On a GPU" of lessons 6, 9, 10, 11 and 12 on real data: minutes, memory and result of each.
 
-Sizes and recipes are those of the sections; every model is scored on data that it has not seen. Needs
-CUDA, the hub and the package sacrebleu: where one is missing, a sentence says so and nothing is recorded.
+Sizes and recipes are those of the sections; every model is scored on data that it has not seen. First
+comes tinyworld, which needs no network; the others need the hub, translations the package sacrebleu:
+where one is missing, the record says so. Without CUDA nothing is recorded.
+
+A call takes ten minutes at most, the smallest section first, and writes the record after each. The
+next call on such a GPU goes on: sections that are done stay, and trainings go on from runs/gpu. A section
+that took several calls has the minutes of the last; training_minutes are all of them.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from mlm_course import tokenization
+from mlm_course import results, tokenization
 from mlm_course.corpora import pairs
 from mlm_course.corpora.hub_images import images_from_hub
 from mlm_course.corpora.hub_pairs import pairs_from_hub
@@ -27,6 +33,8 @@ from mlm_course.corruption.masking import standard_masker
 from mlm_course.decoding import autoregressive, mask_predict
 from mlm_course.diffusion import likelihood_bound
 from mlm_course.evaluation import score_masked
+from mlm_course.experiments import tinyworld
+from mlm_course.experiments._time_limit import TimeLimit
 from mlm_course.hub import HubUnreachable
 from mlm_course.models import (
     EncoderConfig,
@@ -41,7 +49,7 @@ from mlm_course.models import (
     seeded_init,
 )
 from mlm_course.models.image_mae import patch_loss
-from mlm_course.results import training_record
+from mlm_course.results import machine, training_record, write_record
 from mlm_course.training import (
     Device,
     GapPairs,
@@ -81,34 +89,82 @@ IMAGES = ImageMAEConfig(
 )  # fmt: skip
 
 
-class Downloaded(NamedTuple):
-    """What the sections train on; images (N, 1, 28, 28) to train on and held out, pairs likewise."""
+MINUTES = 10.0  # of a call
+SAVE_EVERY = 500  # steps
+RUNS = Path("runs/gpu")  # where trainings go on
 
-    stories: list[str]
-    articles: list[str]
-    clothes: tuple[Tensor, Tensor]
-    captions: tuple[list[pairs.Pair], list[pairs.Pair]]
+Section = Callable[[], Record]
 
 
-def run() -> Record:
-    """The record of all sections. SystemExit with a sentence where there is nothing to measure."""
-    device, data = gpu_now(), download()
+class Lacking(Exception):
+    """A sentence that says what a section needs and this machine does not have."""
+
+
+def run(limit: TimeLimit | None = None) -> Record:
+    """The record of all sections that are done. SystemExit with a sentence where there is no GPU."""
+    began, device = time.perf_counter(), gpu_now()
+    limit = limit or TimeLimit(MINUTES)
+    record = earlier(device)
+    try:
+        with limit.held():
+            for name, section in sections(device).items():
+                if limit.left > 0 and is_missing(record.get(name)):
+                    record[name] = outcome(section)
+                    write_record("gpu", record, time.perf_counter() - began)
+                    print(f"{name}: {told(record[name])}", flush=True)
+    except KeyboardInterrupt:
+        if limit.left > 0:  # somebody's own Ctrl-C
+            raise
+    if left := [name for name in sections(device) if is_missing(record.get(name))]:
+        print(f"Not done: {', '.join(left)}. The same command goes on.", flush=True)
+    return record
+
+
+def sections(device: Device) -> dict[str, Section]:
+    """What is to be done, the smallest first."""
 
     def suited(recipe: Recipe) -> Recipe:
         return replace(recipe, precision=device.precision, compile=device.compile)
 
-    text, stories = suited(TEXT), data.stories
-    sections: dict[str, Callable[[], Record]] = {
-        "lesson 6, TinyStories": lambda: guess(MaskedLM, BERT, stories[:50_000], text),
-        "lesson 9, Fashion-MNIST": lambda: restore(IMAGES, *data.clothes, suited(CLOTHES)),
-        "lesson 10, WikiText-103": lambda: guess(TextMAE, TEXT_MAE, data.articles, text),
-        "lesson 11, Multi30k": lambda: translate(512, 6, *data.captions, suited(CAPTIONS)),
-        "lesson 12, TinyStories": lambda: write(WRITER, stories, replace(text, steps=20_000)),
-    }
+    text = suited(TEXT)
     return {
-        "device": device.name,
-        **{name: with_time_and_memory(part) for name, part in sections.items()},
+        "tinyworld": lambda: close_to_the_floor(suited(tinyworld.RECIPE)),
+        "lesson 9, Fashion-MNIST": lambda: restore(IMAGES, *clothes(), suited(CLOTHES)),
+        "lesson 6, TinyStories": lambda: guess(MaskedLM, BERT, stories()[:50_000], text),
+        "lesson 10, WikiText-103": lambda: guess(TextMAE, TEXT_MAE, articles(), text),
+        "lesson 11, Multi30k": lambda: translate(512, 6, *captions(), suited(CAPTIONS)),
+        "lesson 12, TinyStories": lambda: write(WRITER, stories(), replace(text, steps=20_000)),
     }
+
+
+def earlier(device: Device) -> Record:
+    """What earlier calls on such a GPU have recorded, or a record without sections."""
+    fresh: Record = {"device": device.name}
+    if not (results.HERE / "gpu.json").exists():
+        return fresh
+    record = results.recorded("gpu")
+    if (record.get("device"), record.get("machine")) != (device.name, machine()):
+        return fresh
+    return fresh | {name: record[name] for name in sections(device) if name in record}
+
+
+def is_missing(section: Mapping[str, Any] | None) -> bool:
+    """Whether a section is to be tried: never done, or something was lacking."""
+    return section is None or "not measured" in section
+
+
+def outcome(section: Section) -> Record:
+    """What a section finds, or a sentence that says what it lacks."""
+    try:
+        return with_time_and_memory(section)
+    except (Lacking, HubUnreachable) as reason:
+        return {"not measured": str(reason)}
+
+
+def told(record: Record) -> str:
+    """A section's outcome as a line."""
+    reason = record.get("not measured")
+    return f"not measured: {reason}" if reason else f"done, {record['minutes']} minutes"
 
 
 def gpu_now() -> Device:
@@ -116,29 +172,27 @@ def gpu_now() -> Device:
     device = find_device()
     if device.kind != "cuda":
         raise SystemExit("Nothing recorded: experiment gpu needs a CUDA device, and there is none.")
-    if find_spec("sacrebleu") is None:
-        raise SystemExit(
-            "Nothing recorded: experiment gpu scores translations with sacrebleu (pip install it)."
-        )
     return device
 
 
-def download() -> Downloaded:
-    """Everything from the hub before anything is trained."""
-    try:
-        return Downloaded(
-            texts_from_hub("tinystories", n=200_000),
-            texts_from_hub("wikitext-103", n=200_000),
-            (
-                images_from_hub("fashion_mnist").images,
-                images_from_hub("fashion_mnist", "test").images,
-            ),
-            (pairs_from_hub("multi30k"), pairs_from_hub("multi30k", "test")),
-        )
-    except HubUnreachable as reason:
-        raise SystemExit(
-            f"Nothing recorded: experiment gpu reads from the hub ({reason})."
-        ) from reason
+def stories() -> list[str]:
+    return texts_from_hub("tinystories", n=200_000)
+
+
+def articles() -> list[str]:
+    return texts_from_hub("wikitext-103", n=200_000)
+
+
+def clothes() -> tuple[Tensor, Tensor]:
+    """Images (N, 1, 28, 28) to train on and held out."""
+    return images_from_hub("fashion_mnist").images, images_from_hub("fashion_mnist", "test").images
+
+
+def captions() -> tuple[list[pairs.Pair], list[pairs.Pair]]:
+    """Sentences with their translations, to train on and held out."""
+    if find_spec("sacrebleu") is None:
+        raise Lacking("translations are scored with sacrebleu (pip install it).")
+    return pairs_from_hub("multi30k"), pairs_from_hub("multi30k", "test")
 
 
 def with_time_and_memory(section: Callable[[], Record]) -> Record:
@@ -152,6 +206,18 @@ def with_time_and_memory(section: Callable[[], Record]) -> Record:
     return {"minutes": round((time.perf_counter() - began) / 60, 1), **memory, **record}
 
 
+def close_to_the_floor(recipe: Recipe) -> Record:
+    """Lesson 6's model of tinyworld: its loss beside the exact floor."""
+    corrupted, floor = tinyworld.masked_test_set()
+    model = on_device(tinyworld.build())
+    data = DynamicMasking(tinyworld.masker(), tinyworld.sentences(tinyworld.SENTENCES, 0), seed=0)
+    history = fit(
+        model, data, masked_lm_loss, recipe,
+        evaluate=tinyworld.tester(corrupted), folder=RUNS / "tinyworld", save_every=SAVE_EVERY,
+    )  # fmt: skip
+    return {"floor": floor, **training_record(model, recipe, tinyworld.MASK_RATIO, history)}
+
+
 def rows_of(texts: Sequence[str], config: EncoderConfig) -> tuple[Tensor, Tensor]:
     """Full rows of ids to train on and held out, (N, T) and (M, T)."""
     tokenizer = tokenization.train_wordpiece(texts, config.vocab_size)
@@ -162,7 +228,7 @@ def rows_of(texts: Sequence[str], config: EncoderConfig) -> tuple[Tensor, Tensor
 
 
 def guess(
-    kind: Callable[[Any], nn.Module], config: EncoderConfig, texts: Sequence[str], recipe: Recipe
+    kind: type[nn.Module], config: EncoderConfig, texts: Sequence[str], recipe: Recipe
 ) -> Record:
     """Lessons 6 and 10: a model that guesses hidden words, scored with 15 % of held-out rows hidden."""
     train, held_out = rows_of(texts, config)
@@ -172,7 +238,7 @@ def guess(
     history = fit(
         model, DynamicMasking(standard_masker(config.vocab_size, RATIO), train, seed=0), masked_lm_loss, recipe,
         evaluate=lambda model: score_masked(model, corrupted, batch_size=BATCH)._asdict(),
-        evaluate_every=max(1, recipe.steps // 5),
+        evaluate_every=max(1, recipe.steps // 5), folder=RUNS / kind.__name__, save_every=SAVE_EVERY,
     )  # fmt: skip
     return {"rows": len(train), **training_record(model, recipe, RATIO, history)}
 
@@ -186,7 +252,10 @@ def write(config: EncoderConfig, texts: Sequence[str], recipe: Recipe) -> Record
         bounds = likelihood_bound(model, held_out, torch.Generator().manual_seed(0))
         return {"bound": bounds.sum().item() / held_out.numel()}
 
-    history = fit(model, GapRows(train, seed=0), diffusion_loss, recipe, evaluate=evaluate)
+    history = fit(
+        model, GapRows(train, seed=0), diffusion_loss, recipe,
+        evaluate=evaluate, folder=RUNS / "diffusion", save_every=SAVE_EVERY,
+    )  # fmt: skip
     return {"rows": len(train), **training_record(model, recipe, None, history)}
 
 
@@ -211,6 +280,7 @@ def restore(config: ImageMAEConfig, train: Tensor, test: Tensor, recipe: Recipe)
     history = fit(
         model, data, masked_pixel_loss, recipe,
         evaluate=evaluate, evaluate_every=max(1, recipe.steps // 5),
+        folder=RUNS / "images", save_every=SAVE_EVERY,
     )  # fmt: skip
     return {"images": len(train), **training_record(model, recipe, REMOVED, history)}
 
@@ -231,13 +301,14 @@ def translate(
     signature = {"BLEU": bleu_of(["a"], ["a"])[1]} if find_spec("sacrebleu") else {}
     record: Record = {"pairs": len(train), **signature}
     for causal in (True, False):
+        name = "left to right" if causal else "Mask-Predict"
         model = on_device(seeded_init(Seq2Seq, replace(sizes, causal=causal)))
         data: Any = NextWordPairs(source, target) if causal else GapPairs(source, target, seed=0)
         history = fit(
             model, data, next_word_loss if causal else gap_loss, recipe,
             evaluate=lambda model: quality(answers(model, tokenizer, asked), tokenizer, test),
+            folder=RUNS / name, save_every=SAVE_EVERY,
         )  # fmt: skip
-        name = "left to right" if causal else "Mask-Predict"
         record[name] = training_record(model, recipe, None, history)
     return record
 

@@ -3,6 +3,7 @@
 from mlm_course.models.encoder import BlockStack, Encoder, EncoderConfig, StackConfig, seeded_init
 from mlm_course.models.image_mae import ImageMAE, ImageMAEConfig
 from mlm_course.models.masked_lm import MaskedLM
+from mlm_course.models.modern import ModernConfig, ModernEncoder, ModernMaskedLM
 from mlm_course.models.pretrained import load_pretrained
 from mlm_course.models.seq2seq import Seq2Seq, Seq2SeqConfig
 from mlm_course.models.text_mae import RetroMAE, TextMAE, TextMAEConfig
@@ -14,6 +15,9 @@ __all__ = [
     "ImageMAE",
     "ImageMAEConfig",
     "MaskedLM",
+    "ModernConfig",
+    "ModernEncoder",
+    "ModernMaskedLM",
     "RetroMAE",
     "Seq2Seq",
     "Seq2SeqConfig",

@@ -32,6 +32,7 @@ from mlm_course.models.published import (
     read_published_tokenizer,
     read_weights,
     setting,
+    unwrapped,
 )
 
 NAMES = {
@@ -64,7 +65,6 @@ SAME_TENSOR = {
 NOT_OURS = r"bert\.pooler\..*|cls\.seq_relationship\..*|.*\.(position|token_type)_ids"
 """Next-sentence prediction, which we leave out, and lists of the numbers 0, 1, 2, ... or of zeros."""
 
-WRAPPERS = r"(module\.|_orig_mod\.)+"  # DistributedDataParallel and torch.compile put it in front
 BODY, HEAD = "bert.", "cls."  # what the names of encoder and MLM head begin with
 PARTS = ("embeddings.", "encoder.", "pooler.")  # of a BertModel, which has no BODY in front
 WORDS = "embeddings.word_embeddings.weight"
@@ -190,9 +190,10 @@ def _rows(theirs: Mapping[str, Tensor], name: str) -> int:
 
 def _modern(name: str) -> str:
     """A published name as it is written today, without what wrapped the model."""
-    name = re.sub(f"^{WRAPPERS}", "", name)
-    return name.replace("LayerNorm.gamma", "LayerNorm.weight").replace(
-        "LayerNorm.beta", "LayerNorm.bias"
+    return (
+        unwrapped(name)
+        .replace("LayerNorm.gamma", "LayerNorm.weight")
+        .replace("LayerNorm.beta", "LayerNorm.bias")
     )
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mlm_course.attention import MultiHeadAttention
+from mlm_course.attention import KeyValues, MultiHeadAttention
 from mlm_course.attention_checks import mask_over
 from mlm_course.contracts import (
     check_callable,
@@ -189,11 +189,26 @@ class EncoderBlock(nn.Module):
         attended = self.attention_norm(x) if self.pre_norm else x
         answer = self.attention(attended, attention_mask, return_weights=return_weights)
         mixed, weights = answer if return_weights else (answer, None)
+        return self._rest(x, mixed), weights
+
+    def step(
+        self, x: Tensor, past: KeyValues | None, attention_mask: Tensor | None = None
+    ) -> tuple[Tensor, KeyValues]:
+        """More places (B, T, D), given the keys and values of those before; and all of these together.
+
+        attention_mask bool, broadcasts to (B, H, T, S), S counting both.
+        """
+        attended = self.attention_norm(x) if self.pre_norm else x
+        mixed, kept = self.attention.step(attended, past, attention_mask)
+        return self._rest(x, mixed), kept
+
+    def _rest(self, x: Tensor, mixed: Tensor) -> Tensor:
+        """What follows the attention, whose answer is `mixed`."""
         x = x + self.dropout(mixed)
         if self.pre_norm:
-            return x + self.dropout(self.feed_forward(self.feed_forward_norm(x))), weights
+            return x + self.dropout(self.feed_forward(self.feed_forward_norm(x)))
         x = self.attention_norm(x)
-        return self.feed_forward_norm(x + self.dropout(self.feed_forward(x))), weights
+        return self.feed_forward_norm(x + self.dropout(self.feed_forward(x)))
 
 
 class Encoder(nn.Module):

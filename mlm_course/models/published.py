@@ -18,6 +18,7 @@ from mlm_course.contracts import check_count
 from mlm_course.text_files import read_json
 from mlm_course.tokenization import read_tokenizer
 
+WRAPPERS = r"(module\.|_orig_mod\.)+"  # DistributedDataParallel and torch.compile put it in front
 Config = TypeVar("Config")
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -130,6 +131,11 @@ def each(names: str) -> list[str]:
     """The names that braces stand for: "a.{x,y}" is a.x and a.y."""
     stem, _, parts = names.partition("{")
     return [stem + part for part in parts.rstrip("}").split(",")]
+
+
+def unwrapped(name: str) -> str:
+    """A weight's name without what wrapped the model."""
+    return re.sub(f"^{WRAPPERS}", "", name)
 
 
 def few(names: Sequence[str]) -> str:

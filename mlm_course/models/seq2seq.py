@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mlm_course.attention import (
+    KeyValues,
     MultiHeadAttention,
     causal_mask,
     fused_attention,
@@ -70,13 +71,6 @@ def _check_memory(memory: Memory) -> None:
         raise TypeError(f"memory is what `encode` returns, a Memory, not {type(memory).__name__}.")
 
 
-class KeyValues(NamedTuple):
-    """Keys and values of all earlier places, (B, H, T, D / H) each: what need not be computed again."""
-
-    keys: Tensor
-    values: Tensor
-
-
 class DecoderBlock(nn.Module):
     """Self-attention, attention to the source, feed-forward network: (B, T, D) -> (B, T, D).
 
@@ -103,12 +97,8 @@ class DecoderBlock(nn.Module):
         self, x: Tensor, source: KeyValues, source_mask: Tensor, past: KeyValues | None
     ) -> tuple[Tensor, KeyValues]:
         """One more place (B, 1, D), given the keys and values of those before; and theirs with its own."""
-        parts = self.attention.project(self.attention_norm(x))
-        q, k, v = (split_heads(part, self.attention.n_heads) for part in parts)  # (B, H, 1, D / H)
-        if past is not None:
-            k, v = torch.cat([past.keys, k], 2), torch.cat([past.values, v], 2)
-        x = x + self.attention.output(join_heads(fused_attention(q, k, v, None)))
-        return self._rest(x, source, source_mask), KeyValues(k, v)
+        mixed, kept = self.attention.step(self.attention_norm(x), past)
+        return self._rest(x + mixed, source, source_mask), kept
 
     def source_keys(self, memory: Tensor) -> KeyValues:
         """The source's keys and values in this block, which are the same for every place and pass."""

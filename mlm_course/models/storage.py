@@ -24,6 +24,7 @@ from mlm_course.models.encoder import (
 from mlm_course.models.heads import SequenceClassifier, SpanExtractor, TokenClassifier
 from mlm_course.models.image_mae import ImageMAE, ImageMAEConfig
 from mlm_course.models.masked_lm import MaskedLM
+from mlm_course.models.modern import ModernConfig, ModernEncoder, ModernMaskedLM
 from mlm_course.models.seq2seq import Seq2Seq, Seq2SeqConfig
 from mlm_course.models.text_mae import RetroMAE, TextMAE, TextMAEConfig
 from mlm_course.text_files import checked_path
@@ -32,6 +33,8 @@ _KINDS: Mapping[str, tuple[type[nn.Module], type[Any]]] = {
     "BlockStack": (BlockStack, StackConfig),
     "Encoder": (Encoder, EncoderConfig),
     "MaskedLM": (MaskedLM, EncoderConfig),
+    "ModernEncoder": (ModernEncoder, ModernConfig),
+    "ModernMaskedLM": (ModernMaskedLM, ModernConfig),
     "ImageMAE": (ImageMAE, ImageMAEConfig),
     "TextMAE": (TextMAE, TextMAEConfig),
     "RetroMAE": (RetroMAE, EncoderConfig),
@@ -160,7 +163,8 @@ def _filled(path: Path, about: Mapping[str, str], weights: Mapping[str, Tensor])
     if name not in _KINDS and name not in _HEADS:
         raise ValueError(
             f"{path} was not written by this course's save_model. "
-            "(Published weights: bert_from_hub, bert_encoder_from_hub, vit_mae_from_hub.)"
+            "(Published weights: bert_from_hub, bert_encoder_from_hub, modernbert_from_hub, "
+            "vit_mae_from_hub.)"
         )
     try:
         model = _built(name, json.loads(about["config"]))

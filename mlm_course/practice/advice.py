@@ -140,7 +140,12 @@ ADVICE = (
         "",
         "`.item()` makes a Python number of a tensor with one entry.",
     ),
-    Advice("index out of range in self", "", "An id has no row in its table."),
+    Advice("index out of range in self", r"^(?!.*\.index_)", "An id has no row in its table."),
+    Advice(
+        "index out of range in self",
+        r"\.index_",
+        "Places are counted from 0: the largest index is one less than the size of the axis.",
+    ),
     Advice(
         "'Embedding' object has no attribute",
         "",

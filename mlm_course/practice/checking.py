@@ -11,6 +11,8 @@ from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
+from torch.nn import Module
+
 from mlm_course.practice import record
 from mlm_course.practice.advice import advised, code_of, error_sentence, source_of
 from mlm_course.practice.compare import describe, short
@@ -111,6 +113,11 @@ def _gradient_sentence(exercise: Exercise, expected: Behaviour, seen: Behaviour)
         if unlike and not right.any():
             return (
                 f"The loss is right, but no gradient should flow to {name}: `.detach()` stops it."
+            )
+        if unlike and not actual.isfinite().all():
+            return (
+                f"The loss is right, but not the gradient of {name}: {unlike} What was replaced on the "
+                "way to the loss is met again on the way back, where 0 times nan or inf is nan."
             )
         if unlike:
             return (
@@ -220,6 +227,8 @@ def _in_place_sentence(exercise: Exercise, seen: Behaviour) -> str | None:
         return None
     name = exercise.parameters[seen.changed]
     argument = exercise.arguments(seen.trial)[seen.changed]
+    if isinstance(argument, Module):
+        return f"What your function leaves in `{name}` is not what should stand there in the end."
     copy, new = (f"list({name})", "list") if isinstance(argument, list) else (".clone()", "tensor")
     return (
         f"Your function changed its argument number {seen.changed + 1} ({name}, "

@@ -28,6 +28,7 @@ from mlm_course.training.losses import (
 )
 from mlm_course.training.optim import SCHEDULES, Recipe, make_optimizer, optimizer_groups
 from mlm_course.training.reporting import Device, History, find_device
+from mlm_course.training.step import recomputing
 
 __all__ = [
     "SCHEDULES",
@@ -57,6 +58,7 @@ __all__ = [
     "next_token_loss",
     "next_word_loss",
     "optimizer_groups",
+    "recomputing",
     "retro_mae_loss",
     "run_folder",
 ]

@@ -26,7 +26,7 @@ from mlm_course.training.fingerprint import describe, describe_given
 from mlm_course.training.losses import Loss
 from mlm_course.training.optim import Recipe
 from mlm_course.training.reporting import Display, History, Reporter, start_accelerator
-from mlm_course.training.step import TrainingStep
+from mlm_course.training.step import TrainingStep, recomputing
 from mlm_course.wording import shown
 
 
@@ -181,6 +181,8 @@ class Run:
         self.closing = contextlib.ExitStack()
         self.closing.callback(self.take_step.release)
         self.closing.callback(self.report.finish)
+        if self.take_step.recipe.recompute:
+            self.closing.enter_context(recomputing(self.model))
         self.closing.enter_context(torch.random.fork_rng([device] if device.type == "cuda" else []))
         return self
 

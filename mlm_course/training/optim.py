@@ -37,7 +37,8 @@ class Recipe:
     clip: longest gradient allowed, None for any. seed: data order and dropout.
     accumulate: each process works its share of a step through in so many pieces, to save memory.
     precision: "no" (fp32), "bf16", or "fp16" (GPU only). compile: through torch.compile.
-    The last three change how it is computed, not what: a checkpoint may go on with other ones.
+    recompute: blocks keep their input alone for the backward pass, see `recomputing`.
+    The last four change how it is computed, not what: a checkpoint may go on with other ones.
     """
 
     steps: int
@@ -54,6 +55,7 @@ class Recipe:
     accumulate: int = 1
     precision: str = "no"
     compile: bool = False
+    recompute: bool = False
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch_size", "accumulate"):
@@ -68,6 +70,7 @@ class Recipe:
         _known("schedule", self.schedule, SCHEDULES)
         _known("precision", self.precision, PRECISIONS)
         check_flag("compile", self.compile)
+        check_flag("recompute", self.recompute)
         self._check_betas()
         self._as_plain_numbers()
         self._check_together()
@@ -186,7 +189,7 @@ def optimizer_groups(model: nn.Module) -> dict[str, list[Parameter]]:
     Source: as in BERT's code for biases and norms; Jordan 2024 (Muon) for the matrices.
     """
     check_module("model", model)
-    inside = {id(parameter) for block in _blocks(model) for parameter in block.parameters()}
+    inside = {id(parameter) for block in blocks_of(model) for parameter in block.parameters()}
     three = {id(m.qkv.weight) for m in model.modules() if isinstance(m, MultiHeadAttention)}
     groups: dict[str, list[Parameter]] = {"matrices": [], "stacked": [], "decayed": [], "free": []}
     seen: set[int] = set()  # a tied weight has two names, and is to be stepped once
@@ -299,6 +302,7 @@ def _adamw(decayed: list[Parameter], free: list[Parameter], lr: float, recipe: R
     )
 
 
-def _blocks(model: nn.Module) -> list[nn.Module]:
+def blocks_of(model: nn.Module) -> list[nn.Module]:
+    """The members of a model's lists of modules that have modules themselves."""
     lists = [m for m in model.modules() if isinstance(m, nn.ModuleList | nn.Sequential)]
     return [block for stack in lists for block in stack if next(block.children(), None) is not None]

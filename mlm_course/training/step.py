@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from numbers import Real
 from typing import Any, NamedTuple
 
@@ -12,10 +13,12 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import send_to_device
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
+from mlm_course.contracts import check_module
 from mlm_course.training.datasets import Data, derive_seed, rows_of_step, share
 from mlm_course.training.losses import Loss
-from mlm_course.training.optim import Recipe, make_optimizer, set_learning_rate
+from mlm_course.training.optim import Recipe, blocks_of, make_optimizer, set_learning_rate
 
 
 class StepResult(NamedTuple):
@@ -147,6 +150,26 @@ class TrainingStep:
         self.model.eval()
         if self.original_device != self.device:
             self.model.to(self.original_device)
+
+
+@contextmanager
+def recomputing(model: nn.Module) -> Iterator[None]:
+    """A time in which blocks keep only what goes into them, and compute the rest again on the way back.
+
+    The gradient stays the same, bit for bit, dropout included. Errors: ValueError for a model
+    without blocks. Source: Chen et al. 2016, abstract (activation, or gradient, checkpointing).
+    """
+    check_module("model", model)
+    blocks = blocks_of(model)
+    if not blocks:
+        raise ValueError(f"{type(model).__name__} has no blocks, modules in an nn.ModuleList.")
+    for block in blocks:
+        block.forward = partial(checkpoint, block.forward, use_reentrant=False)  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        for block in blocks:
+            del block.forward
 
 
 def checked_loss(result: Any) -> tuple[Tensor, Tensor | float]:

@@ -165,6 +165,11 @@ def _settings(sampler: Sampler) -> dict[str, Any]:
         raise ValueError(
             "sampler must have one of the schedules linear_remasking, cosine_remasking."
         )
+    if sampler.adapts:
+        raise ValueError(
+            "The page fills a whole line in a number of steps that is given: leave threshold and "
+            "block_length out of the sampler."
+        )
     return {
         "schedule": schedules[0],
         "temperature": float(sampler.temperature),

@@ -627,13 +627,13 @@ def ignore_order(layers, x):
 
 # %% 1.7 wrong
 # believes: a reversal is another order, and one is enough
-# says: with a single order
+# says: the reversed order alone
 def ignore_order(layers, x):
     return [torch.allclose(layer(x.flip(0)).flip(0), layer(x), atol=1e-4) for layer in layers]
 
 # %% 1.7 wrong
 # believes: rolling is shuffling
-# says: with a single order
+# says: the reversed order alone
 def ignore_order(layers, x):
     results = []
     for layer in layers:

@@ -458,7 +458,7 @@ def two_pattern_posterior(ids, masked, prior, chances):
 
 # %% 4.6 wrong
 # believes: a product is a product
-# says: multiply to 0 in float32
+# says: is 0 in float32, and 0 / 0 is NaN. Add logarithms
 def two_pattern_posterior(ids, masked, prior, chances):
     own = chances[:, torch.arange(ids.shape[1]), ids]
     joint = own.masked_fill(masked, 1).prod(-1) * prior[:, None]

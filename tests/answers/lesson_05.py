@@ -808,3 +808,129 @@ def faults(suspect, model, ids, visible, segments):
         if differ(s(x, visible[:, None, None]), b(x, visible[:, None, None])[0]):
             return ["mask"]
     return ["bias"]
+
+
+# %% 5.8 right
+# unusual: complex numbers
+def rotary_attention(q, k, v, places, base):
+    half = q.shape[-1] // 2
+    angles = places[:, None] * base ** -(torch.arange(half) / half)
+    turn = torch.polar(torch.ones_like(angles), angles)
+    q, k = (torch.complex(x[..., :half], x[..., half:]) * turn for x in (q, k))
+    scores = (q[..., :, None, :] * k[..., None, :, :].conj()).real.sum(-1)
+    return (scores / (2 * half) ** 0.5).softmax(-1) @ v
+
+
+# %% 5.8 right
+# unusual: only keys are turned, by distances, with a matrix for each pair of places
+def rotary_attention(q: Tensor, k: Tensor, v: Tensor, places: Tensor, base: float) -> Tensor:
+    H, T, D = q.shape
+    scores = torch.zeros(H, T, T)
+    for m in range(T):
+        for n in range(T):
+            for i in range(D // 2):
+                pair = [i, i + D // 2]
+                step = R(float(places[n] - places[m]) * base ** (-2 * i / D))
+                scores[:, m, n] += (q[:, m, pair] * (k[:, n, pair] @ step.T)).sum(-1)
+    return (scores / math.sqrt(D)).softmax(-1) @ v
+
+
+# %% 5.8 right
+# unusual: transformers' way, the angles doubled and half of the numbers swapped
+def rotary_attention(q, k, v, places, base):
+    D = q.size(-1)
+    angles = torch.outer(places.float(), torch.pow(base, torch.arange(0, D, 2) / -D)).repeat(1, 2)
+
+    def rotate_half(x):
+        return torch.cat([-x[..., D // 2 :], x[..., : D // 2]], -1)
+
+    q, k = (x * angles.cos() + rotate_half(x) * angles.sin() for x in (q, k))
+    return F.scaled_dot_product_attention(q, k, v)
+
+
+# %% 5.8 wrong
+# believes: positions belong to a token, so to its value as well
+# says: The values were turned, too
+def rotary_attention(q, k, v, places, base):
+    D = q.shape[-1]
+    angles = places[:, None] * base ** (-2 * torch.arange(D // 2) / D)
+
+    def turn(x):
+        a, b = x[..., : D // 2], x[..., D // 2 :]
+        return torch.cat(
+            [a * angles.cos() - b * angles.sin(), a * angles.sin() + b * angles.cos()], -1
+        )
+
+    return F.scaled_dot_product_attention(turn(q), turn(k), turn(v))
+
+
+# %% 5.8 wrong
+# believes: neighbours make a pair, as in the paper
+# says: Numbers 2i and 2i + 1 make a pair
+def rotary_attention(q, k, v, places, base):
+    D = q.shape[-1]
+    angles = places[:, None] * base ** (-2 * torch.arange(D // 2) / D)
+    cos, sin = angles.cos(), angles.sin()
+
+    def turn(x):
+        a, b = x.unflatten(-1, (-1, 2)).unbind(-1)
+        return torch.stack([a * cos - b * sin, a * sin + b * cos], -1).flatten(-2)
+
+    return F.scaled_dot_product_attention(turn(q), turn(k), v)
+
+
+# %% 5.8 wrong
+# believes: rotating is multiplying by the matrix from the right
+# says: turn the other way round
+def rotary_attention(q, k, v, places, base):
+    H, T, D = q.shape
+    q, k = q.clone(), k.clone()
+    for t in range(T):
+        for i in range(D // 2):
+            step = R(places[t].item() * base ** (-2 * i / D))
+            for x in (q, k):
+                x[:, t, [i, i + D // 2]] = x[:, t, [i, i + D // 2]] @ step
+    return (q @ k.mT / D**0.5).softmax(-1) @ v
+
+
+# %% 5.8 wrong
+# believes: the tokens of a row stand at 0, 1, 2
+# says: The tokens were counted 0, 1, 2
+def rotary_attention(q, k, v, places, base):
+    T, D = q.shape[1:]
+    angles = torch.arange(T)[:, None] * base ** (-2 * torch.arange(D // 2) / D)
+    cos, sin = angles.cos(), angles.sin()
+
+    def turn(x):
+        a, b = x.chunk(2, -1)
+        return torch.cat([a * cos - b * sin, a * sin + b * cos], -1)
+
+    return F.scaled_dot_product_attention(turn(q), turn(k), v)
+
+
+# %% 5.8 wrong
+# believes: the base is always 10,000
+# says: These are the numbers for base 10,000
+def rotary_attention(q, k, v, places, base):
+    D = q.shape[-1]
+    angles = places[:, None] / 10000 ** (torch.arange(0, D, 2) / D)
+    cos, sin = angles.cos(), angles.sin()
+    q, k = (
+        torch.cat([a * cos - b * sin, a * sin + b * cos], -1)
+        for a, b in (x.chunk(2, -1) for x in (q, k))
+    )
+    return F.scaled_dot_product_attention(q, k, v)
+
+
+# %% 5.8 wrong
+# believes: the scale is the one of the pairs
+# says: Next comes the weight of each key
+def rotary_attention(q, k, v, places, base):
+    D = q.shape[-1]
+    angles = places[:, None] / base ** (torch.arange(0, D, 2) / D)
+    cos, sin = angles.cos(), angles.sin()
+    q, k = (
+        torch.cat([a * cos - b * sin, a * sin + b * cos], -1)
+        for a, b in (x.chunk(2, -1) for x in (q, k))
+    )
+    return (q @ k.mT / (D // 2) ** 0.5).softmax(-1) @ v

@@ -521,7 +521,7 @@ def first_faults(runs):
 
 # %% 11.5 wrong
 # believes: one pair will do: the fault of the first run
-# says: not 11
+# says: not 12
 def first_faults(runs):
     return [(-1, "none")]
 

@@ -916,3 +916,79 @@ def fill_the_sure(predict, canvas, sure, passes):
         canvas = torch.where(chosen, best, canvas)
         taken += masked.any().long()
     return canvas, taken
+
+# %% 12.8 right
+# unusual: pair by pair, in words
+def two_copies_mask(size, block):
+    rows = []
+    for query in range(2 * size):
+        row = []
+        for key in range(2 * size):
+            mine, its = query % size // block, key % size // block
+            if query < size:
+                row.append(mine == its if key < size else its < mine)
+            else:
+                row.append(key >= size and its <= mine)
+        rows.append(row)
+    return torch.tensor(rows)
+
+# %% 12.8 right
+# unusual: by broadcasting over two copies, from the package's mask
+def two_copies_mask(size, block):
+    mask = torch.zeros(2, size, 2, size, dtype=torch.bool)
+    seen = block_causal_mask(size, block)
+    mask[1, :, 1], mask[0, :, 0], mask[0, :, 1] = seen, seen & seen.T, ~seen.T
+    return mask.view(2 * size, 2 * size)
+
+# %% 12.8 right
+# unusual: a kronecker product of small tables, cut to size
+def two_copies_mask(size, block):
+    n = -(-size // block)
+    ones = torch.ones(block, block)
+    same, earlier = torch.eye(n), torch.ones(n, n).tril(-1)
+    same, earlier = (torch.kron(t, ones)[:size, :size].bool() for t in (same, earlier))
+    top = torch.hstack([same, earlier])
+    return torch.vstack([top, torch.hstack([same & False, same | earlier])])
+
+# %% 12.8 wrong
+# believes: the block-causal mask in all four corners but one
+# says: the clean copy of their own block
+def two_copies_mask(size, block):
+    seen = block_causal_mask(size, block)
+    same = seen & seen.T
+    return torch.cat([torch.cat([same, seen], 1), torch.cat([same & False, seen], 1)])
+
+# %% 12.8 wrong
+# believes: a noisy text is a text: block-causal, and the clean one beside it
+# says: and no clean ones
+def two_copies_mask(size, block):
+    seen = block_causal_mask(size, block)
+    return torch.block_diag(seen, seen)
+
+# %% 12.8 wrong
+# believes: clean words are the truth and may look everywhere
+# says: later ones too
+def two_copies_mask(size, block):
+    number = torch.arange(size) // block
+    same, earlier = number[:, None] == number, number[:, None] > number
+    clean = torch.ones(size, size, dtype=torch.bool)
+    return torch.cat([torch.cat([same, earlier], 1), torch.cat([~clean, clean], 1)])
+
+# %% 12.8 wrong
+# believes: one row, one mask
+# says: taken for one long text
+def two_copies_mask(size, block):
+    return block_causal_mask(2 * size, block)
+
+# %% 12.8 wrong
+# believes: a column is a query
+# says: Queries and keys are exchanged
+def two_copies_mask(size, block):
+    number = torch.arange(size) // block
+    mask = torch.zeros(2 * size, 2 * size, dtype=torch.bool)
+    for query in range(size):
+        for key in range(size):
+            mask[key, query] = number[query] == number[key]
+            mask[size + key, query] = number[query] > number[key]
+            mask[size + key, size + query] = number[query] >= number[key]
+    return mask

@@ -279,74 +279,82 @@ def largest_stay(weight, sparsity):
     return rank >= gone
 
 # %% 13.6 right
-# unusual: another way
+# unusual: group by group, in lists
 import torch
 
-def quantised_row_by_row(weight):
+def packed_one_by_one(weight, group):
     codes, scales = [], []
     for row in weight:
-        most = max(row.max().item(), -row.min().item())
-        scales.append(row.new_tensor([most / 127 if most else 1.0]))
-        codes.append((row / scales[-1]).round().to(torch.int8))
-    return torch.stack(codes), torch.stack(scales)
+        codes.append([])
+        scales.append([])
+        for part in row.split(group):
+            most = max(part.max().item(), -part.min().item())
+            scale = torch.tensor(most) / 7 if most else torch.tensor(1.0)
+            scales[-1].append(scale)
+            own = [int(c) for c in (part / scale).round() + 8]
+            codes[-1] += [a + 16 * b for a, b in zip(own[: group // 2], own[group // 2 :])]
+    return torch.tensor(codes, dtype=torch.uint8), torch.tensor(scales)
 
 # %% 13.6 right
-# unusual: the infinity norm of each row, and a walrus for rows of zeros
-def quantise_rows(weight: Tensor) -> tuple[Tensor, Tensor]:
-    scales = torch.stack([
-        top / 127 if (top := torch.linalg.vector_norm(row, ord=float("inf"))) > 0
-        else torch.ones_like(top)
-        for row in weight
-    ]).unsqueeze(1)
-    return torch.round(weight / scales).to(dtype=torch.int8), scales
-
-# %% 13.6 right
-# unusual: the sign apart from the size
-def quantise_rows(weight):
-    size = weight.abs()
-    top = size.max(dim=1).values[:, None]
-    scale = (top / 127).masked_fill(top == 0, 1.0)
-    return ((size / scale).round() * weight.sign()).to(torch.int8), scale
+# unusual: bits moved and joined
+def pack_four_bits(weight, group):
+    R, C = weight.shape
+    blocks = weight.reshape(R, C // group, 2, group // 2)
+    scales = blocks.abs().amax((2, 3)) / 7
+    scales = scales.masked_fill(scales == 0, 1.0)
+    codes = (torch.round(blocks / scales[:, :, None, None]) + 8).to(torch.uint8)
+    return (codes[:, :, 0] | codes[:, :, 1] << 4).reshape(R, C // 2), scales
 
 # %% 13.6 wrong
-# believes: converting to int8 rounds to the nearest
+# believes: converting to an integer rounds to the nearest
 # says: cut off instead of rounded
-def quantise_rows(weight: Tensor) -> tuple[Tensor, Tensor]:
-    largest = weight.abs().amax(dim=1, keepdim=True)
-    scale = torch.where(largest > 0, largest / 127, 1.0)
-    return (weight / scale).to(torch.int8), scale
+def pack_four_bits(weight, group):
+    groups = weight.view(len(weight), -1, group)
+    largest = groups.abs().max(-1).values
+    scale = torch.where(largest > 0, largest / 7, torch.ones_like(largest))
+    codes = (groups / scale.unsqueeze(-1) + 8).to(torch.uint8)
+    half = group // 2
+    return (codes[..., :half] + codes[..., half:] * 16).reshape(len(weight), -1), scale
 
 # %% 13.6 wrong
-# believes: the largest value of the row is its largest absolute value
-# says: largest weight with its sign
-def quantise_rows(weight: Tensor) -> tuple[Tensor, Tensor]:
-    scale = weight.max(dim=1, keepdim=True).values / 127
-    scale = torch.where(scale == 0, torch.ones_like(scale), scale)
-    codes = (weight / scale).round().clamp(-127, 127).to(torch.int8)
-    return codes, scale
+# believes: a byte holds two neighbours
+# says: Neighbours share a byte
+def pack_four_bits(weight, group):
+    groups = weight.view(len(weight), -1, group)
+    largest = groups.abs().max(-1).values
+    scale = torch.where(largest > 0, largest / 7, torch.ones_like(largest))
+    codes = ((groups / scale.unsqueeze(-1)).round() + 8).to(torch.uint8).flatten(1)
+    return codes[:, 0::2] + 16 * codes[:, 1::2], scale
 
 # %% 13.6 wrong
 # believes: a tiny number keeps 0 / 0 away
 # says: or next to it. It should be 1
-def quantise_rows(weight):
-    scale = weight.abs().amax(1, keepdim=True).clamp(min=1e-8) / 127
-    return (weight / scale).round().to(torch.int8), scale
+def pack_four_bits(weight, group):
+    groups = weight.view(len(weight), -1, group)
+    scale = groups.abs().amax(-1).clamp(min=1e-8) / 7
+    codes = ((groups / scale.unsqueeze(-1)).round() + 8).to(torch.uint8)
+    half = group // 2
+    return (codes[..., :half] + codes[..., half:] * 16).flatten(1), scale
 
 # %% 13.6 wrong
-# believes: the codes may stay floats
-# says: int8
-def quantise_rows(weight):
-    most = weight.abs().amax(1, keepdim=True)
-    scale = torch.where(most > 0, most / 127, 1.0)
-    return (weight / scale).round(), scale
-
-# %% 13.6 wrong
-# believes: the scale has one axis
+# believes: the scale keeps the axis that was reduced
 # says: shape
-def quantise_rows(weight):
-    most = weight.abs().amax(1)
-    scale = torch.where(most > 0, most / 127, 1.0)
-    return (weight / scale[:, None]).round().to(torch.int8), scale
+def pack_four_bits(weight, group):
+    groups = weight.unflatten(1, (-1, group))
+    most = groups.abs().amax(-1, keepdim=True)
+    scale = torch.where(most > 0, most / 7, 1.0)
+    first, second = ((groups / scale).round() + 8).to(torch.uint8).chunk(2, -1)
+    return (first + 16 * second).flatten(1), scale
+
+# %% 13.6 wrong
+# believes: the bytes may be any integers
+# says: uint8
+def pack_four_bits(weight, group):
+    groups = weight.unflatten(1, (-1, group))
+    most = groups.abs().amax(-1)
+    scale = torch.where(most > 0, most / 7, 1.0)
+    first, second = ((groups / scale[..., None]).round() + 8).long().chunk(2, -1)
+    return (first + 16 * second).flatten(1), scale
 
 # %% 13.7 right
 # unusual: another way

@@ -411,6 +411,79 @@ def length_beam(write, scores, n):
     own = torch.arange(B)
     return tokens.view(B, n, -1)[own, best], means[own, best]
 
+# %% 11.2 wrong
+# believes: "from 1 to L" means: at least 1
+# named: rightly
+# says: not the product but at least 1
+def hide_for_training(target, share, noise):
+    real = target != 0
+    n = (share * real.sum(1)).long().clamp(min=1)
+    rank = noise.masked_fill(~real, 9.0).argsort(1).argsort(1)
+    return rank < n[:, None]
+
+# %% 11.4 wrong
+# believes: the formula of the text can be written down as it stands
+# named: rightly
+# says: in floats is just below what it should be
+def mask_predict(predict, real, steps):
+    tokens, confidence = fill(predict, torch.where(real, 4, 0), torch.ones(real.shape), real)
+    for t in range(1, steps):
+        n = torch.tensor([max(1, int(N * (1 - t / steps))) for N in real.sum(1).tolist()])
+        tokens, confidence = fill(predict, tokens, confidence, lowest(confidence, n))
+    return tokens, confidence
+
+# %% 11.5 wrong
+# believes: the list of rules decides first, the step afterwards
+# named: rightly
+# says: only within a step the list decides
+def first_faults(runs):
+    faults = []
+    for tokens, confidence, masked in runs:
+        T, N = tokens.shape
+        broken = {"count": [], "choice": [], "word": [], "confidence": []}
+        for t in range(T):
+            n, stays = max(N * (T - t) // T, 1), ~masked[t]
+            if int(masked[t].sum()) != n:
+                broken["count"].append(t)
+            if t == 0:
+                continue
+            if set(masked[t].nonzero()[:, 0].tolist()) != set(confidence[t - 1].argsort()[:n].tolist()):
+                broken["choice"].append(t)
+            if (tokens[t] != tokens[t - 1])[stays].any():
+                broken["word"].append(t)
+            if (confidence[t] != confidence[t - 1])[stays].any():
+                broken["confidence"].append(t)
+        faults.append(next(((at[0], rule) for rule, at in broken.items() if at), (-1, "none")))
+    return faults
+
+# %% 11.7 wrong
+# believes: where each part can be taken out and two signs are left, the text is right
+# named: in general
+# says: Your function returns True; expected is False
+def which_are_right(parts, written):
+    verdicts = []
+    for text in written:
+        for ways in parts:
+            for way in sorted(ways, key=len, reverse=True):
+                if way in text:
+                    text = text.replace(way, "", 1)
+                    break
+        verdicts.append(text == " ;  ; ")
+    return verdicts
+
+# %% 11.8 wrong
+# believes: a page has as many places as there can be words
+# named: in general
+# says: expected is an int64 tensor of shape
+def length_beam(write, scores, n):
+    B, M = len(scores), scores.shape[1] - 1
+    lengths = scores[:, 1:].topk(n).indices + 1
+    real = torch.arange(M) < lengths.reshape(-1, 1)
+    tokens, confidence = write(torch.arange(B).repeat_interleave(n), real)
+    means = (confidence.log().sum(1) / real.sum(1)).view(B, n)
+    best = means.argmax(1)
+    return tokens.view(B, n, M)[torch.arange(B), best], means.amax(1)
+
 # %% 12.1 wrong
 # believes: picking and summing already gives the conditional probability
 # named: rightly
@@ -573,13 +646,15 @@ def largest_stay(weight, sparsity):
     return stay.view_as(weight)
 
 # %% 13.6 wrong
-# believes: to(int8) rounds
+# believes: to(uint8) rounds
 # named: rightly
 # says: The digits behind the point are cut off instead of rounded:
-def quantise_rows(weight):
-    scale = weight.abs().amax(1, keepdim=True) / 127
+def pack_four_bits(weight, group):
+    groups = weight.unflatten(1, (-1, group))
+    scale = groups.abs().amax(-1, keepdim=True) / 7
     scale = torch.where(scale == 0, torch.ones_like(scale), scale)
-    return (weight / scale).to(torch.int8), scale
+    low, high = (groups / scale + 8).to(torch.uint8).chunk(2, dim=-1)
+    return (low + 16 * high).flatten(1), scale[..., 0]
 
 # %% 13.7 wrong
 # believes: kl_div's reduction="mean" is the mean over the places

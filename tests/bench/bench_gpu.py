@@ -1,9 +1,10 @@
-"""Training steps at BERT-base and ViT-B size on a GPU: against its matrix products, and transformers.
+"""Training steps on a GPU, up to BERT-base and ViT-B size: against its matrix products, and transformers.
 
-All contestants take turns within one run, bf16 autocast over fp32 weights, dropout off, fused AdamW.
-Compiled: the model through torch.compile, as `fit` does it. No model gets an attention mask: every row
-is full. MLM: 256 rows of 128 tokens, 15 % hidden in each; transformers: BertForMaskedLM with SDPA.
-MAE: 256 images of 224 x 224, 75 % of 196 patches removed; transformers: ViTMAEForPreTraining with SDPA.
+First at half the width and depth, eager, without bars. All contestants take turns within one run, bf16
+autocast over fp32 weights, dropout off, fused AdamW. Compiled: the model through torch.compile, as
+`fit` does it. No model gets an attention mask: every row is full. MLM: 256 rows of 128 tokens, 15 %
+hidden in each; transformers: BertForMaskedLM with SDPA. MAE: 256 images of 224 x 224, 75 % of 196
+patches removed; transformers: ViTMAEForPreTraining with SDPA.
 
 FLOPs of our MLM step, 2 for each multiply-add, forward once and backward twice:
   6 x parameters of the blocks' matrices x all tokens
@@ -57,12 +58,22 @@ class Sizes(NamedTuple):
     image: ImageMAEConfig
     images: int
     product: int  # rows and columns of the matrices that are multiplied
+    how: tuple[str, ...] = HOW
+
+    def bar(self, at_least: float) -> float | None:
+        """Bars are for what is measured both ways."""
+        return at_least if self.how == HOW else None
 
 
 def stack(d_model: int, n_layers: int, n_heads: int) -> StackConfig:
     return StackConfig(d_model=d_model, n_layers=n_layers, n_heads=n_heads)
 
 
+HALF = Sizes(
+    EncoderConfig(8000, 128, d_model=384, n_layers=6, n_heads=6), 128,
+    ImageMAEConfig(224, 224, 16, 3, encoder=stack(384, 6, 6), decoder=stack(256, 4, 8)), 128,
+    4096, how=("eager",),
+)  # fmt: skip
 BASE = Sizes(
     EncoderConfig(30522, 128, d_model=768, n_layers=12, n_heads=12), 256,
     ImageMAEConfig(224, 224, 16, 3, encoder=stack(768, 12, 12), decoder=stack(512, 8, 16)), 256,
@@ -95,18 +106,20 @@ class Place(NamedTuple):
         return step
 
 
-def both_ways(place: Place, name: str, make: Callable[[], nn.Module], loss: Loss) -> Steps:
-    """A training step eager and one compiled, each with a model of its own."""
+def each_way(
+    place: Place, how: tuple[str, ...], name: str, make: Callable[[], nn.Module], loss: Loss
+) -> Steps:
+    """A training step eager, compiled or both, each with a model of its own."""
 
     def in_bf16(called: nn.Module) -> Tensor:
         with torch.autocast(place.device.type, torch.bfloat16):
             return loss(called)
 
     steps: Steps = {}
-    for how in HOW:
+    for way in how:
         model = make().to(place.device)
-        called = torch.compile(model, backend=place.backend) if how == "compiled" else model
-        steps[f"{name}, {how}"] = place.step(stepper(model, partial(in_bf16, called)))
+        called = torch.compile(model, backend=place.backend) if way == "compiled" else model
+        steps[f"{name}, {way}"] = place.step(stepper(model, partial(in_bf16, called)))
     return steps
 
 
@@ -142,17 +155,18 @@ def mlm(place: Place, sizes: Sizes, rounds: tuple[int, int]) -> Iterator[Measure
     def their_loss(model: nn.Module) -> Tensor:
         return model(input_ids=shown, labels=labels).loss
 
-    steps = both_ways(place, "ours", lambda: seeded_init(MaskedLM, sizes.text), our_loss)
-    steps |= both_ways(place, "transformers", lambda: bert(sizes.text), their_loss)
+    steps = each_way(place, sizes.how, "ours", lambda: seeded_init(MaskedLM, sizes.text), our_loss)
+    steps |= each_way(place, sizes.how, "transformers", lambda: bert(sizes.text), their_loss)
     times = take_turns(steps | {"product": product(place, sizes.product)}, *rounds)
     config = sizes.text
     what = f"MLM step, d={config.d_model}, {config.n_layers} layers, batch {sizes.rows} x {config.max_length}"
-    for how, bar in zip(HOW, (None, RATE_BAR), strict=True):
+    for how in sizes.how:
+        bar = sizes.bar(RATE_BAR) if how == "compiled" else None
         work = training_flops(config, sizes.rows, config.max_length, len(answers))
         yield rate_share(f"{what}, {how}", times, f"ours, {how}", work, sizes.product, bar)
-    for how in HOW:
+    for how in sizes.how:
         peer = f"transformers, {how}"
-        yield times_as_fast(what, times, peer, f"ours, {how}", at_least=MLM_BAR)
+        yield times_as_fast(what, times, peer, f"ours, {how}", at_least=sizes.bar(MLM_BAR))
 
 
 def rate_share(
@@ -184,24 +198,28 @@ def mae(place: Place, sizes: Sizes, rounds: tuple[int, int]) -> Iterator[Measure
     def their_loss(model: nn.Module) -> Tensor:
         return model(images, noise=noise).loss
 
-    steps = both_ways(place, "ours", lambda: seeded_init(ImageMAE, config), our_loss)
-    steps |= both_ways(place, "transformers", lambda: vit_mae(config, REMOVED), their_loss)
+    steps = each_way(place, sizes.how, "ours", lambda: seeded_init(ImageMAE, config), our_loss)
+    steps |= each_way(
+        place, sizes.how, "transformers", lambda: vit_mae(config, REMOVED), their_loss
+    )
     times = take_turns(steps, *rounds)
     what = f"MAE step, d={config.encoder.d_model}, {config.encoder.n_layers} layers, {sizes.images} images"
-    for how in HOW:
+    for how in sizes.how:
         peer = f"transformers, {how}"
-        yield times_as_fast(what, times, peer, f"ours, {how}", at_least=MAE_BAR)
+        yield times_as_fast(what, times, peer, f"ours, {how}", at_least=sizes.bar(MAE_BAR))
 
 
 def measure(small: bool) -> Iterator[Measurement]:
     if small:
-        place, sizes, rounds = Place(torch.device("cpu"), "eager"), TINY, (2, 1)
+        place, rounds, all_sizes = Place(torch.device("cpu"), "eager"), (2, 1), [TINY]
     elif torch.cuda.is_available():
-        place, sizes, rounds = Place(torch.device("cuda"), "inductor"), BASE, (ROUNDS, WARM_UP)
+        place, rounds = Place(torch.device("cuda"), "inductor"), (ROUNDS, WARM_UP)
+        all_sizes = [HALF, BASE]
     else:
         raise NotMeasured("no GPU.")
-    yield from mlm(place, sizes, rounds)
-    yield from mae(place, sizes, rounds)
+    for sizes in all_sizes:
+        yield from mlm(place, sizes, rounds)
+        yield from mae(place, sizes, rounds)
 
 
 if __name__ == "__main__":

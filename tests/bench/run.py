@@ -28,6 +28,14 @@ FOLDER = Path(__file__).resolve().parent
 RECORD = results.HERE / "benchmarks.json"
 
 
+def about(name: str) -> dict[str, str]:
+    """What a benchmark is, and its command."""
+    return {
+        "about": summary(f"bench_{name}", FOLDER),
+        "command": f"python tests/bench/run.py {name}",
+    }
+
+
 def measure(name: str, small: bool) -> tuple[dict[str, Any], int]:
     """What one benchmark says for the record, and its exit status."""
     with tempfile.TemporaryDirectory() as folder:
@@ -37,14 +45,10 @@ def measure(name: str, small: bool) -> tuple[dict[str, Any], int]:
             [*command, *["--small"] * small], stderr=subprocess.PIPE, text=True, check=False
         )
         sys.stderr.write(ended.stderr)
-        about = {
-            "about": summary(f"bench_{name}", FOLDER),
-            "command": f"python tests/bench/run.py {name}",
-        }
         if said.exists():
-            return about | json.loads(said.read_text("utf-8")), ended.returncode
+            return about(name) | json.loads(said.read_text("utf-8")), ended.returncode
     last = ended.stderr.strip().rsplit("\n", 1)[-1] or f"ended with status {ended.returncode}"
-    return about | about_this_machine() | {"failed": last}, 1
+    return about(name) | about_this_machine() | {"failed": last}, 1
 
 
 def main() -> int:

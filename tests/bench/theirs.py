@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from transformers import BertConfig, BertForMaskedLM, ViTMAEConfig, ViTMAEForPreTraining
+from transformers import (
+    BertConfig,
+    BertForMaskedLM,
+    ModernBertConfig,
+    ModernBertForMaskedLM,
+    ViTMAEConfig,
+    ViTMAEForPreTraining,
+)
 
-from mlm_course.models import EncoderConfig, ImageMAEConfig
+from mlm_course.models import EncoderConfig, ImageMAEConfig, ModernConfig
 
 
 def bert(config: EncoderConfig) -> BertForMaskedLM:
@@ -19,6 +26,26 @@ def bert(config: EncoderConfig) -> BertForMaskedLM:
             max_position_embeddings=config.max_length,
             hidden_dropout_prob=0.0,
             attention_probs_dropout_prob=0.0,
+        )
+    )
+
+
+def modernbert(config: ModernConfig) -> ModernBertForMaskedLM:
+    """ModernBERT's masked language model; SDPA as well."""
+    return ModernBertForMaskedLM(
+        ModernBertConfig(
+            vocab_size=config.vocab_size,
+            hidden_size=config.d_model,
+            num_hidden_layers=config.n_layers,
+            num_attention_heads=config.n_heads,
+            intermediate_size=config.d_ff,
+            local_attention=config.window,
+            global_attn_every_n_layers=config.global_every,
+            pad_token_id=0,
+            bos_token_id=1,
+            eos_token_id=2,
+            cls_token_id=1,
+            sep_token_id=2,
         )
     )
 

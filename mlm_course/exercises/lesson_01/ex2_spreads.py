@@ -23,8 +23,14 @@ REMARKS = {
     ("c", 2.5): "The products that are left are summed up, and the spread follows the square root "
     "of their number; dividing by 4 is too much.",
     ("c", 7.5): "Count the products that are left, not those that are gone; then the square root.",
+    ("c", 8.66): "That counts the products that are gone. Those that are left make the spread.",
     ("d", 8): "64 products, but not 64 independent ones: four equal ones at a time.",
     ("d", 4): "That is the spread of 16 products. Each of them is added four times.",
+    (
+        "d",
+        32,
+    ): "Four times the spread of 64 products. There are 16 products, each of them added four "
+    "times.",
     ("d", 64): "That is D. Think of 16 products, each of them added four times.",
 }
 

@@ -55,6 +55,10 @@ EXERCISE = Exercise(
             {"heads(x @ w_q)": "heads(x @ w_q) / n_heads**0.5"},
         ),
         Mistake(
+            "The scores are not divided by sqrt(D), D being the numbers of one head.",
+            {"heads(x @ w_q)": "heads(x @ w_q) * (M // n_heads) ** 0.5"},
+        ),
+        Mistake(
             "The keys were made with w_q. Queries and keys need their own matrices, or listening "
             "stays mutual.",
             {"heads(x @ w_k)": "heads(x @ w_q)"},

@@ -70,8 +70,8 @@ EXERCISE = Exercise(
     ),
     mistakes=(
         Mistake(
-            "Your list is that of a test with a single order, such as the reversed one or a rotation. "
-            "Some layers are symmetrical enough not to notice: a True needs more than one order.",
+            "Your list is what the reversed order alone would give, or rotations. Some layers are "
+            "symmetrical enough not to notice these: ask for many orders, drawn at random.",
             fooled_by([4, 3, 2, 1, 0]),
         ),
         Mistake(

@@ -56,6 +56,16 @@ EXERCISE = Exercise(
             {SAFE: "(scores + additive_mask).softmax(-1)"},
         ),
         Mistake(
+            "The loss is right, but the gradients of `scores` and `values` are nan: the weights of empty "
+            "queries are, and to replace the nan of the outputs comes too late. On the way back 0 is "
+            "multiplied by it. Softmax must not see a row of nothing but -inf.",
+            {
+                SAFE: "(scores + additive_mask).softmax(-1)",
+                NET: "weights",
+                "(weights @ values)": "(weights @ values).nan_to_num(0.0)",
+            },
+        ),
+        Mistake(
             "The loss is nan: the weights of empty queries are, and every sum with a nan in it is.",
             {SAFE: "(scores + additive_mask).softmax(-1)", NET: "weights"},
             {SAFE: "scores.masked_fill(closed, -math.inf).softmax(-1)", NET: "weights * ~nothing"},

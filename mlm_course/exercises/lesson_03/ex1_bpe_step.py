@@ -12,13 +12,13 @@ Words = list[list[str]]
 
 
 def inputs(g: torch.Generator) -> tuple[Words, list[int]]:
-    """Nine words in which five pairs are equally frequent, and how often each word stands there.
+    """Ten words in which five pairs are equally frequent, and how often each word stands there.
 
     In the alphabet the pair of two a's comes first, but in the list of words the third. The letters
-    are drawn, in this order.
+    are drawn, in this order. The word of one letter is the most frequent, but has no pair.
     """
-    drawn = torch.randperm(26, generator=g)[:16].sort().values.tolist()
-    a, b, c, d, e, f, h, i, j, k, m, n, o, p, q, r = (string.ascii_lowercase[x] for x in drawn)
+    drawn = torch.randperm(26, generator=g)[:17].sort().values.tolist()
+    a, b, c, d, e, f, h, i, j, k, m, n, o, p, q, r, s = (string.ascii_lowercase[x] for x in drawn)
     half, three = (int(torch.randint(low, low + 4, (), generator=g)) for low in (8, 2))
     words = [
         ([d, e, d, e], half),  # of the five the first in the list
@@ -30,8 +30,17 @@ def inputs(g: torch.Generator) -> tuple[Words, list[int]]:
         ([f, h, f, h], half),  # the last in the list
         ([m, n], 2 * half - 1),  # in more words than any of the five
         ([o, p] * 5, 1),  # five places, in one word
+        ([s], 2 * half + 4),  # side by side with itself, if a text of it were written out
     ]
     return [word for word, _ in words], [count for _, count in words]
+
+
+def across_words(words: Words, counts: list[int]) -> tuple[tuple[str, str], Words]:
+    """Counted in one long list of pieces."""
+    text = [piece for pieces, count in zip(words, counts, strict=True) for piece in pieces * count]
+    pairs = Counter(pairwise(text))
+    best = min(pairs, key=lambda pair: (-pairs[pair], pair))
+    return best, [list(pieces) for pieces in words]  # it stands in none of them
 
 
 BEST = "min(frequency, key=lambda pair: (-frequency[pair], pair))"
@@ -108,6 +117,11 @@ EXERCISE = Exercise(
                 "frequency[pair] += count": "frequency[pair] += count * "
                 "(pieces[max(at - 1, 0) : at + 2] != [pair[0]] * 3)",
             },
+        ),
+        Mistake(
+            "Your pair reaches from one word into the next: it ends one and begins another. Count the "
+            "neighbours within each word.",
+            across_words,
         ),
         Mistake(
             "The pair is right. But a word lost its last piece where that was not joined.",

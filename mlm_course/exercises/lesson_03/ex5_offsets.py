@@ -18,12 +18,11 @@ UNKNOWN = ["zebra", "ночь", "naïvety"]
 
 
 def inputs(g: torch.Generator) -> tuple[str, list[str]]:
-    """Eight known words and two unknown ones in some order, one to three spaces between them."""
+    """Eight known words and two unknown ones, one of them last; one to three spaces between them."""
     strange = [UNKNOWN[i] for i in torch.randperm(3, generator=g)[:2].tolist()]
     words = [*KNOWN, *strange]
     words = [words[i] for i in torch.randperm(len(words), generator=g).tolist()]
-    if torch.rand((), generator=g) < 0.5:  # no space behind an unknown word
-        words.append(words.pop(words.index(strange[0])))
+    words.append(words.pop(words.index(strange[0])))  # no space behind it
     gaps = torch.randint(1, 4, (len(words),), generator=g).tolist()
     gaps[0], gaps[4] = gaps[0] - 1, 3
     text = "".join(" " * gap + word for gap, word in zip(gaps, words, strict=True))
@@ -71,6 +70,20 @@ def without_spaces(text: str, tokens: list[str]) -> Places:
         new = not token.startswith("##")
         word = words.pop(0) if new else ""
         start, end = end, end + len(word if token == "[UNK]" else token.removeprefix("##"))
+        places.append((start, end))
+    return places
+
+
+def up_to_the_next_space(text: str, tokens: list[str]) -> Places:
+    """An unknown word ends where `find` has the next space."""
+    places, end = [], 0
+    for token in tokens:
+        if token in ("[CLS]", "[SEP]"):
+            places.append((0, 0))
+            continue
+        start = end + len(text[end:]) - len(text[end:].lstrip())
+        length = len(token.removeprefix("##"))
+        end = text.find(" ", start) if token == "[UNK]" else start + length
         places.append((start, end))
     return places
 
@@ -128,6 +141,12 @@ EXERCISE = Exercise(
             "[UNK] was taken for five characters. It stands for the whole word at its place, "
             "however long that is.",
             {UNKNOWN_END: "start + 5"},
+        ),
+        Mistake(
+            "Behind the last word there is no space, and `find` gives -1 where it finds nothing. A word "
+            "may also end where the text ends.",
+            up_to_the_next_space,
+            writes="find",
         ),
         Mistake(
             "[UNK] was taken for a single character. It stands for the whole word at its place.",

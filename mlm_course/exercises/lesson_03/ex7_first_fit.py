@@ -11,12 +11,15 @@ def inputs(g: torch.Generator) -> tuple[list[int], int]:
 
     The third fits into both rows there are, the fourth fills a row to the last place, and the sixth
     fits into the second row and, with more room to spare, into the third; for the [SEP] of the
-    seventh no row has room.
+    seventh no row has room. Or there are no others, and two more places in each row, none of which is
+    full then.
     """
     room = int(torch.randint(15, 19, (), generator=g))
     half = room // 2
     sizes = [half + 1, half + 3, 3, room - half - 4, half + 2, 3, room - half - 1]
     rest = torch.randint(2, 12, (6,), generator=g).tolist()
+    if torch.rand((), generator=g) < 0.5:
+        return [size - 1 for size in sizes], room + 2
     return [size - 1 for size in sizes] + rest, room
 
 
@@ -67,7 +70,7 @@ def last_without_sep(lengths: list[int], room: int) -> Tensor:
 
 EXERCISE = Exercise(
     minutes=12,
-    trials=4,
+    trials=12,  # so that they meet both kinds of draws
     inputs=inputs,
     hints=(
         "Keep a list of rows, each a list of text numbers. For each text look through the rows from the "
@@ -134,6 +137,10 @@ EXERCISE = Exercise(
         Mistake(
             "Padding got a 0, which is the number of the first text. It should be -1.",
             {"[-1] *": "[0] *"},
+        ),
+        Mistake(
+            "Rows end where the longest of them does. Each has `room` places.",
+            {"(room - len(row))": "(max(map(len, rows)) - len(row))"},
         ),
         Mistake(
             "Each text has a row of its own. Put it into an earlier row where it fits.",

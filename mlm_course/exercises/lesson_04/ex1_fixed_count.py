@@ -85,10 +85,11 @@ EXERCISE = Exercise(
             {".clamp(min=1)": ""},
         ),
         Mistake(
-            "The count was cut down to an integer. It has to be rounded.", {".round()": ".floor()"}
+            "Your counts are those of cutting down to an integer. Round to the nearest one.",
+            {".round()": ".floor()"},
         ),
         Mistake(
-            "The count was rounded up. It has to be rounded to the nearest integer.",
+            "Your counts are those of rounding up. Round to the nearest integer.",
             {".round()": ".ceil()"},
         ),
         Mistake(

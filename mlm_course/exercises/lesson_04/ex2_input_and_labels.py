@@ -15,7 +15,7 @@ def inputs(g: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, 
     u[0, 8], u[1, 0] = 0.97, 0.95  # hidden; and a [CLS], which is not
     masked[0, 8] = True
     v = torch.rand(3, 14, generator=g)
-    v[0, 2], v[0, 8] = 0.29, 0.997  # the 16th, and the last of them
+    v[0, 2], v[0, 4], v[0, 8] = 0.29, 0.0, 0.997  # the 16th, the first and the last of them
     return ids, masked, u, v, torch.randperm(55, generator=g) + 5, 4
 
 
@@ -78,8 +78,10 @@ EXERCISE = Exercise(
             {TO_RANDOM: "masked & False"},
         ),
         Mistake(
-            "The edges are off: .8 itself already stays, and .9 itself is already random.",
+            "An edge is off: .8 itself already stays, and .9 itself is already random.",
             {"u < 0.8": "u <= 0.8", "u >= 0.9": "u > 0.9"},
+            {"u < 0.8": "u <= 0.8"},
+            {"u >= 0.9": "u > 0.9"},
         ),
         Mistake(
             "The random ids are places in `ordinary_ids`, not the ids that stand there.",
@@ -89,6 +91,11 @@ EXERCISE = Exercise(
             "The random ids are off by a place: v in [0, 1/K) takes the first of `ordinary_ids`.",
             {DRAWN: "ordinary_ids[(v * (len(ordinary_ids) - 1)).round().long()]"},
             {DRAWN: "ordinary_ids[(v * (len(ordinary_ids) - 1)).long()]"},
+        ),
+        Mistake(
+            "Where v is 0 the last of `ordinary_ids` stands, by the index -1: it should be the first. Round "
+            "down in place of rounding up and subtracting 1.",
+            {DRAWN: "ordinary_ids[(v * len(ordinary_ids)).ceil().long() - 1]"},
         ),
         Mistake(
             "The input is right. Every token has a label, though: the model would mostly be asked to copy "

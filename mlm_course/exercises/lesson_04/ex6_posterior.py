@@ -88,7 +88,8 @@ EXERCISE = Exercise(
             {SUM: "log_chance.masked_fill(masked, 0.0).mean(-1)"},
         ),
         Mistake(
-            "NaN comes out: the probabilities of so many words multiply to 0 in float32. Add logarithms.",
+            "NaN comes out: the probability of so many words together is 0 in float32, and 0 / 0 is NaN. "
+            "Add logarithms, and leave exp and division to softmax, which subtracts the largest first.",
             {
                 SUM: "log_chance.exp().masked_fill(masked, 1.0).prod(-1)",
                 WEIGHTS: "(evidence * prior[:, None]) / (evidence * prior[:, None]).sum(0)",

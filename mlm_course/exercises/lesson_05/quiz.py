@@ -106,4 +106,22 @@ QUIZ = (
             ),
         ),
     ),
+    Question(
+        prompt="An encoder with rotary positions was trained on rows of 128 tokens. On rows of 512 ...",
+        right=(
+            "it runs, and meets distances that are new to it",
+            "Angles can be computed for any place. That scores depend on distances alone says nothing of "
+            "distances that never came up in training.",
+        ),
+        wrong=(
+            (
+                "it does as before, since only distances count",
+                "Distances above 127 never came up. Section 11's record shows what that can cost.",
+            ),
+            (
+                "it stops: there are no rows for the places",
+                "That happens to a table. Rotations are computed, for any place.",
+            ),
+        ),
+    ),
 )

@@ -64,7 +64,7 @@ QUIZ = (
         ),
     ),
     Question(
-        prompt="A search encoder is trained with in-batch negatives. What does a batch of 2 lack?",
+        prompt="A search encoder is trained with in-batch negatives. Why are batches of 2 poor ones?",
         right=(
             "Each query has one wrong text to be told from its own, and that is soon easy.",
             "The texts of the other queries are the wrong answers. One text drawn by chance is "

@@ -11,7 +11,7 @@ def inputs(g: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
     """Texts (5, 9) of 5 to 9 words, shares (5,), one 0 and one nearly 1, and noise (5, 9)."""
     ids = torch.randint(5, VOCABULARY, (5, 9), generator=g)
     target = ids.masked_fill(torch.arange(9) >= torch.tensor([[9], [6], [8], [5], [7]]), PAD_ID)
-    share = torch.tensor([0.97, 0.5, 0.0, 0.72, 0.3]) + 0.01 * torch.rand(5, generator=g)
+    share = torch.tensor([0.97, 0.5, 0.0, 0.72, 0.4]) + 0.01 * torch.rand(5, generator=g)
     share[1:3] = torch.tensor([0.5, 0.0])  # exactly: 3 of 6 words, and none
     return target, share, torch.rand(5, 9, generator=g)
 
@@ -45,6 +45,11 @@ EXERCISE = Exercise(
             "One word too few goes in each row: the numbers run from 0 to L - 1, so a row can hide "
             "nothing, and none hides all.",
             {"1 + ": ""},
+        ),
+        Mistake(
+            "One word too few goes wherever the product is 1 or more: n is 1 *plus* the product, not the "
+            "product but at least 1. So no row hides all of its words.",
+            {COUNT: "(share * real.sum(1)).long().clamp(min=1)"},
         ),
         Mistake(
             "The product is rounded up here, and 1 is not added: with a share of 0 nothing is hidden.",

@@ -9,9 +9,12 @@ from mlm_course.practice.exercise import Exercise, Mistake
 
 
 def inputs(g: torch.Generator) -> tuple[TinyModel, Tensor, int]:
-    """A model, the places (6, 11) to be written, and steps: more than some rows have words."""
-    steps = int(torch.randint(5, 10, (), generator=g))
-    lengths = torch.tensor([11, steps + 1, steps - 1, steps - 1, steps - 1, steps - 2])
+    """A model, the places (6, 11) to be written, and steps: more than some rows have words.
+
+    Steps are 5 or 10, and a row has 10 words: there floats come out just below a whole number.
+    """
+    steps = 5 * int(torch.randint(1, 3, (), generator=g))
+    lengths = torch.tensor([10, steps + 1, steps - 1, steps - 1, steps - 1, steps - 2])
     return TinyModel(g), torch.arange(11) < lengths[:, None], steps
 
 
@@ -116,6 +119,14 @@ EXERCISE = Exercise(
             {COUNT: "-(-words * (steps - done) // steps)"},
             {COUNT: f"{ROUNDED}.round().clamp(min=1)"},
             {COUNT: f"{ROUNDED}.round().long().clamp(min=1)"},
+        ),
+        Mistake(
+            "In one step one word too few goes: `1 - t / T` in floats is just below what it should be, and "
+            "so is the product. Rounded down it loses 1. `N * (T - t) // T` has no such error.",
+            {
+                COUNT: "torch.tensor([int(n * (1 - done / steps)) for n in words.tolist()]).clamp(min=1)"
+            },
+            {COUNT: "(words.double() * (1 - done / steps)).long().clamp(min=1)"},
         ),
         Mistake(
             "With more steps than a row has words, its last steps hide nothing. At least one word goes.",

@@ -5,14 +5,14 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from mlm_course.corruption.strategies import lowest  # noqa: F401 (the answer uses it)
+from mlm_course.corruption.strategies import lowest
 from mlm_course.exercises.lesson_11 import runs
 from mlm_course.exercises.lesson_11.runs import Program, least_sure, nothing, scheduled
 from mlm_course.practice.exercise import Exercise, Mistake
 
 PROGRAMS = (
     Program(5, 7, scheduled, least_sure, nothing),
-    Program(11, 6, scheduled, least_sure, nothing),
+    Program(10, 5, scheduled, least_sure, nothing),  # in floats 10 * (1 - 4 / 5) is below 2
     Program(9, 4, runs.rounded_up, least_sure, nothing),
     Program(5, 8, runs.none_at_last, least_sure, nothing),
     Program(12, 5, runs.late, least_sure, nothing),
@@ -22,6 +22,7 @@ PROGRAMS = (
     Program(9, 5, scheduled, least_sure, runs.new_words_from(2)),
     Program(11, 5, scheduled, least_sure, runs.new_confidences_from(3)),
     Program(7, 4, scheduled, least_sure, runs.both_from(1)),
+    Program(6, 9, runs.none_at_last, least_sure, runs.new_confidences_from(3)),
 )
 
 
@@ -34,8 +35,30 @@ def shuffled(seed: int) -> tuple[runs.Run, ...]:
 
 
 def inputs(g: torch.Generator) -> tuple[list[tuple[Tensor, ...]]]:
-    """Eleven runs: two without a fault, nine with one or several."""
+    """Twelve runs: two without a fault, ten with one or several."""
     return ([tuple(part.clone() for part in run) for run in shuffled(g.initial_seed())],)
+
+
+def rule_by_rule(runs):
+    """For each run the first rule of the list that any step breaks."""
+    faults = []
+    for tokens, confidence, masked in runs:
+        T, N = tokens.shape
+        first = {}
+        for t in range(T):
+            stays, n = ~masked[t], torch.tensor([max(N * (T - t) // T, 1)])
+            chosen = lowest(confidence[t - 1 : t], n)[0] if t else masked[t]
+            broken = {
+                "count": masked[t].sum() != n,
+                "choice": (masked[t] != chosen).any(),
+                "word": (tokens[t] != tokens[t - 1])[stays].any(),
+                "confidence": (confidence[t] != confidence[t - 1])[stays].any(),
+            }
+            for rule in filter(broken.get, broken):
+                first.setdefault(rule, t)
+        order = ("count", "choice", "word", "confidence")
+        faults.append(next(((first[rule], rule) for rule in order if rule in first), (-1, "none")))
+    return faults
 
 
 EXERCISE = Exercise(
@@ -96,6 +119,11 @@ return faults""",
             {"range(T - 1, -1, -1)": "range(T)"},
         ),
         Mistake(
+            "A rule that stands earlier in the list wins here over an earlier step. The first *step* that "
+            "breaks any rule is asked for; only within a step the list decides.",
+            rule_by_rule,
+        ),
+        Mistake(
             "The schedule is one step ahead: in step t = 0 all N words are hidden, in step 1 "
             "N * (1 - 1 / T).",
             {"(T - t)": "(T - t - 1)"},
@@ -108,6 +136,11 @@ return faults""",
             "With more steps than words a right run still hides one word at last. You expect none "
             "there.",
             {"max(N * (T - t) // T, 1)": "N * (T - t) // T"},
+        ),
+        Mistake(
+            "A run without a fault is reported: `1 - t / T` in floats is just below what it should be, and so "
+            "is the number that you expect. `N * (T - t) // T` has no such error.",
+            {"N * (T - t) // T": "int(N * (1 - t / T))"},
         ),
         Mistake(
             "Numbers are rounded down: what is expected here is rounded up, or to the nearest.",

@@ -27,11 +27,12 @@ class TinyWriter:
 
 
 def inputs(g: torch.Generator) -> tuple[TinyWriter, Tensor, int]:
-    """A writer; scores (4, 10) of the lengths 0 to 9, with 0 the best of half of them; 3."""
+    """A writer; scores (4, 10) of the lengths 0 to 9, with 0 the best of half of them, never 9; 3."""
     scores = torch.randn(4, LONGEST + 1, generator=g)
     scores[:2, 0] = scores.max() + 1
     scores[2:, 0] = scores.min() - 1
     scores[3, 7:] -= 4  # this source's lengths are shorter than others'
+    scores[:, LONGEST] -= 9  # no page is as wide as M
     return TinyWriter(len(scores), g), scores, 3
 
 

@@ -31,6 +31,7 @@ def parts_and_texts(g: torch.Generator) -> tuple[list[list[str]], list[str]]:
         *(f"{text} ;", f"{text} ; ", f" ; {text}", f"{text} ", f" {text}"),
         *(text.lower(), text.replace(" ; ", ";"), text.replace(" ; ", "; "), f"{a} ; {d} , {p}"),
         *(f"{a} ; {d}", f"{a} ; {d} ; to", f"{a} ; {d} ; {a}", f"{a} ; {d} ; {date[1]} ; {p}"),
+        f"{a} ; {d}{p} ; ",
         *(f"{a} ; {amount[1]} ; {p}", f"{a} ; {d} ; {date[1]}", f"{payee[2]} ; {d} ; {p}"),
     ]
     first, *others = right

@@ -124,6 +124,29 @@ QUIZ = (
         ),
     ),
     Question(
+        prompt="Three gaps; in each one word has a probability above 3/4, given what is visible, and the "
+        "guesses are exact. What follows for filling all three at once with these words?",
+        right=(
+            "It is the likeliest way to fill them, however the gaps hang together.",
+            "Each word is missed with less than 1/4, so none is missed with more than 1/4; any other "
+            "way misses one of them, and has less (Wu et al. 2025, theorem 1).",
+        ),
+        wrong=(
+            (
+                "It is right with a probability above 3/4, as each of the words is.",
+                "Above 1/4 is all that follows: each word may be missed in other cases.",
+            ),
+            (
+                "Nothing, since words that are filled at once do not know of each other.",
+                "They need not. Any other way to fill them has a probability below 1/4.",
+            ),
+            (
+                "Its probability is that of the three words multiplied.",
+                "Only if the gaps are independent, given what is visible.",
+            ),
+        ),
+    ),
+    Question(
         prompt="An autoregressive model keeps keys and values of what it has written, and they "
         "stay right. Why not so when a model with attention both ways fills a line?",
         right=(
