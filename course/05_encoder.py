@@ -1066,8 +1066,8 @@ for name in kinds["2 in a row"]["values"]:
 # As trained, rotary is ahead of learned positions by .18 to .27 {r:positions.rows.2 in a row}. With
 # eight in a row each of the three loses over 3 nats {r:positions.longer}. Rotary trained on eight
 # ends ahead there by 3.2 to 4.1 {r:positions.rows.8 in a row}: such rows can be learned. Where
-# sentences attend to themselves alone, late places, whose rows were never trained, cost learned
-# positions 3.6 to 3.9 nats, rotary nothing {r:positions.apart}. So what costs rotary is the other
+# sentences see only themselves, late places, never trained, cost learned positions 3.6 to 3.9 nats,
+# sinusoidal 3.4 to 4.0, rotary nothing {r:positions.apart}. So what costs rotary is the other
 # sentences, far or many. On Wikipedia, causal models trained on rows of 1,024 have a perplexity of 19
 # there, and at 3,024 of 96 (sinusoidal) and 36 (rotary; Press et al. 2022, table 3).
 

@@ -78,7 +78,7 @@ print("is it a sentence of tinyworld?", bool(exact_nll(steps[-1].tokens).isfinit
 # %% [markdown]
 # ## 2. Real sentences
 #
-# All that `refine` needs is guesses. So take lesson 7's model, trained on docstrings with a quarter hidden,
+# `refine` needs guesses alone. So take lesson 7's model, trained on docstrings with a quarter hidden,
 # and an unread sentence, picked because the steps change it. Each step keeps the guess of
 # which the model is surest, and reads the row again.
 
@@ -756,7 +756,7 @@ print("32 steps, one place at a time in random order against each by chance:", c
 # {r:samplers.differences.16}. LLaDA 8B Base, one likeliest token a step, solves 70 % of GSM8K with the
 # most confident first, 21 % in random order (Nie et al. 2025, table 9).
 #
-# Try it: click a word to mask it again, or give gaps.
+# Click a word to mask it again, or give gaps.
 
 # %% tags=["nbval-ignore-output"]
 from mlm_course.widgets import Diffuse
@@ -958,9 +958,9 @@ for other in ("one at a time", f"fixed, as {at}"):
 assert at == "0.7" and valid[at] == valid["one at a time"]
 
 # %% [markdown]
-# At .7 as many sentences are valid as one at a time, in each of the five, with .58 to .59 fewer steps
+# At .7 as many sentences are valid as one at a time, in each of the five, with .58 to .59 of the steps saved
 # {r:thresholds.saved}; a fixed number in as many steps is behind by .07 to .09 {r:thresholds.valid}. Where each
-# of `n` words has a probability above `n/(n+1)` in one joint law, together they are its likeliest filling; below,
+# of `n` words has a probability above `n/(n+1)` in one `joint` table, together they are its likeliest filling; below,
 # not always (Wu et al. 2025, theorem 1). LLaDA-Instruct, threshold .9: 79.2 % of GSM8K instead of 79.3,
 # at 2.5 times the speed (256 tokens; table 1).
 
@@ -1119,7 +1119,7 @@ check("12.8", two_copies_mask)
 # ## 13. What remains hard
 #
 # - **Work.** Word by word, each of `N` steps computes one place; here, each of `T` steps all `N`, or a block.
-# - **The length comes first.** Not in block diffusion (the same paper, abstract).
+# - **The length comes first.** Not in block diffusion (Arriola et al. 2025, abstract).
 #
 # %% [markdown]
 # ## On a GPU

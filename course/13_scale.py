@@ -87,7 +87,7 @@ with profile(activities=[ProfilerActivity.CPU]) as profiled:
         training_step()
 
 # %% [markdown]
-# A **profiler** notes how long each operation took. We add them up by kind.
+# A **profiler** notes how long each operation took; added up by kind:
 
 # %% tags=["nbval-ignore-output"]
 KINDS = {
@@ -748,8 +748,7 @@ assert lora_keeps > 0.6 * memory[8]
 # %% [markdown]
 # ## 8. Pruning
 #
-# Does a trained model need all its weights? Magnitude **pruning** sets the smallest to 0 (Han et al.
-# 2015).
+# Magnitude **pruning** sets a model's smallest weights to 0 (Han et al. 2015).
 #
 # ### Exercise 13.5: the largest weights stay
 # `weight` `(R, C)`; `sparsity`, above 0, is the share that goes. It times the number of weights is an
@@ -834,7 +833,7 @@ for name in ("tinyworld", "docstrings"):
 
 # %% [markdown]
 # Trained on so briefly, with most rates at the edge of those tried, tinyworld's model shows no
-# difference larger than .02 up to 80 %, and loses .06 to .08 at 90 % {r:weight_pruning.tinyworld};
+# difference larger than .02 up to 80 %, and loses .06 to .07 at 90 % {r:weight_pruning.tinyworld};
 # that of docstrings loses .01 to .02 at 30 %, .27 to .28 at 70 % {r:weight_pruning.docstrings}.
 #
 # A product with a matrix of which nine numbers in ten are 0:
@@ -888,7 +887,7 @@ for name, per_row in (("a scale for each row", True), ("one scale for all", Fals
 #
 # ### Exercise 13.6: four bits a weight
 # `weight` `(R, C)`: each `group` neighbours of a row share a scale, by which their largest absolute value
-# becomes 7; a group of zeros gets the scale 1. A code plus 8 fits into 4 bits. A byte, `torch.uint8`, holds
+# becomes 7; a group of zeros gets the scale 1. A rounded code plus 8 fits 4 bits. A byte, `torch.uint8`, holds
 # two: in its low bits one of a group's first half, in its high bits (16 times as much) the one half a group
 # further. Return the bytes `(R, C / 2)`, group by group, and the scales `(R, C / group)`.
 
@@ -910,7 +909,7 @@ def pack_four_bits(weight: Tensor, group: int) -> tuple[Tensor, Tensor]:
 check("13.6", pack_four_bits)
 
 # %% [markdown]
-# Now the whole model of docstrings: all matrices, embeddings too, rounded to what so few bits can hold.
+# The whole model of docstrings, embeddings too, in 8 and 4 bits:
 
 # %% tags=["nbval-ignore-output"]
 model.load_state_dict(load_pretrained("python_docs")[0].state_dict())  # as it was before section 1
@@ -941,9 +940,9 @@ for pair, difference in differences(record).items():
 # 4 bits cost this model .02 to .04 of accuracy in groups of 32 or 64, .03 to .05 in groups of 192
 # {r:weight_only}.
 #
-# And time? A product with *one* token waits for the weights (section 2). In **weight-only quantisation**
-# they alone are in few bits, and become floats on their way. Recorded, a matrix times one vector, larger
-# than the cache and smaller; compiled to one loop, or all turned back first:
+# A product with *one* token waits for the weights (section 2). In **weight-only quantisation** they alone
+# are in few bits, and become floats on their way. Recorded, a matrix times one vector, larger than the
+# cache and smaller; compiled to one loop, or all turned back first, each against fp32 done so:
 
 # %%
 for size, ways in record["times as fast"].items():
@@ -956,9 +955,10 @@ for size, ways in record["times as fast"].items():
         print("times as fast as fp32:", ", ".join(kinds))
 
 # %% [markdown]
-# In this record one loop with 8 or 4 bits is twice as fast where memory binds, and hardly faster where it
-# does not. Turned back first, all floats are written and read once more. (GPT-3's 175 billion weights in 3
-# or 4 bits, on A100s: about 3.25 times as fast as in fp16: Frantar et al. 2022, abstract.)
+# In this record one loop with 8 bits is twice as fast where memory binds; with 4, half the bytes, no more,
+# with bf16 hardly faster; in the cache all at most 1.2 times. Turned back first, all floats are written and
+# read, too. (OPT's 175 billion weights in 3 bits, fewer GPUs: about 3.25 times as fast as in fp16 on
+# A100s, 4.5 on A6000s: Frantar et al. 2022, abstract, code.)
 #
 # With *many* tokens the arithmetic has to become cheaper: products in integers, so what comes in is
 # quantised, too. **Dynamic quantisation** does so at each call, by its range (in PyTorch on a CPU;
@@ -1164,7 +1164,7 @@ for processes, distance in apart.items():
 assert max(apart.values()) < 1e-4
 
 # %% [markdown]
-# The real thing: PyTorch's `torchrun` starts several processes of one command (in a terminal):
+# PyTorch's `torchrun` starts several processes of one command (in a terminal):
 #
 # ```
 # .venv/bin/torchrun --nproc_per_node 2 -m mlm_course train mlm --optimizer adamw --folder runs/two
@@ -1283,8 +1283,7 @@ assert moved.all() and moved_causal.sum() == 2
 # %% [markdown]
 # ## 12. What to do first
 #
-# In this very run, times as fast as without (one thread, one small model); ranked only among what
-# was measured on the same work:
+# In this run, times as fast as without (one thread, one small model), ranked only among the same work:
 
 # %% tags=["nbval-ignore-output"]
 for kind, by_name in effects.items():
@@ -1295,8 +1294,9 @@ for kind, by_name in effects.items():
 # %% [markdown]
 # - *Steps*: a better recipe (lesson 6). *FLOPs*: hidden tokens only, packing, smaller matrices.
 # - *Bytes and calls*: bf16 where the hardware has it, compiling, few bits when answering.
-# - *Memory*: all of these but compiling; accumulation, checkpointing (for FLOPs), LoRA, sharding (for
-#   exchange). *Size*: distillation (for a teacher). *Waiting*: more devices.
+# - *Memory*: hidden tokens only, packing, smaller matrices, bf16, few bits, too; accumulation,
+#   checkpointing (for FLOPs), LoRA, sharding (for exchange). *Size*: distillation (for a teacher).
+#   *Waiting*: more devices.
 #
 # On a GPU the order may be another.
 

@@ -934,3 +934,30 @@ def rotary_attention(q, k, v, places, base):
         for a, b in (x.chunk(2, -1) for x in (q, k))
     )
     return (q @ k.mT / (D // 2) ** 0.5).softmax(-1) @ v
+
+
+# %% 5.8 right
+# unusual: matrices of distances, places never turned
+def rotary_attention(q, k, v, places, base):
+    half = q.shape[-1] // 2
+    away = (places[None, :] - places[:, None]).float()
+    scores = torch.zeros(len(q), len(places), len(places))
+    for i in range(half):
+        cos, sin = (away * base ** (-i / half)).cos(), (away * base ** (-i / half)).sin()
+        q1, q2, k1, k2 = q[..., i, None], q[..., i + half, None], k[:, None, :, i], k[:, None, :, i + half]
+        scores += q1 * (cos * k1 - sin * k2) + q2 * (sin * k1 + cos * k2)
+    return (scores / math.sqrt(2 * half)).softmax(-1) @ v
+
+
+# %% 5.8 right
+# unusual: the halves put back as neighbours, which no dot product notices
+def rotary_attention(q, k, v, places, base):
+    D = q.shape[-1]
+    a = places[:, None] * base ** (-2 * torch.arange(D // 2) / D)
+
+    def turn(x):
+        x1, x2 = x.chunk(2, -1)
+        pairs = [x1 * a.cos() - x2 * a.sin(), x1 * a.sin() + x2 * a.cos()]
+        return torch.stack(pairs, -1).flatten(-2)
+
+    return F.scaled_dot_product_attention(turn(q), turn(k), v)

@@ -992,3 +992,22 @@ def two_copies_mask(size, block):
             mask[size + key, query] = number[query] > number[key]
             mask[size + key, size + query] = number[query] >= number[key]
     return mask
+
+
+# %% 12.8 wrong
+# believes: the clean copy is there to be read, all of it
+# says: there stands what they are to guess
+def two_copies_mask(size, block):
+    place = torch.arange(size) // block
+    same, before = place[:, None] == place, place < place[:, None]
+    top = torch.cat([same, torch.ones(size, size, dtype=torch.bool)], 1)
+    return torch.cat([top, torch.cat([same & before, same | before], 1)])
+
+
+# %% 12.8 wrong
+# believes: the clean copy may be read but for one's own block
+# says: clean copies of later blocks
+def two_copies_mask(size, block):
+    place = torch.arange(size) // block
+    same, before = place[:, None] == place, place < place[:, None]
+    return torch.cat([torch.cat([same, ~same], 1), torch.cat([same & before, same | before], 1)])

@@ -459,3 +459,39 @@ def losses_to_send(sums, counts):
 def losses_to_send(sums, counts):
     R, A = sums.shape
     return R * sums.mean(1) / counts.sum()
+
+
+# %% 13.6 wrong
+# believes: integers lie below
+# says: rounded down
+def pack_four_bits(weight, group):
+    w = weight.unflatten(1, (-1, group))
+    top = w.abs().amax(-1, keepdim=True)
+    scale = torch.where(top == 0, 1.0, top / 7)
+    codes = (w / scale).floor() + 8
+    low, high = codes[..., : group // 2], codes[..., group // 2 :]
+    return (low + 16 * high).flatten(1).to(torch.uint8), scale.squeeze(-1)
+
+
+# %% 13.6 wrong
+# believes: digits behind the point fall away
+# says: cut off
+def pack_four_bits(weight, group):
+    w = weight.unflatten(1, (-1, group))
+    top = w.abs().amax(-1, keepdim=True)
+    scale = torch.where(top == 0, 1.0, top / 7)
+    codes = (w / scale).trunc() + 8
+    low, high = codes[..., : group // 2], codes[..., group // 2 :]
+    return (low + 16 * high).flatten(1).to(torch.uint8), scale.squeeze(-1)
+
+
+# %% 13.6 wrong
+# believes: the largest absolute value is the scale
+# says: a code times the scale should give the weight
+def pack_four_bits(weight, group):
+    w = weight.unflatten(1, (-1, group))
+    top = w.abs().amax(-1, keepdim=True)
+    scale = torch.where(top == 0, 1.0, top / 7)
+    codes = (w / scale).round() + 8
+    low, high = codes[..., : group // 2], codes[..., group // 2 :]
+    return (low + 16 * high).flatten(1).to(torch.uint8), top.squeeze(-1)

@@ -213,7 +213,7 @@ def through_one_row(run, ids, visible):
 # %% 14.5 right
 # unusual: with the package's pieces of the curve
 def branch_off(steps, warmup, decay, every):
-    start = max(s for s in range(0, steps, every) if s <= steps - decay)
+    start = max(s for s in range(0, steps, every) if s <= steps - decay + 1)
     climb = [min(1.0, (s + 1) / (warmup + 1)) for s in range(start, steps)]
     fall = [min(1.0, (steps - s) / decay) for s in range(start, steps)]
     return start, [min(pair) for pair in zip(climb, fall)]
@@ -222,7 +222,7 @@ def branch_off(steps, warmup, decay, every):
 # %% 14.5 right
 # unusual: tensors
 def branch_off(steps, warmup, decay, every):
-    start = steps - decay - (steps - decay) % every
+    start = steps - decay + 1 - (steps - decay + 1) % every
     s = torch.arange(start, steps)
     factors = torch.minimum((s + 1) / (warmup + 1), (steps - s) / decay).clamp(max=1)
     return start, factors.tolist()
@@ -242,7 +242,7 @@ def branch_off(steps, warmup, decay, every):
 # believes: from a checkpoint on the rate falls
 # says: decay from the checkpoint on
 def branch_off(steps, warmup, decay, every):
-    start = (steps - decay) // every * every
+    start = (steps - decay + 1) // every * every
     left = steps - start
     return start, [min((start + i + 1) / (warmup + 1), 1, (left - i) / left) for i in range(left)]
 
@@ -251,7 +251,7 @@ def branch_off(steps, warmup, decay, every):
 # believes: the branch is a training of its own, with a warm-up
 # says: warms up again
 def branch_off(steps, warmup, decay, every):
-    start = (steps - decay) // every * every
+    start = (steps - decay + 1) // every * every
     return start, [
         min((i + 1) / (warmup + 1), 1.0, (steps - start - i) / decay) for i in range(steps - start)
     ]
@@ -353,3 +353,153 @@ def modern_encoder(ids, visible, encoder):
 # says: cannot be called here
 def modern_encoder(ids, visible, encoder):
     return encoder(ids, visible)
+
+
+# %% 14.2 wrong
+# believes: what is not given is false, so `if not r` asks for None
+# says: A reach of 0 counts as global
+def first_heard(reaches, distance):
+    if distance == 0:
+        return 0
+    far = 0
+    for n, r in enumerate(reaches, 1):
+        if not r:
+            return n
+        far += r
+        if far >= distance:
+            return n
+    return -1
+
+
+# %% 14.2 wrong
+# believes: a global block at the bottom has nothing to pass on yet
+# says: expected is 1
+def first_heard(reaches, distance):
+    if distance == 0:
+        return 0
+    far = 0
+    for n, r in enumerate(reaches, 1):
+        if r is None and far:
+            return n
+        far += r or 0
+        if far >= distance:
+            return n
+    return -1
+
+
+# %% 14.2 right
+# unusual: tables of who hears whom, multiplied
+def first_heard(reaches, distance):
+    n = 2 * distance + 3
+    heard = torch.eye(n)
+    for blocks, r in enumerate([0, *reaches]):
+        seen = torch.ones(n, n) if r is None else window_mask(n, r).float()
+        heard = ((seen @ heard) > 0).float()
+        if heard[0, distance]:
+            return blocks
+    return -1
+
+
+# %% 14.3 right
+# unusual: the square less two corners, with a division
+def pairs_to_score(lengths, reach):
+    total = 0
+    for n in lengths:
+        left_out = max(0, n - 1 - reach)
+        total += n**2 - 2 * (left_out * (left_out + 1) / 2)
+    return total
+
+
+# %% 14.4 wrong
+# believes: any order will do, as the texts have numbers
+# says: column by column
+def through_one_row(run, ids, visible):
+    v = visible.T
+    x = run(ids.T[v], (visible.cumsum(1) - 1).T[v], v.nonzero()[:, 1])
+    out = x.new_zeros(*ids.T.shape, x.shape[-1])
+    out[v] = x
+    return out.transpose(0, 1)
+
+
+# %% 14.4 wrong
+# believes: padding is where the id is 0
+# says: values are not
+def through_one_row(run, ids, visible):
+    visible = ids != 0
+    x = run(ids[visible], (visible.cumsum(1) - 1)[visible], visible.nonzero()[:, 0])
+    out = x.new_zeros(*ids.shape, x.shape[-1])
+    out[visible] = x
+    return out
+
+
+# %% 14.4 right
+# unusual: a table of indices and `where` on the way back
+def through_one_row(run, ids, visible):
+    index = (visible.flatten().cumsum(0) - 1).clamp(min=0).view_as(ids)
+    x = run(ids[visible], (visible.int().cumsum(1) - 1)[visible], visible.nonzero()[:, 0].int())
+    return torch.where(visible[..., None], x[index], torch.zeros(()))
+
+
+# %% 14.5 right
+# unusual: looks for the last step up to which both runs are one, so at `steps - decay + 1`, too
+def branch_off(steps, warmup, decay, every):
+    endless = [min((s + 1) / (warmup + 1), 1.0) for s in range(steps)]
+    wanted = [min(factor, (steps - s) / decay) for s, factor in enumerate(endless)]
+    usable = [s for s in range(0, steps + 1, every) if endless[:s] == wanted[:s]]
+    return usable[-1], wanted[usable[-1] :]
+
+
+# %% 14.5 right
+# unusual: the package's trapezoid
+def branch_off(steps, warmup, decay, every):
+    start = (steps - decay) // every * every
+    return start, tuple(trapezoid(s, steps, warmup, decay / steps) for s in range(start, steps))
+
+
+# %% 14.5 wrong
+# believes: one branches off the plateau only
+# says: inside the warm-up can be used
+def branch_off(steps, warmup, decay, every):
+    start = (steps - decay) // every * every
+    if start < warmup:
+        start = 0
+    climb = [(s + 1) / (warmup + 1) for s in range(start, steps)]
+    return start, [min(c, 1.0, (steps - start - i) / decay) for i, c in enumerate(climb)]
+
+
+# %% 14.5 wrong
+# believes: the first factor is 0
+# says: Your climb has other stairs
+def branch_off(steps, warmup, decay, every):
+    start = (steps - decay) // every * every
+    return start, [min(s / warmup, 1.0, (steps - s) / decay) for s in range(start, steps)]
+
+
+# %% 14.6 right
+# unusual: complex numbers turn, from position 1 on
+def modern_encoder(ids, visible, encoder):
+    c, (B, T) = encoder.config, ids.shape
+    d = c.d_model // c.n_heads
+    x = encoder.embedding_norm(encoder.token(ids))
+    for i, b in enumerate(encoder.blocks):
+        base = c.local_base if i % c.global_every else c.global_base
+        angle = torch.outer(torch.arange(1.0, T + 1), base ** (-torch.arange(0, d, 2) / d))
+        wheel = torch.polar(torch.ones_like(angle), angle)
+        q, k, v = b.attention.qkv(b.attention_norm(x)).view(B, T, 3, c.n_heads, d).unbind(2)
+        q, k = (torch.complex(*p.transpose(1, 2).chunk(2, -1)) * wheel for p in (q, k))
+        seen = visible[:, None, None, :]
+        if i % c.global_every:
+            seen = seen & window_mask(T, c.window // 2)
+        scores = (q @ k.mH).real / math.sqrt(d)
+        weights = scores.masked_fill(~seen, float("-inf")).softmax(-1).nan_to_num(0)
+        heard = (weights @ v.transpose(1, 2)).transpose(1, 2).reshape(B, T, -1)
+        x = x + b.attention.output(heard)
+        content, gate = b.feed_forward.expand(b.feed_forward_norm(x)).tensor_split(2, -1)
+        x = x + b.feed_forward.contract(F.gelu(content) * gate)
+    return encoder.final_norm(x) * visible[..., None]
+
+
+# %% 14.1 right
+# unusual: integers, in lists
+def product_by_hand():
+    return [[1, 0], [-1, 0], [0, 1], [0, 1]], [[1, -1]]

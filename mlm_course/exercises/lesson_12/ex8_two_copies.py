@@ -44,11 +44,16 @@ EXERCISE = Exercise(
     ),
     mistakes=(
         Mistake(
-            "Noisy words see the clean copy of their own block: there stands what they are to guess. They see "
-            "the clean copies of earlier blocks alone.",
+            "Noisy words see the clean copy of their own block: there stands what they are to guess. Of the "
+            "clean blocks only earlier ones may be seen.",
             {NOISY: "torch.cat([same, same | earlier], 1)"},
             {NOISY: "torch.cat([same | earlier, same | earlier], 1)"},
             {NOISY: "torch.cat([torch.zeros_like(same), same | earlier], 1)"},
+            {NOISY: "torch.cat([same, torch.ones_like(same)], 1)"},
+        ),
+        Mistake(
+            "Noisy words see the clean copies of later blocks. When a text is written, nothing is there yet.",
+            {NOISY: "torch.cat([same, ~same], 1)"},
         ),
         Mistake(
             "Noisy words see earlier blocks twice, as noisy ones, too. When a text is written, earlier blocks "

@@ -128,8 +128,8 @@ QUIZ = (
         "guesses are exact. What follows for filling all three at once with these words?",
         right=(
             "It is the likeliest way to fill them, however the gaps hang together.",
-            "Each word is missed with less than 1/4, so none is missed with more than 1/4; any other "
-            "way misses one of them, and has less (Wu et al. 2025, theorem 1).",
+            "Each word is missed with less than 1/4, so all three stand there together with more than "
+            "1/4; any other way misses one of them, and has less (Wu et al. 2025, theorem 1).",
         ),
         wrong=(
             (

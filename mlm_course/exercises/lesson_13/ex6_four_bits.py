@@ -61,6 +61,17 @@ EXERCISE = Exercise(
             "The digits behind the point are cut off instead of rounded: `.round()` before "
             "`.to(torch.uint8)`.",
             {".round()": ""},
+            {".round()": ".trunc()"},
+        ),
+        Mistake(
+            "The digits behind the point are rounded down instead of to the nearest integer: `.round()`.",
+            {".round()": ".floor()"},
+        ),
+        Mistake(
+            "The bytes are right. The scales are the groups' largest weights: a code times the scale should "
+            "give the weight, and the largest code is 7.",
+            {"flatten(1), scale": "flatten(1), torch.where(most > 0, most, 1.0)"},
+            {"flatten(1), scale": "flatten(1), most"},
         ),
         Mistake(
             "The 8 is missing: a negative code fills the bits of its neighbour, too. From 1 to 15 it "

@@ -65,7 +65,7 @@ def general(y: Tensor) -> str:
         * a,
         "The sign is turned round. ": -PRODUCTS,
         "Everything comes out twice as large. ": 2 * PRODUCTS,
-        "These are products of one number's size and the other: the sign of one is lost. ": (
+        "Nothing changes with the sign of one of the two numbers: the sign of one is lost. ": (
             (F.gelu(a) + F.gelu(-a)) * b
         ),
         "This is the sum of the two numbers. ": a + b,

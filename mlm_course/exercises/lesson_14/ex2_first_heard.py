@@ -10,7 +10,8 @@ from mlm_course.practice.exercise import Exercise, Mistake
 def inputs(g: torch.Generator) -> tuple[list[int | None], int]:
     """Reaches of eight blocks, one of them global, or none, and a distance.
 
-    Two or three local blocks cover it, or a global one does, or nothing.
+    Two or three local blocks cover it, or a global one does, perhaps the first block, or nothing, not
+    even a block of reach 0.
     """
 
     def whole(low: int, high: int) -> int:
@@ -22,9 +23,10 @@ def inputs(g: torch.Generator) -> tuple[list[int | None], int]:
         covered = sum(r or 0 for r in reaches[: whole(2, 3)])
         return [*reaches[:6], None, reaches[7]], covered - whole(0, 1)
     if case == 1:
-        return [*reaches[:2], None, *reaches[3:]], whole(30, 50)
+        place = whole(0, 2)
+        return [*reaches[:place], None, *reaches[place + 1 :]], whole(30, 50)
     if case == 2:
-        return reaches, whole(40, 50)
+        return [*reaches[:3], 0, *reaches[4:]], whole(40, 50)
     return reaches, 0
 
 
@@ -65,6 +67,10 @@ EXERCISE = Exercise(
         Mistake(
             "A global block counts for nothing in yours. It reaches every token at once.",
             {"math.inf if reach is None else covered + reach": "covered + (reach or 0)"},
+        ),
+        Mistake(
+            "A reach of 0 counts as global in yours: in Python 0 is false, like `None`. Ask `is None`.",
+            {"reach is None": "not reach"},
         ),
         Mistake(
             "Where no block covers the distance, the answer is -1; you say the number of blocks.",

@@ -38,8 +38,8 @@ EXERCISE = Exercise(
             {"total += n * n - beyond * (beyond + 1)": "total += n * min(n, 2 * reach + 1)"},
         ),
         Mistake(
-            "Right for texts that are longer than the reach; of a shorter text more pairs are counted than "
-            "it has, or negative ones.",
+            "Right for texts that are longer than the reach; of a much shorter one fewer pairs are counted "
+            "than it has, even a negative number.",
             {"beyond = max(0, n - 1 - reach)": "beyond = n - 1 - reach"},
         ),
         Mistake(

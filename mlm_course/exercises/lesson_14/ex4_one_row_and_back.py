@@ -13,18 +13,20 @@ def inputs(
 ) -> tuple[Callable[[Tensor, Tensor, Tensor], Tensor], Tensor, Tensor]:
     """A function of what stands in the row, ids (4, 9) and visible; padding stands at either end.
 
-    The third text is padded in front.
+    The third text is padded in front; any id may stand at padding. What stands in pieces in the row is
+    heard in pieces.
     """
     lengths = 3 + torch.randperm(6, generator=g)[:4]
     place = torch.arange(9)
     visible = place < lengths[:, None]
     visible[2] = place >= 9 - lengths[2]
-    ids = torch.randint(5, 40, (4, 9), generator=g).masked_fill(~visible, 0)
+    ids = torch.randint(5, 40, (4, 9), generator=g)
     table = torch.randn(40, 6, generator=g)
     slope, level = torch.randn(2, 6, generator=g)
 
     def run(row: Tensor, positions: Tensor, texts: Tensor) -> Tensor:
-        mean = torch.stack([table[row[texts == text]].mean(0) for text in texts.tolist()])
+        piece = torch.cat([texts[:1] * 0, (texts[1:] != texts[:-1]).cumsum(0)])
+        mean = torch.stack([table[row[piece == number]].mean(0) for number in piece.tolist()])
         return table[row] + mean + slope * positions[:, None] + level * texts[:, None]
 
     return run, ids, visible
@@ -88,6 +90,16 @@ EXERCISE = Exercise(
                 POSITIONS: "(visible.cumsum(1) - 1).flatten()",
                 "numbers[visible]": "numbers.flatten()",
                 "result[visible] = x": "result[visible] = x.view(*ids.shape, -1)[visible]",
+            },
+        ),
+        Mistake(
+            "Your row goes through the batch column by column, so the texts are mixed. One text has to stand "
+            "after the other.",
+            {
+                "row = ids[visible]": "row = ids.T[visible.T]",
+                POSITIONS: "(visible.cumsum(1) - 1).T[visible.T]",
+                "numbers[visible]": "numbers.T[visible.T]",
+                "result[visible] = x": "result.transpose(0, 1)[visible.T] = x",
             },
         ),
         Mistake(

@@ -139,7 +139,7 @@ EXERCISE = Exercise(
         ),
         Mistake("The queries are not rotated.", {"rotate(q, turn)": "q"}),
         Mistake(
-            "Nothing is rotated: this encoder knows no order.",
+            "Nothing is rotated: but for the windows, this encoder knows no order.",
             {"rotate(q, turn)": "q", "rotate(k, turn)": "k"},
         ),
         Mistake(

@@ -32,8 +32,8 @@ QUIZ = (
                 "It hears their vectors, in which block 1 has put the whole text.",
             ),
             (
-                "the tokens up to two windows away, one for each local block.",
-                "That would hold without block 1, or if it came last.",
+                "the tokens up to two reaches away, one for each local block.",
+                "That would hold without block 1.",
             ),
         ),
     ),
@@ -62,7 +62,7 @@ QUIZ = (
         prompt="All texts of a batch lie in one row. What keeps the outputs what they were?",
         right=(
             "Attention within each text, and positions that begin anew.",
-            "With rotations only differences of positions count, but across a text they have to be right.",
+            "With rotations only differences of positions count, but within a text they have to be right.",
         ),
         wrong=(
             (
