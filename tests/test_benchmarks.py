@@ -372,7 +372,7 @@ def test_one_command_does_both_within_its_time(is_over, tmp_path, monkeypatch, c
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_the_one_command_says_so_without_a_gpu(monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["on_a_gpu.py"])
-    monkeypatch.setattr(on_a_gpu, "measured", lambda: False)
+    monkeypatch.setattr(on_a_gpu, "was_run", lambda: False)
     assert on_a_gpu.main() == 1
     assert capsys.readouterr().out == "Nothing measured: no GPU.\n"
 
