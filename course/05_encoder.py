@@ -975,7 +975,7 @@ axes[0].set(xlabel="place", ylabel="dimension")
 for place, style in [(10, "-"), (30, "--"), (50, ":")]:
     axes[1].plot(products[place], style, label=f"with place {place}")
 axes[1].set(xlabel="place", title="dot product")
-fig.legend(loc="outside upper left", ncols=3)
+fig.legend(loc="outside upper right", ncols=3)
 away = f"{products[30, 20]:.1f} and {products[30, 40]:.1f}"
 show_figure(fig, f"Place 30 with itself: {products[30, 30]:.0f}; ten places away {away}.")
 

@@ -1045,11 +1045,16 @@ assert twins["by way"]["most confident first, one by one"]["distinct trigrams"] 
 
 # %%
 from mlm_course.attention import block_causal_mask
+from mlm_course.views import mask_matrix, show
+
+in_twos, six = block_causal_mask(6, 2), [str(place) for place in range(6)]
+show(mask_matrix(six, six, in_twos, {"a later block": in_twos}, title="blocks of two"))
+
+# %%
 from mlm_course.cost import take_turns
 from mlm_course.diffusion import block_predictor
 from mlm_course.models import EncoderConfig, MaskedLM, seeded_init
 
-print(block_causal_mask(6, 2).long())  # 1: may be seen
 sizes = EncoderConfig(V, 128, d_model=128, n_layers=2, embedding_std=0.5)
 untrained = seeded_init(MaskedLM, sizes).eval()
 row = torch.full((1, 128), tokenization.MASK_ID)
