@@ -11,7 +11,17 @@ from transformers import (
     ViTMAEForPreTraining,
 )
 
-from mlm_course.models import EncoderConfig, ImageMAEConfig, ModernConfig
+from mlm_course.models import EncoderConfig, ImageMAEConfig, ModernConfig, StackConfig
+
+
+def stack(config: StackConfig) -> dict[str, int]:
+    """The sizes of a stack of blocks by transformers' names."""
+    return {
+        "hidden_size": config.d_model,
+        "num_hidden_layers": config.n_layers,
+        "num_attention_heads": config.n_heads,
+        "intermediate_size": config.d_ff,
+    }
 
 
 def bert(config: EncoderConfig) -> BertForMaskedLM:
@@ -19,10 +29,7 @@ def bert(config: EncoderConfig) -> BertForMaskedLM:
     return BertForMaskedLM(
         BertConfig(
             vocab_size=config.vocab_size,
-            hidden_size=config.d_model,
-            num_hidden_layers=config.n_layers,
-            num_attention_heads=config.n_heads,
-            intermediate_size=config.d_ff,
+            **stack(config),
             max_position_embeddings=config.max_length,
             hidden_dropout_prob=0.0,
             attention_probs_dropout_prob=0.0,
@@ -35,10 +42,7 @@ def modernbert(config: ModernConfig) -> ModernBertForMaskedLM:
     return ModernBertForMaskedLM(
         ModernBertConfig(
             vocab_size=config.vocab_size,
-            hidden_size=config.d_model,
-            num_hidden_layers=config.n_layers,
-            num_attention_heads=config.n_heads,
-            intermediate_size=config.d_ff,
+            **stack(config),
             local_attention=config.window,
             global_attn_every_n_layers=config.global_every,
             pad_token_id=0,
@@ -58,10 +62,7 @@ def vit_mae(config: ImageMAEConfig, removed: float) -> ViTMAEForPreTraining:
             image_size=config.height,
             patch_size=config.patch_size,
             num_channels=config.channels,
-            hidden_size=encoder.d_model,
-            num_hidden_layers=encoder.n_layers,
-            num_attention_heads=encoder.n_heads,
-            intermediate_size=encoder.d_ff,
+            **stack(encoder),
             decoder_hidden_size=decoder.d_model,
             decoder_num_hidden_layers=decoder.n_layers,
             decoder_num_attention_heads=decoder.n_heads,
